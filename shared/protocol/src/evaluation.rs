@@ -1,0 +1,246 @@
+//! What a site says of a model's quality: counts and sums over its own validation patients, nothing per image.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{digest::Sha256Digest, labels::LabelName};
+
+/// The quality of one model on one site's validation part.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Evaluation {
+    /// Which model (digest of its little-endian f32 bytes).
+    pub model_digest: Sha256Digest,
+    /// Radiographs evaluated.
+    pub images: u64,
+    /// Per head.
+    pub heads: Vec<HeadEvaluation>,
+}
+
+/// One head's counts.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum HeadEvaluation {
+    /// A head that names classes.
+    Classes {
+        /// Which label.
+        label: LabelName,
+        /// Sum of the cross-entropies, in nats.
+        loss_sum: f64,
+        /// Radiographs with this label.
+        images: u64,
+        /// Counts per true class; classes with fewer images than the policy's smallest cell are left out.
+        classes: Vec<ClassCount>,
+    },
+    /// A head that tells a number.
+    Regression {
+        /// Which label.
+        label: LabelName,
+        /// Sum of the training losses.
+        loss_sum: f64,
+        /// Radiographs with this label.
+        images: u64,
+        /// Sum of absolute errors, in the label's unit (age: years).
+        absolute_error_sum: f64,
+        /// The same for the constant that the site's training part has as its median.
+        constant_absolute_error_sum: f64,
+    },
+}
+
+/// How often one class was recognised.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ClassCount {
+    /// The class's code.
+    pub class: String,
+    /// Radiographs of this class.
+    pub images: u64,
+    /// Of these, recognised.
+    pub correct: u64,
+}
+
+impl Evaluation {
+    /// Leaves out every class with fewer than `cell_min` images, and every head with fewer than that.
+    pub fn hide_small_cells(&mut self, cell_min: u64) {
+        self.heads.retain(|head| match head {
+            HeadEvaluation::Classes { images, .. } | HeadEvaluation::Regression { images, .. } => *images >= cell_min,
+        });
+        for head in &mut self.heads {
+            if let HeadEvaluation::Classes { classes, .. } = head {
+                classes.retain(|class| class.images >= cell_min);
+            }
+        }
+    }
+
+    /// Adds up the evaluations of several sites of the same model.
+    #[must_use]
+    pub fn pooled<'a>(parts: impl IntoIterator<Item = &'a Self>) -> Option<Self> {
+        let mut parts = parts.into_iter();
+        let mut total = parts.next()?.clone();
+        let model_digest = total.model_digest;
+        for part in parts.filter(|part| part.model_digest == model_digest) {
+            total.images += part.images;
+            for head in &part.heads {
+                match total.heads.iter_mut().find(|sum| sum.label() == head.label()) {
+                    Some(sum) => sum.add(head),
+                    None => total.heads.push(head.clone()),
+                }
+            }
+        }
+        Some(total)
+    }
+
+    /// The head of `label`, if it was evaluated.
+    #[must_use]
+    pub fn head(&self, label: LabelName) -> Option<&HeadEvaluation> {
+        self.heads.iter().find(|head| head.label() == label)
+    }
+
+    /// Mean loss over all heads that have images.
+    #[must_use]
+    pub fn mean_loss(&self) -> Option<f64> {
+        let losses: Vec<f64> = self.heads.iter().filter_map(HeadEvaluation::mean_loss).collect();
+        (!losses.is_empty()).then(|| losses.iter().sum::<f64>() / losses.len() as f64)
+    }
+}
+
+impl HeadEvaluation {
+    /// Which label.
+    #[must_use]
+    pub const fn label(&self) -> LabelName {
+        match self {
+            Self::Classes { label, .. } | Self::Regression { label, .. } => *label,
+        }
+    }
+
+    /// Mean loss over the images that have the label.
+    #[must_use]
+    pub fn mean_loss(&self) -> Option<f64> {
+        match self {
+            Self::Classes { loss_sum, images, .. } | Self::Regression { loss_sum, images, .. } => {
+                ratio(*loss_sum, *images)
+            }
+        }
+    }
+
+    /// Mean of the classes' recalls (balanced accuracy), over the classes that have images.
+    #[must_use]
+    pub fn balanced_accuracy(&self) -> Option<f64> {
+        let Self::Classes { classes, .. } = self else {
+            return None;
+        };
+        let recalls: Vec<f64> = classes
+            .iter()
+            .filter_map(|class| ratio(class.correct as f64, class.images))
+            .collect();
+        ratio(recalls.iter().sum(), recalls.len() as u64)
+    }
+
+    /// Mean absolute error and that of the constant predictor, in the label's unit.
+    #[must_use]
+    pub fn mean_absolute_errors(&self) -> Option<(f64, f64)> {
+        let Self::Regression {
+            images,
+            absolute_error_sum,
+            constant_absolute_error_sum,
+            ..
+        } = self
+        else {
+            return None;
+        };
+        Some((
+            ratio(*absolute_error_sum, *images)?,
+            ratio(*constant_absolute_error_sum, *images)?,
+        ))
+    }
+
+    fn add(&mut self, other: &Self) {
+        match (self, other) {
+            (
+                Self::Classes {
+                    loss_sum,
+                    images,
+                    classes,
+                    ..
+                },
+                Self::Classes {
+                    loss_sum: other_loss,
+                    images: other_images,
+                    classes: other_classes,
+                    ..
+                },
+            ) => {
+                *loss_sum += other_loss;
+                *images += other_images;
+                for other in other_classes {
+                    match classes.iter_mut().find(|class| class.class == other.class) {
+                        Some(class) => {
+                            class.images += other.images;
+                            class.correct += other.correct;
+                        }
+                        None => classes.push(other.clone()),
+                    }
+                }
+            }
+            (
+                Self::Regression {
+                    loss_sum,
+                    images,
+                    absolute_error_sum,
+                    constant_absolute_error_sum,
+                    ..
+                },
+                Self::Regression {
+                    loss_sum: other_loss,
+                    images: other_images,
+                    absolute_error_sum: other_error,
+                    constant_absolute_error_sum: other_constant,
+                    ..
+                },
+            ) => {
+                *loss_sum += other_loss;
+                *images += other_images;
+                *absolute_error_sum += other_error;
+                *constant_absolute_error_sum += other_constant;
+            }
+            _ => {}
+        }
+    }
+}
+
+fn ratio(sum: f64, count: u64) -> Option<f64> {
+    (count > 0).then(|| sum / count as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chest(images: u64, correct: u64) -> Evaluation {
+        Evaluation {
+            model_digest: Sha256Digest::of(b"m"),
+            images,
+            heads: vec![HeadEvaluation::Classes {
+                label: LabelName::BodyPart,
+                loss_sum: 1.0,
+                images,
+                classes: vec![ClassCount {
+                    class: "CHEST".to_owned(),
+                    images,
+                    correct,
+                }],
+            }],
+        }
+    }
+
+    #[test]
+    fn sites_add_up_and_small_cells_stay_hidden() {
+        let pooled = Evaluation::pooled([&chest(10, 5), &chest(30, 30)]).unwrap();
+        assert_eq!(pooled.images, 40);
+        assert_eq!(pooled.heads[0].balanced_accuracy(), Some(35.0 / 40.0));
+
+        let mut small = chest(4, 4);
+        small.hide_small_cells(5);
+        assert!(small.heads.is_empty());
+    }
+}

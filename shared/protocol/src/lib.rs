@@ -1,0 +1,33 @@
+//! The wire language of a Snowball consortium: what a hospital's node and the aggregator say to each other.
+//!
+//! Everything here is data. This crate never opens a file, a socket or a clock, and links nothing but serde and its
+//! schema generator, so that both sides, the tools and the tests can depend on it without cost.
+//!
+//! Start at [`plan::StudyPlan`] (what a study is), then [`session`] (how a node comes to hold a task) and
+//! [`update`] (what it sends back). [`limits`] bounds every field that comes from outside.
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+pub mod digest;
+pub mod enrolment;
+pub mod evaluation;
+pub mod ids;
+pub mod intake;
+pub mod labels;
+pub mod limits;
+pub mod plan;
+pub mod problem;
+pub mod receipt;
+pub mod record;
+pub mod session;
+pub mod update;
+
+pub use digest::Sha256Digest;
+pub use ids::{Attempt, RoundNumber, SiteName, StudyName};
+pub use plan::StudyPlan;
+pub use problem::{Problem, ProblemCode};
+
+/// The protocol version that this build speaks.
+pub const PROTOCOL_VERSION: u16 = 1;
+/// The oldest protocol version that this build still understands.
+pub const PROTOCOL_VERSION_MIN: u16 = 1;

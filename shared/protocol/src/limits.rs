@@ -1,0 +1,36 @@
+//! Every bound on what comes from outside, in one file.
+
+/// Longest name of a site, study or purpose, in characters.
+pub const NAME_CHARACTERS_MAX: usize = 63;
+/// Largest JSON body of any request or answer except those named below, in bytes.
+pub const JSON_BYTES_MAX: usize = 256 * 1024;
+/// Largest study plan as canonical JSON or TOML, in bytes.
+pub const PLAN_BYTES_MAX: usize = 128 * 1024;
+/// Largest policy file, in bytes.
+pub const POLICY_BYTES_MAX: usize = 128 * 1024;
+/// Largest certificate signing request in PEM, in bytes.
+pub const CSR_BYTES_MAX: usize = 16 * 1024;
+/// Largest piece of an upload in one request, in bytes.
+pub const UPLOAD_CHUNK_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Most parameters of a network that a study may ask for.
+pub const PARAMETERS_MAX: u64 = 400_000_000;
+/// Most tensors of one network.
+pub const TENSORS_MAX: usize = 4_096;
+/// Most heads in a plan.
+pub const HEADS_MAX: usize = 32;
+/// Most classes of one head.
+pub const CLASSES_MAX: usize = 256;
+/// Most rounds of a study.
+pub const ROUNDS_MAX: u32 = 100_000;
+/// Most sites in a study.
+pub const SITES_MAX: u32 = 10_000;
+/// Largest side of the network's square input, in pixels.
+pub const INPUT_SIDE_MAX: u32 = 2_048;
+/// Most examples one update may claim as its weight.
+pub const EXAMPLES_MAX: u64 = 1 << 24;
+/// Longest wait that a long poll may ask for, in seconds.
+pub const LONG_POLL_SECONDS_MAX: u32 = 60;
+/// No byte moved for this long ends a transfer, in seconds.
+pub const IDLE_SECONDS_MAX: u64 = 120;
+/// How far the clocks of a node and the aggregator may differ, in seconds.
+pub const CLOCK_SKEW_SECONDS_MAX: i64 = 300;

@@ -1,0 +1,306 @@
+//! The rules of a plan that its types cannot hold.
+
+use std::collections::BTreeSet;
+
+use super::{HeadKind, OptimiserRule, Schedule, Sent, Span, Strategy, StudyPlan};
+use crate::limits::{CLASSES_MAX, EXAMPLES_MAX, HEADS_MAX, INPUT_SIDE_MAX, ROUNDS_MAX, SITES_MAX};
+
+/// One rule that a plan breaks.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("{field}: {rule}")]
+pub struct PlanFault {
+    /// Where.
+    pub field: &'static str,
+    /// What should hold.
+    pub rule: String,
+}
+
+impl StudyPlan {
+    /// Every rule that this plan breaks; empty for a sound plan.
+    #[must_use]
+    pub fn faults(&self) -> Vec<PlanFault> {
+        let mut faults = Faults::default();
+        self.check_document(&mut faults);
+        self.check_heads(&mut faults);
+        self.check_learning(&mut faults);
+        self.check_rounds(&mut faults);
+        faults.0
+    }
+
+    fn check_document(&self, faults: &mut Faults) {
+        faults.unless(self.format == 1, "format", "must be 1; this program knows no other");
+        faults.unless(
+            (1..=200).contains(&self.title.chars().count()),
+            "title",
+            "must have 1 to 200 characters",
+        );
+        let distinct: BTreeSet<_> = self.send.iter().collect();
+        faults.unless(distinct.len() == self.send.len(), "send", "must name each kind once");
+        faults.unless(
+            self.send.contains(&Sent::Update),
+            "send",
+            "must contain \"update\": nothing could be averaged",
+        );
+    }
+
+    fn check_heads(&self, faults: &mut Faults) {
+        faults.unless((1..=HEADS_MAX).contains(&self.heads.len()), "heads", "must be 1 to 32");
+        let distinct: BTreeSet<_> = self.heads.iter().map(|head| head.label).collect();
+        faults.unless(
+            distinct.len() == self.heads.len(),
+            "heads.label",
+            "must be different in each head",
+        );
+        for head in &self.heads {
+            faults.unless(
+                is_within(head.weight, 1e-6, 1e6),
+                "heads.weight",
+                "must be from 0.000001 to 1000000",
+            );
+            match &head.kind {
+                HeadKind::Classes(classes) => {
+                    let distinct: BTreeSet<_> = classes.iter().collect();
+                    let known = head.label.codes();
+                    faults.unless(
+                        (2..=CLASSES_MAX).contains(&classes.len()),
+                        "heads.kind.classes",
+                        "must be 2 to 256",
+                    );
+                    faults.unless(
+                        distinct.len() == classes.len(),
+                        "heads.kind.classes",
+                        "must be different",
+                    );
+                    for class in classes.iter().filter(|class| !known.contains(&class.as_str())) {
+                        let rule = format!("{class:?} is no {}; known are {}", head.label.code(), known.join(", "));
+                        faults.unless(false, "heads.kind.classes", &rule);
+                    }
+                }
+                HeadKind::Regression { unit } => {
+                    faults.unless(
+                        head.label.codes().is_empty(),
+                        "heads.kind",
+                        "this label has classes, not numbers",
+                    );
+                    faults.unless(
+                        is_within(*unit, 1e-6, 1e6),
+                        "heads.kind.regression.unit",
+                        "must be from 0.000001 to 1000000",
+                    );
+                }
+            }
+        }
+    }
+
+    fn check_learning(&self, faults: &mut Faults) {
+        let network = &self.network;
+        faults.unless(
+            (32..=INPUT_SIDE_MAX).contains(&network.input_side),
+            "network.input_side",
+            "must be from 32 to 2048",
+        );
+        faults.unless(
+            (8..=512).contains(&network.width) && network.width % 8 == 0,
+            "network.width",
+            "must be a multiple of 8 from 8 to 512",
+        );
+        let optimiser = &self.optimiser;
+        faults.unless(
+            is_within(optimiser.learning_rate, 1e-9, 10.0),
+            "optimiser.learning_rate",
+            "must be from 1e-9 to 10",
+        );
+        faults.unless(
+            is_within(optimiser.weight_decay, 0.0, 1.0),
+            "optimiser.weight_decay",
+            "must be from 0 to 1",
+        );
+        if let Some(bound) = optimiser.gradient_norm_max {
+            faults.unless(
+                is_within(bound, 1e-6, 1e6),
+                "optimiser.gradient_norm_max",
+                "must be from 0.000001 to 1000000",
+            );
+        }
+        if let OptimiserRule::Sgd { momentum } = optimiser.rule {
+            faults.unless(
+                is_within(momentum, 0.0, 0.9999),
+                "optimiser.rule.sgd.momentum",
+                "must be from 0 to 0.9999",
+            );
+        }
+        if let Schedule::Cosine { warmup_fraction } = optimiser.schedule {
+            faults.unless(
+                is_within(warmup_fraction, 0.0, 0.9),
+                "optimiser.schedule.cosine.warmup_fraction",
+                "must be from 0 to 0.9",
+            );
+        }
+        faults.unless(
+            (1..=1_000_000).contains(&self.local.steps),
+            "local.steps",
+            "must be from 1 to 1000000",
+        );
+        faults.unless(
+            (1..=4096).contains(&self.local.batch_size),
+            "local.batch_size",
+            "must be from 1 to 4096",
+        );
+    }
+
+    fn check_rounds(&self, faults: &mut Faults) {
+        let Strategy::FedAvg {
+            examples_max,
+            update_norm_max,
+        } = self.strategy;
+        faults.unless(
+            (1..=EXAMPLES_MAX).contains(&examples_max),
+            "strategy.examples_max",
+            "must be from 1 to 16777216",
+        );
+        faults.unless(
+            is_within(update_norm_max, 1e-6, 1e4),
+            "strategy.update_norm_max",
+            "must be from 0.000001 to 10000",
+        );
+        let rounds = &self.rounds;
+        faults.unless(
+            (1..=ROUNDS_MAX).contains(&rounds.count),
+            "rounds.count",
+            "must be from 1 to 100000",
+        );
+        faults.span(rounds.sites, 1, SITES_MAX, "rounds.sites");
+        faults.span(rounds.updates, 1, SITES_MAX, "rounds.updates");
+        faults.span(rounds.recruit_seconds, 0, 31_536_000, "rounds.recruit_seconds");
+        faults.span(rounds.collect_seconds, 0, 31_536_000, "rounds.collect_seconds");
+        faults.unless(
+            rounds.collect_seconds.max > 0,
+            "rounds.collect_seconds.max",
+            "must be at least 1",
+        );
+        faults.unless(
+            rounds.updates.min <= rounds.sites.max,
+            "rounds.updates.min",
+            "must not be above rounds.sites.max: no round could ever close",
+        );
+    }
+}
+
+fn is_within(value: f64, min: f64, max: f64) -> bool {
+    value.is_finite() && value >= min && value <= max
+}
+
+#[derive(Default)]
+struct Faults(Vec<PlanFault>);
+
+impl Faults {
+    fn unless(&mut self, holds: bool, field: &'static str, rule: &str) {
+        if !holds {
+            self.0.push(PlanFault {
+                field,
+                rule: rule.to_owned(),
+            });
+        }
+    }
+
+    fn span(&mut self, span: Span, min: u32, max: u32, field: &'static str) {
+        let holds = span.min >= min && span.max <= max && span.min <= span.max;
+        self.unless(holds, field, &format!("needs {min} <= min <= max <= {max}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::labels::LabelName;
+    use crate::plan::{Architecture, Augmentation, Head, LocalTraining, Network, Optimiser, Preprocessing, Rounds};
+
+    fn sound() -> StudyPlan {
+        StudyPlan {
+            format: 1,
+            study: "body-parts".parse().unwrap(),
+            title: "Body parts".to_owned(),
+            purpose: "pretraining".parse().unwrap(),
+            seed: 7,
+            network: Network {
+                architecture: Architecture::Small,
+                input_side: 64,
+                width: 16,
+            },
+            heads: vec![Head {
+                label: LabelName::BodyPart,
+                kind: HeadKind::Classes(vec!["CHEST".to_owned(), "HAND".to_owned()]),
+                weight: 1.0,
+            }],
+            preprocessing: Preprocessing::LetterboxV1,
+            augmentation: Augmentation::XrLightV1,
+            optimiser: Optimiser {
+                rule: OptimiserRule::Adamw,
+                learning_rate: 1e-3,
+                weight_decay: 0.01,
+                schedule: Schedule::Cosine { warmup_fraction: 0.05 },
+                gradient_norm_max: None,
+            },
+            local: LocalTraining {
+                steps: 10,
+                batch_size: 32,
+            },
+            strategy: Strategy::FedAvg {
+                examples_max: 1000,
+                update_norm_max: 100.0,
+            },
+            rounds: Rounds {
+                count: 10,
+                sites: Span { min: 2, max: 4 },
+                recruit_seconds: Span { min: 0, max: 600 },
+                updates: Span { min: 2, max: 4 },
+                collect_seconds: Span { min: 5, max: 600 },
+                review_seconds_max: 60,
+            },
+            send: vec![Sent::Update, Sent::Metrics],
+        }
+    }
+
+    #[test]
+    fn a_sound_plan_has_no_fault_and_reads_back_the_same() {
+        let plan = sound();
+        assert_eq!(plan.faults(), vec![]);
+        let toml = toml::to_string(&plan).unwrap();
+        let read: StudyPlan = toml::from_str(&toml).unwrap();
+        assert_eq!(read.digest(), plan.digest());
+        let read: StudyPlan = serde_json::from_slice(&plan.canonical_bytes()).unwrap();
+        assert_eq!(read.digest(), plan.digest());
+    }
+
+    #[test]
+    fn every_broken_rule_is_named() {
+        let mut plan = sound();
+        plan.network.width = 12;
+        plan.heads[0].kind = HeadKind::Classes(vec!["CHEST".to_owned(), "TOOTH".to_owned()]);
+        plan.optimiser.learning_rate = f64::NAN;
+        plan.rounds.updates = Span { min: 9, max: 9 };
+        let fields: Vec<_> = plan.faults().into_iter().map(|fault| fault.field).collect();
+        assert_eq!(
+            fields,
+            [
+                "heads.kind.classes",
+                "network.width",
+                "optimiser.learning_rate",
+                "rounds.updates.min"
+            ]
+        );
+    }
+
+    #[test]
+    fn an_unknown_field_is_refused() {
+        let toml = toml::to_string(&sound()).unwrap();
+        assert!(toml::from_str::<StudyPlan>(&format!("run = \"rm\"\n{toml}")).is_err());
+    }
+
+    #[test]
+    fn any_change_changes_the_digest() {
+        let mut other = sound();
+        other.local.steps += 1;
+        assert_ne!(sound().digest(), other.digest());
+    }
+}

@@ -1,0 +1,267 @@
+//! A study as a document: everything that a node will do, and nothing that it could execute.
+//!
+//! A site approves the digest of the whole canonical document, so a changed comma is a new study to approve.
+
+mod canonical;
+mod check;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use canonical::canonical_json;
+pub use check::PlanFault;
+
+use crate::{
+    digest::Sha256Digest,
+    ids::{Purpose, StudyName},
+    labels::LabelName,
+};
+
+/// One federated training effort, declared.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StudyPlan {
+    /// Version of this format: 1.
+    pub format: u16,
+    /// The study's name.
+    pub study: StudyName,
+    /// One line for people.
+    pub title: String,
+    /// Why the data is used.
+    pub purpose: Purpose,
+    /// The seed of everything random that is not a secret.
+    pub seed: u64,
+    /// What is trained.
+    pub network: Network,
+    /// What it learns to tell.
+    pub heads: Vec<Head>,
+    /// How a radiograph becomes the network's input.
+    pub preprocessing: Preprocessing,
+    /// How training pictures are varied.
+    pub augmentation: Augmentation,
+    /// How weights move.
+    pub optimiser: Optimiser,
+    /// How much a site does in a round.
+    pub local: LocalTraining,
+    /// How updates become a model.
+    pub strategy: Strategy,
+    /// How many rounds, sites and seconds.
+    pub rounds: Rounds,
+    /// What leaves a site: the policy must permit each.
+    pub send: Vec<Sent>,
+}
+
+/// What is trained.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Network {
+    /// Which one.
+    pub architecture: Architecture,
+    /// Side of the square input, in pixels.
+    pub input_side: u32,
+    /// Channels of the first stage; the others follow from it.
+    pub width: u32,
+}
+
+/// The networks that a node knows. All take `[N, 1, H, W]` f32 and normalise by groups.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize, JsonSchema)]
+pub enum Architecture {
+    /// Convolution, group norm, ReLU; four strided stages. For CPUs.
+    #[serde(rename = "small")]
+    Small,
+    /// ResNet-18 (He et al. 2016) with group norm and a 3x3/2 stem.
+    #[serde(rename = "resnet-18")]
+    ResNet18,
+}
+
+impl Architecture {
+    /// The name as written in plans and policies.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Small => "small",
+            Self::ResNet18 => "resnet-18",
+        }
+    }
+}
+
+/// One thing that the network learns to tell.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Head {
+    /// From which label.
+    pub label: LabelName,
+    /// As classes or as a number.
+    pub kind: HeadKind,
+    /// Its share in the loss.
+    pub weight: f64,
+}
+
+/// As classes or as a number.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum HeadKind {
+    /// One output a class, softmax over the classes that the site has.
+    Classes(Vec<String>),
+    /// One output; the label is divided by `unit`.
+    Regression {
+        /// What counts as 1.0 (age: 100 years).
+        unit: f64,
+    },
+}
+
+impl Head {
+    /// Number of outputs.
+    #[must_use]
+    pub fn outputs(&self) -> usize {
+        match &self.kind {
+            HeadKind::Classes(classes) => classes.len(),
+            HeadKind::Regression { .. } => 1,
+        }
+    }
+}
+
+/// How a radiograph becomes the network's input; named and versioned.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+pub enum Preprocessing {
+    /// Area-averaged to fit the square, letterboxed with the border's median, stretched between the 0.5 and 99.5
+    /// percentiles to 0 to 1, then mean 0.5 and deviation 0.25 taken out.
+    #[serde(rename = "letterbox-v1")]
+    LetterboxV1,
+}
+
+/// How training pictures are varied; named and versioned.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+pub enum Augmentation {
+    /// As they are.
+    #[serde(rename = "none")]
+    None,
+    /// Rotation within 10 degrees, shift 6 %, scale 0.9 to 1.1, gamma 0.8 to 1.25, contrast 0.85 to 1.15, noise up to
+    /// 0.02, border jitter. Never flips.
+    #[serde(rename = "xr-light-v1")]
+    XrLightV1,
+}
+
+/// How weights move.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Optimiser {
+    /// The rule.
+    pub rule: OptimiserRule,
+    /// Peak learning rate.
+    pub learning_rate: f64,
+    /// Decoupled weight decay.
+    pub weight_decay: f64,
+    /// How the rate changes over the whole study.
+    pub schedule: Schedule,
+    /// Largest norm of one step's gradient; absent: no bound.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gradient_norm_max: Option<f64>,
+}
+
+/// The rule by which weights move.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum OptimiserRule {
+    /// AdamW (Loshchilov and Hutter 2019) with beta 0.9 and 0.999, epsilon 1e-8.
+    Adamw,
+    /// Stochastic gradient descent.
+    Sgd {
+        /// Momentum, in 0 to 1.
+        momentum: f64,
+    },
+}
+
+/// How the learning rate changes over the whole study.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Schedule {
+    /// Always the peak.
+    Constant,
+    /// Linear warm-up over this share of all steps, then half a cosine down to a hundredth of the peak.
+    Cosine {
+        /// In 0 to 1.
+        warmup_fraction: f64,
+    },
+}
+
+/// How much a site does in a round.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LocalTraining {
+    /// Optimiser steps.
+    pub steps: u32,
+    /// Radiographs a step.
+    pub batch_size: u32,
+}
+
+/// How updates become a model.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "rule", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Strategy {
+    /// Federated averaging (McMahan et al. 2017), weighted by examples.
+    FedAvg {
+        /// No site counts with more examples than this.
+        examples_max: u64,
+        /// Updates with a larger Euclidean norm are refused.
+        update_norm_max: f64,
+    },
+}
+
+/// How many rounds, sites and seconds.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Rounds {
+    /// How many rounds.
+    pub count: u32,
+    /// Sites that must join before the first round, and at most.
+    pub sites: Span,
+    /// Seconds that recruiting lasts at least, and at most before the study is abandoned.
+    pub recruit_seconds: Span,
+    /// Updates that a round needs, and at most.
+    pub updates: Span,
+    /// Seconds that a round stays open at least unless all joined sites have contributed, and at most.
+    pub collect_seconds: Span,
+    /// Seconds that the final evaluation stays open at most.
+    pub review_seconds_max: u32,
+}
+
+/// From `min` to `max`, both included.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Span {
+    /// At least.
+    pub min: u32,
+    /// At most.
+    pub max: u32,
+}
+
+/// One kind of thing that leaves a site.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Sent {
+    /// The change of the parameters in a round.
+    Update,
+    /// Counts and sums of the model's quality on validation patients.
+    Metrics,
+}
+
+impl StudyPlan {
+    /// The one way of writing this plan down: JSON with sorted keys and no spaces.
+    #[must_use]
+    pub fn canonical_bytes(&self) -> Vec<u8> {
+        canonical_json(self)
+    }
+
+    /// What a site approves.
+    #[must_use]
+    pub fn digest(&self) -> Sha256Digest {
+        Sha256Digest::of(&self.canonical_bytes())
+    }
+
+    /// Optimiser steps over all rounds.
+    #[must_use]
+    pub fn steps_total(&self) -> u64 {
+        u64::from(self.local.steps) * u64::from(self.rounds.count)
+    }
+}

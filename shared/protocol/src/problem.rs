@@ -1,0 +1,161 @@
+//! Refusals: a code for programs, a reason and a remedy for people. In the spirit of RFC 9457 (problem details).
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What went wrong, as programs tell it apart. The list only grows.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ProblemCode {
+    /// No client certificate where one is needed.
+    CertificateMissing,
+    /// The certificate is revoked, or its site is.
+    CertificateRevoked,
+    /// The invitation's token is unknown, used or expired.
+    InvitationInvalid,
+    /// The certificate signing request does not match the invitation or does not verify.
+    RequestInvalid,
+    /// The coordinator refused the request.
+    EnrolmentRefused,
+    /// The other side speaks only protocol versions that this side does not.
+    VersionUnsupported,
+    /// The clocks differ too much.
+    ClockSkew,
+    /// No such thing, or not for this site.
+    NotFound,
+    /// The study does not take what was sent in its present phase.
+    StudyClosed,
+    /// The site did not join this study.
+    NotJoined,
+    /// The round is over.
+    RoundClosed,
+    /// The site already gave this round something else.
+    AlreadyContributed,
+    /// The plan's digest is not the study's.
+    PlanMismatch,
+    /// The layout's digest or the size is not the network's.
+    LayoutMismatch,
+    /// The bytes do not have the digest that was announced.
+    DigestMismatch,
+    /// An offset that does not continue the upload.
+    OffsetMismatch,
+    /// A number that is not finite.
+    NotFinite,
+    /// The update's norm is beyond the plan's bound.
+    NormExceeded,
+    /// The number of examples is zero or beyond the bound.
+    ExamplesOutOfRange,
+    /// A body larger than its limit.
+    TooLarge,
+    /// The document does not parse or breaks a rule.
+    Malformed,
+    /// Too many requests at once.
+    Busy,
+    /// A fault of the side that answers; the log there says more.
+    Internal,
+}
+
+/// A refusal that tells its reader what to do. Never holds a patient value.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema, thiserror::Error)]
+pub struct Problem {
+    /// For programs.
+    pub code: ProblemCode,
+    /// What happened, for people.
+    pub reason: String,
+    /// What to do now.
+    pub remedy: String,
+}
+
+impl Problem {
+    /// A refusal with the code's usual remedy.
+    #[must_use]
+    pub fn new(code: ProblemCode, reason: impl Into<String>) -> Self {
+        Self {
+            code,
+            reason: reason.into(),
+            remedy: code.remedy().to_owned(),
+        }
+    }
+
+    /// The same refusal with a remedy for this very case.
+    #[must_use]
+    pub fn with_remedy(mut self, remedy: impl Into<String>) -> Self {
+        remedy.into().clone_into(&mut self.remedy);
+        self
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} ({})", self.reason, self.remedy)
+    }
+}
+
+impl ProblemCode {
+    /// The HTTP status that carries this code (RFC 9110).
+    #[must_use]
+    pub const fn status(self) -> u16 {
+        match self {
+            Self::CertificateMissing => 401,
+            Self::CertificateRevoked | Self::InvitationInvalid | Self::EnrolmentRefused | Self::NotJoined => 403,
+            Self::NotFound => 404,
+            Self::StudyClosed
+            | Self::RoundClosed
+            | Self::AlreadyContributed
+            | Self::PlanMismatch
+            | Self::OffsetMismatch => 409,
+            Self::TooLarge => 413,
+            Self::RequestInvalid
+            | Self::ClockSkew
+            | Self::LayoutMismatch
+            | Self::DigestMismatch
+            | Self::NotFinite
+            | Self::NormExceeded
+            | Self::ExamplesOutOfRange
+            | Self::Malformed => 422,
+            Self::VersionUnsupported => 426,
+            Self::Busy => 503,
+            Self::Internal => 500,
+        }
+    }
+
+    /// Whether the same request may succeed later without anybody doing anything.
+    #[must_use]
+    pub const fn is_transient(self) -> bool {
+        matches!(self, Self::Busy | Self::Internal)
+    }
+
+    /// What to do, where nothing more specific is known.
+    #[must_use]
+    pub const fn remedy(self) -> &'static str {
+        match self {
+            Self::CertificateMissing => "enrol this node: hospital-node enroll INVITATION",
+            Self::CertificateRevoked => "ask the coordinator why the site was revoked, then enrol again",
+            Self::InvitationInvalid => "ask the coordinator for a new invitation: aggregator invite --site NAME",
+            Self::RequestInvalid => "run hospital-node enroll again with the invitation made for this site",
+            Self::EnrolmentRefused => "ask the coordinator for the reason and a new invitation",
+            Self::VersionUnsupported => "upgrade the side that the reason names",
+            Self::ClockSkew => "set this machine's clock by NTP",
+            Self::NotFound => "check the name; the study may have ended",
+            Self::StudyClosed => "wait for the study to open or leave it",
+            Self::NotJoined => "join the study first",
+            Self::RoundClosed => "take the next task; nothing is lost",
+            Self::AlreadyContributed => "take the next task; the first update of this round counts",
+            Self::PlanMismatch => "fetch the plan again and approve its digest",
+            Self::LayoutMismatch => "check that node and aggregator are of compatible versions",
+            Self::DigestMismatch => "send the update again",
+            Self::OffsetMismatch => "ask where the upload stands and go on from there",
+            Self::NotFinite => "look at the training log; the update holds NaN or infinity",
+            Self::NormExceeded => {
+                "lower the learning rate or the local steps; the update is larger than the plan allows"
+            }
+            Self::ExamplesOutOfRange => "check the dataset; an update needs at least one example",
+            Self::TooLarge => "send less",
+            Self::Malformed => "correct the document as the reason says",
+            Self::Busy => "try again shortly",
+            Self::Internal => "look at the log of the side that answered",
+        }
+    }
+}

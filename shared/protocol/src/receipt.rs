@@ -1,0 +1,58 @@
+//! What the aggregator signs for every update that counted.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    digest::Sha256Digest,
+    ids::{Attempt, RoundNumber, SiteName, StudyName, UnixSeconds},
+};
+
+/// Evidence that one update of one site was taken in, once.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Receipt {
+    /// Which study.
+    pub study: StudyName,
+    /// Which round.
+    pub round: RoundNumber,
+    /// Which site.
+    pub site: SiteName,
+    /// Which try.
+    pub attempt: Attempt,
+    /// The plan.
+    pub plan_digest: Sha256Digest,
+    /// The site's policy as it was announced.
+    pub policy_digest: Sha256Digest,
+    /// The model that training started from.
+    pub model_in: Sha256Digest,
+    /// SHA-256 of the update's bytes.
+    pub update_digest: Sha256Digest,
+    /// Their number.
+    pub update_bytes: u64,
+    /// The weight it counted with.
+    pub examples: u64,
+    /// The site's ledger head as it was announced.
+    pub ledger_head: Sha256Digest,
+    /// When the update was whole.
+    pub received: UnixSeconds,
+}
+
+impl Receipt {
+    /// The bytes that are signed: canonical JSON behind a line that says what they are.
+    #[must_use]
+    pub fn signed_bytes(&self) -> Vec<u8> {
+        let mut bytes = b"snowball receipt v1\n".to_vec();
+        bytes.extend(crate::plan::canonical_json(self));
+        bytes
+    }
+}
+
+/// A receipt with the aggregator's signature.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct SignedReceipt {
+    /// What is attested.
+    pub receipt: Receipt,
+    /// Ed25519 (RFC 8032) over [`Receipt::signed_bytes`], base64.
+    pub signature: String,
+}

@@ -1,0 +1,68 @@
+//! What is written down at the end of each round, for people and for plots.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    digest::Sha256Digest,
+    evaluation::Evaluation,
+    ids::{RoundNumber, SiteName, StudyName, UnixSeconds},
+    problem::ProblemCode,
+};
+
+/// One finished round.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct RoundRecord {
+    /// Which study.
+    pub study: StudyName,
+    /// Which round.
+    pub round: RoundNumber,
+    /// When it opened.
+    pub opened: UnixSeconds,
+    /// When it closed.
+    pub closed: UnixSeconds,
+    /// The model it started from.
+    pub model_in: Sha256Digest,
+    /// The model it made.
+    pub model_out: Sha256Digest,
+    /// Who contributed.
+    pub contributions: Vec<Contribution>,
+    /// Who was refused or late, and why.
+    pub refusals: Vec<Refusal>,
+    /// Sites that had joined and sent nothing.
+    pub silent: Vec<SiteName>,
+    /// Quality of `model_in`, added up over the sites that let metrics leave.
+    pub evaluation: Option<Evaluation>,
+}
+
+/// One site's part in a round.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Contribution {
+    /// Which site.
+    pub site: SiteName,
+    /// Its weight.
+    pub examples: u64,
+    /// Bytes of its update.
+    pub bytes: u64,
+    /// Euclidean norm of its update.
+    pub norm: f64,
+    /// Cosine between its update and the round's mean update, in -1 to 1.
+    pub cosine: f64,
+    /// From the opening of the round to its last byte, in seconds.
+    pub seconds: f64,
+    /// Its mean training loss.
+    pub training_loss: f64,
+    /// Quality of `model_in` at this site.
+    pub evaluation: Option<Evaluation>,
+}
+
+/// One update that did not count.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Refusal {
+    /// Which site.
+    pub site: SiteName,
+    /// Why, for programs.
+    pub code: ProblemCode,
+    /// Why, for people.
+    pub reason: String,
+}
