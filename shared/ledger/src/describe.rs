@@ -1,0 +1,281 @@
+//! One line per entry, in plain English, for `ledger show`.
+
+use snowball_protocol::{RoundNumber, SiteName};
+
+use crate::Entry;
+
+/// Longest piece of text of an entry that is shown, in characters; the file has it whole.
+const TEXT_CHARACTERS_MAX: usize = 200;
+
+impl Entry {
+    /// What happened, in one line. Digests are shortened; text is shown without line ends or control characters, so an
+    /// entry cannot paint over a terminal.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        match self {
+            Self::NodeInitialised { site, program_version } => {
+                format!("node of {site} was set up by version {}", shown(program_version))
+            }
+            Self::AggregatorInitialised {
+                consortium,
+                program_version,
+            } => {
+                format!(
+                    "aggregator of {} was set up by version {}",
+                    shown(consortium),
+                    shown(program_version)
+                )
+            }
+            Self::ProgramStarted { program_version } => format!("program started, version {}", shown(program_version)),
+            Self::UnfinishedWriteRemoved { bytes } => {
+                format!("{bytes} bytes of an unfinished write were removed after a crash; none was acknowledged")
+            }
+            Self::InvitationMade { site } => format!("{site} was invited"),
+            Self::EnrolmentRequested { site, key_fingerprint } => {
+                format!("{site} asked for a certificate for key {}", key_fingerprint.short())
+            }
+            Self::EnrolmentApproved {
+                site,
+                key_fingerprint,
+                certificate_serial,
+                reason,
+            } => format!(
+                "{site} was approved with key {}, certificate {}: {}",
+                key_fingerprint.short(),
+                shown(certificate_serial),
+                shown(reason)
+            ),
+            Self::EnrolmentRefused { site, reason } => format!("{site} was refused: {}", shown(reason)),
+            Self::CertificateReceived { certificate_serial } => {
+                format!("certificate {} was received", shown(certificate_serial))
+            }
+            Self::SiteRevoked { site, reason } => format!("{site} was revoked: {}", shown(reason)),
+            Self::PolicyInstalled {
+                policy_digest,
+                version,
+                stage,
+            } => {
+                format!(
+                    "policy {} came into force, version {version}, stage {}",
+                    policy_digest.short(),
+                    shown(stage)
+                )
+            }
+            Self::IntakeFinished {
+                accepted,
+                quarantined,
+                rejected,
+                reasons,
+            } => {
+                let reasons: Vec<String> = reasons
+                    .iter()
+                    .map(|(reason, files)| format!("{} {files}", reason.code()))
+                    .collect();
+                let why = if reasons.is_empty() {
+                    String::new()
+                } else {
+                    format!(" ({})", reasons.join(", "))
+                };
+                format!("intake: {accepted} accepted, {quarantined} quarantined, {rejected} rejected{why}")
+            }
+            Self::ImageExcluded {
+                file_digest,
+                reason,
+                disposition,
+            } => {
+                let disposition = format!("{disposition:?}").to_lowercase();
+                format!("file {} was {disposition}: {}", file_digest.short(), reason.code())
+            }
+            Self::DatasetFrozen {
+                study,
+                dataset_digest,
+                training,
+                validation,
+                testing,
+            } => format!(
+                "dataset {} for {study}: {training} radiographs to train, {validation} to validate, {testing} to test",
+                dataset_digest.short()
+            ),
+            _ => self.describe_study(),
+        }
+    }
+
+    /// What belongs to a study, so that each half fits a screen.
+    fn describe_study(&self) -> String {
+        match self {
+            Self::StudyCreated { study, plan_digest } => {
+                format!("study {study} was made, plan {}", plan_digest.short())
+            }
+            Self::StudyStarted { study } => format!("study {study} was opened to sites"),
+            Self::StudyAborted { study, reason } => format!("study {study} was abandoned: {}", shown(reason)),
+            Self::StudyFinished { study, model } => format!("study {study} finished with model {}", model.short()),
+            Self::StudyJoined {
+                study,
+                site,
+                plan_digest,
+                policy_digest,
+            } => format!(
+                "{} joined {study}, plan {}, policy {}",
+                whose(site),
+                plan_digest.short(),
+                policy_digest.short()
+            ),
+            Self::StudyDeclined {
+                study,
+                site,
+                plan_digest,
+                clause,
+            } => {
+                format!(
+                    "{} declined {study}, plan {}, by {}",
+                    whose(site),
+                    plan_digest.short(),
+                    shown(clause)
+                )
+            }
+            Self::DecisionMade {
+                study,
+                round,
+                action,
+                permitted,
+                clause,
+                policy_digest,
+            } => format!(
+                "policy {} {} to {} for {study}{}, by {}",
+                policy_digest.map_or_else(|| "(none)".to_owned(), |digest| digest.short()),
+                if *permitted { "permits" } else { "denies" },
+                shown(action),
+                in_round(*round),
+                shown(clause)
+            ),
+            _ => self.describe_round(),
+        }
+    }
+
+    fn describe_round(&self) -> String {
+        match self {
+            Self::TrainingFinished {
+                study,
+                round,
+                examples,
+                update_digest,
+                ..
+            } => {
+                format!(
+                    "trained {study} round {round} on {examples} radiographs, update {}",
+                    update_digest.short()
+                )
+            }
+            Self::UpdateApproved {
+                study,
+                round,
+                attempt,
+                update_digest,
+                bytes,
+                clause,
+                ..
+            } => format!(
+                "update {} of {study} round {round} (attempt {}, {bytes} bytes) may leave, by {}",
+                update_digest.short(),
+                attempt.0,
+                shown(clause)
+            ),
+            Self::MetricsApproved {
+                study,
+                round,
+                digest,
+                bytes,
+                clause,
+                ..
+            } => format!(
+                "metrics {} of {study}{} ({bytes} bytes) may leave, by {}",
+                digest.short(),
+                in_round(*round),
+                shown(clause)
+            ),
+            Self::DisclosureSent { kind, digest, bytes } => {
+                format!("{} {} ({bytes} bytes) was sent", shown(kind), digest.short())
+            }
+            Self::ReceiptKept { receipt } => format!(
+                "the aggregator receipted update {} of {} round {}, {} examples",
+                receipt.receipt.update_digest.short(),
+                receipt.receipt.study,
+                receipt.receipt.round,
+                receipt.receipt.examples
+            ),
+            Self::UpdateAdmitted {
+                site,
+                study,
+                round,
+                update_digest,
+                examples,
+                ..
+            } => format!(
+                "update {} of {site} counts in {study} round {round} with {examples} examples",
+                update_digest.short()
+            ),
+            Self::UpdateRefused {
+                site,
+                study,
+                round,
+                code,
+            } => {
+                let code = serde_json::to_value(code).ok();
+                let code = code.as_ref().and_then(|code| code.as_str()).unwrap_or("unknown");
+                format!("update of {site} for {study} round {round} was refused: {code}")
+            }
+            Self::EvaluationAdmitted { site, study, digest } => {
+                format!(
+                    "evaluation {} of {site} counts for the final model of {study}",
+                    digest.short()
+                )
+            }
+            Self::RoundOpened { study, round, model_in } => {
+                format!("{study} round {round} opened from model {}", model_in.short())
+            }
+            Self::RoundFinished {
+                study,
+                round,
+                model_in,
+                model_out,
+                contributions,
+            } => format!(
+                "{study} round {round} finished: {contributions} updates, model {} became {}",
+                model_in.short(),
+                model_out.short()
+            ),
+            Self::ReleaseSigned { study, release_digest } => {
+                format!("release {} of {study} was signed", release_digest.short())
+            }
+            // Every kind above has its arm; a test walks through all of them.
+            _ => self.kind().replace('_', " "),
+        }
+    }
+}
+
+fn whose(site: &Option<SiteName>) -> String {
+    site.as_ref()
+        .map_or_else(|| "this site".to_owned(), ToString::to_string)
+}
+
+fn in_round(round: Option<RoundNumber>) -> String {
+    round.map_or_else(String::new, |round| format!(" round {round}"))
+}
+
+fn shown(text: &str) -> String {
+    let mut shown: String = text
+        .chars()
+        .take(TEXT_CHARACTERS_MAX)
+        .map(|letter| if misleads(letter) { ' ' } else { letter })
+        .collect();
+    if text.chars().nth(TEXT_CHARACTERS_MAX).is_some() {
+        shown.push_str("...");
+    }
+    shown
+}
+
+/// Control characters, and the invisible ones that turn or hide the text after them.
+fn misleads(letter: char) -> bool {
+    letter.is_control()
+        || matches!(letter, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}

@@ -1,0 +1,337 @@
+//! What can be written down: a closed list. An entry holds digests, counts, codes and the names of studies and sites,
+//! never a value of a patient.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use snowball_protocol::{
+    Attempt, ProblemCode, RoundNumber, Sha256Digest, SiteName, StudyName,
+    intake::{Disposition, IntakeReason},
+    receipt::SignedReceipt,
+};
+
+macro_rules! entries {
+    ($($(#[$doc:meta])+ $kind:ident = $name:literal { $($(#[$field_doc:meta])+ $field:ident: $type:ty,)+ })+) => {
+        /// One thing that happened, at a hospital's node or at the aggregator.
+        ///
+        /// In JSON the kind stands in the field `entry`, in snake case. Kinds are added, never changed or removed: old
+        /// ledgers stay readable.
+        #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+        #[serde(tag = "entry", rename_all = "snake_case", deny_unknown_fields)]
+        // A receipt is the largest entry by far; entries live one at a time, so a box would save nothing.
+        #[allow(clippy::large_enum_variant)]
+        pub enum Entry {
+            $($(#[$doc])+ $kind { $($(#[$field_doc])+ $field: $type,)+ },)+
+        }
+
+        impl Entry {
+            /// Every kind, as written in the file, in the order of this list.
+            pub const KINDS: &'static [&'static str] = &[$($name),+];
+
+            /// The kind, as written in the file's field `entry`.
+            #[must_use]
+            pub const fn kind(&self) -> &'static str {
+                match self { $(Self::$kind { .. } => $name,)+ }
+            }
+        }
+    };
+}
+
+entries! {
+    /// A node was set up: the first entry of a hospital's ledger.
+    NodeInitialised = "node_initialised" {
+        /// For which site.
+        site: SiteName,
+        /// By which version of the program.
+        program_version: String,
+    }
+    /// An aggregator was set up: the first entry of its ledger.
+    AggregatorInitialised = "aggregator_initialised" {
+        /// Name of the consortium.
+        consortium: String,
+        /// By which version of the program.
+        program_version: String,
+    }
+    /// The program started, perhaps after a crash or an upgrade.
+    ProgramStarted = "program_started" {
+        /// Which version.
+        program_version: String,
+    }
+    /// Bytes of a write that never finished were removed when the ledger was opened. Nothing acknowledged was in them.
+    UnfinishedWriteRemoved = "unfinished_write_removed" {
+        /// How many.
+        bytes: u64,
+    }
+    /// The coordinator invited a site.
+    InvitationMade = "invitation_made" {
+        /// Which site.
+        site: SiteName,
+    }
+    /// A site asked for a certificate.
+    EnrolmentRequested = "enrolment_requested" {
+        /// Which site.
+        site: SiteName,
+        /// SHA-256 of the request's public key.
+        key_fingerprint: Sha256Digest,
+    }
+    /// The coordinator approved a site.
+    EnrolmentApproved = "enrolment_approved" {
+        /// Which site.
+        site: SiteName,
+        /// SHA-256 of the certified public key.
+        key_fingerprint: Sha256Digest,
+        /// Serial number of the certificate, hexadecimal.
+        certificate_serial: String,
+        /// The coordinator's words.
+        reason: String,
+    }
+    /// The coordinator refused a site.
+    EnrolmentRefused = "enrolment_refused" {
+        /// Which site.
+        site: SiteName,
+        /// The coordinator's words.
+        reason: String,
+    }
+    /// The node received its certificate.
+    CertificateReceived = "certificate_received" {
+        /// Serial number, hexadecimal.
+        certificate_serial: String,
+    }
+    /// The coordinator revoked a site: none of its certificates is accepted any more.
+    SiteRevoked = "site_revoked" {
+        /// Which site.
+        site: SiteName,
+        /// The coordinator's words.
+        reason: String,
+    }
+    /// A policy came into force at the site.
+    PolicyInstalled = "policy_installed" {
+        /// SHA-256 of the file's bytes.
+        policy_digest: Sha256Digest,
+        /// Its version number.
+        version: u32,
+        /// How far it approves, as written in policies.
+        stage: String,
+    }
+    /// A folder was taken in.
+    IntakeFinished = "intake_finished" {
+        /// Files that became radiographs.
+        accepted: u64,
+        /// Files kept aside for a person.
+        quarantined: u64,
+        /// Files that can never be used.
+        rejected: u64,
+        /// How many of the files that were not accepted, by reason.
+        reasons: BTreeMap<IntakeReason, u64>,
+    }
+    /// One file did not become a radiograph.
+    ImageExcluded = "image_excluded" {
+        /// SHA-256 of its bytes.
+        file_digest: Sha256Digest,
+        /// Where it ended.
+        disposition: Disposition,
+        /// Why.
+        reason: IntakeReason,
+    }
+    /// The radiographs for a study were chosen and split by patient.
+    DatasetFrozen = "dataset_frozen" {
+        /// Which study.
+        study: StudyName,
+        /// Digest of the manifest.
+        dataset_digest: Sha256Digest,
+        /// Radiographs to train on.
+        training: u64,
+        /// Radiographs to validate on.
+        validation: u64,
+        /// Radiographs to test on.
+        testing: u64,
+    }
+    /// The coordinator made a study.
+    StudyCreated = "study_created" {
+        /// Which study.
+        study: StudyName,
+        /// Digest of its plan.
+        plan_digest: Sha256Digest,
+    }
+    /// The coordinator opened a study to sites.
+    StudyStarted = "study_started" {
+        /// Which study.
+        study: StudyName,
+    }
+    /// A study ended without a release.
+    StudyAborted = "study_aborted" {
+        /// Which study.
+        study: StudyName,
+        /// The coordinator's words, or the rule that ended it.
+        reason: String,
+    }
+    /// All rounds of a study are done.
+    StudyFinished = "study_finished" {
+        /// Which study.
+        study: StudyName,
+        /// SHA-256 of the final model's bytes.
+        model: Sha256Digest,
+    }
+    /// A site takes part in a study.
+    StudyJoined = "study_joined" {
+        /// Which study.
+        study: StudyName,
+        /// Which site; absent in a site's own ledger.
+        site: Option<SiteName>,
+        /// Digest of the plan that was approved.
+        plan_digest: Sha256Digest,
+        /// Digest of the policy that permits it.
+        policy_digest: Sha256Digest,
+    }
+    /// A site does not take part in a study.
+    StudyDeclined = "study_declined" {
+        /// Which study.
+        study: StudyName,
+        /// Which site; absent in a site's own ledger.
+        site: Option<SiteName>,
+        /// Digest of the plan that was evaluated.
+        plan_digest: Sha256Digest,
+        /// The clause of the site's policy that decided.
+        clause: String,
+    }
+    /// The site's policy was asked.
+    DecisionMade = "decision_made" {
+        /// For which study.
+        study: StudyName,
+        /// For which round, where there is one.
+        round: Option<RoundNumber>,
+        /// Whether to `join`, to `train` or to `send`.
+        action: String,
+        /// What it said.
+        permitted: bool,
+        /// The clause that decided.
+        clause: String,
+        /// Digest of the policy; absent where there is none in force.
+        policy_digest: Option<Sha256Digest>,
+    }
+    /// The site trained for one round. Nothing has left yet.
+    TrainingFinished = "training_finished" {
+        /// For which study.
+        study: StudyName,
+        /// For which round.
+        round: RoundNumber,
+        /// Radiographs trained on.
+        examples: u64,
+        /// SHA-256 of the model it started from.
+        model_in: Sha256Digest,
+        /// SHA-256 of the update's bytes.
+        update_digest: Sha256Digest,
+    }
+    /// The site's policy lets one update leave. Durable before the first byte does.
+    UpdateApproved = "update_approved" {
+        /// For which study.
+        study: StudyName,
+        /// For which round.
+        round: RoundNumber,
+        /// Which try.
+        attempt: Attempt,
+        /// SHA-256 of the update's bytes.
+        update_digest: Sha256Digest,
+        /// Their number.
+        bytes: u64,
+        /// The clause that permits it.
+        clause: String,
+        /// Digest of the policy.
+        policy_digest: Sha256Digest,
+    }
+    /// The site's policy lets the quality of one model leave. Durable before the first byte does.
+    MetricsApproved = "metrics_approved" {
+        /// For which study.
+        study: StudyName,
+        /// With the update of which round; absent for the final model.
+        round: Option<RoundNumber>,
+        /// SHA-256 of what is sent.
+        digest: Sha256Digest,
+        /// Its size in bytes.
+        bytes: u64,
+        /// The clause that permits it.
+        clause: String,
+        /// Digest of the policy.
+        policy_digest: Sha256Digest,
+    }
+    /// Any other request body that the site sent: durable before the first byte left.
+    DisclosureSent = "disclosure_sent" {
+        /// What it was: `hello`, `enrolment`, `join`, `decline` and the like.
+        kind: String,
+        /// SHA-256 of the body.
+        digest: Sha256Digest,
+        /// Its size in bytes.
+        bytes: u64,
+    }
+    /// The aggregator's receipt for an update, kept by the site.
+    ReceiptKept = "receipt_kept" {
+        /// What the aggregator signed.
+        receipt: SignedReceipt,
+    }
+    /// The aggregator took in an update, once.
+    UpdateAdmitted = "update_admitted" {
+        /// From which site.
+        site: SiteName,
+        /// For which study.
+        study: StudyName,
+        /// For which round.
+        round: RoundNumber,
+        /// Which try.
+        attempt: Attempt,
+        /// SHA-256 of the update's bytes.
+        update_digest: Sha256Digest,
+        /// The weight it counts with.
+        examples: u64,
+        /// The site's ledger head as it was announced: kept here, it can not be rewritten there.
+        site_ledger_head: Sha256Digest,
+    }
+    /// The aggregator did not take an update.
+    UpdateRefused = "update_refused" {
+        /// From which site.
+        site: SiteName,
+        /// For which study.
+        study: StudyName,
+        /// For which round.
+        round: RoundNumber,
+        /// Why.
+        code: ProblemCode,
+    }
+    /// The aggregator took in a site's evaluation of the final model.
+    EvaluationAdmitted = "evaluation_admitted" {
+        /// From which site.
+        site: SiteName,
+        /// For which study.
+        study: StudyName,
+        /// SHA-256 of the request's body.
+        digest: Sha256Digest,
+    }
+    /// The aggregator asked the sites for updates.
+    RoundOpened = "round_opened" {
+        /// Which study.
+        study: StudyName,
+        /// Which round.
+        round: RoundNumber,
+        /// SHA-256 of the model that it starts from.
+        model_in: Sha256Digest,
+    }
+    /// The aggregator made the next model.
+    RoundFinished = "round_finished" {
+        /// Which study.
+        study: StudyName,
+        /// Which round.
+        round: RoundNumber,
+        /// SHA-256 of the model that it started from.
+        model_in: Sha256Digest,
+        /// SHA-256 of the model that it made.
+        model_out: Sha256Digest,
+        /// How many updates are in it.
+        contributions: u64,
+    }
+    /// The coordinator signed a release.
+    ReleaseSigned = "release_signed" {
+        /// Of which study.
+        study: StudyName,
+        /// SHA-256 of what was signed.
+        release_digest: Sha256Digest,
+    }
+}

@@ -1,0 +1,174 @@
+//! The one writer of a ledger.
+
+use std::{
+    fs::{File, OpenOptions, TryLockError},
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+    thread,
+    time::Duration,
+};
+
+use snowball_crypto::SigningKey;
+use snowball_protocol::ids::UnixSeconds;
+
+use crate::{
+    Entry, Head, LINE_BYTES_MAX, LedgerError, RECORDS_FILE, Record, Repair,
+    files::{adopt_next, create_folder, discard_next, write_next},
+    head::is_owner,
+    recover::{Standing, recover},
+};
+
+/// A process that was just killed may hold its lock for a moment, and so may a check: so often, so long apart.
+const LOCK_TRIES: u32 = 40;
+const LOCK_PAUSE: Duration = Duration::from_millis(25);
+
+/// An open ledger. There is one at a time for a folder; the lock ends with the process, however it ends.
+#[derive(Debug)]
+pub struct Ledger {
+    folder: PathBuf,
+    file: File,
+    key: SigningKey,
+    standing: Standing,
+    /// A write failed half-way and may have left bytes after the acknowledged ones.
+    unsettled: bool,
+}
+
+impl Ledger {
+    /// Opens the ledger of `owner` (a site's name, or `aggregator`) in `dir`, or begins one where there is none. Checks
+    /// the whole chain, and repairs what a crash left ([`repaired`](Self::repaired) tells).
+    ///
+    /// # Errors
+    /// [`LedgerError::InUse`] when another process has it open; [`LedgerError::Broken`] when it does not verify: then
+    /// nothing is changed, and nothing is ever appended to it.
+    pub fn open(dir: &Path, owner: &str, key: SigningKey) -> Result<Self, LedgerError> {
+        if !is_owner(owner) {
+            return Err(LedgerError::OwnerMalformed);
+        }
+        create_folder(dir)?;
+        let path = dir.join(RECORDS_FILE);
+        let file = OpenOptions::new()
+            .read(true)
+            .append(true)
+            .create(true)
+            .open(&path)
+            .map_err(LedgerError::io("open", &path))?;
+        lock(&file, dir)?;
+        let standing = recover(dir, &file, owner, &key)?;
+        Ok(Self {
+            folder: dir.to_owned(),
+            file,
+            key,
+            standing,
+            unsettled: false,
+        })
+    }
+
+    /// Writes one entry down. It is durable when this returns.
+    ///
+    /// # Errors
+    /// When it could not be made durable: treat it as not written. The next call takes back what is left of it, and
+    /// may succeed.
+    pub fn append(&mut self, now: UnixSeconds, entry: Entry) -> Result<Record, LedgerError> {
+        let mut records = self.append_all(now, vec![entry])?;
+        Ok(records.pop().expect("one entry makes one record"))
+    }
+
+    /// Writes several entries down in one go: after a crash either all of them are there or none. They are durable
+    /// when this returns, for the price of one.
+    ///
+    /// # Errors
+    /// As [`append`](Self::append), for all of them together.
+    pub fn append_all(&mut self, now: UnixSeconds, entries: Vec<Entry>) -> Result<Vec<Record>, LedgerError> {
+        if entries.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.settle()?;
+        let mut head = self.standing.head.clone();
+        let mut bytes = Vec::new();
+        let mut records = Vec::with_capacity(entries.len());
+        for entry in entries {
+            let record = Record::after(&head, now, entry);
+            let line = record.to_line();
+            if line.len() > LINE_BYTES_MAX {
+                return Err(LedgerError::TooLong {
+                    kind: record.kind(),
+                    bytes: line.len(),
+                });
+            }
+            head.entries += 1;
+            head.hash = record.hash;
+            bytes.extend(line);
+            records.push(record);
+        }
+        self.unsettled = true;
+        self.write(&head, &bytes)?;
+        self.unsettled = false;
+        self.standing.head = head;
+        self.standing.bytes += bytes.len() as u64;
+        Ok(records)
+    }
+
+    /// Where the ledger stands: what the other side keeps, so that history cannot be rewritten behind it.
+    #[must_use]
+    pub fn head(&self) -> Head {
+        self.standing.head.clone()
+    }
+
+    /// What opening had to mend, if anything. Worth a log line and an [`Entry::UnfinishedWriteRemoved`].
+    #[must_use]
+    pub const fn repaired(&self) -> Option<Repair> {
+        self.standing.repair
+    }
+
+    /// The order that makes every crash harmless, and every forged tail visible.
+    ///
+    /// The head after the write is signed and durable *before* the records are: so when records stand beyond the
+    /// checkpoint, opening can tell the ones that the owner wrote from ones that somebody without the key added. Both
+    /// files are synced before the rename, so whichever of the two checkpoints a crash leaves under the name is whole;
+    /// that is why the rename itself needs no sync: if it is lost, the old checkpoint and the next one are both still
+    /// there, and opening goes on from the next. (Syncing a new file makes its name durable on ext4, XFS and Btrfs.)
+    fn write(&mut self, head: &Head, bytes: &[u8]) -> Result<(), LedgerError> {
+        write_next(&self.folder, head, &self.key)?;
+        let path = self.folder.join(RECORDS_FILE);
+        self.file
+            .write_all(bytes)
+            .map_err(LedgerError::io("append to", &path))?;
+        self.file.sync_data().map_err(LedgerError::io("sync", &path))?;
+        adopt_next(&self.folder)
+    }
+
+    /// Takes back what a failed write may have left (a full disk, for example), so that the ledger goes on from the
+    /// last acknowledged record.
+    fn settle(&mut self) -> Result<(), LedgerError> {
+        if self.unsettled {
+            let path = self.folder.join(RECORDS_FILE);
+            self.file
+                .set_len(self.standing.bytes)
+                .and_then(|()| self.file.sync_all())
+                .map_err(LedgerError::io("repair", &path))?;
+            discard_next(&self.folder)?;
+            self.unsettled = false;
+        }
+        Ok(())
+    }
+}
+
+fn lock(file: &File, folder: &Path) -> Result<(), LedgerError> {
+    for attempt in 1.. {
+        match file.try_lock() {
+            Ok(()) => break,
+            Err(TryLockError::WouldBlock) if attempt < LOCK_TRIES => thread::sleep(LOCK_PAUSE),
+            Err(TryLockError::WouldBlock) => {
+                return Err(LedgerError::InUse {
+                    folder: folder.to_owned(),
+                });
+            }
+            Err(TryLockError::Error(fault)) => return Err(lock_failed(fault, folder)),
+        }
+    }
+    Ok(())
+}
+
+fn lock_failed(fault: io::Error, folder: &Path) -> LedgerError {
+    LedgerError::io("lock", folder.join(RECORDS_FILE))(fault)
+}

@@ -1,0 +1,304 @@
+//! Ledgers to test with, and ways to lay hands on them.
+
+use std::{collections::BTreeMap, fs, path::Path};
+
+use serde_json::Value;
+use snowball_crypto::SigningKey;
+use snowball_ledger::{CHECKPOINT_FILE, Entry, Ledger, NEXT_CHECKPOINT_FILE, RECORDS_FILE};
+use snowball_protocol::{
+    Attempt, ProblemCode, RoundNumber, Sha256Digest, SiteName, StudyName,
+    intake::{Disposition, IntakeReason},
+    plan::canonical_json,
+    receipt::{Receipt, SignedReceipt},
+};
+use tempfile::TempDir;
+
+pub const OWNER: &str = "north";
+pub const NOW: i64 = 1_800_000_000;
+
+/// The files of a ledger's folder at one moment.
+#[derive(Clone, Default, PartialEq, Eq, Debug)]
+pub struct Files {
+    pub records: Option<Vec<u8>>,
+    pub checkpoint: Option<Vec<u8>>,
+    pub next: Option<Vec<u8>>,
+}
+
+impl Files {
+    pub fn of(folder: &Path) -> Self {
+        let read = |name| fs::read(folder.join(name)).ok();
+        Self {
+            records: read(RECORDS_FILE),
+            checkpoint: read(CHECKPOINT_FILE),
+            next: read(NEXT_CHECKPOINT_FILE),
+        }
+    }
+
+    pub fn put(&self, folder: &Path) {
+        for (name, bytes) in [
+            (RECORDS_FILE, &self.records),
+            (CHECKPOINT_FILE, &self.checkpoint),
+            (NEXT_CHECKPOINT_FILE, &self.next),
+        ] {
+            match bytes {
+                Some(bytes) => fs::write(folder.join(name), bytes).unwrap(),
+                None => drop(fs::remove_file(folder.join(name))),
+            }
+        }
+    }
+
+    pub fn with_lines(&self, lines: &[Vec<u8>]) -> Self {
+        Self {
+            records: Some(lines.concat()),
+            ..self.clone()
+        }
+    }
+
+    /// The records' lines, each with its end.
+    pub fn lines(&self) -> Vec<Vec<u8>> {
+        self.records
+            .as_ref()
+            .unwrap()
+            .split_inclusive(|byte| *byte == b'\n')
+            .map(<[u8]>::to_vec)
+            .collect()
+    }
+}
+
+/// A key that is the same in every run.
+pub fn fixed_key() -> SigningKey {
+    SigningKey::from_pkcs8(&FIXED_KEY).unwrap()
+}
+
+/// The seed of RFC 8032's first test vector in PKCS#8 version 1.
+const FIXED_KEY: [u8; 48] = [
+    0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20, 0x9d, 0x61, 0xb1,
+    0x9d, 0xef, 0xfd, 0x5a, 0x60, 0xba, 0x84, 0x4a, 0xf4, 0x92, 0xec, 0x2c, 0xc4, 0x44, 0x49, 0xc5, 0x69, 0x7b, 0x32,
+    0x69, 0x19, 0x70, 0x3b, 0xac, 0x03, 0x1c, 0xae, 0x7f, 0x60,
+];
+
+/// A folder in memory where there is one: thousands of syncs to a disk take minutes and show nothing more.
+pub fn folder() -> TempDir {
+    tempfile::tempdir_in("/dev/shm").unwrap_or_else(|_| tempfile::tempdir().unwrap())
+}
+
+/// A ledger of `entries` records in a folder of its own, closed.
+pub fn ledger(entries: usize, key: &SigningKey) -> TempDir {
+    let folder = folder();
+    let mut ledger = Ledger::open(folder.path(), OWNER, key.clone()).unwrap();
+    let samples = samples();
+    ledger
+        .append_all(
+            NOW,
+            (0..entries)
+                .map(|index| samples[index % samples.len()].clone())
+                .collect(),
+        )
+        .unwrap();
+    folder
+}
+
+/// A line with a sound hash over `index`, `previous` and an entry of the forger's choice, made without any key.
+pub fn forged(index: u64, previous: &str) -> Vec<u8> {
+    let mut record = serde_json::json!({
+        "index": index, "time": NOW, "previous": previous, "entry": {"entry": "program_started", "program_version": "forged"},
+    });
+    let content = [&b"snowball ledger record v1\n"[..], &canonical_json(&record)].concat();
+    record["hash"] = Value::from(Sha256Digest::of(&content).to_string());
+    [canonical_json(&record), b"\n".to_vec()].concat()
+}
+
+/// The text in field `name` of a line.
+pub fn field(line: &[u8], name: &str) -> String {
+    serde_json::from_slice::<Value>(line).unwrap()[name]
+        .as_str()
+        .unwrap()
+        .to_owned()
+}
+
+/// One entry of every kind.
+pub fn samples() -> Vec<Entry> {
+    let site: SiteName = OWNER.parse().unwrap();
+    let study: StudyName = "body-parts".parse().unwrap();
+    let digest = Sha256Digest::of(b"sample");
+    let text = || "1.2 \"quoted\" \u{e9}\n".to_owned();
+    let (round, attempt) = (RoundNumber(3), Attempt(1));
+    let receipt = Receipt {
+        study: study.clone(),
+        round,
+        site: site.clone(),
+        attempt,
+        plan_digest: digest,
+        policy_digest: digest,
+        model_in: digest,
+        update_digest: digest,
+        update_bytes: 12,
+        examples: 34,
+        ledger_head: digest,
+        received: NOW,
+    };
+    let (s, t) = (|| site.clone(), || study.clone());
+    vec![
+        Entry::NodeInitialised {
+            site: s(),
+            program_version: text(),
+        },
+        Entry::AggregatorInitialised {
+            consortium: text(),
+            program_version: text(),
+        },
+        Entry::ProgramStarted {
+            program_version: text(),
+        },
+        Entry::UnfinishedWriteRemoved { bytes: u64::MAX },
+        Entry::InvitationMade { site: s() },
+        Entry::EnrolmentRequested {
+            site: s(),
+            key_fingerprint: digest,
+        },
+        Entry::EnrolmentApproved {
+            site: s(),
+            key_fingerprint: digest,
+            certificate_serial: text(),
+            reason: text(),
+        },
+        Entry::EnrolmentRefused {
+            site: s(),
+            reason: text(),
+        },
+        Entry::CertificateReceived {
+            certificate_serial: text(),
+        },
+        Entry::SiteRevoked {
+            site: s(),
+            reason: text(),
+        },
+        Entry::PolicyInstalled {
+            policy_digest: digest,
+            version: 2,
+            stage: text(),
+        },
+        Entry::IntakeFinished {
+            accepted: 90,
+            quarantined: 2,
+            rejected: 3,
+            reasons: BTreeMap::from([(IntakeReason::NotDicom, 3), (IntakeReason::DecodeError, 2)]),
+        },
+        Entry::ImageExcluded {
+            file_digest: digest,
+            disposition: Disposition::Rejected,
+            reason: IntakeReason::Empty,
+        },
+        Entry::DatasetFrozen {
+            study: t(),
+            dataset_digest: digest,
+            training: 70,
+            validation: 10,
+            testing: 10,
+        },
+        Entry::StudyCreated {
+            study: t(),
+            plan_digest: digest,
+        },
+        Entry::StudyStarted { study: t() },
+        Entry::StudyAborted {
+            study: t(),
+            reason: text(),
+        },
+        Entry::StudyFinished {
+            study: t(),
+            model: digest,
+        },
+        Entry::StudyJoined {
+            study: t(),
+            site: Some(s()),
+            plan_digest: digest,
+            policy_digest: digest,
+        },
+        Entry::StudyDeclined {
+            study: t(),
+            site: None,
+            plan_digest: digest,
+            clause: text(),
+        },
+        Entry::DecisionMade {
+            study: t(),
+            round: Some(round),
+            action: "train".to_owned(),
+            permitted: true,
+            clause: text(),
+            policy_digest: None,
+        },
+        Entry::TrainingFinished {
+            study: t(),
+            round,
+            examples: 70,
+            model_in: digest,
+            update_digest: digest,
+        },
+        Entry::UpdateApproved {
+            study: t(),
+            round,
+            attempt,
+            update_digest: digest,
+            bytes: 12,
+            clause: text(),
+            policy_digest: digest,
+        },
+        Entry::MetricsApproved {
+            study: t(),
+            round: None,
+            digest,
+            bytes: 12,
+            clause: text(),
+            policy_digest: digest,
+        },
+        Entry::DisclosureSent {
+            kind: "hello".to_owned(),
+            digest,
+            bytes: 12,
+        },
+        Entry::ReceiptKept {
+            receipt: SignedReceipt {
+                receipt,
+                signature: text(),
+            },
+        },
+        Entry::UpdateAdmitted {
+            site: s(),
+            study: t(),
+            round,
+            attempt,
+            update_digest: digest,
+            examples: 70,
+            site_ledger_head: digest,
+        },
+        Entry::UpdateRefused {
+            site: s(),
+            study: t(),
+            round,
+            code: ProblemCode::NotFinite,
+        },
+        Entry::EvaluationAdmitted {
+            site: s(),
+            study: t(),
+            digest,
+        },
+        Entry::RoundOpened {
+            study: t(),
+            round,
+            model_in: digest,
+        },
+        Entry::RoundFinished {
+            study: t(),
+            round,
+            model_in: digest,
+            model_out: digest,
+            contributions: 4,
+        },
+        Entry::ReleaseSigned {
+            study: t(),
+            release_digest: digest,
+        },
+    ]
+}
