@@ -1,0 +1,251 @@
+//! The policy file as its author writes it. The comments here become the descriptions in `policies/schema.json`.
+//!
+//! Every field is enforced, by [`decide`](crate::decide) or by the node; what nobody enforces has no field.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use snowball_protocol::{
+    Sha256Digest, SiteName, StudyName,
+    ids::Purpose,
+    labels::LabelName,
+    plan::{Architecture, Sent},
+};
+
+use crate::date::PolicyDate;
+
+/// What a hospital's ethics board permits. Whatever is not permitted here is denied.
+#[derive(Clone, PartialEq, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "Snowball policy")]
+pub(crate) struct Document {
+    /// Version of this file format: 1.
+    #[schemars(range(min = 1, max = 1))]
+    pub format: u16,
+    /// Version of this policy, counted up by its authors from 1.
+    #[schemars(range(min = 1))]
+    pub version: u32,
+    /// The one site that the policy is for, by its name in the consortium.
+    pub site: SiteName,
+    /// How far the approval goes.
+    pub stage: Stage,
+    /// Who approved it, under which reference, and for how long.
+    pub approval: Approval,
+    /// Why the data may be used.
+    pub purposes: Purposes,
+    /// Which studies may run.
+    pub studies: Studies,
+    /// What a network may learn to tell.
+    pub labels: Labels,
+    /// Which networks may be trained.
+    pub architectures: Architectures,
+    /// How radiographs are de-identified before anything else happens to them.
+    pub deidentification: Deidentification,
+    /// How many patients it takes, so that nobody stands out.
+    pub cohort: Cohort,
+    /// What may leave the hospital.
+    pub release: Release,
+    /// How much may leave, and how often.
+    pub limits: Limits,
+    /// What is done to an update so that it tells less about single patients.
+    pub privacy: Privacy,
+}
+
+/// How far an approval goes. Each stage permits what the one before it permits, and more.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stage {
+    /// Training inside the hospital. Nothing leaves, not even an update.
+    Local,
+    /// The site may also join studies and send what `release.allowed` names. The board may approve a study by its name
+    /// alone.
+    ProofOfConcept,
+    /// As before, but the board approves each study by the digest of its whole plan.
+    Collaboration,
+    /// As collaboration, and the board knows that the trained network will be published. The node itself acts as at
+    /// collaboration.
+    Publication,
+}
+
+/// Who approved the policy, under which reference, and for how long.
+#[derive(Clone, PartialEq, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Approval {
+    /// The board that approved it.
+    #[schemars(length(min = 1, max = 200))]
+    pub board: String,
+    /// The board's own reference.
+    #[schemars(length(min = 1, max = 200))]
+    pub reference: String,
+    /// The first day on which the policy holds (UTC).
+    pub approved_on: PolicyDate,
+    /// The last day on which the policy holds (UTC).
+    pub expires_on: PolicyDate,
+}
+
+/// Why the data may be used.
+#[derive(Clone, PartialEq, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Purposes {
+    /// The purposes, as study plans name them. An empty list permits none.
+    pub allowed: Vec<Purpose>,
+}
+
+/// Which studies may run. A study needs its name in `allowed` and the digest of its plan in `digests`.
+#[derive(Clone, PartialEq, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Studies {
+    /// The studies, by name. An empty list permits none.
+    pub allowed: Vec<StudyName>,
+    /// The approved plans, each as `sha256:` and 64 hexadecimal digits. An empty list approves none.
+    #[serde(default)]
+    pub digests: Vec<Sha256Digest>,
+    /// Approves every plan of the named studies, whatever its digest. Only at the stages local and proof-of-concept.
+    #[serde(default)]
+    pub any_digest_of_named_studies: bool,
+}
+
+/// What a network may learn to tell.
+#[derive(Clone, PartialEq, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Labels {
+    /// The labels. An empty list permits none.
+    pub allowed: Vec<LabelName>,
+}
+
+/// Which networks may be trained.
+#[derive(Clone, PartialEq, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Architectures {
+    /// The networks. An empty list permits none.
+    pub allowed: Vec<Architecture>,
+    /// Largest side of the picture that a network may be shown, in pixels: the finest detail that is used.
+    #[schemars(range(min = 32, max = 2048))]
+    pub input_side_max: u32,
+}
+
+/// How radiographs are de-identified before anything else happens to them.
+#[derive(Clone, PartialEq, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Deidentification {
+    /// The profile. A node that does not know it refuses the policy.
+    pub profile: DeidentificationProfile,
+    /// What the profile may retain beyond its minimum. Absent or empty: nothing.
+    #[serde(default)]
+    pub options: Vec<DeidentificationOption>,
+}
+
+/// How radiographs are de-identified.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize, JsonSchema)]
+pub enum DeidentificationProfile {
+    /// Only pixels and a closed list of coded fields are kept. Every other attribute is removed, at every depth.
+    /// Identifiers become keyed pseudonyms, and the key stays on site.
+    #[serde(rename = "radiograph-allow-list-v1")]
+    RadiographAllowListV1,
+}
+
+impl DeidentificationProfile {
+    /// The profile as written in policies.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::RadiographAllowListV1 => "radiograph-allow-list-v1",
+        }
+    }
+}
+
+/// What the profile may retain beyond its minimum, after the options of DICOM PS3.15 Annex E.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize, JsonSchema)]
+pub enum DeidentificationOption {
+    /// Sex, and age in years with all ages above 89 counted as 90 (PS3.15: Retain Patient Characteristics). Without it
+    /// no study may use the labels `sex` and `age`.
+    #[serde(rename = "retain-patient-characteristics")]
+    RetainPatientCharacteristics,
+}
+
+impl DeidentificationOption {
+    /// The option as written in policies.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::RetainPatientCharacteristics => "retain-patient-characteristics",
+        }
+    }
+}
+
+/// How many patients it takes, so that nobody stands out.
+#[derive(Clone, PartialEq, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Cohort {
+    /// Fewest patients that a network may be trained on.
+    #[schemars(range(min = 1))]
+    pub training_patients_min: u64,
+    /// Fewest radiographs in any class that is trained on, and in any count that leaves. Smaller counts are hidden.
+    #[schemars(range(min = 1))]
+    pub cell_min: u64,
+}
+
+/// What may leave the hospital.
+#[derive(Clone, PartialEq, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Release {
+    /// What may leave. An empty list lets nothing leave. At the stage local it must be empty.
+    pub allowed: Vec<Sent>,
+}
+
+/// How much may leave, and how often.
+#[derive(Clone, PartialEq, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Limits {
+    /// Most bytes of updates and metrics that may leave in one round of a study. 0 at the stage local.
+    pub bytes_per_round_max: u64,
+    /// Most rounds of one study that the site takes part in.
+    #[schemars(range(min = 1, max = 100_000))]
+    pub rounds_max: u32,
+}
+
+/// What is done to an update so that it tells less about single patients.
+#[derive(Clone, PartialEq, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Privacy {
+    /// The mechanism.
+    pub mechanism: PrivacyMechanism,
+}
+
+/// What is done to an update so that it tells less about single patients.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum PrivacyMechanism {
+    /// Nothing: updates leave as training made them. They hold no image, but a mathematical trace of many.
+    None,
+}
+
+impl Stage {
+    /// The stage as written in policies.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Local => "local",
+            Self::ProofOfConcept => "proof-of-concept",
+            Self::Collaboration => "collaboration",
+            Self::Publication => "publication",
+        }
+    }
+
+    /// Whether anything may leave the site at all.
+    #[must_use]
+    pub const fn permits_sending(self) -> bool {
+        !matches!(self, Self::Local)
+    }
+
+    /// Whether a study may be approved by its name alone.
+    #[must_use]
+    pub const fn permits_any_digest(self) -> bool {
+        matches!(self, Self::Local | Self::ProofOfConcept)
+    }
+}
+
+impl std::fmt::Display for Stage {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(self.code())
+    }
+}
