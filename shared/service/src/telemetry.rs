@@ -1,0 +1,21 @@
+//! Logs on standard error: plain lines for people, JSON lines for collectors. Never a patient value.
+
+use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
+
+/// Starts logging for `program`. `SNOWBALL_LOG` filters (default `info`), in the syntax of `tracing`'s `EnvFilter`.
+pub fn start(program: &'static str, json: bool) {
+    let filter = EnvFilter::try_from_env("SNOWBALL_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let registry = tracing_subscriber::registry().with(filter);
+    let started = if json {
+        registry
+            .with(fmt::layer().json().with_writer(std::io::stderr))
+            .try_init()
+    } else {
+        registry
+            .with(fmt::layer().with_target(false).with_writer(std::io::stderr))
+            .try_init()
+    };
+    if started.is_ok() {
+        tracing::debug!(program, version = env!("CARGO_PKG_VERSION"), "logging started");
+    }
+}
