@@ -1,0 +1,214 @@
+//! Where a file that is nobody's business becomes a [`Radiograph`] that may be kept. Nothing else makes one.
+
+pub(crate) mod acquisition;
+pub(crate) mod evidence;
+pub(crate) mod rules;
+
+use dicom_dictionary_std::tags;
+use snowball_crypto::{Domain, Pseudonym, PseudonymKey};
+use snowball_protocol::{Sha256Digest, intake::IntakeReason, labels::Labels};
+
+use crate::{labels::Labelled, pixels::Grey, read::DicomFile};
+use acquisition::Acquisition;
+use evidence::{BurnedIn, Evidence};
+
+/// The identity of a radiograph: the pseudonym of its SOP Instance UID.
+pub type RadiographId = Pseudonym;
+
+/// A de-identified radiograph: pixels, labels, a closed vocabulary, pseudonyms and counts. It holds no DICOM value.
+#[derive(Clone, PartialEq)]
+pub struct Radiograph {
+    identity: Identity,
+    content: Sha256Digest,
+    rows: u32,
+    columns: u32,
+    bits_stored: u8,
+    pixels: Vec<u16>,
+    labels: Labels,
+    acquisition: Acquisition,
+    evidence: Evidence,
+}
+
+/// The pseudonyms of one file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Identity {
+    id: RadiographId,
+    patient: Pseudonym,
+    study: Pseudonym,
+    series: Pseudonym,
+    accession: Option<Pseudonym>,
+}
+
+impl Identity {
+    /// Replaces the identifiers of `file`; one that lacks patient, study, series or instance has no place.
+    pub(crate) fn read(file: &DicomFile<'_>, key: &PseudonymKey) -> Result<Self, IntakeReason> {
+        let pseudonym = |tag, domain| {
+            let value = normalise(&file.text(tag)?);
+            (!value.is_empty()).then(|| key.pseudonym(domain, &value))
+        };
+        let needed = |tag, domain| pseudonym(tag, domain).ok_or(IntakeReason::MissingIdentity);
+        Ok(Self {
+            id: needed(tags::SOP_INSTANCE_UID, Domain::Instance)?,
+            patient: needed(tags::PATIENT_ID, Domain::Patient)?,
+            study: needed(tags::STUDY_INSTANCE_UID, Domain::Study)?,
+            series: needed(tags::SERIES_INSTANCE_UID, Domain::Series)?,
+            accession: pseudonym(tags::ACCESSION_NUMBER, Domain::Accession),
+        })
+    }
+}
+
+/// One identifier written in several ways is one: blanks around it, doubled blanks and case do not count.
+pub(crate) fn normalise(identifier: &str) -> String {
+    let words: Vec<_> = identifier
+        .split(|letter: char| letter.is_whitespace() || letter == '\0')
+        .collect();
+    words
+        .iter()
+        .filter(|word| !word.is_empty())
+        .map(|word| word.to_lowercase())
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+/// What the file says of burned-in text; one that says yes goes to a person.
+pub(crate) fn burned_in(file: &DicomFile<'_>) -> Result<BurnedIn, IntakeReason> {
+    match file
+        .text(tags::BURNED_IN_ANNOTATION)
+        .map(|code| code.to_ascii_uppercase())
+        .as_deref()
+    {
+        Some("YES") => Err(IntakeReason::BurnedInText),
+        Some("NO") => Ok(BurnedIn::DeclaredNone),
+        _ => Ok(BurnedIn::NotDeclared),
+    }
+}
+
+/// Puts together what may be kept of `file`, and the counts of what may not.
+pub(crate) fn deidentify(
+    file: &DicomFile<'_>,
+    identity: Identity,
+    burned_in: BurnedIn,
+    acquisition: Acquisition,
+    grey: Grey,
+    labelled: Labelled,
+) -> Radiograph {
+    let mut evidence = file.tally.evidence(burned_in, labelled.sources);
+    evidence.stream_comment_bytes = grey.stream_comment_bytes;
+    evidence.high_bit_pixels = grey.high_bit_pixels;
+    evidence.padding_pixels = grey.padding_pixels;
+    Radiograph {
+        identity,
+        content: file.content,
+        rows: grey.rows,
+        columns: grey.columns,
+        bits_stored: grey.bits,
+        pixels: grey.pixels,
+        labels: labelled.labels,
+        acquisition,
+        evidence,
+    }
+}
+
+impl Radiograph {
+    /// Identity: the pseudonym of the SOP Instance UID.
+    #[must_use]
+    pub fn id(&self) -> &RadiographId {
+        &self.identity.id
+    }
+
+    /// Digest of the data set as it stood in the file; equal for exact duplicates only.
+    #[must_use]
+    pub fn content(&self) -> Sha256Digest {
+        self.content
+    }
+
+    /// Pseudonym of the patient.
+    #[must_use]
+    pub fn patient(&self) -> &Pseudonym {
+        &self.identity.patient
+    }
+
+    /// Pseudonym of the study.
+    #[must_use]
+    pub fn study(&self) -> &Pseudonym {
+        &self.identity.study
+    }
+
+    /// Pseudonym of the series.
+    #[must_use]
+    pub fn series(&self) -> &Pseudonym {
+        &self.identity.series
+    }
+
+    /// Pseudonym of the accession number, where there is one.
+    #[must_use]
+    pub fn accession(&self) -> Option<&Pseudonym> {
+        self.identity.accession.as_ref()
+    }
+
+    /// Rows of pixels.
+    #[must_use]
+    pub fn rows(&self) -> u32 {
+        self.rows
+    }
+
+    /// Pixels in a row.
+    #[must_use]
+    pub fn columns(&self) -> u32 {
+        self.columns
+    }
+
+    /// Depth: pixels lie in 0 to 2^bits - 1. That of the stored values, or of the modality table where there is one.
+    #[must_use]
+    pub fn bits_stored(&self) -> u8 {
+        self.bits_stored
+    }
+
+    /// Pixels row by row, full depth, the smallest value black.
+    #[must_use]
+    pub fn pixels(&self) -> &[u16] {
+        &self.pixels
+    }
+
+    /// What the header supports.
+    #[must_use]
+    pub fn labels(&self) -> &Labels {
+        &self.labels
+    }
+
+    /// How the picture was made.
+    #[must_use]
+    pub fn acquisition(&self) -> &Acquisition {
+        &self.acquisition
+    }
+
+    /// What was done to the file.
+    #[must_use]
+    pub fn evidence(&self) -> &Evidence {
+        &self.evidence
+    }
+}
+
+/// Says which and how large; pixels are a patient's too.
+impl std::fmt::Debug for Radiograph {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut form = formatter.debug_struct("Radiograph");
+        form.field("id", &self.identity.id)
+            .field("rows", &self.rows)
+            .field("columns", &self.columns);
+        form.finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::normalise;
+
+    #[test]
+    fn one_identifier_has_one_form() {
+        assert_eq!(normalise(" AB  12\0"), "ab 12");
+        assert_eq!(normalise("ab 12"), "ab 12");
+        assert_eq!(normalise("É7 "), "é7");
+        assert_eq!(normalise("  \0 "), "");
+    }
+}

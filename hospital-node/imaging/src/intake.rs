@@ -1,0 +1,134 @@
+//! The path of one file, from a name on disk to one outcome.
+
+mod bounded;
+mod quiet;
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+
+use snowball_crypto::PseudonymKey;
+use snowball_protocol::{Sha256Digest, intake::IntakeReason};
+
+use crate::{
+    accept,
+    deidentify::{self, Identity, Radiograph, acquisition::Acquisition},
+    labels::{Labelled, dictionary::Dictionary},
+    pixels::{self, Description},
+    read::DicomFile,
+};
+
+/// Bounds on what one file may cost. The defaults fit the largest radiographs in use (mammograms, stitched spines).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Limits {
+    /// Bytes of a file, and of a data set once inflated.
+    pub file_bytes_max: u64,
+    /// How many times larger than its file an inflated data set may be.
+    pub inflate_ratio_max: u32,
+    /// Pixels of a picture.
+    pub pixels_max: u64,
+    /// Sequences inside sequences.
+    pub sequence_depth_max: u32,
+    /// Elements and items, at all levels together.
+    pub elements_max: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            file_bytes_max: 256 << 20,
+            inflate_ratio_max: 100,
+            pixels_max: 64 << 20,
+            sequence_depth_max: 16,
+            elements_max: 200_000,
+        }
+    }
+}
+
+/// What became of one file.
+#[derive(Debug)]
+pub enum Outcome {
+    /// A radiograph, de-identified.
+    Accepted(Box<Radiograph>),
+    /// Anything else; the hospital's file is left as it is.
+    Excluded(Excluded),
+}
+
+/// A file that did not become a radiograph.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Excluded {
+    /// Why.
+    pub reason: IntakeReason,
+    /// Digest of the file's bytes, up to the size limit; that of no bytes if it could not be read.
+    pub file_digest: Sha256Digest,
+}
+
+/// Takes in files of one site. It holds no state that changes, so that threads share one.
+pub struct Intake {
+    key: PseudonymKey,
+    dictionary: Dictionary,
+    limits: Limits,
+}
+
+impl Intake {
+    /// An intake whose pseudonyms come from `key` and whose descriptions are read with `dictionary`.
+    #[must_use]
+    pub fn new(key: PseudonymKey, dictionary: Dictionary, limits: Limits) -> Self {
+        quiet::install();
+        Self {
+            key,
+            dictionary,
+            limits,
+        }
+    }
+
+    /// Takes in one file. Whatever it holds, this returns one outcome; a decoder that panics is a decode error.
+    #[must_use]
+    pub fn take(&self, path: &Path) -> Outcome {
+        let excluded = |reason, bytes: &[u8]| {
+            Outcome::Excluded(Excluded {
+                reason,
+                file_digest: Sha256Digest::of(bytes),
+            })
+        };
+        let bytes = match bounded::read(path, self.limits.file_bytes_max) {
+            Ok(bytes) => bytes,
+            Err(bounded::Unread::Unreadable) => return excluded(IntakeReason::Unreadable, &[]),
+            Err(bounded::Unread::TooLarge(digest)) => {
+                return Outcome::Excluded(Excluded {
+                    reason: IntakeReason::TooLarge,
+                    file_digest: digest,
+                });
+            }
+        };
+        match quiet::catch(|| self.radiograph(&bytes)).unwrap_or(Err(IntakeReason::DecodeError)) {
+            Ok(radiograph) => Outcome::Accepted(Box::new(radiograph)),
+            Err(reason) => excluded(reason, &bytes),
+        }
+    }
+
+    /// The steps in order: what is cheap to refuse is refused before pixels are decoded.
+    fn radiograph(&self, bytes: &[u8]) -> Result<Radiograph, IntakeReason> {
+        let file = DicomFile::parse(bytes, &self.limits)?;
+        let (class, modality) = accept::radiograph(&file)?;
+        let description = Description::read(&file, &self.limits)?;
+        let identity = Identity::read(&file, &self.key)?;
+        let burned_in = deidentify::burned_in(&file)?;
+        let syntax = file.syntax.ok_or(IntakeReason::TransferSyntax)?;
+        let grey = pixels::render(pixels::words(&file, syntax, &description)?, &description);
+        if pixels::page::is_page(&grey.pixels) {
+            return Err(IntakeReason::Document);
+        }
+        // The search for text in the pixels enters here: it gets `grey` and gives it back redacted, or quarantines.
+        let acquisition = Acquisition::read(&file, class, modality, syntax, &description);
+        let labelled = Labelled::read(&file, &self.dictionary);
+        Ok(deidentify::deidentify(
+            &file,
+            identity,
+            burned_in,
+            acquisition,
+            grey,
+            labelled,
+        ))
+    }
+}

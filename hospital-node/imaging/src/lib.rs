@@ -1,0 +1,43 @@
+//! DICOM in, de-identified radiograph out.
+//!
+//! This crate reads one untrusted file at a time, decides whether it is a radiograph, decodes its pixels in full depth,
+//! reads the labels that its header supports and keeps nothing else: a [`Radiograph`] holds pixels, labels, a closed
+//! vocabulary of how the picture was made ([`Acquisition`]), keyed pseudonyms, and counts of what was taken away
+//! ([`Evidence`]). No DICOM leaves it.
+//!
+//! It must never reach a network, never put a patient's value into an error or a log line, and never let one hostile
+//! file cost more than itself: sizes are checked before memory is asked for, and a decoder's panic is one outcome.
+//!
+//! Start at [`Intake::take`], which reads as the path of a file does: `read`, `accept`, `pixels`, `deidentify`.
+//!
+//! Element headers are walked by this crate rather than by dicom-rs' object reader, because that one refuses whole files
+//! for harmless faults and allocates what a length field claims; the data dictionary, the value representations, the
+//! character sets and the pixel codecs are those of dicom-rs.
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod accept;
+mod deidentify;
+mod intake;
+mod labels;
+mod pixels;
+mod read;
+mod resample;
+mod walk;
+
+#[cfg(test)]
+mod corpus_tests;
+#[cfg(test)]
+mod shared_tests;
+
+pub use deidentify::acquisition::{
+    Acquisition, DetectorType, Direction, ImageHistory, Intent, Manufacturer, Modality, ModalityTransform, ObjectClass,
+    Photometric,
+};
+pub use deidentify::evidence::{BurnedIn, Evidence, LabelSource, LabelSources};
+pub use deidentify::{Radiograph, RadiographId};
+pub use intake::{Excluded, Intake, Limits, Outcome};
+pub use labels::dictionary::{Dictionary, DictionaryError};
+pub use read::syntax::TransferSyntax;
+pub use resample::{downscale, letterbox};
+pub use walk::walk;

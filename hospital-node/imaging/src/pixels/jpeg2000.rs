@@ -1,0 +1,213 @@
+//! JPEG 2000 (ITU-T T.800): a code stream says how much a decoder will allocate, so that is read and bounded first.
+
+use snowball_protocol::intake::IntakeReason;
+
+use super::{Description, Words, registry};
+use crate::read::syntax::TransferSyntax;
+
+const TILES_MAX: u64 = 4096;
+/// Precincts of one component over all resolutions; the default partition has at most 33.
+const PRECINCTS_MAX: u64 = 1 << 16;
+const LAYERS_MAX: u16 = 256;
+
+const COD: u16 = 0xFF52;
+const COC: u16 = 0xFF53;
+const COM: u16 = 0xFF64;
+const POC: u16 = 0xFF5F;
+const SOT: u16 = 0xFF90;
+const SOD: u16 = 0xFF93;
+const EOC: u16 = 0xFFD9;
+
+/// Decodes one frame whose header agrees with the data set.
+pub(super) fn decode(
+    stream: Vec<u8>,
+    syntax: TransferSyntax,
+    description: &Description,
+) -> Result<Words, IntakeReason> {
+    let size = size(&stream).ok_or(IntakeReason::DecodeError)?;
+    if size.components != 1 {
+        return Err(IntakeReason::NotGrey);
+    }
+    if (size.rows, size.columns) != (description.rows, description.columns) {
+        return Err(IntakeReason::SizeMismatch);
+    }
+    let precision = size.precision;
+    if !(1..=16).contains(&precision) || size.tiles() > TILES_MAX {
+        return Err(IntakeReason::DecodeError);
+    }
+    let comment_bytes = coding(&stream, &size).ok_or(IntakeReason::DecodeError)?;
+    let words = registry::decode(stream, syntax, description, 16)?;
+    Ok(Words { words, comment_bytes })
+}
+
+/// The SIZ segment.
+struct Size {
+    rows: u32,
+    columns: u32,
+    tile_rows: u32,
+    tile_columns: u32,
+    components: u16,
+    precision: u8,
+    end: usize,
+}
+
+impl Size {
+    fn tiles(&self) -> u64 {
+        u64::from(self.rows.div_ceil(self.tile_rows)) * u64::from(self.columns.div_ceil(self.tile_columns))
+    }
+}
+
+fn size(stream: &[u8]) -> Option<Size> {
+    if !stream.starts_with(&[0xFF, 0x4F, 0xFF, 0x51]) {
+        return None;
+    }
+    let number = |at: usize| {
+        let bytes = stream.get(at..at + 4)?;
+        Some(u32::from_be_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
+    };
+    let (x1, y1, x0, y0) = (number(8)?, number(12)?, number(16)?, number(20)?);
+    let (tile_columns, tile_rows) = (number(24)?, number(28)?);
+    let (tile_x0, tile_y0) = (number(32)?, number(36)?);
+    let components = u16_at(stream, 40)?;
+    let subsampling = (*stream.get(43)?, *stream.get(44)?);
+    // Offsets and subsampled grids are legal, unheard of in radiographs, and only make the bounds harder to check.
+    let plain = x0 == 0 && y0 == 0 && tile_x0 == 0 && tile_y0 == 0 && (components != 1 || subsampling == (1, 1));
+    if !plain || tile_columns == 0 || tile_rows == 0 {
+        return None;
+    }
+    let precision = (*stream.get(42)? & 0x7F) + 1;
+    let end = 4 + usize::from(u16_at(stream, 4)?);
+    Some(Size {
+        rows: y1,
+        columns: x1,
+        tile_rows,
+        tile_columns,
+        components,
+        precision,
+        end,
+    })
+}
+
+/// Walks main and tile-part headers and bounds what their coding styles cost; gives the bytes of comments.
+fn coding(stream: &[u8], size: &Size) -> Option<u64> {
+    let (mut at, mut comment_bytes, mut tile_part) = (size.end, 0_u64, None);
+    let mut coded = false;
+    loop {
+        let marker = u16_at(stream, at)?;
+        match marker {
+            SOD => {
+                coded.then_some(())?;
+                // On to the next tile part; one of length zero is the last.
+                let (start, length) = tile_part.take()?;
+                if length == 0 {
+                    return Some(comment_bytes);
+                }
+                at = usize::checked_add(start, length).filter(|next| *next > at)?;
+                if at >= stream.len() || stream.len() - at < 2 {
+                    return Some(comment_bytes);
+                }
+            }
+            EOC => return coded.then_some(comment_bytes),
+            _ => {
+                let length = usize::from(u16_at(stream, at + 2)?).max(2);
+                let body = stream.get(at + 4..at + 2 + length)?;
+                match marker {
+                    SOT => {
+                        let part = body.get(2..6)?;
+                        let part = u32::from_be_bytes([part[0], part[1], part[2], part[3]]) as usize;
+                        tile_part = Some((at, part));
+                    }
+                    COD => {
+                        (u16_at(body, 2)? <= LAYERS_MAX).then_some(())?;
+                        bounded(body.get(5..)?, body.first()? & 1 == 1, size).then_some(())?;
+                        coded = true;
+                    }
+                    // One component needs neither a style of its own nor another order of progression.
+                    COC | POC => return None,
+                    COM => comment_bytes += body.len() as u64,
+                    _ => {}
+                }
+                at += 2 + length;
+            }
+        }
+    }
+}
+
+/// True if levels, code blocks and precincts of one coding style stay within bounds.
+fn bounded(style: &[u8], with_precincts: bool, size: &Size) -> bool {
+    let (Some(levels), Some(width), Some(height)) = (style.first(), style.get(1), style.get(2)) else {
+        return false;
+    };
+    if *levels > 32 || *width > 8 || *height > 8 || width + height > 8 {
+        return false;
+    }
+    // Blocks of 4 by 4 pixels cost a decoder a hundred times what they hold.
+    if width + height < 4 {
+        return false;
+    }
+    if !with_precincts {
+        return true;
+    }
+    let tile = (
+        u64::from(size.tile_rows.min(size.rows)),
+        u64::from(size.tile_columns.min(size.columns)),
+    );
+    let mut precincts = 0;
+    for resolution in 0..=u32::from(*levels) {
+        let Some(exponents) = style.get(5 + resolution as usize) else {
+            return false;
+        };
+        let reduction = u32::from(*levels) - resolution;
+        let along = |extent: u64, exponent: u8| (extent >> reduction).max(1).div_ceil(1 << exponent) + 1;
+        precincts += along(tile.0, exponents >> 4) * along(tile.1, exponents & 15);
+    }
+    precincts * size.tiles() <= PRECINCTS_MAX
+}
+
+fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
+    Some(u16::from_be_bytes([*bytes.get(at)?, *bytes.get(at + 1)?]))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn main_header(side: u32, tile: u32) -> Vec<u8> {
+        let mut stream = vec![0xFF, 0x4F, 0xFF, 0x51, 0, 41, 0, 0];
+        for number in [side, side, 0, 0, tile, tile, 0, 0] {
+            stream.extend(number.to_be_bytes());
+        }
+        stream.extend([0, 1, 11, 1, 1]);
+        stream
+    }
+
+    #[test]
+    fn size_is_read_and_tiles_are_counted() {
+        let size = size(&main_header(1000, 256)).unwrap();
+        assert_eq!(
+            (size.rows, size.columns, size.precision, size.tiles()),
+            (1000, 1000, 12, 16)
+        );
+    }
+
+    #[test]
+    fn tiny_precincts_and_blocks_are_refused() {
+        let size = size(&main_header(4096, 4096)).unwrap();
+        assert!(bounded(&[5, 4, 4, 0, 1], false, &size));
+        assert!(bounded(&[1, 4, 4, 0, 1, 0x88, 0x88], true, &size));
+        assert!(!bounded(&[1, 4, 4, 0, 1, 0x00, 0x00], true, &size));
+        assert!(!bounded(&[5, 0, 0, 0, 1], false, &size));
+    }
+
+    proptest! {
+        #[test]
+        fn no_stream_panics(tail in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let stream: Vec<u8> = main_header(64, 64).into_iter().chain(tail).collect();
+            if let Some(size) = size(&stream) {
+                let _ = coding(&stream, &size);
+            }
+        }
+    }
+}

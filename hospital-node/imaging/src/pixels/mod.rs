@@ -1,0 +1,71 @@
+//! From stored pixels to one grey picture in full depth.
+//!
+//! `Description` says what the header claims, checked before anything is allocated; [`words`] decodes the container
+//! words, whatever the transfer syntax; [`grey::render`] turns them into values. The search for text in the picture
+//! belongs after `render`, on the picture that will be kept (see [`crate::Intake`]).
+
+mod description;
+mod grey;
+mod jpeg;
+mod jpeg2000;
+mod native;
+pub(crate) mod page;
+mod registry;
+mod rle;
+
+use snowball_protocol::intake::IntakeReason;
+
+use crate::read::{DicomFile, PixelData, syntax::TransferSyntax};
+pub(crate) use description::{Description, Transform};
+pub(crate) use grey::{Grey, render};
+
+/// Container words as a decoder gave them, one a pixel, nothing masked.
+#[derive(Debug)]
+pub(crate) struct Words {
+    pub(crate) words: Vec<u16>,
+    /// Bytes of comments and application segments in a compressed stream.
+    pub(crate) comment_bytes: u64,
+}
+
+/// Decodes the pixels of `file`.
+pub(crate) fn words(
+    file: &DicomFile<'_>,
+    syntax: TransferSyntax,
+    description: &Description,
+) -> Result<Words, IntakeReason> {
+    let pixels = file.dataset.pixels.as_ref().ok_or(IntakeReason::NoPixels)?;
+    match (pixels, syntax) {
+        (
+            PixelData::Native { value, words },
+            TransferSyntax::ImplicitLittle
+            | TransferSyntax::ExplicitLittle
+            | TransferSyntax::ExplicitBig
+            | TransferSyntax::Deflated,
+        ) => native::decode(file.slice(value), *words, file.dataset.is_big(), description),
+        (PixelData::Encapsulated(fragments), _) => {
+            let stream = joined(file, fragments);
+            match syntax {
+                TransferSyntax::Rle => rle::decode(&stream, description),
+                TransferSyntax::JpegBaseline
+                | TransferSyntax::JpegExtended
+                | TransferSyntax::JpegLossless
+                | TransferSyntax::JpegLosslessFirstOrder => jpeg::decode(stream, syntax, description),
+                TransferSyntax::Jpeg2000Lossless | TransferSyntax::Jpeg2000 => {
+                    jpeg2000::decode(stream, syntax, description)
+                }
+                _ => Err(IntakeReason::DecodeError),
+            }
+        }
+        // Compressed by name, native by form: no decoder is to guess.
+        (PixelData::Native { .. }, _) => Err(IntakeReason::DecodeError),
+    }
+}
+
+/// The one frame that a file holds, however many fragments it came in.
+fn joined(file: &DicomFile<'_>, fragments: &[std::ops::Range<usize>]) -> Vec<u8> {
+    let mut stream = Vec::with_capacity(fragments.iter().map(ExactSizeIterator::len).sum());
+    for fragment in fragments {
+        stream.extend_from_slice(file.slice(fragment));
+    }
+    stream
+}

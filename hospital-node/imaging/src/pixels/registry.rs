@@ -1,0 +1,111 @@
+//! The codecs of dicom-rs, given one frame and what we have already checked about it.
+
+use std::borrow::Cow;
+
+use dicom_encoding::{
+    adapters::{PixelDataObject, RawPixelData},
+    transfer_syntax::{Codec, TransferSyntaxIndex as _},
+};
+use dicom_transfer_syntax_registry::TransferSyntaxRegistry;
+use snowball_protocol::intake::IntakeReason;
+
+use super::Description;
+use crate::read::syntax::TransferSyntax;
+
+/// One compressed frame as the codecs want to see it.
+struct Frame<'a> {
+    syntax: TransferSyntax,
+    stream: Vec<u8>,
+    description: &'a Description,
+    word_bits: u16,
+}
+
+/// Decodes `stream` into words of `word_bits` (8 or 16) each.
+pub(super) fn decode(
+    stream: Vec<u8>,
+    syntax: TransferSyntax,
+    description: &Description,
+    word_bits: u16,
+) -> Result<Vec<u16>, IntakeReason> {
+    let Some(Codec::EncapsulatedPixelData(Some(reader), _)) =
+        TransferSyntaxRegistry.get(syntax.uid()).map(|entry| entry.codec())
+    else {
+        return Err(IntakeReason::TransferSyntax);
+    };
+    let frame = Frame {
+        syntax,
+        stream,
+        description,
+        word_bits,
+    };
+    let mut bytes = Vec::new();
+    reader
+        .decode_frame(&frame, 0, &mut bytes)
+        .map_err(|_| IntakeReason::DecodeError)?;
+    let words: Vec<u16> = if word_bits == 8 {
+        bytes.iter().map(|byte| u16::from(*byte)).collect()
+    } else {
+        bytes
+            .chunks_exact(2)
+            .map(|pair| u16::from_le_bytes([pair[0], pair[1]]))
+            .collect()
+    };
+    if words.len() == description.pixels() {
+        Ok(words)
+    } else {
+        Err(IntakeReason::SizeMismatch)
+    }
+}
+
+impl PixelDataObject for Frame<'_> {
+    fn transfer_syntax_uid(&self) -> &str {
+        self.syntax.uid()
+    }
+
+    fn rows(&self) -> Option<u16> {
+        u16::try_from(self.description.rows).ok()
+    }
+
+    fn cols(&self) -> Option<u16> {
+        u16::try_from(self.description.columns).ok()
+    }
+
+    fn samples_per_pixel(&self) -> Option<u16> {
+        Some(1)
+    }
+
+    fn bits_allocated(&self) -> Option<u16> {
+        Some(self.word_bits)
+    }
+
+    fn bits_stored(&self) -> Option<u16> {
+        Some(self.word_bits)
+    }
+
+    fn photometric_interpretation(&self) -> Option<&str> {
+        Some("MONOCHROME2")
+    }
+
+    fn number_of_frames(&self) -> Option<u32> {
+        Some(1)
+    }
+
+    fn number_of_fragments(&self) -> Option<u32> {
+        Some(1)
+    }
+
+    fn fragment(&self, fragment: usize) -> Option<Cow<'_, [u8]>> {
+        (fragment == 0).then(|| Cow::Borrowed(&self.stream[..]))
+    }
+
+    fn offset_table(&self) -> Option<Cow<'_, [u32]>> {
+        None
+    }
+
+    fn raw_pixel_data(&self) -> Option<RawPixelData> {
+        Some(RawPixelData {
+            fragments: std::iter::once(self.stream.clone()).collect(),
+            offset_table: std::iter::empty().collect(),
+        })
+    }
+}
