@@ -1,0 +1,298 @@
+//! Taking radiographs in, one or many to a commit, each at most once.
+
+use rusqlite::{Connection, OptionalExtension, params};
+use serde::Serialize;
+use snowball_imaging::{Excluded, Radiograph};
+use snowball_protocol::{
+    Sha256Digest,
+    ids::UnixSeconds,
+    intake::{Disposition, IntakeReason},
+};
+
+use crate::{
+    FileOutcome, Store, StoreError,
+    codec::{self, Encoding},
+    pack::Extent,
+    quarantine, seen, split,
+    writer::Tail,
+};
+
+/// Changes that share a commit: enough that syncing costs little, few enough that a crash repeats seconds of work.
+const CHANGES_MAX: usize = 64;
+/// Pixels that share a commit, in bytes.
+const APPENDED_MAX: u64 = 64 << 20;
+
+/// What became of a radiograph.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Added {
+    /// It is stored now.
+    New,
+    /// The very same one is stored already; nothing changed.
+    Duplicate,
+    /// Another content is stored under the same identity; nothing changed. The file belongs in the quarantine.
+    Conflict,
+    /// Its patient has withdrawn; nothing was kept.
+    Withdrawn,
+}
+
+impl Added {
+    /// Why the file did not become a radiograph, in the words of ledgers; `None` for [`Added::New`] and
+    /// [`Added::Withdrawn`], which have none.
+    #[must_use]
+    pub const fn reason(self) -> Option<IntakeReason> {
+        match self {
+            Self::New | Self::Withdrawn => None,
+            Self::Duplicate => Some(IntakeReason::Duplicate),
+            Self::Conflict => Some(IntakeReason::UidConflict),
+        }
+    }
+}
+
+impl Store {
+    /// Takes one radiograph in; it is durable when this returns. For many, see [`importer`](Self::importer).
+    ///
+    /// # Errors
+    /// When the disk refuses; then nothing of it was kept.
+    pub fn add(&self, radiograph: &Radiograph) -> Result<Added, StoreError> {
+        self.add_all(std::slice::from_ref(radiograph)).map(|added| added[0])
+    }
+
+    /// Takes several radiographs in with one commit; all are durable when this returns.
+    ///
+    /// # Errors
+    /// When the disk refuses; then none of them was kept.
+    pub fn add_all(&self, radiographs: &[Radiograph]) -> Result<Vec<Added>, StoreError> {
+        use rayon::prelude::*;
+        let prepared: Vec<_> = radiographs
+            .par_iter()
+            .map(|radiograph| self.prepare(radiograph))
+            .collect::<Result<_, _>>()?;
+        self.change(|connection, tail| {
+            radiographs
+                .iter()
+                .zip(prepared)
+                .map(|(radiograph, prepared)| self.insert(connection, tail, radiograph, prepared))
+                .collect()
+        })
+    }
+
+    /// A writer for long imports, which commits as it goes; shared freely between threads.
+    #[must_use]
+    pub const fn importer(&self) -> Importer<'_> {
+        Importer { store: self }
+    }
+
+    /// Does the costly part outside every lock; `None` for what is stored already.
+    fn prepare(&self, radiograph: &Radiograph) -> Result<Option<Prepared>, StoreError> {
+        if self.read(|connection| standing(connection, radiograph))?.is_some() {
+            return Ok(None);
+        }
+        Ok(Some(self.picture(radiograph)))
+    }
+
+    fn insert(
+        &self,
+        connection: &Connection,
+        tail: &mut Tail<'_>,
+        radiograph: &Radiograph,
+        prepared: Option<Prepared>,
+    ) -> Result<Added, StoreError> {
+        // Asked again: another thread or process may have been faster, or may have undone what was there.
+        if let Some(added) = standing(connection, radiograph)? {
+            return Ok(added);
+        }
+        let prepared = prepared.unwrap_or_else(|| self.picture(radiograph));
+        let extent = tail.append(connection, &prepared.content)?;
+        insert_row(connection, radiograph, &prepared, extent)?;
+        Ok(Added::New)
+    }
+
+    fn picture(&self, radiograph: &Radiograph) -> Prepared {
+        let (rows, columns) = (radiograph.rows(), radiograph.columns());
+        if rows.max(columns) <= self.settings.master_side_max {
+            return Prepared::new(rows, columns, radiograph.pixels());
+        }
+        let (rows, columns, pixels) =
+            snowball_imaging::downscale(rows, columns, radiograph.pixels(), self.settings.master_side_max);
+        Prepared::new(rows, columns, &pixels)
+    }
+}
+
+/// Takes in many files with few commits.
+///
+/// An answer of this writer is durable once [`flush`](Self::flush) returned, or 64 files later. A file and the memory of
+/// it stand or fall together, so after a crash the same import run again loses nothing and repeats little.
+pub struct Importer<'a> {
+    store: &'a Store,
+}
+
+impl Importer<'_> {
+    /// Takes in the radiograph that the file behind `file_key` became, and remembers the file. Where the answer is
+    /// [`Added::Conflict`] the file is not remembered: [`quarantine`](Self::quarantine) does.
+    ///
+    /// # Errors
+    /// When the disk refuses; then everything since the last commit is undone and the import should end.
+    pub fn add(&self, radiograph: &Radiograph, file_key: &Sha256Digest) -> Result<Added, StoreError> {
+        let prepared = self.store.prepare(radiograph)?;
+        self.change(|connection, tail| {
+            let added = self.store.insert(connection, tail, radiograph, prepared)?;
+            let outcome = match added {
+                Added::New => FileOutcome::Accepted,
+                Added::Duplicate => FileOutcome::Excluded(IntakeReason::Duplicate),
+                Added::Withdrawn => FileOutcome::Withdrawn,
+                Added::Conflict => return Ok(added),
+            };
+            seen::keep(connection, file_key, outcome)?;
+            Ok(added)
+        })
+    }
+
+    /// As [`Store::quarantine`], with the file remembered.
+    ///
+    /// # Errors
+    /// When the disk refuses; then everything since the last commit is undone and the import should end.
+    pub fn quarantine(
+        &self,
+        path: &std::path::Path,
+        excluded: &Excluded,
+        file_key: &Sha256Digest,
+        when: UnixSeconds,
+    ) -> Result<Disposition, StoreError> {
+        self.change(|connection, _| {
+            seen::keep(connection, file_key, FileOutcome::Excluded(excluded.reason))?;
+            quarantine::set_aside(connection, &self.store.quarantine_folder(), path, excluded, when)
+        })
+    }
+
+    /// Makes every answer given so far durable.
+    ///
+    /// # Errors
+    /// When the disk refuses; then everything since the last commit is undone.
+    pub fn flush(&self) -> Result<(), StoreError> {
+        self.store.lock().commit(&self.store.packs)
+    }
+
+    fn change<T>(
+        &self,
+        change: impl FnOnce(&Connection, &mut Tail<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let mut writer = self.store.lock();
+        let answer = writer.change(&self.store.packs, change)?;
+        if writer
+            .pending()
+            .is_some_and(|pending| pending.changes >= CHANGES_MAX || pending.appended >= APPENDED_MAX)
+        {
+            writer.commit(&self.store.packs)?;
+        }
+        Ok(answer)
+    }
+}
+
+impl Drop for Importer<'_> {
+    fn drop(&mut self) {
+        // Nobody was told that these are durable; without this they would only be done again.
+        let _ = self.flush();
+    }
+}
+
+/// A picture as it will lie in a pack.
+struct Prepared {
+    rows: u32,
+    columns: u32,
+    encoding: Encoding,
+    content: Vec<u8>,
+    digest: Sha256Digest,
+}
+
+impl Prepared {
+    fn new(rows: u32, columns: u32, pixels: &[u16]) -> Self {
+        let (encoding, content) = codec::encode(columns, pixels);
+        Self {
+            rows,
+            columns,
+            encoding,
+            digest: Sha256Digest::of(&content),
+            content,
+        }
+    }
+}
+
+/// The answer that is certain without looking at pixels.
+fn standing(connection: &Connection, radiograph: &Radiograph) -> Result<Option<Added>, StoreError> {
+    let withdrawn = connection
+        .prepare_cached("SELECT 1 FROM withdrawn WHERE pseudonym = ?1")?
+        .exists(params![radiograph.patient().as_bytes()])?;
+    if withdrawn {
+        return Ok(Some(Added::Withdrawn));
+    }
+    let content: Option<[u8; 32]> = connection
+        .prepare_cached("SELECT content FROM radiographs WHERE radiograph = ?1")?
+        .query_row(params![radiograph.id().as_bytes()], |row| row.get(0))
+        .optional()?;
+    Ok(content.map(|content| {
+        if content == *radiograph.content().as_bytes() {
+            Added::Duplicate
+        } else {
+            Added::Conflict
+        }
+    }))
+}
+
+fn insert_row(
+    connection: &Connection,
+    radiograph: &Radiograph,
+    prepared: &Prepared,
+    extent: Extent,
+) -> Result<(), StoreError> {
+    let patient = patient_number(connection, radiograph)?;
+    let labels = radiograph.labels();
+    let json =
+        |fault: serde_json::Error| StoreError::Database(rusqlite::Error::ToSqlConversionFailure(Box::new(fault)));
+    connection
+        .prepare_cached(
+            "INSERT INTO radiographs VALUES
+             (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23)",
+        )?
+        .execute(params![
+            radiograph.id().as_bytes(),
+            radiograph.content().as_bytes(),
+            patient,
+            radiograph.study().as_bytes(),
+            radiograph.series().as_bytes(),
+            radiograph.accession().map(|accession| accession.as_bytes().to_vec()),
+            radiograph.rows(),
+            radiograph.columns(),
+            radiograph.bits_stored(),
+            labels.body_part.map(|term| term.code()),
+            labels.view.map(|term| term.code()),
+            labels.laterality.map(|term| term.code()),
+            labels.sex.map(|term| term.code()),
+            labels.age_years,
+            serde_json::to_string(radiograph.acquisition()).map_err(json)?,
+            serde_json::to_string(radiograph.evidence()).map_err(json)?,
+            prepared.rows,
+            prepared.columns,
+            extent.pack,
+            extent.offset as i64,
+            extent.bytes,
+            prepared.encoding as u8,
+            prepared.digest.as_bytes(),
+        ])?;
+    Ok(())
+}
+
+/// The row of the radiograph's patient; a new patient's part is decided here, once.
+fn patient_number(connection: &Connection, radiograph: &Radiograph) -> Result<i64, StoreError> {
+    let pseudonym = radiograph.patient();
+    connection
+        .prepare_cached("INSERT INTO patients (pseudonym, part) VALUES (?1, ?2) ON CONFLICT (pseudonym) DO NOTHING")?
+        .execute(params![pseudonym.as_bytes(), split::code_of(split::part_of(pseudonym))])?;
+    let number = connection
+        .prepare_cached("SELECT number FROM patients WHERE pseudonym = ?1")?
+        .query_row(params![pseudonym.as_bytes()], |row| row.get(0))?;
+    Ok(number)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,143 @@
+//! The database: how it is opened and how its tables came to be.
+
+use std::{path::Path, time::Duration};
+
+use rusqlite::{Connection, TransactionBehavior};
+
+use crate::StoreError;
+
+/// Marks the file as ours ("SNWB").
+const APPLICATION_ID: i32 = 0x534E_5742;
+/// How long one process waits for another that is writing.
+const WAIT: Duration = Duration::from_secs(120);
+
+/// One step a version; a released step is never edited.
+const MIGRATIONS: &[&str] = &["
+    CREATE TABLE patients (
+        number INTEGER PRIMARY KEY,
+        pseudonym BLOB NOT NULL UNIQUE,
+        part INTEGER NOT NULL
+    ) STRICT;
+    CREATE TABLE withdrawn (pseudonym BLOB PRIMARY KEY) STRICT, WITHOUT ROWID;
+    CREATE TABLE packs (number INTEGER PRIMARY KEY, bytes INTEGER NOT NULL) STRICT;
+    CREATE TABLE radiographs (
+        radiograph BLOB NOT NULL UNIQUE,
+        content BLOB NOT NULL,
+        patient INTEGER NOT NULL REFERENCES patients (number),
+        study BLOB NOT NULL,
+        series BLOB NOT NULL,
+        accession BLOB,
+        row_count INTEGER NOT NULL,
+        column_count INTEGER NOT NULL,
+        bits_stored INTEGER NOT NULL,
+        body_part TEXT,
+        view TEXT,
+        laterality TEXT,
+        sex TEXT,
+        age_years REAL,
+        acquisition TEXT NOT NULL,
+        evidence TEXT NOT NULL,
+        master_rows INTEGER NOT NULL,
+        master_columns INTEGER NOT NULL,
+        pack INTEGER NOT NULL,
+        offset INTEGER NOT NULL,
+        bytes INTEGER NOT NULL,
+        encoding INTEGER NOT NULL,
+        digest BLOB NOT NULL
+    ) STRICT;
+    CREATE INDEX radiographs_by_patient ON radiographs (patient);
+    CREATE TABLE erasures (
+        pack INTEGER NOT NULL,
+        offset INTEGER NOT NULL,
+        bytes INTEGER NOT NULL,
+        PRIMARY KEY (pack, offset)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE files (key BLOB PRIMARY KEY, reason TEXT) STRICT, WITHOUT ROWID;
+    CREATE TABLE excluded (
+        digest BLOB NOT NULL,
+        reason TEXT NOT NULL,
+        state TEXT NOT NULL,
+        first_seen INTEGER NOT NULL,
+        times INTEGER NOT NULL,
+        bytes INTEGER NOT NULL,
+        copied INTEGER NOT NULL,
+        PRIMARY KEY (digest, reason)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE datasets (folder BLOB PRIMARY KEY, recipe BLOB NOT NULL, digest BLOB NOT NULL) STRICT, WITHOUT ROWID;
+"];
+
+/// Opens the database at `path`, brings its tables up to date, and sets what makes it durable and forgetful.
+pub(crate) fn open(path: &Path) -> Result<Connection, StoreError> {
+    let mut connection = Connection::open(path)?;
+    connection.busy_timeout(WAIT)?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    // FULL, not NORMAL: in WAL mode NORMAL may lose the last commits in a power failure, and what was acknowledged must
+    // stay. An import commits dozens of radiographs at once, so the sync is not what it waits for.
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    // Deleted rows are overwritten, so that a withdrawn patient does not linger in free pages.
+    connection.pragma_update(None, "secure_delete", true)?;
+    // 64 MiB of pages: half a million radiographs are a database of some 700 MB.
+    connection.pragma_update(None, "cache_size", -65_536)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    migrate(&mut connection, path)?;
+    Ok(connection)
+}
+
+fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
+    let known = MIGRATIONS.len();
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let found: u32 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let application: i32 = transaction.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    let tables: u32 = transaction.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    if application != APPLICATION_ID && (application, found, tables) != (0, 0, 0) {
+        return Err(StoreError::Foreign { path: path.to_owned() });
+    }
+    if found as usize > known {
+        return Err(StoreError::Newer {
+            found,
+            known: known as u32,
+        });
+    }
+    for step in &MIGRATIONS[found as usize..] {
+        transaction.execute_batch(step)?;
+    }
+    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    transaction.pragma_update(None, "user_version", known as u32)?;
+    transaction.commit()?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_store_opens_twice_and_is_durable() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("store.sqlite");
+        open(&path).unwrap();
+        let connection = open(&path).unwrap();
+        let mode: String = connection
+            .pragma_query_value(None, "journal_mode", |row| row.get(0))
+            .unwrap();
+        let synchronous: u32 = connection
+            .pragma_query_value(None, "synchronous", |row| row.get(0))
+            .unwrap();
+        assert_eq!((mode.as_str(), synchronous), ("wal", 2));
+    }
+
+    #[test]
+    fn a_newer_or_foreign_database_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let newer = folder.path().join("newer");
+        open(&newer).unwrap().pragma_update(None, "user_version", 99).unwrap();
+        assert!(matches!(open(&newer), Err(StoreError::Newer { found: 99, .. })));
+        let foreign = folder.path().join("foreign");
+        Connection::open(&foreign)
+            .unwrap()
+            .execute_batch("CREATE TABLE other (a)")
+            .unwrap();
+        assert!(matches!(open(&foreign), Err(StoreError::Foreign { .. })));
+    }
+}

@@ -1,0 +1,138 @@
+//! One job for the trainer and what it answers. A trainer does one job and ends.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use snowball_protocol::{StudyPlan, evaluation::Evaluation};
+
+/// What the node asks. Where a job needs parameters, they follow as one block of little-endian f32 in the layout's order.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "job", rename_all = "snake_case")]
+pub enum Job {
+    /// List the devices and do a small real computation on each, compared with the CPU's.
+    Probe,
+    /// Evaluate the given parameters if asked, then train from them. Parameters follow.
+    Train(TrainJob),
+    /// Evaluate the given parameters. Parameters follow.
+    Evaluate(EvaluateJob),
+}
+
+/// A stretch of training.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct TrainJob {
+    /// The study's plan: network, heads, recipe, optimiser.
+    pub plan: StudyPlan,
+    /// Folder of a frozen dataset ([`crate::shard`]).
+    pub dataset: PathBuf,
+    /// Seeds everything random of this job together with the plan's seed; the node gives (site, round).
+    pub stream: u64,
+    /// Steps that the schedule counts as done before.
+    pub steps_before: u64,
+    /// Steps that the schedule counts in all.
+    pub steps_total: u64,
+    /// Steps to do now.
+    pub steps: u32,
+    /// Evaluate the given parameters on the validation part first.
+    pub evaluate_first: bool,
+    /// Evaluate on the validation part after every so many steps; 0: never.
+    pub evaluate_every: u32,
+    /// Where to compute.
+    pub device: DeviceChoice,
+    /// Threads on the CPU; 0: as many as cores.
+    pub threads: u32,
+}
+
+/// An evaluation.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct EvaluateJob {
+    /// The study's plan.
+    pub plan: StudyPlan,
+    /// Folder of a frozen dataset.
+    pub dataset: PathBuf,
+    /// Which part.
+    pub part: crate::shard::Part,
+    /// Where to compute.
+    pub device: DeviceChoice,
+    /// Threads on the CPU; 0: as many as cores.
+    pub threads: u32,
+}
+
+/// Where to compute.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeviceChoice {
+    /// The CPU, bit for bit repeatable.
+    #[default]
+    Cpu,
+    /// The first adapter that passed the probe.
+    Gpu,
+}
+
+/// What the trainer answers, in order; [`Answer::Trained`], [`Answer::Evaluated`], [`Answer::Probed`] and [`Answer::Failed`] end a job.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "answer", rename_all = "snake_case")]
+pub enum Answer {
+    /// A step was done.
+    Progress {
+        /// Steps done of this job.
+        step: u32,
+        /// Steps of this job.
+        steps: u32,
+        /// Loss of the step.
+        loss: f64,
+        /// Pictures a second since the job began.
+        images_per_second: f64,
+    },
+    /// An evaluation in passing: at step 0 that of the given parameters.
+    Checked {
+        /// After how many steps.
+        step: u32,
+        /// Quality on the validation part.
+        evaluation: Evaluation,
+    },
+    /// Training is done. The parameters follow as one block.
+    Trained {
+        /// Training radiographs of the dataset that have at least one label of the plan: the update's weight.
+        examples: u64,
+        /// Mean loss of the last tenth of the steps.
+        loss: f64,
+        /// Wall-clock seconds of the steps.
+        seconds: f64,
+        /// The device that computed, for people.
+        device: String,
+    },
+    /// The evaluation asked for.
+    Evaluated {
+        /// Quality on the part asked for.
+        evaluation: Evaluation,
+    },
+    /// The devices.
+    Probed {
+        /// One for each; the CPU is always first.
+        devices: Vec<ProbedDevice>,
+    },
+    /// The job could not be done.
+    Failed {
+        /// Why, for people; never a patient value.
+        reason: String,
+        /// What to do.
+        remedy: String,
+    },
+}
+
+/// A device as the probe saw it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ProbedDevice {
+    /// Its name, for people.
+    pub name: String,
+    /// CPU or GPU.
+    pub choice: DeviceChoice,
+    /// Whether a small convolution and its gradient agreed with the CPU's.
+    pub sound: bool,
+    /// Largest difference seen, relative.
+    pub difference: f64,
+    /// Seconds that the computation took, second run.
+    pub seconds: f64,
+    /// Why not, where it is not sound.
+    pub note: Option<String>,
+}
