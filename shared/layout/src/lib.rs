@@ -1,0 +1,152 @@
+//! How a network's parameters lie in one flat vector: names, shapes, roles and order, the same on both sides.
+//!
+//! The aggregator averages and releases parameters without ever running a network; the trainer runs it. Both compute the
+//! layout from the study's plan, and its digest says whether they agree. This crate never links a tensor library, opens no
+//! file and knows no clock; its only randomness is seeded by the plan.
+//!
+//! Start at [`Layout::of`]; [`Layout::initial_parameters`] is the model of round 0.
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod architecture;
+mod initial;
+
+use serde::{Deserialize, Serialize};
+use snowball_protocol::{Sha256Digest, StudyPlan, plan::canonical_json};
+
+pub use architecture::{CHANNELS_PER_GROUP, STAGES};
+
+use initial::Start;
+
+/// What a tensor is for: a strategy or a filter may treat each role in its own way.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Weight or bias of a convolution or of a linear layer.
+    Weight,
+    /// Scale or shift of a normalisation.
+    NormAffine,
+    /// Running mean or variance of a normalisation.
+    NormStatistic,
+    /// A count of steps.
+    Counter,
+    /// Stays at the site.
+    Local,
+}
+
+/// One tensor of a network.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Tensor {
+    /// Its name as in a PyTorch `state_dict`, such as `trunk.stage1.0.conv1.weight` or `heads.body_part.bias`.
+    pub name: String,
+    /// Its shape in PyTorch's order: convolution `[out, in, height, width]`, linear `[out, in]`, row by row.
+    pub shape: Vec<usize>,
+    /// What it is for.
+    pub role: Role,
+    /// Where it begins in the flat vector, in f32s.
+    pub offset: usize,
+    start: Start,
+}
+
+impl Tensor {
+    /// Number of values.
+    #[must_use]
+    pub fn values(&self) -> usize {
+        self.shape.iter().product()
+    }
+}
+
+/// Every tensor of a network, in order, without gaps.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Layout {
+    /// In the order of the flat vector.
+    pub tensors: Vec<Tensor>,
+}
+
+#[derive(Serialize)]
+struct Signature<'a> {
+    name: &'a str,
+    shape: &'a [usize],
+    role: Role,
+}
+
+impl Layout {
+    /// The layout of the network and the heads that `plan` asks for. Any sound plan has one; whoever allocates compares
+    /// [`parameters`](Self::parameters) with [`snowball_protocol::limits::PARAMETERS_MAX`] first.
+    #[must_use]
+    pub fn of(plan: &StudyPlan) -> Self {
+        let mut layout = Self { tensors: Vec::new() };
+        let features = architecture::trunk(&mut layout, &plan.network);
+        architecture::heads(&mut layout, features, &plan.heads);
+        layout
+    }
+
+    /// Number of parameters in all.
+    #[must_use]
+    pub fn parameters(&self) -> usize {
+        self.tensors.last().map_or(0, |tensor| tensor.offset + tensor.values())
+    }
+
+    /// Size of the flat vector as little-endian f32, in bytes.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.parameters() as u64 * 4
+    }
+
+    /// SHA-256 over the canonical JSON of all names, shapes and roles, in order.
+    #[must_use]
+    pub fn digest(&self) -> Sha256Digest {
+        let signatures: Vec<_> = self
+            .tensors
+            .iter()
+            .map(|tensor| Signature {
+                name: &tensor.name,
+                shape: &tensor.shape,
+                role: tensor.role,
+            })
+            .collect();
+        Sha256Digest::of(&canonical_json(&signatures))
+    }
+
+    /// The tensor called `name`.
+    #[must_use]
+    pub fn tensor(&self, name: &str) -> Option<&Tensor> {
+        self.tensors.iter().find(|tensor| tensor.name == name)
+    }
+
+    /// The model of round 0: convolutions by He et al. 2015 (uniform, fan-in), norms 1 and 0, heads small.
+    ///
+    /// Each tensor has a ChaCha20 stream of its own and only sums, products and square roots are taken, so the result is the
+    /// same bit for bit on every machine.
+    #[must_use]
+    pub fn initial_parameters(&self, seed: u64) -> Vec<f32> {
+        initial::parameters(&self.tensors, seed)
+    }
+
+    fn push(&mut self, name: String, shape: Vec<usize>, role: Role, start: Start) {
+        let offset = self.parameters();
+        self.tensors.push(Tensor {
+            name,
+            shape,
+            role,
+            offset,
+            start,
+        });
+    }
+}
+
+/// Parameters as they travel: little-endian IEEE 754 binary32.
+#[must_use]
+pub fn to_le_bytes(parameters: &[f32]) -> Vec<u8> {
+    parameters.iter().flat_map(|value| value.to_le_bytes()).collect()
+}
+
+/// Reads what [`to_le_bytes`] wrote; `None` where the number of bytes is no multiple of four.
+#[must_use]
+pub fn from_le_bytes(bytes: &[u8]) -> Option<Vec<f32>> {
+    let (words, rest) = bytes.as_chunks::<4>();
+    rest.is_empty()
+        .then(|| words.iter().map(|word| f32::from_le_bytes(*word)).collect())
+}
+
+#[cfg(test)]
+mod tests;
