@@ -1,0 +1,157 @@
+//! The quality of a model on one part of the dataset: sums and counts, nothing per picture.
+
+use burn::tensor::{Tensor, TensorData};
+use rayon::prelude::*;
+use snowball_layout::to_le_bytes;
+use snowball_models::Network;
+use snowball_protocol::{
+    Sha256Digest, StudyPlan,
+    evaluation::{ClassCount, Evaluation, HeadEvaluation},
+    plan::{Head, HeadKind},
+};
+use snowball_worker::shard::Part;
+
+use crate::{
+    device::Place,
+    examples::{Examples, Known, Target},
+    failure::Failure,
+    loss,
+    passes::read,
+    recipe,
+};
+
+/// Pictures that go through the network at once.
+const SLICE: usize = 32;
+
+/// Evaluates `parameters` on `part`. Every class of the plan competes, also those that the site lacks.
+pub fn evaluate(
+    plan: &StudyPlan,
+    examples: &Examples,
+    place: &Place,
+    parameters: &[f32],
+    part: Part,
+) -> Result<Evaluation, Failure> {
+    let positions = examples.labelled(part);
+    let slices: Vec<&[usize]> = positions.chunks(SLICE).collect();
+    let pass = |slice: &&[usize]| outputs(plan, examples, place, parameters, slice);
+    // Threads share a CPU well and a GPU badly.
+    let outputs: Vec<Result<Vec<Vec<f32>>, Failure>> = if place.is_cpu {
+        slices.par_iter().map(pass).collect()
+    } else {
+        slices.iter().map(pass).collect()
+    };
+    let mut heads: Vec<HeadEvaluation> = plan.heads.iter().map(nothing).collect();
+    let known = examples.known(plan);
+    for (slice, outputs) in slices.iter().zip(outputs) {
+        for (place, values) in outputs?.iter().enumerate() {
+            let rows = values.chunks(plan.heads[place].outputs());
+            for (position, row) in slice.iter().zip(rows) {
+                if let Some(target) = examples.targets(*position)[place] {
+                    count(&mut heads[place], &plan.heads[place].kind, &known[place], row, target);
+                }
+            }
+        }
+    }
+    for head in &mut heads {
+        if let HeadEvaluation::Classes { classes, .. } = head {
+            classes.retain(|class| class.images > 0);
+        }
+    }
+    let model_digest = Sha256Digest::of(&to_le_bytes(parameters));
+    Ok(Evaluation {
+        model_digest,
+        images: positions.len() as u64,
+        heads,
+    })
+}
+
+fn outputs(
+    plan: &StudyPlan,
+    examples: &Examples,
+    place: &Place,
+    parameters: &[f32],
+    slice: &[usize],
+) -> Result<Vec<Vec<f32>>, Failure> {
+    let side = examples.side();
+    let mut values = vec![0.0; slice.len() * side * side];
+    for (input, position) in values.chunks_mut(side * side).zip(slice) {
+        recipe::plain(plan.preprocessing, &examples.square(*position), input);
+    }
+    let network = Network::load(plan, parameters, &place.device)?;
+    let pictures = Tensor::from_data(TensorData::new(values, [slice.len(), 1, side, side]), &place.device);
+    network.forward(pictures)?.into_iter().map(read).collect()
+}
+
+fn nothing(head: &Head) -> HeadEvaluation {
+    match &head.kind {
+        HeadKind::Classes(classes) => HeadEvaluation::Classes {
+            label: head.label,
+            loss_sum: 0.0,
+            images: 0,
+            classes: classes
+                .iter()
+                .map(|class| ClassCount {
+                    class: class.clone(),
+                    images: 0,
+                    correct: 0,
+                })
+                .collect(),
+        },
+        HeadKind::Regression { .. } => HeadEvaluation::Regression {
+            label: head.label,
+            loss_sum: 0.0,
+            images: 0,
+            absolute_error_sum: 0.0,
+            constant_absolute_error_sum: 0.0,
+        },
+    }
+}
+
+fn count(head: &mut HeadEvaluation, kind: &HeadKind, known: &Known, row: &[f32], target: Target) {
+    match (head, kind, target) {
+        (
+            HeadEvaluation::Classes {
+                loss_sum,
+                images,
+                classes,
+                ..
+            },
+            _,
+            Target::Class(class),
+        ) => {
+            *loss_sum += loss::plain(kind, row, target);
+            *images += 1;
+            classes[class].images += 1;
+            classes[class].correct += u64::from(largest(row) == Some(class));
+        }
+        (
+            HeadEvaluation::Regression {
+                loss_sum,
+                images,
+                absolute_error_sum,
+                constant_absolute_error_sum,
+                ..
+            },
+            HeadKind::Regression { unit },
+            Target::Number(number),
+        ) => {
+            // Without a single label in the training part the constant is the middle of the unit, as in the network's start.
+            let constant = if let Known::Number(Some(median)) = known {
+                *median
+            } else {
+                0.5
+            };
+            *loss_sum += loss::plain(kind, row, target);
+            *images += 1;
+            *absolute_error_sum += f64::from((row[0] - number).abs()) * unit;
+            *constant_absolute_error_sum += f64::from((constant - number).abs()) * unit;
+        }
+        _ => {}
+    }
+}
+
+/// The place of the largest value; none among NaNs.
+fn largest(row: &[f32]) -> Option<usize> {
+    let finite = row.iter().enumerate().filter(|(_, value)| !value.is_nan());
+    finite.max_by(|a, b| a.1.total_cmp(b.1)).map(|(place, _)| place)
+}

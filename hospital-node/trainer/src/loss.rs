@@ -1,0 +1,240 @@
+//! What is learned from which label: the loss of every head and its slope at every output, in plain f64.
+//!
+//! A head's outputs are a few numbers a picture, so the loss is computed on the host and only its slopes go back through the
+//! network. Missing labels count nothing.
+//!
+//! The softmax of a class head runs over the classes that the site's training part has: the outputs of absent classes get a
+//! slope of exactly zero, so a site without hands does not unlearn hands. To each output the logarithm of its class's share at
+//! the site is added for the loss (and left out afterwards), so that the network learns what a class looks like and not how
+//! common it is there; sites with very different shares then pull in the same direction (logit adjustment, Menon et al. 2021;
+//! between sites, Zhang et al. 2022). An absent class is the limit of that: its logarithm is minus infinity.
+
+use snowball_protocol::{StudyPlan, plan::HeadKind};
+
+use crate::examples::{Known, Target};
+
+/// From this error on, in units of the label, a regression's loss grows linearly: half a decade of age under the usual unit.
+pub const LINEAR_FROM: f64 = 0.05;
+
+/// The losses of all heads of a plan at one site.
+pub struct Losses {
+    heads: Vec<HeadLoss>,
+}
+
+struct HeadLoss {
+    weight: f64,
+    /// Which outputs are learned from; all of a regression's.
+    present: Vec<bool>,
+    /// Added to each output: the logarithm of its class's share; minus infinity where absent.
+    shifts: Vec<f64>,
+}
+
+/// The loss of some pictures under one head.
+pub struct Slopes {
+    /// The weighted loss, already divided by the number of labelled pictures of the whole batch.
+    pub loss: f64,
+    /// Its derivative by each output, picture by picture.
+    pub slopes: Vec<f32>,
+}
+
+impl Losses {
+    /// The losses of `plan` where the training part holds `known`.
+    pub fn new(plan: &StudyPlan, known: &[Known]) -> Self {
+        let heads = plan.heads.iter().zip(known);
+        Self {
+            heads: heads.map(|(head, known)| HeadLoss::new(head.weight, known)).collect(),
+        }
+    }
+
+    /// For each head, which of its outputs the site can learn.
+    pub fn present(&self) -> impl Iterator<Item = &[bool]> {
+        self.heads.iter().map(|head| head.present.as_slice())
+    }
+
+    /// Loss and slopes of the head at `place` for outputs `[targets.len(), outputs]`, where `labelled` pictures of the whole
+    /// batch have its label.
+    pub fn of(&self, place: usize, outputs: &[f32], targets: &[Option<Target>], labelled: usize) -> Slopes {
+        let head = &self.heads[place];
+        let mut slopes = vec![0.0; outputs.len()];
+        let mut loss = 0.0;
+        let share = head.weight / labelled.max(1) as f64;
+        let rows = outputs
+            .chunks(head.present.len())
+            .zip(slopes.chunks_mut(head.present.len()));
+        for ((outputs, slopes), target) in rows.zip(targets) {
+            loss += share
+                * match target {
+                    Some(Target::Class(class)) if head.present[*class] => {
+                        cross_entropy(outputs, &head.shifts, *class, share, slopes)
+                    }
+                    Some(Target::Number(number)) => smooth_l1(outputs[0], *number, share, slopes),
+                    _ => 0.0,
+                };
+        }
+        Slopes { loss, slopes }
+    }
+}
+
+/// The training loss of one picture under one head over all its classes, for evaluations.
+pub fn plain(kind: &HeadKind, outputs: &[f32], target: Target) -> f64 {
+    let mut unused = vec![0.0; outputs.len()];
+    match (kind, target) {
+        (HeadKind::Classes(_), Target::Class(class)) => {
+            cross_entropy(outputs, &vec![0.0; outputs.len()], class, 1.0, &mut unused)
+        }
+        (HeadKind::Regression { .. }, Target::Number(number)) => smooth_l1(outputs[0], number, 1.0, &mut unused),
+        _ => 0.0,
+    }
+}
+
+impl HeadLoss {
+    fn new(weight: f64, known: &Known) -> Self {
+        match known {
+            Known::Number(median) => Self {
+                weight,
+                present: vec![median.is_some()],
+                shifts: vec![0.0],
+            },
+            Known::Classes(counts) => {
+                // A class alone teaches nothing: what it would be told apart from is not there.
+                let several = counts.iter().filter(|count| **count > 0).count() > 1;
+                let total: u64 = counts.iter().sum();
+                Self {
+                    weight,
+                    present: counts.iter().map(|count| several && *count > 0).collect(),
+                    shifts: counts
+                        .iter()
+                        .map(|count| (*count as f64 / total.max(1) as f64).ln())
+                        .collect(),
+                }
+            }
+        }
+    }
+}
+
+fn cross_entropy(outputs: &[f32], shifts: &[f64], class: usize, share: f64, slopes: &mut [f32]) -> f64 {
+    let shifted = |place: usize| f64::from(outputs[place]) + shifts[place];
+    let candidates = || (0..outputs.len()).filter(|place| shifts[*place] > f64::NEG_INFINITY);
+    let largest = candidates().map(shifted).fold(f64::NEG_INFINITY, f64::max);
+    let sum: f64 = candidates().map(|place| (shifted(place) - largest).exp()).sum();
+    for place in candidates() {
+        let probability = (shifted(place) - largest).exp() / sum;
+        slopes[place] = (share * (probability - f64::from(u8::from(place == class)))) as f32;
+    }
+    sum.ln() + largest - shifted(class)
+}
+
+/// Huber's loss divided by its threshold, so that it is the absolute error where it is linear.
+fn smooth_l1(output: f32, number: f32, share: f64, slopes: &mut [f32]) -> f64 {
+    let error = f64::from(output) - f64::from(number);
+    if error.abs() < LINEAR_FROM {
+        slopes[0] = (share * error / LINEAR_FROM) as f32;
+        error * error / (2.0 * LINEAR_FROM)
+    } else {
+        slopes[0] = (share * error.signum()) as f32;
+        error.abs() - LINEAR_FROM / 2.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn losses() -> Losses {
+        Losses {
+            heads: vec![
+                HeadLoss::new(2.0, &Known::Classes(vec![50, 0, 10, 40])),
+                HeadLoss::new(3.0, &Known::Number(Some(0.5))),
+            ],
+        }
+    }
+
+    #[test]
+    fn slopes_are_those_of_finite_differences() {
+        let losses = losses();
+        let classes = [Some(Target::Class(2)), None, Some(Target::Class(0))];
+        let numbers = [Some(Target::Number(0.3)), Some(Target::Number(0.52)), None];
+        for (place, targets, outputs) in [
+            (
+                0,
+                classes,
+                vec![0.3, -0.2, 1.5, 0.1, 9.0, 9.0, 9.0, 9.0, -1.0, 4.0, 0.5, 0.25],
+            ),
+            (1, numbers, vec![0.5, 0.5, 7.0]),
+        ] {
+            let slopes = losses.of(place, &outputs, &targets, 2).slopes;
+            for position in 0..outputs.len() {
+                let at = |change: f32| {
+                    let mut moved = outputs.clone();
+                    moved[position] += change;
+                    losses.of(place, &moved, &targets, 2).loss
+                };
+                let measured = (at(1e-3) - at(-1e-3)) / 2e-3;
+                assert!(
+                    (measured - f64::from(slopes[position])).abs() < 1e-3,
+                    "{place} {position}: {measured} {}",
+                    slopes[position]
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn an_absent_class_gets_a_slope_of_exactly_zero_whatever_its_output() {
+        let losses = losses();
+        for absent in [-50.0, 0.0, 50.0] {
+            let slopes = losses
+                .of(0, &[0.1, absent, 0.2, 0.3], &[Some(Target::Class(0))], 1)
+                .slopes;
+            assert_eq!(slopes[1], 0.0);
+            assert!(slopes[0] < 0.0 && slopes[2] > 0.0 && slopes[3] > 0.0);
+        }
+        // A label of a class that the training part lacks says nothing either.
+        let slopes = losses.of(0, &[0.1, 0.2, 0.2, 0.3], &[Some(Target::Class(1))], 1);
+        assert_eq!((slopes.loss, slopes.slopes), (0.0, vec![0.0; 4]));
+    }
+
+    #[test]
+    fn a_class_alone_teaches_nothing() {
+        let present = |counts: &[u64]| HeadLoss::new(1.0, &Known::Classes(counts.to_vec())).present;
+        assert_eq!(present(&[0, 9, 0]), [false; 3]);
+        assert_eq!(present(&[1, 9, 0]), [true, true, false]);
+    }
+
+    #[test]
+    fn a_common_class_does_not_push_harder_than_a_rare_one() {
+        // Over a site's whole training part the pushes on each output cancel where all outputs are equal.
+        let losses = losses();
+        let mut push = [0.0; 4];
+        for (class, count) in [(0, 50.0), (2, 10.0), (3, 40.0)] {
+            let slopes = losses.of(0, &[0.7; 4], &[Some(Target::Class(class))], 1).slopes;
+            push.iter_mut()
+                .zip(slopes)
+                .for_each(|(sum, slope)| *sum += count * slope);
+        }
+        assert!(push.iter().all(|push| push.abs() < 1e-4), "{push:?}");
+    }
+
+    #[test]
+    fn a_nan_stays_visible() {
+        assert!(
+            losses()
+                .of(0, &[f32::NAN, 0.0, 0.0, 0.0], &[Some(Target::Class(0))], 1)
+                .loss
+                .is_nan()
+        );
+        assert!(
+            losses()
+                .of(1, &[f32::NAN], &[Some(Target::Number(0.0))], 1)
+                .loss
+                .is_nan()
+        );
+    }
+
+    #[test]
+    fn a_sure_right_answer_costs_nothing_and_a_guess_the_logarithm() {
+        let kind = HeadKind::Classes(vec!["L".to_owned(), "R".to_owned()]);
+        assert!(plain(&kind, &[40.0, -40.0], Target::Class(0)) < 1e-12);
+        assert!((plain(&kind, &[1.0, 1.0], Target::Class(1)) - 2.0_f64.ln()).abs() < 1e-12);
+    }
+}

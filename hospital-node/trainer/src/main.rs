@@ -1,0 +1,54 @@
+//! `snowball-trainer`: trains and evaluates one network on one frozen dataset, on this machine's CPU or GPU.
+//!
+//! The node starts it as a child process without key or network, writes one [`Job`](snowball_worker::job::Job) to its standard
+//! input and reads answers from its standard output. It must never print anything else there, never open a socket, never
+//! write a file, and never say a label or a pseudonym in an answer or a log. It does one job and ends.
+//!
+//! Start at [`work`]; [`train`] is the loop, [`passes`] one pass forward and back, [`loss`] what is learned from which label.
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod answers;
+mod device;
+mod evaluate;
+mod examples;
+mod failure;
+mod loss;
+mod optimiser;
+mod passes;
+mod probe;
+mod random;
+mod recipe;
+mod train;
+mod work;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "snowball-trainer: trains and evaluates on one frozen dataset, for a hospital node
+
+usage: snowball-trainer work          do the one job that comes over standard input (the node does this)
+       snowball-trainer probe         list the devices and try each with a small real computation
+       snowball-trainer probe --json  the same for programs
+       snowball-trainer --version
+";
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    match words.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        ["work"] => work::work(),
+        ["probe"] => probe::print(false),
+        ["probe", "--json"] => probe::print(true),
+        ["probe", probe::ADAPTERS] => probe::print_adapters(),
+        ["--version" | "-V"] => {
+            println!("snowball-trainer {} ({})", env!("CARGO_PKG_VERSION"), device::BUILD);
+            ExitCode::SUCCESS
+        }
+        ["--help" | "-h" | "help"] => {
+            print!("{USAGE}");
+            ExitCode::SUCCESS
+        }
+        _ => {
+            eprint!("{USAGE}");
+            ExitCode::from(2)
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! Forward and back for one batch, in slices.
+//!
+//! On the CPU a batch is cut into slices of a fixed number of pictures that threads compute apart, each with a network of its
+//! own; their gradients are added in the order of the slices. So the sum is the same bit for bit whatever the number of
+//! threads. It is exact because no layer looks across pictures (group norm, not batch norm). A GPU takes a batch whole.
+
+use burn::tensor::{Device, Tensor, TensorData};
+use rayon::prelude::*;
+use snowball_models::Network;
+use snowball_protocol::StudyPlan;
+
+use crate::{
+    device::Place,
+    examples::{Examples, Target},
+    failure::Failure,
+    loss::Losses,
+    random::JobSeed,
+    recipe,
+};
+
+/// Pictures of a slice on the CPU.
+const SLICE: usize = 8;
+/// Slices whose gradients are held at once.
+const WAVE: usize = 16;
+
+/// What all batches of a job have in common.
+pub struct Passes<'a> {
+    /// The study.
+    pub plan: &'a StudyPlan,
+    /// The dataset.
+    pub examples: &'a Examples,
+    /// The losses.
+    pub losses: &'a Losses,
+    /// Where to compute.
+    pub place: &'a Place,
+    /// The job's seed.
+    pub seed: JobSeed,
+}
+
+/// The loss of a batch and its derivative by every parameter.
+pub struct Step {
+    /// Mean weighted loss over the heads' labelled pictures, summed over heads.
+    pub loss: f64,
+    /// In the layout's order.
+    pub gradient: Vec<f32>,
+}
+
+impl Passes<'_> {
+    /// One batch through the network with `parameters`; `drawn` pictures of the job came before it.
+    pub fn step(&self, parameters: &[f32], batch: &[usize], drawn: u64) -> Result<Step, Failure> {
+        let size = if self.place.is_cpu { SLICE } else { batch.len() };
+        let labelled = self.labelled(batch);
+        let slices: Vec<(usize, &[usize])> = batch.chunks(size).enumerate().collect();
+        let mut total = Step {
+            loss: 0.0,
+            gradient: vec![0.0; parameters.len()],
+        };
+        for wave in slices.chunks(WAVE) {
+            let steps: Vec<Result<Step, Failure>> = wave
+                .par_iter()
+                .map(|(number, slice)| self.slice(parameters, slice, drawn + (number * size) as u64, &labelled))
+                .collect();
+            for step in steps {
+                let step = step?;
+                total.loss += step.loss;
+                total
+                    .gradient
+                    .iter_mut()
+                    .zip(&step.gradient)
+                    .for_each(|(sum, slope)| *sum += slope);
+            }
+        }
+        Ok(total)
+    }
+
+    fn slice(&self, parameters: &[f32], slice: &[usize], drawn: u64, labelled: &[usize]) -> Result<Step, Failure> {
+        let device = self.place.device.clone().autodiff();
+        let network = Network::load(self.plan, parameters, &device)?;
+        let outputs = network.forward(self.pictures(slice, drawn, &device))?;
+        let mut loss = 0.0;
+        let mut surrogate: Option<Tensor<1>> = None;
+        for (head, output) in outputs.into_iter().enumerate() {
+            let values = read(output.clone().detach())?;
+            let targets: Vec<Option<Target>> = slice
+                .iter()
+                .map(|position| self.examples.targets(*position)[head])
+                .collect();
+            let slopes = self.losses.of(head, &values, &targets, labelled[head]);
+            loss += slopes.loss;
+            // Its derivative by the output is the slope, which is all that the way back needs to know of the loss.
+            let slopes = Tensor::from_data(TensorData::new(slopes.slopes, output.dims()), &device);
+            let part = (output * slopes).sum();
+            surrogate = Some(match surrogate {
+                Some(sum) => sum + part,
+                None => part,
+            });
+        }
+        let Some(surrogate) = surrogate else {
+            return Err(Failure::new("the plan has no head", "give the study at least one head"));
+        };
+        let gradient = network.gradients(&mut surrogate.backward())?;
+        Ok(Step { loss, gradient })
+    }
+
+    fn pictures(&self, slice: &[usize], drawn: u64, device: &Device) -> Tensor<4> {
+        let side = self.examples.side();
+        let mut values = vec![0.0; slice.len() * side * side];
+        values
+            .par_chunks_mut(side * side)
+            .zip(slice)
+            .enumerate()
+            .for_each(|(place, (input, position))| {
+                let random = self.seed.picture(drawn + place as u64);
+                recipe::training(
+                    self.plan.augmentation,
+                    &self.examples.square(*position),
+                    side,
+                    random,
+                    input,
+                );
+            });
+        Tensor::from_data(TensorData::new(values, [slice.len(), 1, side, side]), device)
+    }
+
+    /// How many pictures of the batch have each head's label.
+    fn labelled(&self, batch: &[usize]) -> Vec<usize> {
+        let has = |position: usize, head: usize| usize::from(self.examples.targets(position)[head].is_some());
+        (0..self.plan.heads.len())
+            .map(|head| batch.iter().map(|position| has(*position, head)).sum())
+            .collect()
+    }
+}
+
+/// The values of a small tensor, row by row.
+pub fn read(tensor: Tensor<2>) -> Result<Vec<f32>, Failure> {
+    tensor.try_into_vec_as().map_err(|fault| {
+        Failure::new(
+            format!("the device did not give its values back: {fault}"),
+            "run snowball-trainer probe",
+        )
+    })
+}

@@ -1,0 +1,247 @@
+//! Lists the devices and tries each with a small network: forward and back, compared with the CPU.
+//!
+//! A broken driver takes the whole process with it, so adapters are tried in a child process: what it says before it dies
+//! counts, and its death is a line in the list. The CPU itself is compared with finite differences.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    process::{Command, ExitCode, Stdio},
+    time::Instant,
+};
+
+use burn::tensor::{Device, Tensor, TensorData};
+use snowball_layout::Layout;
+use snowball_models::Network;
+use snowball_protocol::StudyPlan;
+use snowball_worker::job::{DeviceChoice, ProbedDevice};
+
+use crate::{
+    device::{self, Place},
+    failure::Failure,
+};
+
+/// The hidden word by which the probe starts itself for the adapters.
+pub const ADAPTERS: &str = "--adapters";
+
+/// Largest relative difference of a sound device. Matrix units may round to 10 bits.
+const DIFFERENCE_MAX: f64 = 1e-2;
+const PICTURES: usize = 6;
+const SIDE: usize = 32;
+
+/// The study of the probe: a class head, and a head of one output, which fused kernels have got wrong.
+const PLAN: &str = include_str!("probe.json");
+
+/// `snowball-trainer probe`.
+pub fn print(as_json: bool) -> ExitCode {
+    let devices = devices();
+    if as_json {
+        println!("{}", serde_json::to_string_pretty(&devices).unwrap_or_default());
+    } else {
+        println!("snowball-trainer {} ({})", env!("CARGO_PKG_VERSION"), device::BUILD);
+        devices.iter().for_each(print_device);
+        if !device::KNOWS_GPUS {
+            println!("a GPU would be used by the trainer built with --features wgpu (or cuda)");
+        }
+    }
+    if devices.iter().any(|device| device.sound) {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+/// `snowball-trainer probe --adapters`: one JSON line an adapter, each said before the next is tried.
+pub fn print_adapters() -> ExitCode {
+    for place in device::adapters() {
+        println!("{}", serde_json::to_string(&probe(&place)).unwrap_or_default());
+    }
+    ExitCode::SUCCESS
+}
+
+/// All devices; the CPU is first.
+pub fn devices() -> Vec<ProbedDevice> {
+    let mut devices = vec![probe(&Place::cpu())];
+    if device::KNOWS_GPUS {
+        devices.extend(adapters_in_a_child());
+    }
+    devices
+}
+
+/// Whether `place` computes what the CPU computes.
+pub fn is_sound(place: &Place) -> bool {
+    probe(place).sound
+}
+
+fn print_device(device: &ProbedDevice) {
+    let verdict = if device.sound { "sound" } else { "NOT SOUND" };
+    println!(
+        "{:<28} {verdict:<10} difference {:.1e}  {:.1} ms",
+        device.name,
+        device.difference,
+        device.seconds * 1e3
+    );
+    if let Some(note) = &device.note {
+        println!("    {note}");
+    }
+}
+
+fn adapters_in_a_child() -> Vec<ProbedDevice> {
+    let child = std::env::current_exe().and_then(|program| {
+        Command::new(program)
+            .args(["probe", ADAPTERS])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit())
+            .output()
+    });
+    match child {
+        Err(error) => vec![unsound("GPU", format!("cannot start the probe of adapters: {error}"))],
+        Ok(output) => {
+            let said = String::from_utf8_lossy(&output.stdout);
+            let mut devices: Vec<ProbedDevice> = said
+                .lines()
+                .filter_map(|line| serde_json::from_str(line).ok())
+                .collect();
+            if !output.status.success() {
+                devices.push(unsound(
+                    "GPU",
+                    format!("the driver took the probe down ({})", output.status),
+                ));
+            }
+            devices
+        }
+    }
+}
+
+fn unsound(name: &str, note: String) -> ProbedDevice {
+    ProbedDevice {
+        name: name.to_owned(),
+        choice: DeviceChoice::Gpu,
+        sound: false,
+        difference: 0.0,
+        seconds: 0.0,
+        note: Some(note),
+    }
+}
+
+fn probe(place: &Place) -> ProbedDevice {
+    let choice = if place.is_cpu {
+        DeviceChoice::Cpu
+    } else {
+        DeviceChoice::Gpu
+    };
+    let tried = catch_unwind(AssertUnwindSafe(|| compare(place)))
+        .unwrap_or_else(|_| Err(Failure::new("the device failed in the tensor library", "")));
+    let name = place.name.clone();
+    match tried {
+        Ok((difference, seconds)) => {
+            let sound = difference < DIFFERENCE_MAX;
+            let note = (!sound).then(|| "its results differ too much from what they should be".to_owned());
+            ProbedDevice {
+                name,
+                choice,
+                sound,
+                difference,
+                seconds,
+                note,
+            }
+        }
+        Err(failure) => ProbedDevice {
+            choice,
+            ..unsound(&name, failure.reason)
+        },
+    }
+}
+
+/// The largest relative difference from what should come out, and the seconds of a second run.
+fn compare(place: &Place) -> Result<(f64, f64), Failure> {
+    let plan: StudyPlan = serde_json::from_str(PLAN)
+        .map_err(|error| Failure::new(format!("the probe's plan does not parse: {error}"), ""))?;
+    let parameters = Layout::of(&plan).initial_parameters(plan.seed);
+    let (loss, gradient) = compute(&plan, &parameters, &place.device)?;
+    let begun = Instant::now();
+    compute(&plan, &parameters, &place.device)?;
+    let seconds = begun.elapsed().as_secs_f64();
+    if !place.is_cpu {
+        let (expected_loss, expected) = compute(&plan, &parameters, &Device::flex())?;
+        let largest = expected.iter().fold(0.0_f32, |largest, slope| largest.max(slope.abs()));
+        let furthest = gradient
+            .iter()
+            .zip(&expected)
+            .fold(0.0_f32, |furthest, (a, b)| worse(furthest, (a - b).abs()));
+        return Ok((
+            f64::from(worse(furthest / largest, (loss - expected_loss).abs() / expected_loss)),
+            seconds,
+        ));
+    }
+    let length = gradient
+        .iter()
+        .map(|slope| f64::from(*slope).powi(2))
+        .sum::<f64>()
+        .sqrt();
+    let at = |distance: f64| -> Result<f64, Failure> {
+        let moved = parameters
+            .iter()
+            .zip(&gradient)
+            .map(|(value, slope)| value + (distance * f64::from(*slope) / length) as f32);
+        Ok(f64::from(compute(&plan, &moved.collect::<Vec<_>>(), &place.device)?.0))
+    };
+    let measured = (at(2e-3)? - at(-2e-3)?) / 4e-3;
+    Ok(((measured / length - 1.0).abs(), seconds))
+}
+
+/// Like `f32::max`, but a NaN wins.
+fn worse(a: f32, b: f32) -> f32 {
+    if b > a || b.is_nan() { b } else { a }
+}
+
+/// A smooth loss of a small network on fixed pictures, and its gradient.
+fn compute(plan: &StudyPlan, parameters: &[f32], device: &Device) -> Result<(f32, Vec<f32>), Failure> {
+    let device = device.clone().autodiff();
+    let network = Network::load(plan, parameters, &device)?;
+    let values: Vec<f32> = (0..PICTURES * SIDE * SIDE)
+        .map(|position| (position * 37 % 101) as f32 / 50.0 - 1.0)
+        .collect();
+    let pictures = Tensor::from_data(TensorData::new(values, [PICTURES, 1, SIDE, SIDE]), &device);
+    let outputs = network.forward(pictures)?;
+    let loss = outputs
+        .into_iter()
+        .map(|output| output.add_scalar(0.3).square().sum())
+        .reduce(|sum, next| sum + next);
+    let loss: Tensor<1> = loss.ok_or_else(|| Failure::new("the probe's plan has no head", ""))?;
+    let value = loss.clone().detach().try_into_scalar::<f32>();
+    let value = value.map_err(|error| Failure::new(format!("the device did not give its values back: {error}"), ""))?;
+    let gradient = network.gradients(&mut loss.backward())?;
+    Ok((value, gradient))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cpu_is_first_and_sound() {
+        let devices = devices();
+        assert_eq!(devices[0].choice, DeviceChoice::Cpu);
+        assert!(devices[0].sound && devices[0].seconds > 0.0, "{devices:?}");
+    }
+
+    #[test]
+    fn a_nan_is_worse_than_any_number() {
+        assert!(worse(1.0, f32::NAN).is_nan());
+        assert_eq!(worse(1.0, 0.5), 1.0);
+    }
+
+    /// On a machine with a GPU, under a build for it: every adapter that is listed must be sound.
+    #[test]
+    fn every_adapter_is_sound() {
+        let adapters = device::adapters();
+        if adapters.is_empty() {
+            eprintln!("skipped: no GPU here ({})", device::BUILD);
+        }
+        for place in adapters {
+            let probed = probe(&place);
+            assert!(probed.sound, "{probed:?}");
+        }
+    }
+}
