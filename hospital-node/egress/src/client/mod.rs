@@ -1,0 +1,8 @@
+//! HTTP over mutual TLS to one host and port, and nothing else. Bounded answers, no redirects, no wall-clock limit while
+//! bytes move.
+
+mod enrol;
+mod transport;
+
+pub use enrol::{FirstContact, enrol};
+pub use transport::{Body, ClientSettings, Transport};

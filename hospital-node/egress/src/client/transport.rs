@@ -1,0 +1,247 @@
+//! Requests and bounded answers.
+
+use std::{error::Error as _, time::Duration};
+
+use futures_util::StreamExt;
+use reqwest::{Client, Method, Proxy, RequestBuilder, Response, StatusCode, header, redirect};
+use rustls::ClientConfig;
+use serde::{Serialize, de::DeserializeOwned};
+use snowball_protocol::{
+    Problem, Sha256Digest,
+    limits::{IDLE_SECONDS_MAX, JSON_BYTES_MAX},
+    problem::ProblemCode,
+};
+
+use crate::error::EgressError;
+
+const CONNECT_SECONDS: u64 = 15;
+const DOWNLOAD_TRIES: u32 = 8;
+
+/// How to reach the aggregator.
+#[derive(Clone, Debug)]
+pub struct ClientSettings {
+    /// `https://host:port`.
+    pub address: String,
+    /// The hospital's proxy, `http://host:port`, reached with CONNECT.
+    pub proxy: Option<String>,
+}
+
+/// A document as the exact bytes that will leave.
+pub struct Body(Vec<u8>);
+
+impl Body {
+    /// Writes `document` as canonical JSON.
+    #[must_use]
+    pub fn of(document: &impl Serialize) -> Self {
+        Self(snowball_protocol::plan::canonical_json(document))
+    }
+
+    /// SHA-256 of the bytes.
+    #[must_use]
+    pub fn digest(&self) -> Sha256Digest {
+        Sha256Digest::of(&self.0)
+    }
+
+    /// Their number.
+    #[must_use]
+    pub fn len(&self) -> u64 {
+        self.0.len() as u64
+    }
+
+    /// Whether there are none; a document always has some.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// One client for one aggregator.
+#[derive(Clone)]
+pub struct Transport {
+    client: Client,
+    address: String,
+}
+
+impl Transport {
+    /// A client that speaks TLS as `tls` says.
+    ///
+    /// # Errors
+    /// When the address or the proxy is no URL of the right kind.
+    pub fn new(settings: &ClientSettings, mut tls: ClientConfig) -> Result<Self, EgressError> {
+        let setup = |fault: reqwest::Error| EgressError::Setup { reason: chain(&fault) };
+        if !settings.address.starts_with("https://") {
+            return Err(EgressError::Setup {
+                reason: "the aggregator's address must start with https://".to_owned(),
+            });
+        }
+        tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        let builder = Client::builder()
+            .tls_backend_preconfigured(tls)
+            .https_only(true)
+            .redirect(redirect::Policy::none())
+            .connect_timeout(Duration::from_secs(CONNECT_SECONDS))
+            .read_timeout(Duration::from_secs(IDLE_SECONDS_MAX))
+            .http2_adaptive_window(true)
+            .user_agent(concat!("snowball/", env!("CARGO_PKG_VERSION")));
+        // The environment never decides where hospital traffic goes: a proxy is the one of the configuration, or none.
+        let builder = match &settings.proxy {
+            Some(proxy) => builder.proxy(Proxy::https(proxy).map_err(setup)?),
+            None => builder.no_proxy(),
+        };
+        let client = builder.build().map_err(setup)?;
+        Ok(Self {
+            client,
+            address: settings.address.trim_end_matches('/').to_owned(),
+        })
+    }
+
+    /// `GET` of a JSON document.
+    ///
+    /// # Errors
+    /// When the aggregator refuses, cannot be reached or answers anything else.
+    pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, EgressError> {
+        answer(self.request(Method::GET, path).send().await.map_err(unreachable)?).await
+    }
+
+    /// `POST` of a JSON document, answered by another.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub async fn post<T: DeserializeOwned>(&self, path: &str, body: &Body) -> Result<T, EgressError> {
+        let request = self
+            .request(Method::POST, path)
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(body.0.clone());
+        answer(request.send().await.map_err(unreachable)?).await
+    }
+
+    /// `PATCH` of raw bytes, answered by JSON.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub async fn patch<T: DeserializeOwned>(&self, path: &str, bytes: Vec<u8>) -> Result<T, EgressError> {
+        let request = self
+            .request(Method::PATCH, path)
+            .header(header::CONTENT_TYPE, "application/octet-stream")
+            .body(bytes);
+        answer(request.send().await.map_err(unreachable)?).await
+    }
+
+    /// Exactly `bytes` bytes; a broken line goes on where it stood (RFC 9110 range requests).
+    ///
+    /// # Errors
+    /// When the aggregator refuses, or the line breaks again and again without moving a byte.
+    pub async fn download(&self, path: &str, bytes: u64) -> Result<Vec<u8>, EgressError> {
+        let length = usize::try_from(bytes).map_err(|_| too_long())?;
+        let mut content = Vec::with_capacity(length.min(1 << 30));
+        let mut tries = 0;
+        while content.len() < length {
+            let before = content.len();
+            match self.download_from(path, &mut content, length).await {
+                Ok(()) => {}
+                Err(fault) if fault.is_transient() && tries < DOWNLOAD_TRIES => {
+                    tries = if content.len() > before { 0 } else { tries + 1 };
+                    tokio::time::sleep(Duration::from_millis(100 << tries.min(6))).await;
+                }
+                Err(fault) => return Err(fault),
+            }
+        }
+        Ok(content)
+    }
+
+    async fn download_from(&self, path: &str, content: &mut Vec<u8>, length: usize) -> Result<(), EgressError> {
+        let range = format!("bytes={}-", content.len());
+        let response = self
+            .request(Method::GET, path)
+            .header(header::RANGE, range)
+            .send()
+            .await
+            .map_err(unreachable)?;
+        match response.status() {
+            StatusCode::PARTIAL_CONTENT => {}
+            StatusCode::OK => content.clear(),
+            _ => return Err(refusal(response).await),
+        }
+        let mut stream = response.bytes_stream();
+        while let Some(chunk) = stream.next().await {
+            let chunk = chunk.map_err(unreachable)?;
+            if content.len() + chunk.len() > length {
+                return Err(too_long());
+            }
+            content.extend_from_slice(&chunk);
+        }
+        if content.len() < length {
+            return Err(EgressError::Unreachable {
+                reason: "the download ended early".to_owned(),
+            });
+        }
+        Ok(())
+    }
+
+    fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.client.request(method, format!("{}/{path}", self.address))
+    }
+}
+
+async fn answer<T: DeserializeOwned>(response: Response) -> Result<T, EgressError> {
+    if !response.status().is_success() {
+        return Err(refusal(response).await);
+    }
+    let bytes = bounded(response).await?;
+    serde_json::from_slice(&bytes).map_err(|fault| EgressError::Answer {
+        reason: format!("it is not the JSON that was due: {fault}"),
+    })
+}
+
+async fn refusal(response: Response) -> EgressError {
+    let status = response.status();
+    match bounded(response).await {
+        Ok(bytes) => match serde_json::from_slice::<Problem>(&bytes) {
+            Ok(problem) => EgressError::Refused(problem),
+            // A proxy or balancer in between may answer in its own words; a fault of theirs may pass.
+            Err(_) if status.is_server_error() => EgressError::Refused(Problem::new(
+                ProblemCode::Busy,
+                format!("the line answered HTTP {status}"),
+            )),
+            Err(_) => EgressError::Answer {
+                reason: format!("HTTP {status} without a reason; is this a Snowball aggregator?"),
+            },
+        },
+        Err(fault) => fault,
+    }
+}
+
+async fn bounded(response: Response) -> Result<Vec<u8>, EgressError> {
+    let mut bytes = Vec::new();
+    let mut stream = response.bytes_stream();
+    while let Some(chunk) = stream.next().await {
+        bytes.extend_from_slice(&chunk.map_err(unreachable)?);
+        if bytes.len() > JSON_BYTES_MAX * 16 {
+            return Err(too_long());
+        }
+    }
+    Ok(bytes)
+}
+
+fn too_long() -> EgressError {
+    EgressError::Answer {
+        reason: "it is longer than it may be".to_owned(),
+    }
+}
+
+fn unreachable(fault: reqwest::Error) -> EgressError {
+    EgressError::Unreachable { reason: chain(&fault) }
+}
+
+/// The innermost cause first said plainly: "connection refused" tells more than "error sending request".
+fn chain(fault: &reqwest::Error) -> String {
+    let mut innermost: &dyn std::error::Error = fault;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    if fault.source().is_none() {
+        fault.to_string()
+    } else {
+        innermost.to_string()
+    }
+}

@@ -1,0 +1,279 @@
+//! Everything that leaves passes here: recorded by digest and size, then handed to the client.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde::{Serialize, de::DeserializeOwned};
+use snowball_crypto::VerifyingKey;
+use snowball_ledger::{Entry, Ledger, Record};
+use snowball_policy::{Action, DatasetFacts, PolicyFault, SignedPolicy, Spent};
+use snowball_protocol::{
+    PROTOCOL_VERSION, PROTOCOL_VERSION_MIN, RoundNumber, Sha256Digest, SiteName, StudyName, StudyPlan,
+    evaluation::Evaluation,
+    ids::UnixSeconds,
+    limits::CLOCK_SKEW_SECONDS_MAX,
+    plan::Sent,
+    session::{Decline, Hello, HelloReply, JoinRequest, ModelReference, StudySummary, Task},
+    update::FinalEvaluation,
+};
+
+use crate::{
+    client::{Body, Transport},
+    error::EgressError,
+    gate, record,
+    spent::Budget,
+};
+
+/// Reads the policy that is in force now, fresh each time: an expired or withdrawn one must stop the next byte.
+pub type ReadPolicy = Arc<dyn Fn() -> Result<SignedPolicy, PolicyFault> + Send + Sync>;
+/// The node's one ledger.
+pub type SharedLedger = Arc<Mutex<Ledger>>;
+
+/// The node's side of the line to its aggregator.
+pub struct Door {
+    pub(crate) transport: Transport,
+    pub(crate) site: SiteName,
+    pub(crate) aggregator_key: VerifyingKey,
+    pub(crate) read_policy: ReadPolicy,
+    pub(crate) clock: fn() -> UnixSeconds,
+    ledger: SharedLedger,
+    budget: Mutex<Budget>,
+}
+
+impl Door {
+    /// A door for `site`; receipts must be signed by `aggregator_key`; `budget` is what the ledger says was spent.
+    #[must_use]
+    pub fn new(
+        transport: Transport,
+        site: SiteName,
+        aggregator_key: VerifyingKey,
+        read_policy: ReadPolicy,
+        ledger: SharedLedger,
+        budget: Budget,
+        clock: fn() -> UnixSeconds,
+    ) -> Self {
+        Self {
+            transport,
+            site,
+            aggregator_key,
+            read_policy,
+            clock,
+            ledger,
+            budget: Mutex::new(budget),
+        }
+    }
+
+    /// Says hello: versions, policy and clocks.
+    ///
+    /// # Errors
+    /// When the versions do not meet, the clocks are too far apart, or the aggregator is not the one of the enrolment.
+    pub async fn hello(&self) -> Result<HelloReply, EgressError> {
+        let now = (self.clock)();
+        let hello = Hello {
+            protocol_min: PROTOCOL_VERSION_MIN,
+            protocol_max: PROTOCOL_VERSION,
+            program_version: env!("CARGO_PKG_VERSION").to_owned(),
+            policy_digest: (self.read_policy)().ok().map(|policy| policy.digest),
+            clock: now,
+        };
+        let reply: HelloReply = self.disclose("hello", "v1/hello", &hello).await?;
+        if reply.aggregator_key != self.aggregator_key.to_string() {
+            return Err(EgressError::Answer {
+                reason: "it signs with another key than at the enrolment".to_owned(),
+            });
+        }
+        if (reply.clock - now).abs() > CLOCK_SKEW_SECONDS_MAX {
+            let reason = format!(
+                "its clock differs from this machine's by {} seconds; set both by NTP",
+                reply.clock - now
+            );
+            return Err(EgressError::Answer { reason });
+        }
+        Ok(reply)
+    }
+
+    /// The studies that are open to this site.
+    ///
+    /// # Errors
+    /// When the aggregator refuses or cannot be reached.
+    pub async fn studies(&self) -> Result<Vec<StudySummary>, EgressError> {
+        self.transport.get("v1/studies").await
+    }
+
+    /// The plan of a study, checked against the digest that it was announced with.
+    ///
+    /// # Errors
+    /// When it is not that plan, breaks a rule, or cannot be fetched.
+    pub async fn plan(&self, summary: &StudySummary) -> Result<StudyPlan, EgressError> {
+        let plan: StudyPlan = self
+            .transport
+            .get(&format!("v1/studies/{}/plan", summary.study))
+            .await?;
+        if plan.digest() != summary.plan_digest || plan.study != summary.study {
+            return Err(EgressError::Answer {
+                reason: "the plan does not have the digest it was announced with".to_owned(),
+            });
+        }
+        match plan.faults().first() {
+            Some(fault) => Err(EgressError::Answer {
+                reason: format!("the plan breaks a rule: {fault}"),
+            }),
+            None => Ok(plan),
+        }
+    }
+
+    /// Asks the policy whether this site may train for the study now.
+    ///
+    /// # Errors
+    /// When it may not; the ledger then holds the clause.
+    pub fn may_train(
+        &self,
+        plan: &StudyPlan,
+        round: Option<RoundNumber>,
+        dataset: &DatasetFacts,
+    ) -> Result<(), EgressError> {
+        gate::ask(self, plan, round, Action::Train, dataset).map(drop)
+    }
+
+    /// Joins a study, if the policy permits it.
+    ///
+    /// # Errors
+    /// When the policy denies or the aggregator refuses.
+    pub async fn join(
+        &self,
+        plan: &StudyPlan,
+        layout: Sha256Digest,
+        dataset: &DatasetFacts,
+    ) -> Result<(), EgressError> {
+        let permitted = gate::ask(self, plan, None, Action::Join, dataset)?;
+        let request = JoinRequest {
+            plan_digest: plan.digest(),
+            policy_digest: permitted.policy_digest,
+            layout_digest: layout,
+            training_examples: dataset.training_images,
+        };
+        let _: serde_json::Value = self
+            .disclose("join", &format!("v1/studies/{}/join", plan.study), &request)
+            .await?;
+        self.record(Entry::StudyJoined {
+            study: plan.study.clone(),
+            site: None,
+            plan_digest: request.plan_digest,
+            policy_digest: request.policy_digest,
+        })?;
+        Ok(())
+    }
+
+    /// Tells the aggregator that the site's policy does not permit a study, naming the clause and nothing else.
+    ///
+    /// # Errors
+    /// When the aggregator refuses or cannot be reached.
+    pub async fn decline(&self, plan: &StudyPlan, clause: &str, reason: &str) -> Result<(), EgressError> {
+        let decline = Decline {
+            plan_digest: plan.digest(),
+            clause: clause.to_owned(),
+            reason: reason.chars().take(500).collect(),
+        };
+        self.record(Entry::StudyDeclined {
+            study: plan.study.clone(),
+            site: None,
+            plan_digest: decline.plan_digest,
+            clause: decline.clause.clone(),
+        })?;
+        let path = format!("v1/studies/{}/decline", plan.study);
+        self.disclose::<serde_json::Value>("decline", &path, &decline)
+            .await
+            .map(drop)
+    }
+
+    /// What this site should do now; waits up to `wait_seconds` for something new.
+    ///
+    /// # Errors
+    /// When the aggregator refuses or cannot be reached.
+    pub async fn task(&self, study: &StudyName, wait_seconds: u32) -> Result<Task, EgressError> {
+        self.transport
+            .get(&format!("v1/studies/{study}/task?wait_seconds={wait_seconds}"))
+            .await
+    }
+
+    /// Fetches a global model; a broken line goes on where it stood, and the digest is checked.
+    ///
+    /// # Errors
+    /// When the bytes are not the model, or the aggregator refuses.
+    pub async fn model(&self, study: &StudyName, model: &ModelReference) -> Result<Vec<u8>, EgressError> {
+        let path = format!("v1/studies/{study}/models/{}", model.round);
+        let bytes = self.transport.download(&path, model.bytes).await?;
+        if Sha256Digest::of(&bytes) == model.digest {
+            Ok(bytes)
+        } else {
+            Err(EgressError::Answer {
+                reason: "the model does not have the digest of the task".to_owned(),
+            })
+        }
+    }
+
+    /// Sends the quality of the final model, if the policy lets metrics leave; else an empty answer.
+    ///
+    /// # Errors
+    /// When the ledger cannot be written or the aggregator refuses.
+    pub async fn report(
+        &self,
+        plan: &StudyPlan,
+        evaluation: Evaluation,
+        dataset: &DatasetFacts,
+    ) -> Result<(), EgressError> {
+        let action = Action::Send {
+            kind: Sent::Metrics,
+            bytes: 0,
+        };
+        let evaluation = match gate::ask(self, plan, None, action, dataset) {
+            Ok(permitted) => {
+                let visible = record::visible(Some(evaluation), permitted.cell_min);
+                if let Some(evaluation) = &visible {
+                    let (clause, digest) = (permitted.clause, permitted.policy_digest);
+                    self.record(record::metrics_entry(plan, None, evaluation, clause, digest))?;
+                }
+                visible
+            }
+            Err(EgressError::Denied { .. }) => None,
+            Err(fault) => return Err(fault),
+        };
+        let path = format!("v1/studies/{}/evaluation", plan.study);
+        self.disclose::<serde_json::Value>("evaluation", &path, &FinalEvaluation { evaluation })
+            .await
+            .map(drop)
+    }
+
+    /// Writes an entry, durable when this returns.
+    ///
+    /// # Errors
+    /// When the ledger cannot be written: then nothing may be sent.
+    pub fn record(&self, entry: Entry) -> Result<Record, EgressError> {
+        self.budget.lock().unwrap_or_else(PoisonError::into_inner).count(&entry);
+        let mut ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
+        ledger.append((self.clock)(), entry).map_err(EgressError::Ledger)
+    }
+
+    pub(crate) fn spent(&self, study: &StudyName, round: Option<RoundNumber>) -> Result<Spent, EgressError> {
+        Ok(self
+            .budget
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .spent(study, round))
+    }
+
+    /// Records the body by digest and size, then sends exactly these bytes.
+    pub(crate) async fn disclose<T: DeserializeOwned>(
+        &self,
+        kind: &str,
+        path: &str,
+        document: &impl Serialize,
+    ) -> Result<T, EgressError> {
+        let body = Body::of(document);
+        self.record(Entry::DisclosureSent {
+            kind: kind.to_owned(),
+            digest: body.digest(),
+            bytes: body.len(),
+        })?;
+        self.transport.post(path, &body).await
+    }
+}

@@ -1,0 +1,77 @@
+//! Why something did not leave.
+
+use std::path::PathBuf;
+
+use snowball_ledger::LedgerError;
+use snowball_policy::Clause;
+use snowball_protocol::Problem;
+
+/// Why something did not leave the hospital, or no answer came.
+#[derive(Debug, thiserror::Error)]
+pub enum EgressError {
+    /// The update itself is not fit to leave.
+    #[error("the update does not leave: {reason}; {remedy}")]
+    Unfit {
+        /// What is wrong with it.
+        reason: String,
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// The site's policy does not permit it.
+    #[error("the policy denies it by {clause}: {reason}; {remedy}")]
+    Denied {
+        /// The clause that decided.
+        clause: Clause,
+        /// Why.
+        reason: String,
+        /// What to do.
+        remedy: String,
+        /// The same without any count: what others may be told.
+        public_words: String,
+    },
+    /// It could not be recorded, so it did not leave.
+    #[error("the ledger could not record it, so nothing was sent")]
+    Ledger(#[source] LedgerError),
+    /// The outbox could not be used.
+    #[error("cannot use {path} in the outbox")]
+    Outbox {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The aggregator refused it.
+    #[error("the aggregator refused: {0}")]
+    Refused(Problem),
+    /// The aggregator could not be reached.
+    #[error("the aggregator cannot be reached: {reason}")]
+    Unreachable {
+        /// What failed, innermost first.
+        reason: String,
+    },
+    /// The aggregator answered something that does not fit the protocol or its signature.
+    #[error("the aggregator's answer cannot be used: {reason}")]
+    Answer {
+        /// What is wrong.
+        reason: String,
+    },
+    /// The client could not be set up.
+    #[error("the connection cannot be set up: {reason}")]
+    Setup {
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+impl EgressError {
+    /// Whether the same may succeed later without anybody doing anything.
+    #[must_use]
+    pub const fn is_transient(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } => true,
+            Self::Refused(problem) => problem.code.is_transient(),
+            _ => false,
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! Filter: from a candidate to the exact bytes that could leave. Pure.
+
+use snowball_policy::DatasetFacts;
+use snowball_protocol::{
+    Attempt, RoundNumber, Sha256Digest, StudyPlan,
+    evaluation::Evaluation,
+    plan::{Sent, Strategy},
+    update::Encoding,
+};
+
+use crate::{candidate::Candidate, error::EgressError};
+
+/// An update as bytes, checked and measured; the policy has not been asked yet.
+pub struct Encoded {
+    pub(crate) round: RoundNumber,
+    pub(crate) attempt: Attempt,
+    pub(crate) model_in: Sha256Digest,
+    pub(crate) layout_digest: Sha256Digest,
+    pub(crate) encoding: Encoding,
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) digest: Sha256Digest,
+    pub(crate) examples: u64,
+    pub(crate) training_loss: f64,
+    pub(crate) evaluation: Option<Evaluation>,
+    pub(crate) dataset: DatasetFacts,
+}
+
+/// Refuses what the aggregator would have to refuse, takes out what the plan does not ask for, and writes the bytes.
+pub(crate) fn filter(plan: &StudyPlan, candidate: Candidate) -> Result<Encoded, EgressError> {
+    if !candidate.delta.iter().all(|value| value.is_finite()) || !candidate.training_loss.is_finite() {
+        return Err(EgressError::Unfit {
+            reason: "training ended in numbers that are not finite".to_owned(),
+            remedy: "lower the plan's learning rate or set optimiser.gradient_norm_max",
+        });
+    }
+    let Strategy::FedAvg {
+        examples_max,
+        update_norm_max,
+    } = plan.strategy;
+    let norm = candidate
+        .delta
+        .iter()
+        .map(|value| f64::from(*value).powi(2))
+        .sum::<f64>()
+        .sqrt();
+    if norm > update_norm_max {
+        return Err(EgressError::Unfit {
+            reason: format!("its norm {norm:.3} is above the plan's bound {update_norm_max}"),
+            remedy: "lower the plan's learning rate or local steps",
+        });
+    }
+    let bytes: Vec<u8> = candidate.delta.iter().flat_map(|value| value.to_le_bytes()).collect();
+    Ok(Encoded {
+        round: candidate.round,
+        attempt: candidate.attempt,
+        model_in: candidate.model_in,
+        layout_digest: candidate.layout_digest,
+        encoding: Encoding::DeltaF32,
+        digest: Sha256Digest::of(&bytes),
+        bytes,
+        examples: candidate.examples.min(examples_max),
+        training_loss: candidate.training_loss,
+        evaluation: candidate.evaluation.filter(|_| plan.send.contains(&Sent::Metrics)),
+        dataset: candidate.dataset,
+    })
+}

@@ -1,0 +1,75 @@
+//! The one door out of a hospital. Nothing else in the node links an HTTP or TLS client.
+//!
+//! An update leaves in four steps, each a type that only the step before can make: filter ([`Encoded`]), decide
+//! ([`EgressPermit`]), record ([`ApprovedUpdate`]), send. The ledger holds the record, durable, before the first byte leaves,
+//! and every other request body is recorded by digest and size as well.
+//!
+//! It must never read a radiograph, and never send what the policy in force at that very moment does not name.
+//! Start at [`Egress::offer`].
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod candidate;
+pub mod client;
+mod door;
+mod error;
+mod filter;
+mod gate;
+mod outbox;
+mod record;
+mod send;
+mod spent;
+
+pub use candidate::Candidate;
+pub use door::{Door, ReadPolicy, SharedLedger};
+pub use error::EgressError;
+pub use filter::Encoded;
+pub use gate::EgressPermit;
+pub use outbox::Outbox;
+pub use record::ApprovedUpdate;
+use snowball_protocol::{RoundNumber, StudyPlan, receipt::SignedReceipt};
+pub use spent::Budget;
+
+/// The way out for updates.
+pub struct Egress {
+    door: Door,
+    outbox: Outbox,
+}
+
+impl Egress {
+    /// A way out through `door` that keeps what is under way in `outbox`.
+    #[must_use]
+    pub const fn new(door: Door, outbox: Outbox) -> Self {
+        Self { door, outbox }
+    }
+
+    /// The door itself, for everything that is not an update.
+    #[must_use]
+    pub const fn door(&self) -> &Door {
+        &self.door
+    }
+
+    /// Filter, decide, record, send. Gives the aggregator's receipt, kept in the ledger.
+    ///
+    /// # Errors
+    /// When the update is not fit to leave, the policy denies it, the ledger cannot be written, or the aggregator refuses.
+    /// A broken line is no error: sending goes on where it stood.
+    pub async fn offer(&self, plan: &StudyPlan, candidate: Candidate) -> Result<SignedReceipt, EgressError> {
+        let encoded = filter::filter(plan, candidate)?;
+        let permit = gate::decide(&self.door, plan, &encoded)?;
+        let approved = record::record(&self.door, &self.outbox, encoded, &permit)?;
+        send::send(&self.door, &self.outbox, approved).await
+    }
+
+    /// Sends again what was recorded before a crash and had no receipt yet. The policy of now is asked again.
+    ///
+    /// # Errors
+    /// As [`offer`](Self::offer).
+    pub async fn resume(&self, plan: &StudyPlan, round: RoundNumber) -> Result<Option<SignedReceipt>, EgressError> {
+        let Some((encoded, header)) = self.outbox.find(&plan.study, round)? else {
+            return Ok(None);
+        };
+        let _permit = gate::decide(&self.door, plan, &encoded)?;
+        let approved = ApprovedUpdate::recorded_before(encoded, header);
+        send::send(&self.door, &self.outbox, approved).await.map(Some)
+    }
+}

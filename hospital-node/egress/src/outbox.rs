@@ -1,0 +1,122 @@
+//! What is recorded and has no receipt yet, on disk, so that a crash never means training twice or a lost update.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use snowball_policy::DatasetFacts;
+use snowball_protocol::{
+    RoundNumber, Sha256Digest, StudyName,
+    limits::{JSON_BYTES_MAX, PARAMETERS_MAX},
+    update::UpdateHeader,
+};
+use snowball_service::files;
+
+use crate::{error::EgressError, filter::Encoded};
+
+/// A folder with one update a study and round: `STUDY-ROUND.f32` and `STUDY-ROUND.json`.
+pub struct Outbox {
+    folder: PathBuf,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Pending {
+    header: UpdateHeader,
+    training_patients: u64,
+    training_images: u64,
+    class_cells_min: u64,
+}
+
+impl Outbox {
+    /// Opens or makes the folder.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn open(folder: &Path) -> Result<Self, EgressError> {
+        files::create_home(folder).map_err(at(folder))?;
+        Ok(Self {
+            folder: folder.to_owned(),
+        })
+    }
+
+    pub(crate) fn keep(&self, study: &StudyName, round: RoundNumber, bytes: &[u8]) -> Result<(), EgressError> {
+        let path = self.path(study, round, "f32");
+        files::write_private(&path, bytes).map_err(at(&path))
+    }
+
+    pub(crate) fn keep_header(&self, header: &UpdateHeader, dataset: &DatasetFacts) -> Result<(), EgressError> {
+        let path = self.path(&header.study, header.round, "json");
+        let pending = Pending {
+            header: header.clone(),
+            training_patients: dataset.training_patients,
+            training_images: dataset.training_images,
+            class_cells_min: dataset.class_cells_min,
+        };
+        files::write_private(&path, &snowball_protocol::plan::canonical_json(&pending)).map_err(at(&path))
+    }
+
+    /// The update of this round that was recorded and has no receipt, if its bytes are whole.
+    pub(crate) fn find(
+        &self,
+        study: &StudyName,
+        round: RoundNumber,
+    ) -> Result<Option<(Encoded, UpdateHeader)>, EgressError> {
+        let path = self.path(study, round, "json");
+        if !path.exists() {
+            return Ok(None);
+        }
+        let text = files::read_bounded(&path, JSON_BYTES_MAX).map_err(at(&path))?;
+        let Ok(pending) = serde_json::from_slice::<Pending>(&text) else {
+            return Ok(None);
+        };
+        let dataset = DatasetFacts {
+            training_patients: pending.training_patients,
+            training_images: pending.training_images,
+            class_cells_min: pending.class_cells_min,
+        };
+        let header = pending.header;
+        let path = self.path(study, round, "f32");
+        let limit = usize::try_from(PARAMETERS_MAX * 4).unwrap_or(usize::MAX);
+        let bytes = files::read_bounded(&path, limit).map_err(at(&path))?;
+        if Sha256Digest::of(&bytes) != header.digest {
+            return Ok(None);
+        }
+        let encoded = Encoded {
+            round: header.round,
+            attempt: header.attempt,
+            model_in: header.model_in,
+            layout_digest: header.layout_digest,
+            encoding: header.encoding,
+            digest: header.digest,
+            bytes,
+            examples: header.examples,
+            training_loss: header.training_loss,
+            evaluation: header.evaluation.clone(),
+            dataset,
+        };
+        Ok(Some((encoded, header)))
+    }
+
+    /// Forgets an update that has its receipt or that its round no longer takes.
+    pub(crate) fn forget(&self, study: &StudyName, round: RoundNumber) -> Result<(), EgressError> {
+        for extension in ["json", "f32"] {
+            let path = self.path(study, round, extension);
+            match std::fs::remove_file(&path) {
+                Err(fault) if fault.kind() != std::io::ErrorKind::NotFound => return Err(at(&path)(fault)),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn path(&self, study: &StudyName, round: RoundNumber, extension: &str) -> PathBuf {
+        self.folder.join(format!("{study}-{round}.{extension}"))
+    }
+}
+
+fn at(path: &Path) -> impl Fn(std::io::Error) -> EgressError {
+    let path = path.to_owned();
+    move |source| EgressError::Outbox {
+        path: path.clone(),
+        source,
+    }
+}

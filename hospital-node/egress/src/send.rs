@@ -1,0 +1,109 @@
+//! Send: announce, then chunk by chunk from where the aggregator stands, until there is a receipt.
+
+use std::time::Duration;
+
+use snowball_ledger::Entry;
+use snowball_protocol::{
+    ProblemCode,
+    limits::UPLOAD_CHUNK_BYTES_MAX,
+    receipt::SignedReceipt,
+    update::{UpdateHeader, UploadState},
+};
+
+use crate::{client::Body, door::Door, error::EgressError, outbox::Outbox, record::ApprovedUpdate};
+
+const PAUSE_MILLISECONDS_MIN: u64 = 100;
+const PAUSE_MILLISECONDS_MAX: u64 = 15_000;
+
+/// Sends until there is a receipt or a refusal. A broken line is waited out: the caller drops this future to stop earlier.
+pub(crate) async fn send(door: &Door, outbox: &Outbox, update: ApprovedUpdate) -> Result<SignedReceipt, EgressError> {
+    let mut pause = PAUSE_MILLISECONDS_MIN;
+    loop {
+        match attempt(door, &update).await {
+            Ok(receipt) => {
+                check(door, &update.header, &receipt)?;
+                door.record(Entry::ReceiptKept {
+                    receipt: receipt.clone(),
+                })?;
+                outbox.forget(&update.header.study, update.header.round)?;
+                return Ok(receipt);
+            }
+            Err(fault) if is_worth_another_try(&fault) => {
+                tracing::warn!(study = %update.header.study, round = %update.header.round, %fault, "sending goes on soon");
+                tokio::time::sleep(Duration::from_millis(pause)).await;
+                pause = (pause * 2).min(PAUSE_MILLISECONDS_MAX);
+            }
+            Err(fault) => {
+                outbox.forget(&update.header.study, update.header.round)?;
+                return Err(fault);
+            }
+        }
+    }
+}
+
+async fn attempt(door: &Door, update: &ApprovedUpdate) -> Result<SignedReceipt, EgressError> {
+    let header = &update.header;
+    let path = format!("v1/studies/{}/rounds/{}/updates", header.study, header.round);
+    let body = Body::of(header);
+    door.record(Entry::DisclosureSent {
+        kind: "update header".to_owned(),
+        digest: body.digest(),
+        bytes: body.len(),
+    })?;
+    let mut state: UploadState = door.transport.post(&path, &body).await?;
+    loop {
+        if let Some(receipt) = state.receipt {
+            return Ok(receipt);
+        }
+        let from = usize::try_from(state.offset).unwrap_or(usize::MAX);
+        if from >= update.bytes.len() {
+            return Err(EgressError::Answer {
+                reason: "it holds all bytes and gives no receipt".to_owned(),
+            });
+        }
+        let chunk = usize::try_from(state.chunk_bytes_max)
+            .unwrap_or(usize::MAX)
+            .clamp(1, UPLOAD_CHUNK_BYTES_MAX);
+        let to = from.saturating_add(chunk).min(update.bytes.len());
+        let path = format!("v1/uploads/{}?offset={from}", state.upload.0);
+        let next: UploadState = door.transport.patch(&path, update.bytes[from..to].to_vec()).await?;
+        if next.receipt.is_none() && next.offset <= state.offset {
+            return Err(EgressError::Answer {
+                reason: "an upload that does not move".to_owned(),
+            });
+        }
+        state = next;
+    }
+}
+
+/// An offset that does not fit means that the aggregator restarted and stands elsewhere: announcing again tells where.
+fn is_worth_another_try(fault: &EgressError) -> bool {
+    fault.is_transient()
+        || matches!(fault, EgressError::Refused(problem) if problem.code == ProblemCode::OffsetMismatch)
+}
+
+/// A receipt counts only if it is signed by the enrolment's aggregator and says what was sent.
+fn check(door: &Door, header: &UpdateHeader, signed: &SignedReceipt) -> Result<(), EgressError> {
+    let receipt = &signed.receipt;
+    let says_the_same = receipt.study == header.study
+        && receipt.round == header.round
+        && receipt.site == door.site
+        && receipt.attempt == header.attempt
+        && receipt.plan_digest == header.plan_digest
+        && receipt.policy_digest == header.policy_digest
+        && receipt.model_in == header.model_in
+        && receipt.update_digest == header.digest
+        && receipt.update_bytes == header.bytes
+        && receipt.ledger_head == header.ledger_head;
+    let is_signed = signed
+        .signature
+        .parse()
+        .is_ok_and(|signature| door.aggregator_key.verify(&receipt.signed_bytes(), &signature).is_ok());
+    if says_the_same && is_signed {
+        Ok(())
+    } else {
+        Err(EgressError::Answer {
+            reason: "the receipt is not for this update or not signed by the aggregator".to_owned(),
+        })
+    }
+}
