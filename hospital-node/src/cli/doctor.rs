@@ -1,0 +1,205 @@
+//! `doctor`: what is wrong, and what to do about it.
+
+use std::os::unix::fs::PermissionsExt;
+
+use anyhow::Result;
+use clap::Args;
+use serde::Serialize;
+use snowball_egress::client::{ClientSettings, Transport};
+use snowball_service::{clock, tls};
+
+use super::{Context, Refused};
+use crate::{home::Home, policy, trainer};
+
+const DAYS_WARN: i64 = 14;
+
+/// Check this node: files, keys, certificate, policy, ledger, trainer, connection. Says the remedy of what is wrong.
+#[derive(Args)]
+#[command(after_help = "Example: hospital-node doctor")]
+pub struct Doctor {
+    /// Leave out the connection to the aggregator.
+    #[arg(long)]
+    offline: bool,
+}
+
+#[derive(Serialize)]
+struct Finding {
+    check: &'static str,
+    state: State,
+    says: String,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum State {
+    Good,
+    Warning,
+    Bad,
+}
+
+impl Doctor {
+    pub fn run(self, context: &Context) -> Result<()> {
+        let home = context.home()?;
+        let mut findings = vec![
+            configuration(&home),
+            secrets(&home),
+            installed_policy(&home),
+            ledger(&home),
+            trainers(&home),
+        ];
+        findings.push(certificate(&home));
+        if !self.offline && home.aggregator_file().exists() {
+            findings.push(connection(&home));
+        }
+        let bad = findings.iter().filter(|finding| finding.state == State::Bad).count();
+        context.print(&findings, || {
+            let line = |finding: &Finding| {
+                let mark = match finding.state {
+                    State::Good => "good",
+                    State::Warning => "look",
+                    State::Bad => "BAD ",
+                };
+                format!("{mark}  {:<14} {}", finding.check, finding.says)
+            };
+            findings.iter().map(line).collect::<Vec<_>>().join("\n")
+        })?;
+        if bad > 0 {
+            Err(Refused(format!("{bad} checks are bad")).into())
+        } else {
+            Ok(())
+        }
+    }
+}
+
+fn finding(check: &'static str, outcome: Result<String, String>) -> Finding {
+    match outcome {
+        Ok(says) => Finding {
+            check,
+            state: State::Good,
+            says,
+        },
+        Err(says) => Finding {
+            check,
+            state: State::Bad,
+            says,
+        },
+    }
+}
+
+fn configuration(home: &Home) -> Finding {
+    let outcome = home
+        .config()
+        .map(|config| format!("site {}, project {}", config.site, config.project));
+    finding(
+        "configuration",
+        outcome.map_err(|fault| format!("{fault:#}; correct node.toml")),
+    )
+}
+
+fn secrets(home: &Home) -> Finding {
+    for path in [home.site_secret(), home.ledger_key_file(), home.tls_key()] {
+        let Ok(facts) = std::fs::metadata(&path) else { continue };
+        if facts.permissions().mode() & 0o077 != 0 {
+            return finding(
+                "keys",
+                Err(format!("{} can be read by others; run chmod 600 {0}", path.display())),
+            );
+        }
+    }
+    finding("keys", Ok("readable by their owner alone".to_owned()))
+}
+
+fn installed_policy(home: &Home) -> Finding {
+    match policy::in_force(home) {
+        Err(fault) => finding("policy", Err(fault.to_string())),
+        Ok(signed) => {
+            let days = (signed.policy.expires() - clock::now()) / 86_400;
+            if signed.policy.expires() <= clock::now() {
+                return finding(
+                    "policy",
+                    Err("it has expired: nothing runs; ask the ethics board for a new one".to_owned()),
+                );
+            }
+            let state = if days < DAYS_WARN { State::Warning } else { State::Good };
+            Finding {
+                check: "policy",
+                state,
+                says: format!("version {}, ends in {days} days", signed.policy.version()),
+            }
+        }
+    }
+}
+
+fn ledger(home: &Home) -> Finding {
+    let outcome = home
+        .read_text(&home.ledger_public_key())
+        .ok()
+        .and_then(|text| text.trim().parse().ok())
+        .ok_or_else(|| "ledger.pub is missing or damaged; it is the public half of keys/ledger.pem".to_owned())
+        .and_then(|key| snowball_ledger::verify(&home.ledger(), &key).map_err(|fault| fault.to_string()))
+        .map(|verified| format!("{} entries, sound", verified.entries));
+    finding("ledger", outcome)
+}
+
+fn trainers(home: &Home) -> Finding {
+    let outcome = home.config().and_then(|config| trainer::choose(&config.training));
+    match outcome {
+        Ok(trainer) => finding("trainer", Ok(format!("{}: {}", trainer.device_name, trainer.why))),
+        Err(fault) => finding("trainer", Err(format!("{fault:#}"))),
+    }
+}
+
+fn certificate(home: &Home) -> Finding {
+    let Ok(pem) = home.read_text(&home.certificate()) else {
+        let says = "none yet; ask the coordinator for an invitation, then hospital-node enroll INVITATION".to_owned();
+        return Finding {
+            check: "certificate",
+            state: State::Warning,
+            says,
+        };
+    };
+    match tls::PeerCertificate::read_pem(&pem) {
+        Err(fault) => finding("certificate", Err(format!("{fault}; enrol again"))),
+        Ok(peer) => {
+            let days = (peer.not_after - clock::now()) / 86_400;
+            if peer.not_after <= clock::now() {
+                return finding(
+                    "certificate",
+                    Err("it has expired; enrol again with a new invitation".to_owned()),
+                );
+            }
+            let state = if days < 3 { State::Warning } else { State::Good };
+            Finding {
+                check: "certificate",
+                state,
+                says: format!("for {}, ends in {days} days", peer.site),
+            }
+        }
+    }
+}
+
+fn connection(home: &Home) -> Finding {
+    let outcome = (|| -> Result<String> {
+        let (aggregator, config) = (home.aggregator()?, home.config()?);
+        let read = |path| home.read_text(path);
+        let client = tls::client(
+            &read(&home.authority())?,
+            &read(&home.certificate())?,
+            &read(&home.tls_key())?,
+        )?;
+        let settings = ClientSettings {
+            address: aggregator.address.clone(),
+            proxy: config.network.proxy,
+        };
+        let transport = Transport::new(&settings, client)?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let health: serde_json::Value = runtime.block_on(transport.get("v1/health"))?;
+        let state = health
+            .get("status")
+            .and_then(|state| state.as_str())
+            .unwrap_or("answers");
+        Ok(format!("{}: {state}", aggregator.address))
+    })();
+    let remedy = "check that this host may open one outbound connection to it (firewall, proxy in node.toml)";
+    finding("connection", outcome.map_err(|fault| format!("{fault:#}; {remedy}")))
+}

@@ -1,0 +1,326 @@
+//! `ingest`: a folder of DICOM files, each file on its own.
+
+use std::{
+    collections::BTreeMap,
+    io::{IsTerminal, Read},
+    path::{Path, PathBuf},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result};
+use clap::Args;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use rayon::prelude::*;
+use serde::Serialize;
+use snowball_crypto::{Domain, PseudonymKey};
+use snowball_imaging::{Dictionary, Excluded, Intake, Limits, Outcome};
+use snowball_ledger::Entry;
+use snowball_protocol::{
+    Sha256Digest,
+    digest::RunningDigest,
+    intake::{Disposition, IntakeReason},
+    limits::POLICY_BYTES_MAX,
+};
+use snowball_service::{clock, files};
+use snowball_store::{Added, Importer, Store};
+
+use super::Context;
+use crate::{config::IntakeConfig, home::Home};
+
+/// Most files of one folder tree in one run.
+const FILES_MAX: usize = 10_000_000;
+
+/// Take in a folder of DICOM files. Run again, it skips what was dealt with before.
+#[derive(Args)]
+#[command(after_help = "Example: hospital-node ingest /mnt/radiographs/2026")]
+pub struct Ingest {
+    /// The folder; its sub-folders are searched too. It is only read.
+    folder: PathBuf,
+    /// Threads; 0: as many as cores.
+    #[arg(long, default_value_t = 0)]
+    threads: usize,
+}
+
+/// What became of a folder, in counts.
+#[derive(Default, Serialize)]
+struct Summary {
+    files: u64,
+    accepted: u64,
+    quarantined: u64,
+    rejected: u64,
+    /// Dealt with by an earlier run.
+    skipped: u64,
+    /// Of patients who withdrew.
+    withdrawn: u64,
+    reasons: BTreeMap<IntakeReason, u64>,
+    seconds: f64,
+}
+
+/// What became of one file.
+enum Fate {
+    Accepted,
+    Excluded(Excluded),
+    Skipped,
+    Withdrawn,
+}
+
+impl Ingest {
+    pub fn run(self, context: &Context) -> Result<()> {
+        let home = context.home()?;
+        let config = home.config()?;
+        let key = home.pseudonym_key(&config.project)?;
+        let intake = Intake::new(key, dictionary(&config.intake)?, Limits::default());
+        let store = home.open_store(&config)?;
+        let ledger = home.open_ledger(&config)?;
+        let (paths, unreadable_folders) = snowball_imaging::walk(&self.folder, FILES_MAX)
+            .with_context(|| format!("cannot read {}", self.folder.display()))?;
+        if unreadable_folders > 0 {
+            tracing::warn!(
+                unreadable_folders,
+                "some folders cannot be read; their files are left out"
+            );
+        }
+        let begun = Instant::now();
+        let summary = Mutex::new(Summary {
+            files: paths.len() as u64,
+            ..Summary::default()
+        });
+        let excluded = Mutex::new(Vec::new());
+        let progress = Progress::new(paths.len() as u64);
+        let line = Line {
+            intake: &intake,
+            importer: store.importer(),
+            store: &store,
+            key: home.pseudonym_key(&config.project)?,
+        };
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(self.threads).build()?;
+        pool.install(|| {
+            paths.par_iter().try_for_each(|path| {
+                let fate = line.take(path)?;
+                let mut summary = summary.lock().unwrap_or_else(PoisonError::into_inner);
+                summary.count(&fate);
+                if let Fate::Excluded(one) = fate {
+                    excluded.lock().unwrap_or_else(PoisonError::into_inner).push(one);
+                }
+                progress.tick(&summary);
+                anyhow::Ok(())
+            })
+        })?;
+        line.importer.flush().context("cannot finish the import")?;
+        progress.finish();
+        let mut summary = summary.into_inner().unwrap_or_else(PoisonError::into_inner);
+        summary.seconds = begun.elapsed().as_secs_f64();
+        let entries = entries(&summary, excluded.into_inner().unwrap_or_else(PoisonError::into_inner));
+        ledger
+            .lock()
+            .map_err(|_| anyhow::anyhow!("the ledger is in use"))?
+            .append_all(clock::now(), entries)?;
+        context.print(&summary, || summary.table(&home))
+    }
+}
+
+/// The way of one file: seen before, taken in, stored or set aside.
+struct Line<'a> {
+    intake: &'a Intake,
+    importer: Importer<'a>,
+    store: &'a Store,
+    key: PseudonymKey,
+}
+
+impl Line<'_> {
+    fn take(&self, path: &Path) -> Result<Fate> {
+        let file_key = self.file_key(path);
+        if let Some(key) = &file_key
+            && self.store.seen(key)?.is_some()
+        {
+            return Ok(Fate::Skipped);
+        }
+        // A file whose name and size cannot be read gets a key of its path alone; it is read again next time.
+        let key = file_key.unwrap_or_else(|| self.hide(path.as_os_str().as_encoded_bytes()));
+        match self.intake.take(path) {
+            Outcome::Accepted(radiograph) => match self.importer.add(&radiograph, &key)? {
+                Added::New => Ok(Fate::Accepted),
+                Added::Withdrawn => Ok(Fate::Withdrawn),
+                added => {
+                    let reason = added.reason().unwrap_or(IntakeReason::Duplicate);
+                    let file_digest = digest_of(path).unwrap_or(radiograph.content());
+                    self.exclude(path, Excluded { reason, file_digest }, &key)
+                }
+            },
+            Outcome::Excluded(excluded) => self.exclude(path, excluded, &key),
+        }
+    }
+
+    fn exclude(&self, path: &Path, excluded: Excluded, key: &Sha256Digest) -> Result<Fate> {
+        self.importer.quarantine(path, &excluded, key, clock::now())?;
+        Ok(Fate::Excluded(excluded))
+    }
+
+    /// Path, size and time of change under the site's key: a file that did not change is known by it, and nobody else
+    /// can tell which file it was.
+    fn file_key(&self, path: &Path) -> Option<Sha256Digest> {
+        let facts = std::fs::metadata(path).ok()?;
+        let changed = facts.modified().ok()?.duration_since(std::time::UNIX_EPOCH).ok()?;
+        let mut text = path.as_os_str().as_encoded_bytes().to_vec();
+        text.extend(facts.len().to_le_bytes());
+        text.extend(changed.as_nanos().to_le_bytes());
+        Some(self.hide(&text))
+    }
+
+    fn hide(&self, bytes: &[u8]) -> Sha256Digest {
+        let digest = Sha256Digest::of(bytes);
+        Sha256Digest::from_bytes(
+            *self
+                .key
+                .pseudonym(Domain::Instance, &format!("file {digest}"))
+                .as_bytes(),
+        )
+    }
+}
+
+impl Summary {
+    fn count(&mut self, fate: &Fate) {
+        match fate {
+            Fate::Accepted => self.accepted += 1,
+            Fate::Skipped => self.skipped += 1,
+            Fate::Withdrawn => self.withdrawn += 1,
+            Fate::Excluded(excluded) => {
+                match excluded.reason.disposition() {
+                    Disposition::Quarantined => self.quarantined += 1,
+                    _ => self.rejected += 1,
+                }
+                *self.reasons.entry(excluded.reason).or_default() += 1;
+            }
+        }
+    }
+
+    fn done(&self) -> u64 {
+        self.accepted + self.quarantined + self.rejected + self.skipped + self.withdrawn
+    }
+
+    fn table(&self, home: &Home) -> String {
+        let mut lines = vec![
+            format!(
+                "{:>8}  files in {:.1} s ({:.0} a second)",
+                self.files,
+                self.seconds,
+                self.files as f64 / self.seconds.max(1e-9)
+            ),
+            format!("{:>8}  accepted", self.accepted),
+            format!(
+                "{:>8}  quarantined (a copy waits for a person: hospital-node quarantine list)",
+                self.quarantined
+            ),
+            format!(
+                "{:>8}  rejected (not radiographs; the files are left alone)",
+                self.rejected
+            ),
+        ];
+        for (count, what) in [
+            (self.skipped, "dealt with before"),
+            (self.withdrawn, "of patients who withdrew"),
+        ] {
+            if count > 0 {
+                lines.push(format!("{count:>8}  {what}"));
+            }
+        }
+        for (reason, count) in &self.reasons {
+            lines.push(format!("{count:>14}  {} ({:?})", reason.code(), reason.disposition()).to_lowercase());
+        }
+        lines.push(format!(
+            "\nkept in {}; see also: hospital-node census",
+            home.root().display()
+        ));
+        lines.join("\n")
+    }
+}
+
+/// SHA-256 of a file's bytes, read piece by piece.
+fn digest_of(path: &Path) -> Option<Sha256Digest> {
+    let mut file = std::fs::File::open(path).ok()?;
+    let (mut digest, mut block) = (RunningDigest::default(), vec![0; 64 * 1024]);
+    loop {
+        match file.read(&mut block).ok()? {
+            0 => return Some(digest.finish()),
+            count => digest.update(&block[..count]),
+        }
+    }
+}
+
+fn dictionary(config: &IntakeConfig) -> Result<Dictionary> {
+    let Some(path) = &config.dictionary else {
+        return Ok(Dictionary::standard());
+    };
+    let bytes =
+        files::read_bounded(path, POLICY_BYTES_MAX * 8).with_context(|| format!("cannot read {}", path.display()))?;
+    let text = String::from_utf8(bytes).context("the dictionary is not UTF-8 text")?;
+    Dictionary::from_toml(&text).with_context(|| format!("{} cannot be used", path.display()))
+}
+
+fn entries(summary: &Summary, excluded: Vec<Excluded>) -> Vec<Entry> {
+    let mut entries: Vec<Entry> = excluded
+        .into_iter()
+        .map(|one| Entry::ImageExcluded {
+            file_digest: one.file_digest,
+            disposition: one.reason.disposition(),
+            reason: one.reason,
+        })
+        .collect();
+    entries.push(Entry::IntakeFinished {
+        accepted: summary.accepted,
+        quarantined: summary.quarantined,
+        rejected: summary.rejected,
+        reasons: summary.reasons.clone(),
+    });
+    entries
+}
+
+/// A bar on a terminal, a plain line every two seconds elsewhere.
+struct Progress {
+    bar: ProgressBar,
+    is_terminal: bool,
+    begun: Instant,
+    said_milliseconds: AtomicU64,
+}
+
+impl Progress {
+    fn new(files: u64) -> Self {
+        let is_terminal = std::io::stderr().is_terminal();
+        let target = if is_terminal {
+            ProgressDrawTarget::stderr()
+        } else {
+            ProgressDrawTarget::hidden()
+        };
+        let bar = ProgressBar::with_draw_target(Some(files), target);
+        if let Ok(style) = ProgressStyle::with_template("{bar:32} {pos}/{len} {per_sec:10} {eta:>4} {msg}") {
+            bar.set_style(style);
+        }
+        Self {
+            bar,
+            is_terminal,
+            begun: Instant::now(),
+            said_milliseconds: AtomicU64::new(0),
+        }
+    }
+
+    fn tick(&self, summary: &Summary) {
+        let set_aside = summary.quarantined + summary.rejected;
+        self.bar.set_position(summary.done());
+        self.bar.set_message(format!("{set_aside} set aside"));
+        let now = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let is_due = now.saturating_sub(self.said_milliseconds.load(Ordering::Relaxed))
+            > Duration::from_secs(2).as_millis() as u64;
+        if !self.is_terminal && is_due {
+            self.said_milliseconds.store(now, Ordering::Relaxed);
+            eprintln!("{} of {} files, {set_aside} set aside", summary.done(), summary.files);
+        }
+    }
+
+    fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+}

@@ -1,0 +1,135 @@
+//! The command line: one file a verb. Exit codes: 0 done, 1 a fault, 2 wrong usage, 3 refused by the policy or not verified.
+
+mod census;
+mod contact_sheet;
+mod doctor;
+mod enroll;
+mod evaluate;
+mod ingest;
+mod init;
+mod ledger;
+mod policy;
+mod pretrain;
+mod quarantine;
+mod run;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use crate::home::Home;
+
+/// A hospital's node: takes in radiographs, de-identifies them, keeps them on site, trains on them and lets out what the
+/// site's policy names.
+#[derive(Parser)]
+#[command(
+    version,
+    after_help = "Example: hospital-node --home /var/lib/snowball ingest /mnt/radiographs"
+)]
+struct Arguments {
+    /// The node's folder.
+    #[arg(
+        long,
+        global = true,
+        env = "SNOWBALL_NODE_HOME",
+        default_value = "hospital-node-home"
+    )]
+    home: PathBuf,
+    /// JSON on standard output, for programs.
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    Init(init::Init),
+    Doctor(doctor::Doctor),
+    Enroll(enroll::Enroll),
+    #[command(subcommand)]
+    Policy(policy::Policy),
+    Ingest(ingest::Ingest),
+    Census(census::Census),
+    #[command(subcommand)]
+    Quarantine(quarantine::Quarantine),
+    ContactSheet(contact_sheet::ContactSheet),
+    Run(run::Run),
+    Pretrain(pretrain::Pretrain),
+    Evaluate(evaluate::Evaluate),
+    #[command(subcommand)]
+    Ledger(ledger::Ledger),
+}
+
+/// What every verb gets.
+pub struct Context {
+    /// The node's folder, which may not exist yet.
+    pub root: PathBuf,
+    /// Whether a program reads along.
+    pub json: bool,
+}
+
+impl Context {
+    /// The node's folder, which must exist.
+    pub fn home(&self) -> Result<Home> {
+        Home::existing(&self.root)
+    }
+
+    /// Prints one document: as JSON, or as `text` for people.
+    pub fn print(&self, document: &impl serde::Serialize, text: impl FnOnce() -> String) -> Result<()> {
+        if self.json {
+            println!("{}", serde_json::to_string(document)?);
+        } else {
+            println!("{}", text());
+        }
+        Ok(())
+    }
+}
+
+/// Something was refused or did not verify: exit code 3.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Refused(pub String);
+
+/// Runs the program.
+pub fn run() -> ExitCode {
+    let arguments = Arguments::parse();
+    snowball_service::telemetry::start("hospital-node", arguments.json);
+    let context = Context {
+        root: arguments.home,
+        json: arguments.json,
+    };
+    let outcome = match arguments.verb {
+        Verb::Init(verb) => verb.run(&context),
+        Verb::Doctor(verb) => verb.run(&context),
+        Verb::Enroll(verb) => verb.run(&context),
+        Verb::Policy(verb) => verb.run(&context),
+        Verb::Ingest(verb) => verb.run(&context),
+        Verb::Census(verb) => verb.run(&context),
+        Verb::Quarantine(verb) => verb.run(&context),
+        Verb::ContactSheet(verb) => verb.run(&context),
+        Verb::Run(verb) => verb.run(&context),
+        Verb::Pretrain(verb) => verb.run(&context),
+        Verb::Evaluate(verb) => verb.run(&context),
+        Verb::Ledger(verb) => verb.run(&context),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(fault) => {
+            eprintln!("hospital-node: {fault:#}");
+            let is_refusal = fault.chain().any(|cause| {
+                cause.is::<Refused>()
+                    || cause
+                        .downcast_ref::<snowball_egress::EgressError>()
+                        .is_some_and(|fault| {
+                            matches!(
+                                fault,
+                                snowball_egress::EgressError::Denied { .. } | snowball_egress::EgressError::Refused(_)
+                            )
+                        })
+            });
+            ExitCode::from(if is_refusal { 3 } else { 1 })
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! `run`: the service. It follows the studies of its aggregator until it is told to stop.
+
+use anyhow::Result;
+use clap::Args;
+use snowball_protocol::StudyName;
+use snowball_service::shutdown;
+
+use super::Context;
+use crate::{driver::Driver, events::Voice, trainer};
+
+/// Follow the aggregator's studies: join what the policy permits, train, send. Ends on SIGTERM or Ctrl-C.
+#[derive(Args)]
+#[command(after_help = "Example: hospital-node run")]
+pub struct Run {
+    /// End when this study is over.
+    #[arg(long, value_name = "STUDY")]
+    until_done: Option<StudyName>,
+}
+
+impl Run {
+    pub fn run(self, context: &Context) -> Result<()> {
+        let home = context.home()?;
+        let trainer = trainer::choose(&home.config()?.training)?;
+        let stopper = trainer.clone();
+        let driver = Driver::open(&home, trainer, Voice::new(context.json))?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()?;
+        let outcome = runtime.block_on(async {
+            tokio::select! {
+                outcome = driver.run(self.until_done.as_ref()) => outcome,
+                () = shutdown::requested() => Ok(()),
+            }
+        });
+        stopper.stop();
+        runtime.shutdown_timeout(std::time::Duration::from_secs(5));
+        outcome
+    }
+}

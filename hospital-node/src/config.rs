@@ -1,0 +1,184 @@
+//! `node.toml`: what hospital IT decides. Unknown fields are an error, so that a typing mistake never passes unseen.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+use snowball_protocol::{SiteName, limits::POLICY_BYTES_MAX};
+use snowball_service::files;
+
+/// The whole file.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NodeConfig {
+    /// The site's name in the consortium.
+    pub site: SiteName,
+    /// Pseudonyms of one project cannot be linked with those of another.
+    #[serde(default = "default_project")]
+    pub project: String,
+    /// How the aggregator is reached.
+    #[serde(default)]
+    pub network: NetworkConfig,
+    /// What is kept of radiographs.
+    #[serde(default)]
+    pub store: StoreConfig,
+    /// How files are taken in.
+    #[serde(default)]
+    pub intake: IntakeConfig,
+    /// How the trainer runs.
+    #[serde(default)]
+    pub training: TrainingConfig,
+}
+
+/// How the aggregator is reached.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NetworkConfig {
+    /// The hospital's proxy, `http://host:port`; absent: none. The environment is never asked.
+    pub proxy: Option<String>,
+}
+
+/// What is kept of radiographs.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StoreConfig {
+    /// Longest side of the pictures that are kept, in pixels.
+    pub master_side_max: u32,
+}
+
+impl Default for StoreConfig {
+    fn default() -> Self {
+        Self { master_side_max: 1024 }
+    }
+}
+
+/// How files are taken in.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IntakeConfig {
+    /// A dictionary of descriptions of this site's own; absent: the standard one.
+    pub dictionary: Option<PathBuf>,
+}
+
+/// How the trainer runs.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrainingConfig {
+    /// Where to compute.
+    #[serde(default)]
+    pub device: DeviceWish,
+    /// Threads on the CPU; 0: as many as cores.
+    #[serde(default)]
+    pub threads: u32,
+    /// The trainer's program; absent: those beside this program.
+    pub trainer: Option<PathBuf>,
+}
+
+/// Where to compute.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeviceWish {
+    /// The GPU where a probe finds a sound one, else the CPU.
+    #[default]
+    Auto,
+    /// The CPU, always.
+    Cpu,
+    /// The GPU, or nothing.
+    Gpu,
+}
+
+fn default_project() -> String {
+    "snowball".to_owned()
+}
+
+impl NodeConfig {
+    /// The configuration that `init` writes.
+    pub fn new(site: SiteName) -> Self {
+        Self {
+            site,
+            project: default_project(),
+            network: NetworkConfig::default(),
+            store: StoreConfig::default(),
+            intake: IntakeConfig::default(),
+            training: TrainingConfig::default(),
+        }
+    }
+
+    /// Reads and checks the file.
+    pub fn read(path: &Path) -> Result<Self> {
+        let bytes =
+            files::read_bounded(path, POLICY_BYTES_MAX).with_context(|| format!("cannot read {}", path.display()))?;
+        let text = String::from_utf8(bytes).with_context(|| format!("{} is not text", path.display()))?;
+        toml::from_str(&text).with_context(|| format!("{} does not parse", path.display()))
+    }
+
+    /// The file with a comment to each part.
+    pub fn to_toml(&self) -> String {
+        format!(
+            r#"# What this node is and how it works. Unknown fields are an error; hospital-node doctor checks this file.
+
+# The site's name in the consortium, as in the invitation.
+site = "{site}"
+# Pseudonyms of one project cannot be linked with those of another. Changing it makes every patient a new one.
+project = "{project}"
+
+[network]
+# The hospital's proxy, reached with CONNECT; the environment's proxy variables are never used.
+# proxy = "http://proxy.hospital.example:3128"
+
+[store]
+# Longest side of the pictures that are kept, in pixels.
+master_side_max = {side}
+
+[intake]
+# A dictionary of this site's own words for body parts and views; absent: the standard one (English and French).
+# dictionary = "/etc/snowball/dictionary.toml"
+
+[training]
+# auto: the GPU where a probe finds a sound one, else the CPU. cpu or gpu: that one.
+device = "auto"
+# Threads on the CPU; 0: as many as cores.
+threads = {threads}
+# The trainer's program; absent: those beside hospital-node.
+# trainer = "/usr/lib/snowball/snowball-trainer"
+"#,
+            site = self.site,
+            project = self.project,
+            side = self.store.master_side_max,
+            threads = self.training.threads,
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_file_that_init_writes_is_read_back() {
+        let config = NodeConfig::new("north".parse().unwrap());
+        let read: NodeConfig = toml::from_str(&config.to_toml()).unwrap();
+        assert_eq!(format!("{read:?}"), format!("{config:?}"));
+    }
+
+    #[test]
+    fn every_commented_sample_is_a_real_field() {
+        let text = NodeConfig::new("north".parse().unwrap()).to_toml();
+        let uncommented: String = text
+            .lines()
+            .map(|line| match line.strip_prefix("# ") {
+                Some(sample) if sample.contains(" = \"") && !sample.contains(": ") => format!("{sample}\n"),
+                _ => format!("{line}\n"),
+            })
+            .collect();
+        let config: NodeConfig = toml::from_str(&uncommented).unwrap();
+        assert!(
+            config.network.proxy.is_some() && config.intake.dictionary.is_some() && config.training.trainer.is_some()
+        );
+    }
+
+    #[test]
+    fn a_typing_mistake_is_an_error() {
+        assert!(toml::from_str::<NodeConfig>("site = \"north\"\n[training]\nthread = 2\n").is_err());
+    }
+}

@@ -1,0 +1,74 @@
+//! The frozen dataset of a study: chosen from the store by the plan, split by patient, counted for the policy.
+
+use anyhow::{Context, Result};
+use snowball_ledger::Entry;
+use snowball_policy::DatasetFacts;
+use snowball_protocol::{StudyPlan, labels::LabelName, plan::HeadKind};
+use snowball_store::{Cell, FreezeRequest, Frozen, Store};
+
+use crate::{home::Home, policy};
+
+/// A dataset on disk and what the policy wants to know of it.
+pub struct StudyDataset {
+    pub frozen: Frozen,
+    pub facts: DatasetFacts,
+}
+
+/// Freezes the dataset of `plan`. Classes smaller than the policy's smallest cell are left out; without a policy in force
+/// nothing is left out, and nothing may be done with it either.
+pub fn freeze(home: &Home, store: &Store, plan: &StudyPlan) -> Result<StudyDataset> {
+    let cell_min = policy::in_force(home).map_or(0, |signed| signed.policy.cell_min());
+    let folder = home.dataset(&plan.study);
+    if let Some(parent) = folder.parent() {
+        snowball_service::files::create_home(parent).with_context(|| format!("cannot make {}", parent.display()))?;
+    }
+    let labels: Vec<LabelName> = plan.heads.iter().map(|head| head.label).collect();
+    let request = FreezeRequest {
+        folder,
+        side: plan.network.input_side,
+        preprocessing: plan.preprocessing,
+        labels: &labels,
+        cell_min,
+    };
+    let frozen = store.freeze(&request).context("cannot freeze the dataset")?;
+    let facts = DatasetFacts {
+        training_patients: frozen.training.patients,
+        training_images: frozen.training.radiographs,
+        class_cells_min: smallest_class(&frozen, plan),
+    };
+    Ok(StudyDataset { frozen, facts })
+}
+
+/// Training radiographs in the smallest class that a head of the plan is trained on.
+fn smallest_class(frozen: &Frozen, plan: &StudyPlan) -> u64 {
+    let mut smallest = frozen.training.radiographs;
+    for head in &plan.heads {
+        let (HeadKind::Classes(classes), Some(table)) = (&head.kind, frozen.cells.get(&head.label)) else {
+            continue;
+        };
+        for cell in table
+            .iter()
+            .filter(|(class, _)| classes.contains(class))
+            .map(|(_, cell)| cell)
+        {
+            smallest = smallest.min(match cell {
+                Cell::Counted { radiographs, .. } => *radiographs,
+                Cell::Hidden { .. } => 0,
+            });
+        }
+    }
+    smallest
+}
+
+impl StudyDataset {
+    /// The ledger's entry for this dataset.
+    pub fn entry(&self, plan: &StudyPlan) -> Entry {
+        Entry::DatasetFrozen {
+            study: plan.study.clone(),
+            dataset_digest: self.frozen.digest,
+            training: self.frozen.training.radiographs,
+            validation: self.frozen.validation.radiographs,
+            testing: self.frozen.testing.radiographs,
+        }
+    }
+}

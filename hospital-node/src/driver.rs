@@ -1,0 +1,461 @@
+//! Carries out what `participation` decides: follows every study of the aggregator until it is over.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use anyhow::{Context, Result};
+use snowball_egress::{
+    Budget, Candidate, Door, Egress, EgressError, Outbox,
+    client::{ClientSettings, Transport},
+};
+use snowball_layout::Layout;
+use snowball_ledger::Entry;
+use snowball_protocol::{
+    Attempt, RoundNumber, Sha256Digest, StudyName, StudyPlan,
+    evaluation::Evaluation,
+    session::{ModelReference, PhaseName, StudySummary},
+};
+use snowball_service::{clock, files, tls};
+use snowball_store::Store;
+use snowball_worker::{
+    job::{Answer, EvaluateJob, Job, TrainJob},
+    shard::Part,
+};
+use tokio::sync::Semaphore;
+
+use crate::{
+    config::NodeConfig,
+    datasets::{self, StudyDataset},
+    events::{Event, Voice},
+    home::Home,
+    participation::{self, Action, Interest, Progress},
+    policy,
+    trainer::Trainer,
+};
+
+const POLL_SECONDS: u32 = 25;
+const LIST_PAUSE: Duration = Duration::from_secs(3);
+const RETRY_MILLISECONDS_MAX: u64 = 15_000;
+
+/// Everything that following a study needs.
+pub struct Driver {
+    home: Home,
+    config: NodeConfig,
+    egress: Egress,
+    store: Store,
+    trainer: Trainer,
+    /// One training at a time, however many studies there are.
+    bench: Semaphore,
+    voice: Voice,
+}
+
+impl Driver {
+    /// Opens the node's parts. The ledger stays locked while the driver lives.
+    pub fn open(home: &Home, trainer: Trainer, voice: Voice) -> Result<Arc<Self>> {
+        let config = home.config()?;
+        let aggregator = home.aggregator()?;
+        let tls = tls::client(
+            &home.read_text(&home.authority())?,
+            &home.read_text(&home.certificate())?,
+            &home.read_text(&home.tls_key())?,
+        )
+        .context("the node's certificate or key cannot be used; enrol again")?;
+        let settings = ClientSettings {
+            address: aggregator.address.clone(),
+            proxy: config.network.proxy.clone(),
+        };
+        let ledger = home.open_ledger(&config)?;
+        let budget = Budget::of(&snowball_ledger::read(&home.ledger()).context("cannot read the ledger")?);
+        let door = Door::new(
+            Transport::new(&settings, tls)?,
+            config.site.clone(),
+            aggregator.aggregator_key,
+            policy::reader(home),
+            ledger,
+            budget,
+            clock::now,
+        );
+        voice.say(&Event::TrainerChosen {
+            device: trainer.device_name.clone(),
+            why: trainer.why.clone(),
+        });
+        Ok(Arc::new(Self {
+            home: home.clone(),
+            store: home.open_store(&config)?,
+            config,
+            egress: Egress::new(door, Outbox::open(&home.outbox())?),
+            trainer,
+            bench: Semaphore::new(1),
+            voice,
+        }))
+    }
+
+    /// Follows all studies; with `until_done`, until that one is over. A broken line is waited out.
+    pub async fn run(self: &Arc<Self>, until_done: Option<&StudyName>) -> Result<()> {
+        let mut following: BTreeMap<StudyName, tokio::task::JoinHandle<Result<PhaseName>>> = BTreeMap::new();
+        let mut retry = 250;
+        self.connect().await?;
+        loop {
+            match self.egress.door().studies().await {
+                Ok(studies) => {
+                    retry = 250;
+                    for summary in studies {
+                        self.consider(summary, &mut following);
+                    }
+                }
+                Err(fault) if fault.is_transient() => {
+                    self.voice.say(&Event::Disconnected {
+                        reason: fault.to_string(),
+                    });
+                    tokio::time::sleep(Duration::from_millis(retry)).await;
+                    retry = (retry * 2).min(RETRY_MILLISECONDS_MAX);
+                    continue;
+                }
+                Err(fault) => return Err(fault.into()),
+            }
+            tokio::time::sleep(LIST_PAUSE.min(Duration::from_millis(if following.is_empty() { 500 } else { 3000 })))
+                .await;
+            if let Some(study) = until_done
+                && following.get(study).is_some_and(tokio::task::JoinHandle::is_finished)
+                && let Some(task) = following.remove(study)
+            {
+                task.await.context("following the study broke off")??;
+                return Ok(());
+            }
+        }
+    }
+
+    async fn connect(&self) -> Result<()> {
+        let mut retry = 250;
+        loop {
+            match self.egress.door().hello().await {
+                Ok(_) => {
+                    let address = self.home.aggregator()?.address;
+                    self.voice.say(&Event::Connected { address });
+                    return Ok(());
+                }
+                Err(fault) if fault.is_transient() => {
+                    self.voice.say(&Event::Disconnected {
+                        reason: fault.to_string(),
+                    });
+                    tokio::time::sleep(Duration::from_millis(retry)).await;
+                    retry = (retry * 2).min(RETRY_MILLISECONDS_MAX);
+                }
+                Err(fault) => return Err(fault).context("the aggregator does not take this node"),
+            }
+        }
+    }
+
+    fn consider(
+        self: &Arc<Self>,
+        summary: StudySummary,
+        following: &mut BTreeMap<StudyName, tokio::task::JoinHandle<Result<PhaseName>>>,
+    ) {
+        if following.contains_key(&summary.study) || participation::interest(&summary) == Interest::Ignore {
+            return;
+        }
+        let driver = Arc::clone(self);
+        let study = summary.study.clone();
+        let task = tokio::spawn(async move {
+            let study = summary.study.clone();
+            let outcome = driver.follow(summary).await;
+            if let Err(fault) = &outcome {
+                driver.voice.say(&Event::NotJoined {
+                    study,
+                    reason: format!("{fault:#}"),
+                });
+            }
+            outcome
+        });
+        following.insert(study, task);
+    }
+
+    /// Follows one study from its plan to its end.
+    async fn follow(self: &Arc<Self>, summary: StudySummary) -> Result<PhaseName> {
+        let plan = Arc::new(self.steadily(|| self.egress.door().plan(&summary)).await?);
+        let dataset = {
+            let (driver, plan) = (Arc::clone(self), Arc::clone(&plan));
+            tokio::task::spawn_blocking(move || datasets::freeze(&driver.home, &driver.store, &plan)).await??
+        };
+        let layout = Layout::of(&plan);
+        self.egress.door().record(dataset.entry(&plan))?;
+        if participation::interest(&summary) == Interest::Join {
+            self.join(&plan, &layout, &dataset).await?;
+        }
+        let part = |count: snowball_store::PartCount| count.radiographs;
+        self.voice.say(&Event::Joined {
+            study: plan.study.clone(),
+            training: part(dataset.frozen.training),
+            validation: part(dataset.frozen.validation),
+            testing: part(dataset.frozen.testing),
+        });
+        self.work(&Study { plan, layout, dataset }).await
+    }
+
+    async fn join(&self, plan: &StudyPlan, layout: &Layout, dataset: &StudyDataset) -> Result<()> {
+        let door = self.egress.door();
+        let permitted = door.may_train(plan, None, &dataset.facts);
+        let outcome = match permitted {
+            Ok(()) => self.steadily(|| door.join(plan, layout.digest(), &dataset.facts)).await,
+            Err(fault) => Err(fault),
+        };
+        match outcome {
+            Err(EgressError::Denied {
+                clause,
+                reason,
+                remedy,
+                public_words,
+            }) => {
+                self.steadily(|| door.decline(plan, clause.path(), &public_words))
+                    .await?;
+                Err(EgressError::Denied {
+                    clause,
+                    reason,
+                    remedy,
+                    public_words,
+                }
+                .into())
+            }
+            other => Ok(other?),
+        }
+    }
+
+    async fn work(self: &Arc<Self>, study: &Study) -> Result<PhaseName> {
+        let mut progress = Progress::default();
+        loop {
+            let task = self
+                .steadily(|| self.egress.door().task(&study.plan.study, POLL_SECONDS))
+                .await?;
+            match participation::next(task, &progress) {
+                Action::Ask => {}
+                Action::Pause => tokio::time::sleep(Duration::from_millis(300)).await,
+                Action::Contribute { round, model } => {
+                    if let Err(fault) = self.contribute(study, round, &model).await {
+                        let reason = format!("{fault:#}");
+                        self.voice.say(&Event::NotContributed {
+                            study: study.plan.study.clone(),
+                            round,
+                            reason,
+                        });
+                    }
+                    progress.settled = Some(round);
+                }
+                Action::Evaluate { model } => {
+                    let evaluation = self.evaluate(study, &model).await?;
+                    let facts = &study.dataset.facts;
+                    self.steadily(|| self.egress.door().report(&study.plan, evaluation.clone(), facts))
+                        .await?;
+                    self.voice.say(&Event::Evaluated {
+                        study: study.plan.study.clone(),
+                        evaluation,
+                    });
+                    progress.evaluated = true;
+                }
+                Action::Leave { phase, model } => {
+                    if let Some(model) = model {
+                        self.fetch_final(study, &model).await?;
+                    }
+                    self.voice.say(&Event::Finished {
+                        study: study.plan.study.clone(),
+                        phase: format!("{phase:?}").to_lowercase(),
+                    });
+                    return Ok(phase);
+                }
+            }
+        }
+    }
+
+    /// Sends what the outbox holds for this round, else trains and sends.
+    async fn contribute(self: &Arc<Self>, study: &Study, round: RoundNumber, model: &ModelReference) -> Result<()> {
+        if let Some(signed) = self.egress.resume(&study.plan, round).await? {
+            let (examples, bytes) = (signed.receipt.examples, signed.receipt.update_bytes);
+            let study = study.plan.study.clone();
+            self.voice.say(&Event::Contributed {
+                study,
+                round,
+                examples,
+                bytes,
+                loss: 0.0,
+                evaluation: None,
+            });
+            return Ok(());
+        }
+        self.egress
+            .door()
+            .may_train(&study.plan, Some(round), &study.dataset.facts)?;
+        let bytes = self.fetch(study, model).await?;
+        let trained = self.train(study, round, bytes).await?;
+        let candidate = Candidate {
+            round,
+            attempt: Attempt(1),
+            model_in: model.digest,
+            layout_digest: study.layout.digest(),
+            delta: trained.delta,
+            examples: trained.examples,
+            training_loss: trained.loss,
+            evaluation: trained.evaluation.clone(),
+            dataset: study.dataset.facts,
+        };
+        self.egress.door().record(Entry::TrainingFinished {
+            study: study.plan.study.clone(),
+            round,
+            examples: candidate.examples,
+            model_in: model.digest,
+            update_digest: Sha256Digest::of(&snowball_layout::to_le_bytes(&candidate.delta)),
+        })?;
+        let signed = self.egress.offer(&study.plan, candidate).await?;
+        self.voice.say(&Event::Contributed {
+            study: study.plan.study.clone(),
+            round,
+            examples: signed.receipt.examples,
+            bytes: signed.receipt.update_bytes,
+            loss: trained.loss,
+            evaluation: trained.evaluation,
+        });
+        Ok(())
+    }
+
+    async fn train(self: &Arc<Self>, study: &Study, round: RoundNumber, model: Vec<u8>) -> Result<Trained> {
+        let _bench = self.bench.acquire().await?;
+        let plan = Arc::clone(&study.plan);
+        let digest = Sha256Digest::of(&model);
+        let parameters = snowball_layout::from_le_bytes(&model).context("the model is no list of numbers")?;
+        let job = Job::Train(TrainJob {
+            plan: (*plan).clone(),
+            dataset: study.dataset.frozen.folder.clone(),
+            stream: stream(&self.config, round),
+            steps_before: u64::from(plan.local.steps) * u64::from(round.0.saturating_sub(1)),
+            steps_total: plan.steps_total(),
+            steps: plan.local.steps,
+            evaluate_first: true,
+            evaluate_every: 0,
+            device: self.trainer.device,
+            threads: self.trainer.threads,
+        });
+        let (trainer, voice, count) = (self.trainer.clone(), self.voice, study.layout.parameters());
+        tokio::task::spawn_blocking(move || {
+            let (mut examples, mut end_loss, mut evaluation) = (0, f64::NAN, None);
+            let trained = trainer.run(&job, Some(&parameters), count, |answer| match answer {
+                Answer::Progress { step, steps, loss, .. } => {
+                    voice.say(&Event::Training {
+                        study: plan.study.clone(),
+                        round,
+                        step,
+                        steps,
+                        loss,
+                    });
+                }
+                Answer::Checked {
+                    step: 0,
+                    evaluation: checked,
+                } => {
+                    evaluation = Some(Evaluation {
+                        model_digest: digest,
+                        ..checked
+                    })
+                }
+                Answer::Trained {
+                    examples: used, loss, ..
+                } => (examples, end_loss) = (used, loss),
+                _ => {}
+            })?;
+            let trained = trained.context("the trainer gave no parameters")?;
+            let delta = trained.iter().zip(&parameters).map(|(new, old)| new - old).collect();
+            Ok(Trained {
+                delta,
+                examples,
+                loss: end_loss,
+                evaluation,
+            })
+        })
+        .await?
+    }
+
+    async fn evaluate(self: &Arc<Self>, study: &Study, model: &ModelReference) -> Result<Evaluation> {
+        let bytes = self.fetch(study, model).await?;
+        let _bench = self.bench.acquire().await?;
+        let parameters = snowball_layout::from_le_bytes(&bytes).context("the model is no list of numbers")?;
+        let job = Job::Evaluate(EvaluateJob {
+            plan: (*study.plan).clone(),
+            dataset: study.dataset.frozen.folder.clone(),
+            part: Part::Validation,
+            device: self.trainer.device,
+            threads: self.trainer.threads,
+        });
+        let (trainer, digest) = (self.trainer.clone(), model.digest);
+        tokio::task::spawn_blocking(move || {
+            let mut found = None;
+            trainer.run(&job, Some(&parameters), 0, |answer| {
+                if let Answer::Evaluated { evaluation } = answer {
+                    found = Some(Evaluation {
+                        model_digest: digest,
+                        ..evaluation
+                    });
+                }
+            })?;
+            found.context("the trainer gave no evaluation")
+        })
+        .await?
+    }
+
+    async fn fetch(&self, study: &Study, model: &ModelReference) -> Result<Vec<u8>> {
+        anyhow::ensure!(
+            model.bytes == study.layout.bytes() && model.layout_digest == study.layout.digest(),
+            "the model does not have the plan's layout; node and aggregator are of versions that do not fit"
+        );
+        Ok(self
+            .steadily(|| self.egress.door().model(&study.plan.study, model))
+            .await?)
+    }
+
+    /// Keeps the final model on site, for `evaluate`.
+    async fn fetch_final(&self, study: &Study, model: &ModelReference) -> Result<()> {
+        let bytes = self.fetch(study, model).await?;
+        let path = self.home.model(&study.plan.study, "federated");
+        if let Some(parent) = path.parent() {
+            files::create_home(parent)?;
+        }
+        files::write_private(&path, &bytes).with_context(|| format!("cannot write {}", path.display()))
+    }
+
+    /// Does it again while the line is broken, with growing pauses.
+    async fn steadily<T, F>(&self, mut request: impl FnMut() -> F) -> Result<T, EgressError>
+    where
+        F: Future<Output = Result<T, EgressError>>,
+    {
+        let mut retry = 100;
+        loop {
+            match request().await {
+                Err(fault) if fault.is_transient() => {
+                    self.voice.say(&Event::Disconnected {
+                        reason: fault.to_string(),
+                    });
+                    tokio::time::sleep(Duration::from_millis(retry)).await;
+                    retry = (retry * 2).min(RETRY_MILLISECONDS_MAX);
+                }
+                settled => return settled,
+            }
+        }
+    }
+}
+
+struct Study {
+    plan: Arc<StudyPlan>,
+    layout: Layout,
+    dataset: StudyDataset,
+}
+
+struct Trained {
+    delta: Vec<f32>,
+    examples: u64,
+    loss: f64,
+    evaluation: Option<Evaluation>,
+}
+
+/// The seed of a site's round: the same after a crash, another at every site and round.
+fn stream(config: &NodeConfig, round: RoundNumber) -> u64 {
+    let digest = Sha256Digest::of(format!("{} round {round}", config.site).as_bytes());
+    let bytes = digest.as_bytes();
+    u64::from_le_bytes([
+        bytes[0], bytes[1], bytes[2], bytes[3], bytes[4], bytes[5], bytes[6], bytes[7],
+    ])
+}

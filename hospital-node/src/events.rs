@@ -1,0 +1,153 @@
+//! What the node says while it works: lines for people, JSON lines for programs.
+
+use std::io::Write;
+
+use serde::Serialize;
+use snowball_protocol::{RoundNumber, StudyName, evaluation::Evaluation, labels::LabelName};
+
+/// Something worth saying.
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// The line to the aggregator stands.
+    Connected { address: String },
+    /// The line is broken; the node tries again by itself.
+    Disconnected { reason: String },
+    /// Which trainer computes, and why.
+    TrainerChosen { device: String, why: String },
+    /// The site takes part.
+    Joined {
+        study: StudyName,
+        training: u64,
+        validation: u64,
+        testing: u64,
+    },
+    /// The site's policy or the aggregator does not let it take part.
+    NotJoined { study: StudyName, reason: String },
+    /// A step of local training.
+    Training {
+        study: StudyName,
+        round: RoundNumber,
+        step: u32,
+        steps: u32,
+        loss: f64,
+    },
+    /// An update was taken in by the aggregator.
+    Contributed {
+        study: StudyName,
+        round: RoundNumber,
+        examples: u64,
+        bytes: u64,
+        loss: f64,
+        evaluation: Option<Evaluation>,
+    },
+    /// An update did not count, or did not leave.
+    NotContributed {
+        study: StudyName,
+        round: RoundNumber,
+        reason: String,
+    },
+    /// The final model was evaluated here.
+    Evaluated { study: StudyName, evaluation: Evaluation },
+    /// The study is over.
+    Finished { study: StudyName, phase: String },
+}
+
+/// Where events go.
+#[derive(Clone, Copy)]
+pub struct Voice {
+    json: bool,
+}
+
+impl Voice {
+    pub const fn new(json: bool) -> Self {
+        Self { json }
+    }
+
+    /// Says it on standard output. A reader that went away is no fault of the study.
+    pub fn say(self, event: &Event) {
+        let line = if self.json {
+            serde_json::to_string(event).ok()
+        } else {
+            sentence(event)
+        };
+        if let Some(line) = line {
+            let _ = writeln!(std::io::stdout(), "{line}");
+        }
+    }
+}
+
+fn sentence(event: &Event) -> Option<String> {
+    Some(match event {
+        Event::Connected { address } => format!("connected to {address}"),
+        Event::Disconnected { reason } => format!("no connection: {reason}; trying again"),
+        Event::TrainerChosen { device, why } => format!("training on {device}: {why}"),
+        Event::Joined {
+            study,
+            training,
+            validation,
+            testing,
+        } => {
+            format!(
+                "{study}: joined with {training} radiographs to train on, {validation} to validate, {testing} to test"
+            )
+        }
+        Event::NotJoined { study, reason } => format!("{study}: not joined: {reason}"),
+        Event::Training {
+            study,
+            round,
+            step,
+            steps,
+            loss,
+        } => {
+            // People want the beginning and the end; programs get every step.
+            if step != steps {
+                return None;
+            }
+            format!("{study}: round {round}: {steps} steps done, loss {loss:.3}")
+        }
+        Event::Contributed {
+            study,
+            round,
+            examples,
+            bytes,
+            evaluation,
+            ..
+        } => format!(
+            "{study}: round {round}: contributed {examples} examples in {:.2} MiB{}",
+            *bytes as f64 / 1_048_576.0,
+            evaluation
+                .as_ref()
+                .map(|quality| format!("; the round's model here: {}", summary(quality)))
+                .unwrap_or_default()
+        ),
+        Event::NotContributed { study, round, reason } => format!("{study}: round {round}: nothing sent: {reason}"),
+        Event::Evaluated { study, evaluation } => format!("{study}: the final model here: {}", summary(evaluation)),
+        Event::Finished { study, phase } => format!("{study}: finished ({phase})"),
+    })
+}
+
+/// One line on the quality of a model.
+pub fn summary(evaluation: &Evaluation) -> String {
+    let mut parts = Vec::new();
+    for (label, name) in [
+        (LabelName::BodyPart, "body part"),
+        (LabelName::View, "view"),
+        (LabelName::Sex, "sex"),
+    ] {
+        if let Some(accuracy) = evaluation.head(label).and_then(|head| head.balanced_accuracy()) {
+            parts.push(format!("{name} {:.1} %", accuracy * 100.0));
+        }
+    }
+    if let Some((error, constant)) = evaluation
+        .head(LabelName::Age)
+        .and_then(|head| head.mean_absolute_errors())
+    {
+        parts.push(format!("age off by {error:.1} years (constant {constant:.1})"));
+    }
+    if parts.is_empty() {
+        "no labels".to_owned()
+    } else {
+        parts.join(", ")
+    }
+}

@@ -1,0 +1,175 @@
+//! The node's folder: what lies where, and how each piece is opened.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex},
+};
+
+use anyhow::{Context, Result, bail};
+use serde::{Deserialize, Serialize};
+use snowball_crypto::{PseudonymKey, SigningKey, SiteSecret, VerifyingKey};
+use snowball_egress::SharedLedger;
+use snowball_ledger::Ledger;
+use snowball_protocol::{
+    Sha256Digest, StudyName,
+    limits::{CSR_BYTES_MAX, JSON_BYTES_MAX},
+};
+use snowball_service::files;
+use snowball_store::{Settings, Store};
+
+use crate::config::NodeConfig;
+
+/// A node's folder.
+#[derive(Clone)]
+pub struct Home {
+    root: PathBuf,
+}
+
+/// Whom the node enrolled with.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Aggregator {
+    /// `https://host:port`.
+    pub address: String,
+    /// SHA-256 of the consortium CA's certificate.
+    pub ca_fingerprint: Sha256Digest,
+    /// The key that signs receipts.
+    pub aggregator_key: VerifyingKey,
+}
+
+impl Home {
+    pub fn at(root: &Path) -> Self {
+        Self { root: root.to_owned() }
+    }
+
+    /// A folder that `init` made.
+    pub fn existing(root: &Path) -> Result<Self> {
+        let home = Self::at(root);
+        if !home.config_file().exists() {
+            bail!(
+                "no node in {}; make one: hospital-node --home {0} init --site NAME",
+                root.display()
+            );
+        }
+        Ok(home)
+    }
+
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    pub fn config_file(&self) -> PathBuf {
+        self.root.join("node.toml")
+    }
+
+    pub fn tls_key(&self) -> PathBuf {
+        self.root.join("keys/tls.pem")
+    }
+
+    pub fn ledger_key_file(&self) -> PathBuf {
+        self.root.join("keys/ledger.pem")
+    }
+
+    pub fn ledger_public_key(&self) -> PathBuf {
+        self.root.join("ledger.pub")
+    }
+
+    pub fn site_secret(&self) -> PathBuf {
+        self.root.join("keys/site.secret")
+    }
+
+    pub fn certificate(&self) -> PathBuf {
+        self.root.join("certs/node.pem")
+    }
+
+    pub fn authority(&self) -> PathBuf {
+        self.root.join("certs/ca.pem")
+    }
+
+    pub fn aggregator_file(&self) -> PathBuf {
+        self.root.join("aggregator.json")
+    }
+
+    pub fn enrolment_file(&self) -> PathBuf {
+        self.root.join("enrolment.json")
+    }
+
+    pub fn policy(&self) -> PathBuf {
+        self.root.join("policy/policy.toml")
+    }
+
+    pub fn policy_signature(&self) -> PathBuf {
+        self.root.join("policy/policy.toml.sig")
+    }
+
+    pub fn ethics_key(&self) -> PathBuf {
+        self.root.join("policy/ethics.pub")
+    }
+
+    pub fn ledger(&self) -> PathBuf {
+        self.root.join("ledger")
+    }
+
+    pub fn outbox(&self) -> PathBuf {
+        self.root.join("outbox")
+    }
+
+    /// The frozen dataset of a study.
+    pub fn dataset(&self, study: &StudyName) -> PathBuf {
+        self.root.join("datasets").join(study.as_str())
+    }
+
+    /// A model of a study that is kept on site: `federated` or `local`.
+    pub fn model(&self, study: &StudyName, kind: &str) -> PathBuf {
+        self.root.join("models").join(format!("{study}-{kind}.f32"))
+    }
+
+    pub fn config(&self) -> Result<NodeConfig> {
+        NodeConfig::read(&self.config_file())
+    }
+
+    pub fn aggregator(&self) -> Result<Aggregator> {
+        let path = self.aggregator_file();
+        if !path.exists() {
+            bail!(
+                "this node is not enrolled; ask the coordinator for an invitation, then: hospital-node enroll INVITATION"
+            );
+        }
+        let text =
+            files::read_bounded(&path, JSON_BYTES_MAX).with_context(|| format!("cannot read {}", path.display()))?;
+        serde_json::from_slice(&text).with_context(|| format!("{} does not parse; enrol again", path.display()))
+    }
+
+    /// The key under which this site's identifiers become pseudonyms.
+    pub fn pseudonym_key(&self, project: &str) -> Result<PseudonymKey> {
+        let path = self.site_secret();
+        let text = self.read_text(&path)?;
+        let secret = SiteSecret::from_hex(text.trim()).with_context(|| format!("{} is damaged", path.display()))?;
+        Ok(secret.project(project))
+    }
+
+    pub fn ledger_key(&self) -> Result<SigningKey> {
+        let path = self.ledger_key_file();
+        SigningKey::from_pem(&self.read_text(&path)?).with_context(|| format!("{} is no key", path.display()))
+    }
+
+    /// Opens the ledger for writing; only one process can.
+    pub fn open_ledger(&self, config: &NodeConfig) -> Result<SharedLedger> {
+        let ledger =
+            Ledger::open(&self.ledger(), config.site.as_str(), self.ledger_key()?).context("cannot open the ledger")?;
+        Ok(Arc::new(Mutex::new(ledger)))
+    }
+
+    pub fn open_store(&self, config: &NodeConfig) -> Result<Store> {
+        let settings = Settings {
+            master_side_max: config.store.master_side_max,
+        };
+        Store::open_with(&self.root.join("store"), settings).context("cannot open the store")
+    }
+
+    pub fn read_text(&self, path: &Path) -> Result<String> {
+        let bytes =
+            files::read_bounded(path, CSR_BYTES_MAX).with_context(|| format!("cannot read {}", path.display()))?;
+        String::from_utf8(bytes).with_context(|| format!("{} is not text", path.display()))
+    }
+}

@@ -1,0 +1,19 @@
+//! `hospital-node`: what a hospital runs. It takes in radiographs, keeps them on site, trains on them and lets out what the
+//! site's policy names, nothing else.
+//!
+//! This is the composition root: `cli` has one file a verb, `driver` carries out what `participation` decides, `trainer` runs
+//! the one program that links a tensor library. Nothing here talks to the network but through `snowball_egress`.
+
+mod cli;
+mod config;
+mod datasets;
+mod driver;
+mod events;
+mod home;
+mod participation;
+mod policy;
+mod trainer;
+
+fn main() -> std::process::ExitCode {
+    cli::run()
+}

@@ -1,0 +1,137 @@
+//! What a site does next in a study. Pure: from what the aggregator asks and what the site holds to one action.
+
+use snowball_protocol::{
+    RoundNumber,
+    session::{ModelReference, PhaseName, StudySummary, Task},
+};
+
+/// What to do about a study that the aggregator lists.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Interest {
+    /// Take part, if the policy permits it.
+    Join,
+    /// Go on where this site was.
+    Follow,
+    /// Nothing to do here.
+    Ignore,
+}
+
+/// Whether a listed study concerns this site.
+pub const fn interest(summary: &StudySummary) -> Interest {
+    match (summary.phase, summary.joined) {
+        (PhaseName::Draft | PhaseName::Released | PhaseName::Abandoned, _) | (PhaseName::Reviewing, false) => {
+            Interest::Ignore
+        }
+        (_, true) => Interest::Follow,
+        (_, false) => Interest::Join,
+    }
+}
+
+/// What this site has done in a study since it started.
+#[derive(Clone, Default, Debug)]
+pub struct Progress {
+    /// The round of the last update that was settled: taken in, refused or not permitted.
+    pub settled: Option<RoundNumber>,
+    /// Whether the final model was evaluated.
+    pub evaluated: bool,
+}
+
+/// One thing to do.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Action {
+    /// Ask again.
+    Ask,
+    /// Ask again after a pause: the answer did not change and did not wait.
+    Pause,
+    /// Send the update of this round that is in the outbox, else train from `model` and send.
+    Contribute {
+        /// Which round.
+        round: RoundNumber,
+        /// From which model.
+        model: ModelReference,
+    },
+    /// Evaluate the final model and say how good it is.
+    Evaluate {
+        /// Which model.
+        model: ModelReference,
+    },
+    /// The study is over for this site.
+    Leave {
+        /// How it ended.
+        phase: PhaseName,
+        /// The final model, if there is one.
+        model: Option<ModelReference>,
+    },
+}
+
+/// What to do about a task. A round that was settled here is never trained again, whatever the aggregator asks.
+pub fn next(task: Task, progress: &Progress) -> Action {
+    match task {
+        Task::Wait { .. } => Action::Ask,
+        Task::Train { round, .. } if progress.settled >= Some(round) => Action::Pause,
+        Task::Train { round, model, .. } => Action::Contribute { round, model },
+        Task::Evaluate { .. } if progress.evaluated => Action::Pause,
+        Task::Evaluate { model } => Action::Evaluate { model },
+        Task::Done { phase, model } => Action::Leave { phase, model },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use snowball_protocol::Sha256Digest;
+
+    use super::*;
+
+    fn train(round: u32) -> Task {
+        let digest = Sha256Digest::of(b"model");
+        let model = ModelReference {
+            round: RoundNumber(round - 1),
+            digest,
+            bytes: 4,
+            layout_digest: digest,
+        };
+        Task::Train {
+            round: RoundNumber(round),
+            model,
+            deadline: 0,
+        }
+    }
+
+    #[test]
+    fn a_settled_round_is_not_trained_again_and_a_new_one_is() {
+        let mut progress = Progress::default();
+        assert!(matches!(
+            next(train(1), &progress),
+            Action::Contribute {
+                round: RoundNumber(1),
+                ..
+            }
+        ));
+        progress.settled = Some(RoundNumber(1));
+        assert_eq!(next(train(1), &progress), Action::Pause);
+        assert!(matches!(
+            next(train(2), &progress),
+            Action::Contribute {
+                round: RoundNumber(2),
+                ..
+            }
+        ));
+    }
+
+    #[test]
+    fn studies_that_are_over_or_not_begun_are_ignored() {
+        let summary = |phase, joined| StudySummary {
+            study: "s".parse().unwrap(),
+            plan_digest: Sha256Digest::of(b"plan"),
+            phase,
+            round: RoundNumber(0),
+            joined,
+        };
+        assert_eq!(interest(&summary(PhaseName::Draft, false)), Interest::Ignore);
+        assert_eq!(interest(&summary(PhaseName::Recruiting, false)), Interest::Join);
+        assert_eq!(interest(&summary(PhaseName::Collecting, false)), Interest::Join);
+        assert_eq!(interest(&summary(PhaseName::Collecting, true)), Interest::Follow);
+        assert_eq!(interest(&summary(PhaseName::Reviewing, false)), Interest::Ignore);
+        assert_eq!(interest(&summary(PhaseName::Abandoned, true)), Interest::Ignore);
+    }
+}
