@@ -1,0 +1,219 @@
+//! From an invitation to a certificate, and out again.
+
+use snowball_protocol::{ProblemCode, Sha256Digest};
+
+use super::{Home, certificate, request, site};
+use crate::{Consortium, Decision, Heard, RegistryError, Standing};
+
+fn code<T: std::fmt::Debug>(outcome: Result<T, RegistryError>) -> ProblemCode {
+    outcome.unwrap_err().problem().unwrap().code
+}
+
+#[tokio::test]
+async fn an_invitation_is_redeemed_once_by_one_key_in_its_time() {
+    let home = Home::new().await;
+    let registry = &home.registry;
+    let key = Sha256Digest::of(b"key");
+    registry.invite(&site("north"), "secret", 100, 0).await.unwrap();
+
+    let unknown = registry.redeem_invitation(&request("north", "guess"), key, 1).await;
+    assert_eq!(code(unknown), ProblemCode::InvitationInvalid);
+    let other = registry.redeem_invitation(&request("south", "secret"), key, 1).await;
+    assert_eq!(code(other), ProblemCode::InvitationInvalid);
+    let late = registry.redeem_invitation(&request("north", "secret"), key, 101).await;
+    assert_eq!(code(late), ProblemCode::InvitationInvalid);
+
+    let id = registry
+        .redeem_invitation(&request("north", "secret"), key, 100)
+        .await
+        .unwrap();
+    let replayed = registry
+        .redeem_invitation(&request("north", "secret"), key, 200)
+        .await
+        .unwrap();
+    assert_eq!(id, replayed);
+    let mut stolen = request("north", "secret");
+    stolen.csr_pem.push_str(" of a thief");
+    assert_eq!(
+        code(registry.redeem_invitation(&stolen, key, 100).await),
+        ProblemCode::InvitationInvalid
+    );
+    assert_eq!(registry.enrolments().await.unwrap().len(), 1);
+
+    let status = registry.enrolment_status(&id, "secret").await.unwrap();
+    assert_eq!(status.decision, Decision::Pending);
+    assert_eq!(
+        code(registry.enrolment_status(&id, "guess").await),
+        ProblemCode::NotFound
+    );
+}
+
+#[tokio::test]
+async fn a_new_invitation_ends_the_unused_one_before_it() {
+    let home = Home::new().await;
+    home.registry.invite(&site("north"), "first", 100, 0).await.unwrap();
+    home.registry.invite(&site("north"), "second", 100, 1).await.unwrap();
+    let key = Sha256Digest::of(b"key");
+    let first = home
+        .registry
+        .redeem_invitation(&request("north", "first"), key, 2)
+        .await;
+    assert_eq!(code(first), ProblemCode::InvitationInvalid);
+    home.registry
+        .redeem_invitation(&request("north", "second"), key, 2)
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn no_token_is_in_the_files() {
+    let home = Home::new().await;
+    home.registry
+        .invite(&site("north"), "a-token-to-look-for", 100, 0)
+        .await
+        .unwrap();
+    let holds_it = |path: std::path::PathBuf| {
+        let content = std::fs::read(path).unwrap();
+        content.windows(19).any(|window| window == b"a-token-to-look-for")
+    };
+    let files: Vec<_> = std::fs::read_dir(home.folder.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    assert!(files.len() > 1, "the log of the database is there too");
+    assert!(!files.into_iter().any(holds_it));
+}
+
+#[tokio::test]
+async fn a_decision_is_made_once() {
+    let home = Home::new().await;
+    let registry = &home.registry;
+    registry.invite(&site("north"), "secret", 100, 0).await.unwrap();
+    let key = Sha256Digest::of(b"key");
+    let id = registry
+        .redeem_invitation(&request("north", "secret"), key, 1)
+        .await
+        .unwrap();
+    assert_eq!(
+        registry
+            .pending_enrolment(&site("north"))
+            .await
+            .unwrap()
+            .map(|pending| pending.id),
+        Some(id.clone())
+    );
+    registry.refuse(&id, "nobody knows them", 2).await.unwrap();
+    registry.refuse(&id, "again", 3).await.unwrap();
+    assert_eq!(
+        code(registry.approve(&id, &certificate("1"), "after all", 4).await),
+        ProblemCode::RequestInvalid
+    );
+    let decision = registry.enrolment(&id).await.unwrap().decision;
+    assert_eq!(
+        decision,
+        Decision::Refused {
+            reason: "nobody knows them".to_owned(),
+            decided: 2
+        }
+    );
+    assert_eq!(registry.pending_enrolment(&site("north")).await.unwrap(), None);
+    assert_eq!(registry.sites().await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn certificates_overlap_and_end_with_their_site() {
+    let home = Home::new().await;
+    let registry = &home.registry;
+    let first = home.enrol("north", 0).await;
+    registry
+        .add_certificate(&site("north"), &certificate("2"), 1)
+        .await
+        .unwrap();
+    let known = Standing::Known { site: site("north") };
+    assert_eq!(registry.standing(&first.serial).await.unwrap(), known);
+    assert_eq!(registry.standing("2").await.unwrap(), known);
+    assert_eq!(registry.standing("3").await.unwrap(), Standing::Unknown);
+
+    registry.revoke_serial("2", "lost", 2).await.unwrap();
+    assert!(matches!(registry.standing("2").await.unwrap(), Standing::Revoked { reason, .. } if reason == "lost"));
+    assert_eq!(registry.standing(&first.serial).await.unwrap(), known);
+
+    registry.invite(&site("north"), "unused", 100, 3).await.unwrap();
+    registry
+        .revoke_site(&site("north"), "left the consortium", 3)
+        .await
+        .unwrap();
+    registry.revoke_site(&site("north"), "again", 4).await.unwrap();
+    let standing = registry.standing(&first.serial).await.unwrap();
+    assert!(matches!(standing, Standing::Revoked { reason, .. } if reason == "left the consortium"));
+    let renewal = registry.add_certificate(&site("north"), &certificate("4"), 5).await;
+    assert_eq!(code(renewal), ProblemCode::CertificateRevoked);
+    let key = Sha256Digest::of(b"key");
+    let invitation = registry.redeem_invitation(&request("north", "unused"), key, 5).await;
+    assert_eq!(code(invitation), ProblemCode::InvitationInvalid);
+    assert_eq!(registry.revoked_serials().await.unwrap().len(), 2);
+    assert_eq!(
+        code(registry.revoke_site(&site("south"), "", 5).await),
+        ProblemCode::NotFound
+    );
+    assert_eq!(code(registry.revoke_serial("9", "", 5).await), ProblemCode::NotFound);
+
+    let second = home.enrol("north", 6).await;
+    assert_eq!(registry.standing(&second.serial).await.unwrap(), known);
+    assert!(matches!(
+        registry.standing(&first.serial).await.unwrap(),
+        Standing::Revoked { .. }
+    ));
+    assert_eq!(
+        registry.site(&site("north")).await.unwrap().unwrap().serials,
+        [second.serial]
+    );
+}
+
+#[tokio::test]
+async fn signs_of_life_are_kept_but_wake_nobody() {
+    let home = Home::new().await;
+    let registry = &home.registry;
+    home.enrol("north", 0).await;
+    let counter = registry.changed_since(0).await.unwrap().unwrap();
+    let heard = Heard {
+        program_version: "0.1.0".to_owned(),
+        protocol: 1,
+        policy_digest: Some(Sha256Digest::of(b"p")),
+    };
+    registry.seen(&site("north"), &heard, 10).await.unwrap();
+    registry.touch(&site("north"), 15).await.unwrap();
+    assert_eq!(
+        registry.site(&site("north")).await.unwrap().unwrap().last_seen,
+        Some(10)
+    );
+    registry.touch(&site("north"), 20).await.unwrap();
+    registry.touch(&site("nobody"), 20).await.unwrap();
+    let site = registry.sites().await.unwrap().remove(0);
+    assert_eq!((site.last_seen, site.heard), (Some(20), Some(heard)));
+    assert_eq!(registry.changed_since(counter).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_consortium_is_founded_once() {
+    let home = Home::new().await;
+    assert_eq!(home.registry.consortium().await.unwrap(), None);
+    let consortium = Consortium {
+        name: "Bones".to_owned(),
+        address: "https://localhost:7443".to_owned(),
+        ca_fingerprint: Sha256Digest::of(b"ca"),
+        aggregator_key: "key".to_owned(),
+        founded: 7,
+    };
+    home.registry.found(&consortium).await.unwrap();
+    home.registry.found(&consortium).await.unwrap();
+    let other = Consortium {
+        name: "Other".to_owned(),
+        ..consortium.clone()
+    };
+    assert!(home.registry.found(&other).await.is_err());
+    assert_eq!(
+        home.restarted().await.registry.consortium().await.unwrap(),
+        Some(consortium)
+    );
+}

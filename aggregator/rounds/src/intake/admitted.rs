@@ -1,0 +1,91 @@
+//! An update that passed every check. Made only by the intake's pipeline, or read back from where it was kept.
+
+use serde::{Deserialize, Serialize};
+use snowball_protocol::{Attempt, RoundNumber, Sha256Digest, SiteName, plan::Strategy};
+
+use super::{Facts, Inspected};
+use crate::machine::Event;
+
+/// One update that counts: proof for the strategy that its bytes were inspected.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct AdmittedUpdate {
+    site: SiteName,
+    round: RoundNumber,
+    attempt: Attempt,
+    digest: Sha256Digest,
+    bytes: u64,
+    examples: u64,
+    /// The bits of the sum of squares, so that JSON cannot round it.
+    square_sum_bits: u64,
+}
+
+impl AdmittedUpdate {
+    pub(super) fn new(facts: &Facts<'_>, inspected: &Inspected) -> Self {
+        let Strategy::FedAvg { examples_max, .. } = facts.plan.strategy;
+        Self {
+            site: facts.site.clone(),
+            round: facts.header.round,
+            attempt: facts.header.attempt,
+            digest: inspected.digest,
+            bytes: inspected.bytes,
+            examples: facts.header.examples.min(examples_max),
+            square_sum_bits: inspected.square_sum().to_bits(),
+        }
+    }
+
+    /// Whose.
+    #[must_use]
+    pub const fn site(&self) -> &SiteName {
+        &self.site
+    }
+
+    /// For which round.
+    #[must_use]
+    pub const fn round(&self) -> RoundNumber {
+        self.round
+    }
+
+    /// Which try.
+    #[must_use]
+    pub const fn attempt(&self) -> Attempt {
+        self.attempt
+    }
+
+    /// SHA-256 of its bytes.
+    #[must_use]
+    pub const fn digest(&self) -> Sha256Digest {
+        self.digest
+    }
+
+    /// Their number.
+    #[must_use]
+    pub const fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Its weight: training examples, at most the plan's `examples_max`.
+    #[must_use]
+    pub const fn examples(&self) -> u64 {
+        self.examples
+    }
+
+    /// Its Euclidean norm.
+    #[must_use]
+    pub fn norm(&self) -> f64 {
+        self.square_sum().sqrt()
+    }
+
+    /// What the round machine is told.
+    #[must_use]
+    pub fn event(&self) -> Event {
+        Event::UpdateAdmitted {
+            site: self.site.clone(),
+            round: self.round,
+            examples: self.examples,
+        }
+    }
+
+    pub(crate) const fn square_sum(&self) -> f64 {
+        f64::from_bits(self.square_sum_bits)
+    }
+}

@@ -1,0 +1,96 @@
+//! What a site says of a model's quality is bounded before it is kept or added up.
+
+use std::collections::BTreeSet;
+
+use snowball_protocol::{
+    Problem, ProblemCode, Sha256Digest, StudyPlan,
+    evaluation::{ClassCount, Evaluation, HeadEvaluation},
+    limits::EXAMPLES_MAX,
+    plan::{HeadKind, Sent},
+};
+
+/// Whether `evaluation` speaks of `model` and of what `plan` learns, with counts that may be added up over all sites.
+///
+/// # Errors
+/// The first rule that it breaks, as [`ProblemCode::Malformed`], [`ProblemCode::DigestMismatch`] or
+/// [`ProblemCode::NotFinite`].
+pub fn check_evaluation(plan: &StudyPlan, model: Sha256Digest, evaluation: &Evaluation) -> Result<(), Problem> {
+    if !plan.send.contains(&Sent::Metrics) {
+        return malformed("the plan does not ask for metrics");
+    }
+    if evaluation.model_digest != model {
+        return Err(
+            Problem::new(ProblemCode::DigestMismatch, "the evaluation is of another model")
+                .with_remedy("take the task again and evaluate its model"),
+        );
+    }
+    if evaluation.images > EXAMPLES_MAX {
+        return malformed(&format!("the evaluation is of more than {EXAMPLES_MAX} images"));
+    }
+    let labels: BTreeSet<_> = evaluation.heads.iter().map(HeadEvaluation::label).collect();
+    if labels.len() != evaluation.heads.len() {
+        return malformed("the evaluation names a head twice");
+    }
+    evaluation
+        .heads
+        .iter()
+        .try_for_each(|head| check_head(plan, evaluation.images, head))
+}
+
+fn check_head(plan: &StudyPlan, images_evaluated: u64, head: &HeadEvaluation) -> Result<(), Problem> {
+    let Some(planned) = plan.heads.iter().find(|planned| planned.label == head.label()) else {
+        return malformed("the evaluation is of a head that the plan does not have");
+    };
+    let (images, sums) = match (head, &planned.kind) {
+        (
+            HeadEvaluation::Classes {
+                loss_sum,
+                images,
+                classes,
+                ..
+            },
+            HeadKind::Classes(known),
+        ) => {
+            check_classes(known, *images, classes)?;
+            (*images, [*loss_sum, 0.0, 0.0])
+        }
+        (
+            HeadEvaluation::Regression {
+                loss_sum,
+                images,
+                absolute_error_sum,
+                constant_absolute_error_sum,
+                ..
+            },
+            HeadKind::Regression { .. },
+        ) => (*images, [*loss_sum, *absolute_error_sum, *constant_absolute_error_sum]),
+        _ => return malformed("the evaluation takes classes for a number or a number for classes"),
+    };
+    if images > images_evaluated {
+        return malformed("a head of the evaluation has more images than were evaluated");
+    }
+    if sums.iter().any(|sum| !sum.is_finite() || *sum < 0.0) {
+        return Err(Problem::new(
+            ProblemCode::NotFinite,
+            "a sum of the evaluation is negative or not finite",
+        ));
+    }
+    Ok(())
+}
+
+fn check_classes(known: &[String], images: u64, classes: &[ClassCount]) -> Result<(), Problem> {
+    let named: BTreeSet<&str> = classes.iter().map(|count| count.class.as_str()).collect();
+    if named.len() != classes.len() || !named.iter().all(|class| known.iter().any(|known| known == class)) {
+        return malformed("the evaluation names a class twice or one that the plan does not have");
+    }
+    let is_sound = |count: &ClassCount| count.correct <= count.images && count.images <= images;
+    let total: u128 = classes.iter().map(|count| u128::from(count.images)).sum();
+    if !classes.iter().all(is_sound) || total > u128::from(images) {
+        return malformed("the counts of the evaluation contradict each other");
+    }
+    Ok(())
+}
+
+fn malformed(reason: &str) -> Result<(), Problem> {
+    Err(Problem::new(ProblemCode::Malformed, reason))
+}

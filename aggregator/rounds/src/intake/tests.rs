@@ -1,0 +1,303 @@
+use snowball_protocol::{
+    Attempt, ProblemCode, RoundNumber, Sha256Digest, StudyPlan,
+    evaluation::{ClassCount, Evaluation, HeadEvaluation},
+    labels::LabelName,
+    update::{Encoding, UpdateHeader},
+};
+
+use super::*;
+use crate::{
+    machine::Event,
+    testing::{Study, site},
+};
+
+const VALUES: [f32; 3] = [1.0, -2.0, 2.0];
+
+fn bytes_of(values: &[f32]) -> Vec<u8> {
+    values.iter().flat_map(|value| value.to_le_bytes()).collect()
+}
+
+fn inspected(bytes: &[u8]) -> Inspected {
+    let mut inspection = Inspection::new();
+    bytes.chunks(3).for_each(|piece| inspection.bytes(piece));
+    inspection.finish()
+}
+
+fn header(plan: &StudyPlan, examples: u64, values: &[f32]) -> UpdateHeader {
+    let bytes = bytes_of(values);
+    UpdateHeader {
+        study: plan.study.clone(),
+        round: RoundNumber(1),
+        attempt: Attempt(1),
+        plan_digest: plan.digest(),
+        policy_digest: Sha256Digest::of(b"policy"),
+        model_in: Sha256Digest::of(b"initial"),
+        layout_digest: Sha256Digest::of(b"layout"),
+        encoding: Encoding::DeltaF32,
+        bytes: bytes.len() as u64,
+        digest: Sha256Digest::of(&bytes),
+        examples,
+        training_loss: 0.5,
+        evaluation: None,
+        ledger_index: 3,
+        ledger_head: Sha256Digest::of(b"head"),
+    }
+}
+
+/// An admitted update of site `number`, for the tests of the strategies.
+pub(crate) fn admitted(plan: &StudyPlan, number: usize, examples: u64, values: &[f32]) -> AdmittedUpdate {
+    let header = header(plan, examples, values);
+    let site = site(number);
+    let study = Study::collecting(1);
+    let facts = Facts {
+        site: &site,
+        is_revoked: false,
+        plan,
+        plan_digest: header.plan_digest,
+        layout_digest: header.layout_digest,
+        parameters: values.len(),
+        phase: &study.phase,
+        header: &header,
+    };
+    AdmittedUpdate::new(&facts, &inspected(&bytes_of(values)))
+}
+
+struct Case {
+    study: Study,
+    site: SiteName,
+    is_revoked: bool,
+    header: UpdateHeader,
+    bytes: Vec<u8>,
+}
+
+impl Case {
+    fn sound() -> Self {
+        let study = Study::collecting(2);
+        let header = header(&study.plan, 10, &VALUES);
+        Self {
+            study,
+            site: site(0),
+            is_revoked: false,
+            header,
+            bytes: bytes_of(&VALUES),
+        }
+    }
+
+    fn with_values(values: &[f32]) -> Self {
+        let mut case = Self::sound();
+        case.header = header(&case.study.plan, 10, values);
+        case.bytes = bytes_of(values);
+        case
+    }
+
+    fn facts(&self) -> Facts<'_> {
+        Facts {
+            site: &self.site,
+            is_revoked: self.is_revoked,
+            plan: &self.study.plan,
+            plan_digest: self.study.plan.digest(),
+            layout_digest: Sha256Digest::of(b"layout"),
+            parameters: VALUES.len(),
+            phase: &self.study.phase,
+            header: &self.header,
+        }
+    }
+
+    fn admit(&self) -> Result<AdmittedUpdate, Problem> {
+        admit(&self.facts(), &inspected(&self.bytes))
+    }
+
+    fn with(change: impl FnOnce(&mut Self)) -> Self {
+        let mut case = Self::sound();
+        change(&mut case);
+        case
+    }
+}
+
+#[test]
+fn a_sound_update_is_admitted_with_its_capped_weight() {
+    let update = Case::sound().admit().unwrap();
+    assert_eq!((update.norm(), update.examples(), update.bytes()), (3.0, 10, 12));
+    assert_eq!(
+        update.event(),
+        Event::UpdateAdmitted {
+            site: site(0),
+            round: RoundNumber(1),
+            examples: 10
+        }
+    );
+    let heavy = Case::with(|case| case.header.examples = 5000).admit().unwrap();
+    assert_eq!(heavy.examples(), 1000);
+}
+
+#[test]
+fn every_check_refuses_with_its_own_code() {
+    type Change = fn(&mut Case);
+    let cases: [(ProblemCode, Change); 14] = [
+        (ProblemCode::CertificateRevoked, |case| case.is_revoked = true),
+        (ProblemCode::NotJoined, |case| case.site = site(9)),
+        (ProblemCode::Malformed, |case| {
+            case.header.study = "other".parse().unwrap()
+        }),
+        (ProblemCode::StudyClosed, |case| {
+            drop(case.study.send(
+                Event::Aborted {
+                    reason: "end".to_owned(),
+                },
+                1,
+            ))
+        }),
+        (ProblemCode::RoundClosed, |case| case.header.round = RoundNumber(2)),
+        (ProblemCode::AlreadyContributed, |case| {
+            drop(case.study.contribute(0, 1))
+        }),
+        (ProblemCode::PlanMismatch, |case| {
+            case.header.plan_digest = Sha256Digest::of(b"")
+        }),
+        (ProblemCode::LayoutMismatch, |case| {
+            case.header.layout_digest = Sha256Digest::of(b"")
+        }),
+        (ProblemCode::LayoutMismatch, |case| case.header.bytes = u64::MAX),
+        (ProblemCode::DigestMismatch, |case| {
+            case.header.model_in = Sha256Digest::of(b"")
+        }),
+        (ProblemCode::ExamplesOutOfRange, |case| case.header.examples = 0),
+        (ProblemCode::ExamplesOutOfRange, |case| case.header.examples = u64::MAX),
+        (ProblemCode::NotFinite, |case| case.header.training_loss = f64::NAN),
+        (ProblemCode::Malformed, |case| {
+            let heads = vec![];
+            let model_digest = case.header.model_in;
+            case.header.evaluation = Some(Evaluation {
+                model_digest,
+                images: u64::MAX,
+                heads,
+            });
+        }),
+    ];
+    for (number, (code, change)) in cases.into_iter().enumerate() {
+        let case = Case::with(change);
+        assert_eq!(announce(&case.facts()).unwrap_err().code, code, "case {number}");
+        assert_eq!(case.admit().unwrap_err().code, code, "case {number}");
+    }
+}
+
+#[test]
+fn bytes_that_differ_from_the_announcement_are_refused() {
+    let short = Case::with(|case| case.bytes.truncate(11));
+    assert_eq!(short.admit().unwrap_err().code, ProblemCode::LayoutMismatch);
+    let flipped = Case::with(|case| case.bytes[0] ^= 1);
+    assert_eq!(flipped.admit().unwrap_err().code, ProblemCode::DigestMismatch);
+}
+
+#[test]
+fn numbers_that_would_harm_the_model_are_refused() {
+    for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+        assert_eq!(
+            Case::with_values(&[0.0, value, 0.0]).admit().unwrap_err().code,
+            ProblemCode::NotFinite
+        );
+    }
+    for value in [100.1, -1e30, f32::MAX] {
+        assert_eq!(
+            Case::with_values(&[0.0, value, 0.0]).admit().unwrap_err().code,
+            ProblemCode::NormExceeded
+        );
+    }
+    assert!(Case::with_values(&[0.0, 100.0, 0.0]).admit().is_ok());
+}
+
+#[test]
+fn an_update_survives_being_kept() {
+    let update = Case::with_values(&[0.1, 0.2, 0.3]).admit().unwrap();
+    let kept = serde_json::to_string(&update).unwrap();
+    assert_eq!(serde_json::from_str::<AdmittedUpdate>(&kept).unwrap(), update);
+}
+
+#[test]
+fn a_late_update_is_refused_and_a_late_joiner_waits() {
+    let mut case = Case::sound();
+    case.study.join(3, 1);
+    case.site = site(3);
+    assert_eq!(announce(&case.facts()).unwrap_err().code, ProblemCode::RoundClosed);
+    case.study.contribute(0, 2);
+    case.study.contribute(1, 2);
+    assert_eq!(announce(&case.facts()).unwrap_err().code, ProblemCode::RoundClosed);
+    case.site = site(0);
+    assert_eq!(
+        announce(&case.facts()).unwrap_err().code,
+        ProblemCode::AlreadyContributed
+    );
+}
+
+#[test]
+fn an_evaluation_is_bounded() {
+    let plan = crate::testing::plan();
+    let model = Sha256Digest::of(b"initial");
+    let sound = Evaluation {
+        model_digest: model,
+        images: 10,
+        heads: vec![HeadEvaluation::Classes {
+            label: LabelName::BodyPart,
+            loss_sum: 3.0,
+            images: 10,
+            classes: vec![ClassCount {
+                class: "CHEST".to_owned(),
+                images: 6,
+                correct: 5,
+            }],
+        }],
+    };
+    assert_eq!(check_evaluation(&plan, model, &sound), Ok(()));
+
+    let code = |change: &dyn Fn(&mut Evaluation)| {
+        let mut evaluation = sound.clone();
+        change(&mut evaluation);
+        check_evaluation(&plan, model, &evaluation).unwrap_err().code
+    };
+    assert_eq!(
+        code(&|evaluation| evaluation.model_digest = Sha256Digest::of(b"")),
+        ProblemCode::DigestMismatch
+    );
+    assert_eq!(code(&|evaluation| evaluation.images = 9), ProblemCode::Malformed);
+    assert_eq!(
+        code(&|evaluation| evaluation.heads.push(evaluation.heads[0].clone())),
+        ProblemCode::Malformed
+    );
+    for count in [
+        ("CHEST", 6, 7),
+        ("HAND", 5, 0),
+        ("FOOT", 1, 1),
+        ("CHEST", 1, 1),
+        ("HAND", u64::MAX, 0),
+    ] {
+        let change = |evaluation: &mut Evaluation| {
+            let HeadEvaluation::Classes { classes, .. } = &mut evaluation.heads[0] else {
+                return;
+            };
+            classes.push(ClassCount {
+                class: count.0.to_owned(),
+                images: count.1,
+                correct: count.2,
+            });
+        };
+        assert_eq!(code(&change), ProblemCode::Malformed, "{count:?}");
+    }
+    let number = HeadEvaluation::Regression {
+        label: LabelName::BodyPart,
+        loss_sum: 0.0,
+        images: 1,
+        absolute_error_sum: 0.0,
+        constant_absolute_error_sum: 0.0,
+    };
+    assert_eq!(
+        code(&|evaluation| evaluation.heads[0] = number.clone()),
+        ProblemCode::Malformed
+    );
+    let infinite = |evaluation: &mut Evaluation| {
+        let HeadEvaluation::Classes { loss_sum, .. } = &mut evaluation.heads[0] else {
+            return;
+        };
+        *loss_sum = f64::INFINITY;
+    };
+    assert_eq!(code(&infinite), ProblemCode::NotFinite);
+}

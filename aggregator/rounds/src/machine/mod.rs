@@ -1,0 +1,299 @@
+//! The round machine: one type and one file a phase, from draft to released.
+//!
+//! ```text
+//! draft -> recruiting -> collecting -> aggregating -> collecting ... -> reviewing -> released
+//!              `------------- aborted, or no quorum while recruiting -------------> abandoned
+//! ```
+//!
+//! No fault of one site ends a study: a round without its quorum stays open, and says so.
+
+mod abandoned;
+mod aggregating;
+mod collecting;
+mod draft;
+mod event;
+#[cfg(test)]
+mod invariants;
+mod recruiting;
+mod released;
+mod reviewing;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+use snowball_protocol::{
+    Problem, ProblemCode, RoundNumber, Sha256Digest, SiteName, StudyPlan, ids::UnixSeconds, session::PhaseName,
+};
+
+pub use abandoned::Abandoned;
+pub use aggregating::Aggregating;
+pub use collecting::Collecting;
+pub use draft::Draft;
+pub use event::{Effect, Event};
+pub use recruiting::Recruiting;
+pub use released::Released;
+pub use reviewing::Reviewing;
+
+/// Where a study stands: the whole state of its rounds. What is serialised is what a restart goes on from.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(tag = "phase", rename_all = "snake_case")]
+pub enum Phase {
+    /// Created, not started.
+    Draft(Draft),
+    /// Sites join.
+    Recruiting(Recruiting),
+    /// Updates of a round come in.
+    Collecting(Collecting),
+    /// A round's updates become the next model.
+    Aggregating(Aggregating),
+    /// All rounds are done; the final model is evaluated and reviewed.
+    Reviewing(Reviewing),
+    /// A release was signed.
+    Released(Released),
+    /// Ended without a release.
+    Abandoned(Abandoned),
+}
+
+/// A global model, named by the round that made it (0: the initial one) and its bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Model {
+    /// The round that made it.
+    pub round: RoundNumber,
+    /// SHA-256 of its little-endian f32 bytes.
+    pub digest: Sha256Digest,
+}
+
+/// What one site brought to the round under way.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Weight {
+    /// Training examples that it counts with.
+    pub examples: u64,
+    /// When it was admitted.
+    pub received: UnixSeconds,
+}
+
+/// What one site should do now.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Duty {
+    /// Nothing yet.
+    Wait,
+    /// Train from `model` and send the update for `round`.
+    Train {
+        /// Which round.
+        round: RoundNumber,
+        /// From which model.
+        model: Model,
+        /// When the round may close without this site.
+        deadline: UnixSeconds,
+    },
+    /// Evaluate the final model.
+    Evaluate {
+        /// The final model.
+        model: Model,
+    },
+    /// The study is over for this site.
+    Done {
+        /// The newest model, unless there never was one.
+        model: Option<Model>,
+    },
+}
+
+/// What an event led to.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Step {
+    /// Where the study stands now.
+    pub phase: Phase,
+    /// What is to be done because of it, once the phase is durable.
+    pub effects: Vec<Effect>,
+    /// Whether the phase differs from the one before; where it does not, there is nothing to keep.
+    pub changed: bool,
+}
+
+/// What a phase makes of an event: the next phase, and what is to be done.
+type Next = Result<(Phase, Vec<Effect>), Problem>;
+
+impl Phase {
+    /// A study as it is created.
+    #[must_use]
+    pub const fn draft() -> Self {
+        Self::Draft(Draft {})
+    }
+
+    /// Takes in one event at the time `now`. [`Event::Tick`] and [`Event::Left`] are never refused.
+    ///
+    /// # Errors
+    /// When the event does not fit the phase; nothing has changed then.
+    pub fn handle(&self, event: Event, now: UnixSeconds, plan: &StudyPlan) -> Result<Step, Problem> {
+        let (phase, effects) = match self.clone() {
+            Self::Draft(phase) => phase.handle(event, now, plan),
+            Self::Recruiting(phase) => phase.handle(event, now, plan),
+            Self::Collecting(phase) => phase.handle(event, now, plan),
+            Self::Aggregating(phase) => phase.handle(event, now, plan),
+            Self::Reviewing(phase) => phase.handle(event, now),
+            Self::Released(phase) => phase.handle(event),
+            Self::Abandoned(phase) => phase.handle(event),
+        }?;
+        let changed = phase != *self;
+        Ok(Step {
+            phase,
+            effects,
+            changed,
+        })
+    }
+
+    /// The phase's name, as the protocol has it.
+    #[must_use]
+    pub const fn name(&self) -> PhaseName {
+        match self {
+            Self::Draft(_) => PhaseName::Draft,
+            Self::Recruiting(_) => PhaseName::Recruiting,
+            Self::Collecting(_) => PhaseName::Collecting,
+            Self::Aggregating(_) => PhaseName::Aggregating,
+            Self::Reviewing(_) => PhaseName::Reviewing,
+            Self::Released(_) => PhaseName::Released,
+            Self::Abandoned(_) => PhaseName::Abandoned,
+        }
+    }
+
+    /// The round under way, or the last one; 0 before the first.
+    #[must_use]
+    pub const fn round(&self) -> RoundNumber {
+        match self {
+            Self::Draft(_) | Self::Recruiting(_) => RoundNumber(0),
+            Self::Collecting(phase) => phase.round,
+            Self::Aggregating(phase) => phase.round,
+            Self::Reviewing(phase) => phase.model.round,
+            Self::Released(phase) => phase.model.round,
+            Self::Abandoned(phase) => phase.round,
+        }
+    }
+
+    /// The newest global model: what the round under way starts from, or the final one.
+    #[must_use]
+    pub const fn model(&self) -> Option<Model> {
+        match self {
+            Self::Draft(_) => None,
+            Self::Recruiting(phase) => Some(phase.model),
+            Self::Collecting(phase) => Some(phase.model),
+            Self::Aggregating(phase) => Some(phase.model),
+            Self::Reviewing(phase) => Some(phase.model),
+            Self::Released(phase) => Some(phase.model),
+            Self::Abandoned(phase) => phase.model,
+        }
+    }
+
+    /// Everybody who has joined and not left, those who wait for the next round too. Empty once the study is over.
+    #[must_use]
+    pub fn members(&self) -> BTreeSet<SiteName> {
+        match self {
+            Self::Draft(_) | Self::Released(_) | Self::Abandoned(_) => BTreeSet::new(),
+            Self::Recruiting(phase) => phase.sites.clone(),
+            Self::Collecting(phase) => phase.sites.union(&phase.waiting).cloned().collect(),
+            Self::Aggregating(phase) => phase.sites.clone(),
+            Self::Reviewing(phase) => phase.sites.clone(),
+        }
+    }
+
+    /// Whether `site` has joined and not left.
+    #[must_use]
+    pub fn is_member(&self, site: &SiteName) -> bool {
+        match self {
+            Self::Draft(_) | Self::Released(_) | Self::Abandoned(_) => false,
+            Self::Recruiting(phase) => phase.sites.contains(site),
+            Self::Collecting(phase) => phase.sites.contains(site) || phase.waiting.contains(site),
+            Self::Aggregating(phase) => phase.sites.contains(site),
+            Self::Reviewing(phase) => phase.sites.contains(site),
+        }
+    }
+
+    /// Whether an update of `site` counts in the round under way.
+    #[must_use]
+    pub fn has_contributed(&self, site: &SiteName) -> bool {
+        self.contributions().contains_key(site)
+    }
+
+    /// Who has contributed to the round under way; empty where none is.
+    #[must_use]
+    pub fn contributions(&self) -> &BTreeMap<SiteName, Weight> {
+        static NONE: BTreeMap<SiteName, Weight> = BTreeMap::new();
+        match self {
+            Self::Collecting(phase) => &phase.contributions,
+            Self::Aggregating(phase) => &phase.contributions,
+            _ => &NONE,
+        }
+    }
+
+    /// What `site` should do now. A stranger waits: joining is its own request.
+    #[must_use]
+    pub fn duty(&self, site: &SiteName) -> Duty {
+        match self {
+            Self::Draft(_) | Self::Recruiting(_) | Self::Aggregating(_) => Duty::Wait,
+            Self::Collecting(phase) => phase.duty(site),
+            Self::Reviewing(phase) => phase.duty(site),
+            Self::Released(phase) => Duty::Done {
+                model: Some(phase.model),
+            },
+            Self::Abandoned(phase) => Duty::Done { model: phase.model },
+        }
+    }
+
+    /// When time alone may next move this study: an [`Event::Tick`] then, or later, is due. `None`: only events can.
+    #[must_use]
+    pub fn next_wake(&self, plan: &StudyPlan) -> Option<UnixSeconds> {
+        match self {
+            Self::Recruiting(phase) => Some(phase.next_wake(plan)),
+            Self::Collecting(phase) => Some(phase.next_wake(plan)),
+            Self::Reviewing(phase) => phase.next_wake(),
+            Self::Draft(_) | Self::Aggregating(_) | Self::Released(_) | Self::Abandoned(_) => None,
+        }
+    }
+
+    /// The effect that whoever starts up in this phase has to carry out again, if any: a round that closed and whose
+    /// model may not have been made.
+    #[must_use]
+    pub fn resume(&self) -> Option<Effect> {
+        match self {
+            Self::Aggregating(phase) => Some(phase.close_round()),
+            _ => None,
+        }
+    }
+}
+
+/// `time` and some seconds of a plan.
+fn after(time: UnixSeconds, seconds: u32) -> UnixSeconds {
+    time.saturating_add(UnixSeconds::from(seconds))
+}
+
+/// Whether a count of a plan is reached.
+fn reaches(count: usize, bound: u32) -> bool {
+    count >= usize::try_from(bound).unwrap_or(usize::MAX)
+}
+
+/// An event that `phase` has no place for.
+fn misplaced(event: &Event, phase: &'static str) -> Problem {
+    let (code, what) = match event {
+        Event::Started { .. } => (ProblemCode::StudyClosed, "cannot be started"),
+        Event::Joined { .. } => (ProblemCode::StudyClosed, "takes no new sites"),
+        Event::UpdateAdmitted { .. } => (ProblemCode::RoundClosed, "takes no updates"),
+        Event::Aggregated { .. } => (ProblemCode::RoundClosed, "has no round to finish"),
+        Event::Evaluated { .. } => (ProblemCode::StudyClosed, "takes no final evaluation"),
+        Event::ReleaseSigned { .. } => (ProblemCode::StudyClosed, "cannot be released"),
+        Event::Aborted { .. } => (ProblemCode::StudyClosed, "cannot be aborted"),
+        Event::Left { .. } | Event::Tick => (ProblemCode::Internal, "takes no such event"),
+    };
+    Problem::new(code, format!("the study {what} while {phase}"))
+}
+
+/// The refusal of a site that is one too many.
+fn full(plan: &StudyPlan) -> Problem {
+    Problem::new(
+        ProblemCode::StudyClosed,
+        format!("the study takes at most {} sites", plan.rounds.sites.max),
+    )
+    .with_remedy("ask the coordinator whether a place is free")
+}
+
+/// The refusal of a site that has not joined.
+fn not_joined(site: &SiteName) -> Problem {
+    Problem::new(ProblemCode::NotJoined, format!("{site} has not joined this study"))
+}
