@@ -1,0 +1,102 @@
+//! Deny by default: who may pass without a certificate is listed here, and nowhere else.
+
+use axum::{
+    extract::{FromRequestParts, Request, State},
+    http::{Method, request::Parts},
+    middleware::Next,
+    response::Response,
+};
+use snowball_protocol::{ProblemCode, SiteName};
+use snowball_registry::Standing;
+use snowball_service::{clock, tls::PeerCertificate};
+
+use super::refusal::{Answer, Refusal};
+use crate::{server::Peer, state::Shared};
+
+/// The site that asks: its certificate verified, is in force and was issued here.
+#[derive(Clone)]
+pub struct Site(pub SiteName);
+
+/// Lets a request through if its route is open or its certificate is in force at this moment.
+pub async fn admit(State(app): State<Shared>, mut request: Request, next: Next) -> Answer<Response> {
+    if is_open(request.method(), request.uri().path()) {
+        return Ok(next.run(request).await);
+    }
+    let peer = request.extensions().get::<Peer>().and_then(|peer| peer.0.clone());
+    let certificate = peer.ok_or_else(|| {
+        Refusal::new(
+            ProblemCode::CertificateMissing,
+            "this route needs the site's certificate",
+        )
+    })?;
+    let site = authenticate(&app, &certificate).await?;
+    if let Err(error) = app.core.registry.touch(&site, clock::now()).await {
+        tracing::warn!(%error, "a heartbeat could not be saved");
+    }
+    request.extensions_mut().insert(Site(site));
+    Ok(next.run(request).await)
+}
+
+fn is_open(method: &Method, path: &str) -> bool {
+    let single = |rest: &str| !rest.is_empty() && !rest.contains('/');
+    match *method {
+        Method::GET => path == "/v1/health",
+        Method::POST => path == "/v1/enrolments" || path.strip_prefix("/v1/enrolments/").is_some_and(single),
+        _ => false,
+    }
+}
+
+async fn authenticate(app: &Shared, certificate: &PeerCertificate) -> Answer<SiteName> {
+    let refused = |reason: String| Refusal::new(ProblemCode::CertificateRevoked, reason);
+    if certificate.not_after < clock::now() {
+        return Err(refused("the site's certificate has expired".to_owned()));
+    }
+    match app.core.registry.standing(&certificate.serial).await {
+        Ok(Standing::Known { site }) if site == certificate.site => Ok(site),
+        Ok(Standing::Known { .. } | Standing::Unknown) => Err(refused(
+            "this certificate is not one that this aggregator gave out".to_owned(),
+        )),
+        Ok(Standing::Revoked { reason, .. }) => Err(refused(format!("the site's certificate is revoked: {reason}"))),
+        Err(error) => Err(Refusal::internal("looking up a certificate", &error)),
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Site {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Refusal> {
+        // Absent only if a route that asks for a site were put on the open list.
+        let missing = || {
+            Refusal::new(
+                ProblemCode::CertificateMissing,
+                "this route needs the site's certificate",
+            )
+        };
+        parts.extensions.get::<Self>().cloned().ok_or_else(missing)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_three_routes_are_open() {
+        assert!(is_open(&Method::GET, "/v1/health"));
+        assert!(is_open(&Method::POST, "/v1/enrolments"));
+        assert!(is_open(&Method::POST, "/v1/enrolments/abc"));
+        for (method, path) in [
+            (Method::POST, "/v1/health"),
+            (Method::GET, "/v1/enrolments"),
+            (Method::GET, "/v1/enrolments/abc"),
+            (Method::POST, "/v1/enrolments/"),
+            (Method::POST, "/v1/enrolments/a/b"),
+            (Method::POST, "/v1/hello"),
+            (Method::GET, "/"),
+            (Method::GET, "//v1/health"),
+            (Method::GET, "/v1/studies"),
+        ] {
+            assert!(!is_open(&method, path), "{method} {path}");
+        }
+    }
+}

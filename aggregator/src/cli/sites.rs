@@ -1,0 +1,80 @@
+//! `aggregator sites`: who takes part and who waits.
+
+use anyhow::Result;
+use clap::Args;
+use serde_json::json;
+use snowball_registry::Decision;
+use snowball_service::clock;
+
+use super::{
+    Answer, open,
+    table::{ago, table},
+};
+use crate::home::Home;
+
+/// Lists sites, their certificates and the requests that wait for approval.
+#[derive(Args)]
+#[command(after_help = "Example:\n  aggregator sites")]
+pub struct Sites {}
+
+impl Sites {
+    /// Sites first, then what waits.
+    pub async fn run(&self, home: &Home) -> Result<Answer> {
+        let (_, registry) = open(home).await?;
+        let now = clock::now();
+        let sites = registry.sites().await?;
+        let mut waiting = registry.enrolments().await?;
+        waiting.retain(|enrolment| matches!(enrolment.decision, Decision::Pending));
+        registry.close().await;
+
+        let mut rows = Vec::new();
+        for site in &sites {
+            let state = match &site.revoked {
+                Some(revocation) => format!("revoked: {}", revocation.reason),
+                None => "active".to_owned(),
+            };
+            let version = site
+                .heard
+                .as_ref()
+                .map_or_else(|| "-".to_owned(), |heard| heard.program_version.clone());
+            let policy = site
+                .heard
+                .as_ref()
+                .and_then(|heard| heard.policy_digest)
+                .map_or("-".to_owned(), |digest| digest.short());
+            let seen = site.last_seen.map_or_else(|| "never".to_owned(), |time| ago(now, time));
+            rows.push([site.name.to_string(), state, seen, version, policy]);
+        }
+        let mut text = if rows.is_empty() {
+            "No site has joined yet; invite one: aggregator invite --site NAME\n".to_owned()
+        } else {
+            table(["site", "state", "last seen", "version", "policy"], &rows)
+        };
+        for enrolment in &waiting {
+            let (site, fingerprint) = (&enrolment.site, enrolment.key_fingerprint.short());
+            text += &format!(
+                "{site} waits for approval with the fingerprint {fingerprint}: \
+                 aggregator approve {site} --fingerprint {fingerprint} --reason TEXT\n"
+            );
+        }
+        let json = json!({
+            "sites": sites.iter().map(|site| json!({
+                "site": site.name,
+                "enrolled": site.enrolled,
+                "revoked": site.revoked.as_ref().map(|revocation| json!({ "at": revocation.at, "reason": revocation.reason })),
+                "last_seen": site.last_seen,
+                "program_version": site.heard.as_ref().map(|heard| &heard.program_version),
+                "policy_digest": site.heard.as_ref().and_then(|heard| heard.policy_digest),
+                "ledger_head": site.ledger_head,
+                "serials": site.serials,
+            })).collect::<Vec<_>>(),
+            "waiting": waiting.iter().map(|enrolment| json!({
+                "enrolment": enrolment.id,
+                "site": enrolment.site,
+                "key_fingerprint": enrolment.key_fingerprint,
+                "requested": enrolment.requested,
+            })).collect::<Vec<_>>(),
+        });
+        Ok(Answer::new(text, json))
+    }
+}

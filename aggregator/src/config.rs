@@ -1,0 +1,129 @@
+//! `aggregator.toml`: what a coordinator may set. Unknown fields are an error, so that a typing mistake never goes unseen.
+
+use anyhow::{Result, ensure};
+use serde::{Deserialize, Serialize};
+
+/// Settings of one aggregator.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The consortium's name for people; it stands in the CA's certificate.
+    pub consortium: String,
+    /// `host:port` under which sites reach this aggregator.
+    pub address: String,
+    /// `address:port` that `serve` binds.
+    pub listen: String,
+    /// DNS names and IP addresses in the server's certificate.
+    pub names: Vec<String>,
+    /// How long a site's certificate holds, in days.
+    #[serde(default = "site_certificate_days")]
+    pub site_certificate_days: u32,
+    /// Connections held at once; further ones are closed at once.
+    #[serde(default = "connections_max")]
+    pub connections_max: u32,
+}
+
+const fn site_certificate_days() -> u32 {
+    30
+}
+
+const fn connections_max() -> u32 {
+    2048
+}
+
+impl Config {
+    /// The settings of a new aggregator.
+    pub fn new(consortium: &str, address: &str, more_names: &[String]) -> Result<Self> {
+        let (host, port) = split_address(address)?;
+        let mut names = vec![host];
+        for name in more_names {
+            if !names.contains(name) {
+                names.push(name.clone());
+            }
+        }
+        let config = Self {
+            consortium: consortium.to_owned(),
+            address: address.to_owned(),
+            listen: format!("0.0.0.0:{port}"),
+            names,
+            site_certificate_days: site_certificate_days(),
+            connections_max: connections_max(),
+        };
+        config.check()?;
+        Ok(config)
+    }
+
+    /// Reads `aggregator.toml`.
+    pub fn parse(text: &str) -> Result<Self> {
+        let config: Self = toml::from_str(text)?;
+        config.check()?;
+        Ok(config)
+    }
+
+    fn check(&self) -> Result<()> {
+        split_address(&self.address)?;
+        ensure!(
+            (1..=100).contains(&self.consortium.chars().count()),
+            "consortium must have 1 to 100 characters"
+        );
+        ensure!((1..=64).contains(&self.names.len()), "names must be 1 to 64");
+        ensure!(
+            (1..=366).contains(&self.site_certificate_days),
+            "site_certificate_days must be from 1 to 366"
+        );
+        ensure!(
+            (1..=65_536).contains(&self.connections_max),
+            "connections_max must be from 1 to 65536"
+        );
+        Ok(())
+    }
+
+    /// The file's content.
+    pub fn to_toml(&self) -> Result<String> {
+        let body = toml::to_string(self)?;
+        Ok(format!(
+            "# Settings of this aggregator; read when `aggregator serve` starts.\n{body}"
+        ))
+    }
+}
+
+/// Host (without brackets) and port of `host:port` or `[v6]:port`.
+pub fn split_address(address: &str) -> Result<(String, u16)> {
+    let wrong =
+        || anyhow::anyhow!("an address is written host:port, such as snowball.example.org:7443; got {address:?}");
+    let (host, port) = address.rsplit_once(':').ok_or_else(wrong)?;
+    let port: u16 = port.parse().map_err(|_| wrong())?;
+    let host = host
+        .strip_prefix('[')
+        .and_then(|inner| inner.strip_suffix(']'))
+        .unwrap_or(host);
+    ensure!(!host.is_empty() && !host.contains(['/', ' ', '@']), wrong());
+    Ok((host.to_owned(), port))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_configuration_reads_back_the_same() {
+        let config = Config::new("Spines", "snow.example.org:7443", &["10.0.0.1".to_owned()]).unwrap();
+        assert_eq!(config.names, ["snow.example.org", "10.0.0.1"]);
+        assert_eq!(Config::parse(&config.to_toml().unwrap()).unwrap(), config);
+    }
+
+    #[test]
+    fn a_misspelt_setting_and_a_wild_value_are_refused() {
+        let toml = Config::new("Spines", "localhost:7443", &[]).unwrap().to_toml().unwrap();
+        assert!(Config::parse(&format!("conections_max = 4\n{toml}")).is_err());
+        assert!(Config::parse(&toml.replace("site_certificate_days = 30", "site_certificate_days = 0")).is_err());
+    }
+
+    #[test]
+    fn addresses_are_checked() {
+        assert_eq!(split_address("[::1]:80").unwrap(), ("::1".to_owned(), 80));
+        for wrong in ["", "host", "host:", ":80", "https://a:80", "a:99999"] {
+            assert!(split_address(wrong).is_err(), "{wrong}");
+        }
+    }
+}

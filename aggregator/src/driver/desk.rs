@@ -1,0 +1,266 @@
+//! A study's desk: what everyone may read of it, and the slot through which its driver is asked for changes.
+
+use std::collections::BTreeSet;
+
+use snowball_layout::Layout;
+use snowball_protocol::{
+    Problem, ProblemCode, Sha256Digest, SiteName, StudyPlan,
+    ids::{RoundNumber, UploadId},
+    receipt::SignedReceipt,
+    session::{JoinRequest, ModelReference, StudySummary, Task},
+    update::FinalEvaluation,
+};
+use snowball_registry::Study;
+use snowball_rounds::{Duty, Inspected, Model, Phase};
+use tokio::sync::{mpsc, oneshot, watch};
+
+/// Requests that may wait for a driver.
+const QUEUE_MAX: usize = 256;
+
+/// How an update fared: its receipt, or why it does not count.
+pub type Admission = Result<SignedReceipt, Problem>;
+
+/// What a driver is asked for.
+pub(super) enum Request {
+    /// Another process changed the study.
+    Reload,
+    /// A site joins.
+    Join {
+        site: SiteName,
+        request: JoinRequest,
+        done: oneshot::Sender<Result<(), Problem>>,
+    },
+    /// A site was revoked.
+    Leave { site: SiteName },
+    /// An update is whole.
+    Admit {
+        upload: UploadId,
+        inspected: Inspected,
+        done: oneshot::Sender<Admission>,
+    },
+    /// An update was refused before its first byte.
+    NoteRefusal {
+        site: SiteName,
+        round: RoundNumber,
+        problem: Problem,
+    },
+    /// A site evaluated the final model.
+    Evaluated {
+        site: SiteName,
+        evaluation: FinalEvaluation,
+        done: oneshot::Sender<Result<(), Problem>>,
+    },
+}
+
+/// What was last made durable.
+#[derive(Clone)]
+pub(super) struct View {
+    pub phase: Phase,
+    pub version: u64,
+    /// Who takes part; when the study is over, who took part to the end: they may still read.
+    pub members: BTreeSet<SiteName>,
+}
+
+/// One running study as the rest of the program sees it.
+pub struct Desk {
+    plan: StudyPlan,
+    plan_digest: Sha256Digest,
+    plan_bytes: Vec<u8>,
+    layout_digest: Sha256Digest,
+    parameters: usize,
+    model_bytes: u64,
+    view: watch::Sender<View>,
+    requests: mpsc::Sender<Request>,
+}
+
+impl Desk {
+    pub(super) fn open(study: &Study, members: BTreeSet<SiteName>) -> (Self, mpsc::Receiver<Request>) {
+        let layout = Layout::of(&study.plan);
+        let (requests, inbox) = mpsc::channel(QUEUE_MAX);
+        let desk = Self {
+            plan: study.plan.clone(),
+            plan_digest: study.plan_digest,
+            plan_bytes: study.plan.canonical_bytes(),
+            layout_digest: layout.digest(),
+            parameters: layout.parameters(),
+            model_bytes: layout.bytes(),
+            view: watch::Sender::new(View {
+                phase: study.phase.clone(),
+                version: study.version,
+                members,
+            }),
+            requests,
+        };
+        (desk, inbox)
+    }
+
+    pub(super) fn publish(&self, phase: Phase, version: u64) {
+        let members = if is_over(&phase) {
+            self.view.borrow().members.clone()
+        } else {
+            phase.members()
+        };
+        self.view.send_replace(View {
+            phase,
+            version,
+            members,
+        });
+    }
+
+    /// The plan.
+    pub fn plan(&self) -> &StudyPlan {
+        &self.plan
+    }
+
+    /// Its digest.
+    pub fn plan_digest(&self) -> Sha256Digest {
+        self.plan_digest
+    }
+
+    /// Its canonical bytes.
+    pub fn plan_bytes(&self) -> &[u8] {
+        &self.plan_bytes
+    }
+
+    /// Digest of the parameter layout.
+    pub fn layout_digest(&self) -> Sha256Digest {
+        self.layout_digest
+    }
+
+    /// Number of parameters.
+    pub fn parameters(&self) -> usize {
+        self.parameters
+    }
+
+    /// Where the study stands.
+    pub fn phase(&self) -> Phase {
+        self.view.borrow().phase.clone()
+    }
+
+    /// Whether `site` takes part, or did until the study was over.
+    pub fn is_member(&self, site: &SiteName) -> bool {
+        self.view.borrow().members.contains(site)
+    }
+
+    /// Which write of the database that is.
+    pub fn version(&self) -> u64 {
+        self.view.borrow().version
+    }
+
+    /// The study as `site` sees it.
+    pub fn summary(&self, site: &SiteName) -> StudySummary {
+        let view = self.view.borrow();
+        let phase = &view.phase;
+        StudySummary {
+            study: self.plan.study.clone(),
+            plan_digest: self.plan_digest,
+            phase: phase.name(),
+            round: phase.round(),
+            joined: view.members.contains(site),
+        }
+    }
+
+    /// What `site` should do now, and whether that is worth an answer at once.
+    pub fn task(&self, site: &SiteName) -> (Task, bool) {
+        let phase = &self.view.borrow().phase;
+        match phase.duty(site) {
+            Duty::Wait => (Task::Wait { phase: phase.name() }, false),
+            Duty::Train { round, model, deadline } => (
+                Task::Train {
+                    round,
+                    model: self.reference(&model),
+                    deadline,
+                },
+                true,
+            ),
+            Duty::Evaluate { model } => (
+                Task::Evaluate {
+                    model: self.reference(&model),
+                },
+                true,
+            ),
+            Duty::Done { model } => (
+                Task::Done {
+                    phase: phase.name(),
+                    model: model.map(|model| self.reference(&model)),
+                },
+                true,
+            ),
+        }
+    }
+
+    /// A bell that rings at every change; it holds no lock.
+    pub fn changes(&self) -> Bell {
+        Bell(self.view.subscribe())
+    }
+
+    /// Asks for a site's joining; durable when it returns.
+    pub async fn join(&self, site: SiteName, request: JoinRequest) -> Result<(), Problem> {
+        self.ask(|done| Request::Join { site, request, done }).await?
+    }
+
+    /// Asks to count an update that is whole; durable when it returns.
+    pub async fn admit(&self, upload: UploadId, inspected: Inspected) -> Admission {
+        self.ask(|done| Request::Admit {
+            upload,
+            inspected,
+            done,
+        })
+        .await?
+    }
+
+    /// Hands over a site's evaluation of the final model; durable when it returns.
+    pub async fn evaluated(&self, site: SiteName, evaluation: FinalEvaluation) -> Result<(), Problem> {
+        self.ask(|done| Request::Evaluated { site, evaluation, done }).await?
+    }
+
+    /// Leaves word of a refusal for the round's record; nobody waits for it.
+    pub fn note_refusal(&self, site: SiteName, round: RoundNumber, problem: Problem) {
+        // A full slot means a flood of refusals: the record holds enough of them already.
+        let _ = self.requests.try_send(Request::NoteRefusal { site, round, problem });
+    }
+
+    pub(super) async fn reload(&self) {
+        let _ = self.requests.send(Request::Reload).await;
+    }
+
+    pub(super) async fn leave(&self, site: SiteName) {
+        let _ = self.requests.send(Request::Leave { site }).await;
+    }
+
+    fn reference(&self, model: &Model) -> ModelReference {
+        ModelReference {
+            round: model.round,
+            digest: model.digest,
+            bytes: self.model_bytes,
+            layout_digest: self.layout_digest,
+        }
+    }
+
+    async fn ask<T>(&self, request: impl FnOnce(oneshot::Sender<T>) -> Request) -> Result<T, Problem> {
+        let stopped = || Problem::new(ProblemCode::Busy, "the study's driver is stopping");
+        let (done, answer) = oneshot::channel();
+        self.requests
+            .try_send(request(done))
+            .map_err(|_| Problem::new(ProblemCode::Busy, "too many requests at once"))?;
+        answer.await.map_err(|_| stopped())
+    }
+}
+
+/// Whether nothing moves this phase any more.
+pub(super) fn is_over(phase: &Phase) -> bool {
+    matches!(phase, Phase::Released(_) | Phase::Abandoned(_))
+}
+
+/// Rings at every change of a study.
+pub struct Bell(watch::Receiver<View>);
+
+impl Bell {
+    /// Returns at the next change.
+    pub async fn ring(&mut self) {
+        if self.0.changed().await.is_err() {
+            // The desk is gone: the program is ending, and whoever waits has a timeout of its own.
+            std::future::pending::<()>().await;
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! After a crash: what the database holds and the ledger does not is added; files that nobody needs are deleted.
+
+use std::{collections::HashSet, sync::Arc};
+
+use anyhow::{Context as _, Result};
+use snowball_ledger::Entry;
+use snowball_registry::{Answer, UploadState};
+use snowball_service::clock;
+use tokio::task::spawn_blocking;
+
+use super::{
+    aggregate::{finished_entry, is_recent},
+    study::joined_entry,
+};
+use crate::{intake, state::Core};
+
+/// The database is written before the ledger; a kill in between loses the entry. Nothing older than the last finished round
+/// can be missing.
+pub async fn ledger(core: &Arc<Core>) -> Result<()> {
+    let dir = core.journal.ledger_dir().to_owned();
+    let records = spawn_blocking(move || snowball_ledger::read(&dir))
+        .await?
+        .context("cannot read the ledger")?;
+    let standing: HashSet<String> = records.iter().filter_map(|record| key(&record.entry)).collect();
+    let mut missing = Vec::new();
+    for study in core.registry.studies().await? {
+        let name = &study.plan.study;
+        for participant in core.registry.participants(name).await? {
+            if let Answer::Joined(request) = &participant.answer {
+                missing.push(joined_entry(name, &participant.site, request));
+            }
+        }
+        for round in core
+            .registry
+            .rounds(name)
+            .await?
+            .into_iter()
+            .filter(|round| is_recent(round.round, study.phase.round()))
+        {
+            for upload in core.registry.admitted(name, round.round).await? {
+                if let UploadState::Admitted { update, .. } = &upload.state {
+                    missing.push(intake::admitted_entry(&upload, update));
+                }
+            }
+            missing.extend(round.record.as_ref().map(finished_entry));
+        }
+    }
+    missing.retain(|entry| key(entry).is_some_and(|key| !standing.contains(&key)));
+    if !missing.is_empty() {
+        tracing::warn!(
+            entries = missing.len(),
+            "the ledger lacked entries after a crash; they are added now"
+        );
+        core.journal.write(clock::now(), missing).await?;
+    }
+    Ok(())
+}
+
+/// Deletes files of updates that were refused, replaced or used up. Also serves after each round.
+pub async fn files(core: &Arc<Core>) {
+    let spent = match core.registry.spent_files().await {
+        Ok(spent) => spent,
+        Err(error) => return tracing::error!(%error, "files that may be deleted could not be listed"),
+    };
+    for upload in spent {
+        let (objects, file) = (core.objects.clone(), upload.file.clone());
+        let deleted = spawn_blocking(move || objects.delete(&file)).await;
+        match deleted {
+            Ok(Ok(())) => {
+                if let Err(error) = core.registry.forget_file(&upload.id).await {
+                    tracing::error!(%error, "a deleted file could not be forgotten");
+                }
+            }
+            Ok(Err(error)) => tracing::error!(%error, "a file could not be deleted"),
+            Err(error) => tracing::error!(%error, "deleting a file broke off"),
+        }
+    }
+}
+
+/// What makes an entry the same one, for the kinds that can be missing.
+fn key(entry: &Entry) -> Option<String> {
+    match entry {
+        Entry::UpdateAdmitted {
+            site,
+            study,
+            round,
+            attempt,
+            ..
+        } => Some(format!("{study} update {round} {site} {}", attempt.0)),
+        Entry::StudyJoined {
+            study,
+            site: Some(site),
+            ..
+        } => Some(format!("{study} joined {site}")),
+        Entry::RoundFinished { study, round, .. } => Some(format!("{study} round {round}")),
+        _ => None,
+    }
+}

@@ -1,0 +1,84 @@
+//! Plans and records for tests.
+
+use snowball_protocol::{
+    RoundNumber, Sha256Digest, StudyPlan,
+    labels::LabelName,
+    plan::{
+        Architecture, Augmentation, Head, HeadKind, LocalTraining, Network, Optimiser, OptimiserRule, Preprocessing,
+        Rounds, Schedule, Sent, Span, Strategy,
+    },
+    record::{Contribution, RoundRecord},
+};
+
+/// The smallest network that a plan may ask for, two rounds, two sites, no waiting.
+pub fn plan(study: &str) -> StudyPlan {
+    StudyPlan {
+        format: 1,
+        study: study.parse().unwrap(),
+        title: "Body parts".to_owned(),
+        purpose: "pretraining".parse().unwrap(),
+        seed: 7,
+        network: Network {
+            architecture: Architecture::Small,
+            input_side: 32,
+            width: 8,
+        },
+        heads: vec![Head {
+            label: LabelName::BodyPart,
+            kind: HeadKind::Classes(vec!["CHEST".to_owned(), "HAND".to_owned()]),
+            weight: 1.0,
+        }],
+        preprocessing: Preprocessing::LetterboxV1,
+        augmentation: Augmentation::None,
+        optimiser: Optimiser {
+            rule: OptimiserRule::Adamw,
+            learning_rate: 1e-3,
+            weight_decay: 0.01,
+            schedule: Schedule::Constant,
+            gradient_norm_max: None,
+        },
+        local: LocalTraining {
+            steps: 1,
+            batch_size: 1,
+        },
+        strategy: Strategy::FedAvg {
+            examples_max: 1000,
+            update_norm_max: 1000.0,
+        },
+        rounds: Rounds {
+            count: 2,
+            sites: Span { min: 2, max: 2 },
+            recruit_seconds: Span { min: 0, max: 600 },
+            updates: Span { min: 2, max: 2 },
+            collect_seconds: Span { min: 0, max: 600 },
+            review_seconds_max: 60,
+        },
+        send: vec![Sent::Update, Sent::Metrics],
+    }
+}
+
+/// A round with two contributions.
+pub fn record(plan: &StudyPlan, round: u32, model_in: Sha256Digest, model_out: Sha256Digest) -> RoundRecord {
+    let contribution = |site: &str| Contribution {
+        site: site.parse().unwrap(),
+        examples: 10,
+        bytes: 4,
+        norm: 1.0,
+        cosine: 0.5,
+        seconds: 1.0,
+        training_loss: 1.0,
+        evaluation: None,
+    };
+    RoundRecord {
+        study: plan.study.clone(),
+        round: RoundNumber(round),
+        opened: 1,
+        closed: 2,
+        model_in,
+        model_out,
+        contributions: vec![contribution("north"), contribution("south")],
+        refusals: Vec::new(),
+        silent: Vec::new(),
+        evaluation: None,
+    }
+}

@@ -1,0 +1,47 @@
+//! An announced update: known already, refused, or begun.
+
+use snowball_protocol::{
+    Problem, ProblemCode, SiteName,
+    update::{UpdateHeader, UploadState as Reply},
+};
+use snowball_registry::{Upload, UploadState};
+use snowball_service::clock;
+
+use super::{facts, receive::finish_if_whole, reply, superseded};
+use crate::{driver::Desk, state::App};
+
+/// Answers an announcement. The same announcement always gets the same answer, however often and after whatever crash.
+pub async fn announce(app: &App, desk: &Desk, site: &SiteName, header: &UpdateHeader) -> Result<Reply, Problem> {
+    let registry = &app.core.registry;
+    if let Some(upload) = registry
+        .find_upload(site, &header.study, header.round, header.attempt)
+        .await?
+    {
+        return again(app, desk, upload, header).await;
+    }
+    let is_revoked = registry.site(site).await?.is_none_or(|site| site.revoked.is_some());
+    if let Err(problem) = snowball_rounds::announce(&facts(desk, &desk.phase(), site, is_revoked, header)) {
+        desk.note_refusal(site.clone(), header.round, problem.clone());
+        return Err(problem);
+    }
+    let upload = registry.begin_upload(site, header, clock::now()).await?;
+    Ok(reply(&upload, upload.offset, None))
+}
+
+async fn again(app: &App, desk: &Desk, upload: Upload, header: &UpdateHeader) -> Result<Reply, Problem> {
+    let same_bytes = upload.header.digest == header.digest && upload.header.bytes == header.bytes;
+    match &upload.state {
+        UploadState::Admitted { receipt, .. } if same_bytes => Ok(reply(&upload, upload.offset, Some(receipt.clone()))),
+        UploadState::Admitted { .. } => Err(Problem::new(
+            ProblemCode::AlreadyContributed,
+            "this site gave this round another update already",
+        )),
+        UploadState::Refused { problem } => Err(problem.clone()),
+        UploadState::Superseded => Err(superseded()),
+        UploadState::Uploading if upload.header != *header => {
+            let reason = "this attempt was announced with other values";
+            Err(Problem::new(ProblemCode::Malformed, reason).with_remedy("announce the new update as the next attempt"))
+        }
+        UploadState::Uploading => finish_if_whole(app, desk, upload).await,
+    }
+}

@@ -1,0 +1,27 @@
+//! The aggregator of a Snowball consortium: it enrols sites, runs studies round by round and signs what comes out.
+//!
+//! It never sees a radiograph, and nothing executable passes through it. It links neither DICOM nor a tensor library.
+//! Start at `cli` for the commands, `api` for the routes, `intake` for what an update must pass and `driver` for the rounds.
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod api;
+mod authority;
+mod cli;
+mod config;
+mod driver;
+#[cfg(test)]
+mod fixture;
+mod home;
+mod intake;
+mod journal;
+mod release;
+mod server;
+mod service;
+mod state;
+mod stop;
+#[cfg(test)]
+mod story;
+
+fn main() -> std::process::ExitCode {
+    cli::run()
+}

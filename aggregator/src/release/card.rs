@@ -1,0 +1,245 @@
+//! The model card (Mitchell et al. 2019): what the model is, how it came about, how good it is, what it must not be used for.
+
+use std::{collections::BTreeMap, fmt::Write as _};
+
+use snowball_layout::Layout;
+use snowball_protocol::{
+    Sha256Digest, SiteName,
+    evaluation::{Evaluation, HeadEvaluation},
+    plan::{HeadKind, StudyPlan},
+};
+
+use super::{MODEL_FILE, ReleaseRequest};
+
+/// The card as Markdown.
+pub fn card(request: &ReleaseRequest<'_>, layout: &Layout, model_file: &Sha256Digest) -> String {
+    let mut text = String::new();
+    // Writing into a text never fails.
+    let _ = write(&mut text, request, layout, model_file);
+    text
+}
+
+fn write(
+    out: &mut String,
+    request: &ReleaseRequest<'_>,
+    layout: &Layout,
+    model_file: &Sha256Digest,
+) -> std::fmt::Result {
+    let plan = request.plan;
+    writeln!(out, "# {}\n", plan.title)?;
+    writeln!(
+        out,
+        "A network for radiographs, trained by the consortium **{}** without any radiograph leaving its",
+        request.consortium
+    )?;
+    writeln!(
+        out,
+        "hospital: sites sent changes of parameters only, each under the site's own signed policy.\n"
+    )?;
+    writeln!(out, "| | |\n|---|---|")?;
+    writeln!(out, "| Study | {} |", plan.study)?;
+    writeln!(out, "| Purpose | {} |", plan.purpose)?;
+    writeln!(out, "| Released | {} |", date(request.now))?;
+    writeln!(out, "| Approved by | {} |", request.approved_by.unwrap_or("not stated"))?;
+    writeln!(out, "| Plan | {} |", plan.digest())?;
+    writeln!(out, "| File | `{MODEL_FILE}`, {model_file} |")?;
+    writeln!(
+        out,
+        "| Network | {}, width {}, {} parameters |",
+        plan.network.architecture.code(),
+        plan.network.width,
+        layout.parameters()
+    )?;
+    writeln!(
+        out,
+        "| Input | one grey channel, {side} x {side}, f32 |\n",
+        side = plan.network.input_side
+    )?;
+    recipe(out, plan)?;
+    sites(out, request)?;
+    metrics(out, request)?;
+    rounds(out, request)?;
+    limits(out)?;
+    writeln!(
+        out,
+        "## Plan\n\n```json\n{}\n```",
+        serde_json::to_string_pretty(plan).unwrap_or_default()
+    )
+}
+
+fn recipe(out: &mut String, plan: &StudyPlan) -> std::fmt::Result {
+    writeln!(out, "## Recipe\n")?;
+    writeln!(out, "- Preprocessing: {}", code(&plan.preprocessing))?;
+    writeln!(out, "- Augmentation: {}", code(&plan.augmentation))?;
+    writeln!(out, "- Optimiser: {}", code(&plan.optimiser))?;
+    writeln!(
+        out,
+        "- Local training: {} steps of {} radiographs a round",
+        plan.local.steps, plan.local.batch_size
+    )?;
+    writeln!(out, "- Combination: {}", code(&plan.strategy))?;
+    for head in &plan.heads {
+        let what = match &head.kind {
+            HeadKind::Classes(classes) => format!("{} classes in this order: {}", classes.len(), classes.join(", ")),
+            HeadKind::Regression { unit } => format!("one number, times {unit}"),
+        };
+        writeln!(out, "- Head `{}`: {what}", head.label.code())?;
+    }
+    writeln!(
+        out,
+        "\nOpen it in PyTorch: `safetensors.torch.load_file(\"{MODEL_FILE}\")` gives a `state_dict`.\n"
+    )
+}
+
+fn sites(out: &mut String, request: &ReleaseRequest<'_>) -> std::fmt::Result {
+    let mut parts: BTreeMap<&SiteName, (u64, u64)> = BTreeMap::new();
+    for part in request.rounds.iter().flat_map(|round| &round.contributions) {
+        let entry = parts.entry(&part.site).or_default();
+        entry.0 += 1;
+        entry.1 = entry.1.max(part.examples);
+    }
+    writeln!(
+        out,
+        "## Sites\n\n| site | rounds | weight a round, at most |\n|---|---|---|"
+    )?;
+    for (site, (rounds, examples)) in parts {
+        writeln!(out, "| {site} | {rounds} | {examples} |")?;
+    }
+    writeln!(out)
+}
+
+fn metrics(out: &mut String, request: &ReleaseRequest<'_>) -> std::fmt::Result {
+    writeln!(out, "## Quality of the final model\n")?;
+    let Some(pooled) = Evaluation::pooled(request.evaluations.iter().map(|(_, evaluation)| evaluation)) else {
+        return writeln!(out, "No site let its evaluation of the final model leave.\n");
+    };
+    writeln!(
+        out,
+        "On validation patients of {} site(s), {} radiographs; classes too rare at a site are left out there.\n",
+        request.evaluations.len(),
+        pooled.images
+    )?;
+    writeln!(
+        out,
+        "| site | label | radiographs | balanced accuracy | mean absolute error | the same for a constant |\n|---|---|---|---|---|---|"
+    )?;
+    for (site, evaluation) in request.evaluations {
+        heads(out, site.as_str(), evaluation)?;
+    }
+    heads(out, "all", &pooled)?;
+    writeln!(out)
+}
+
+fn heads(out: &mut String, name: &str, evaluation: &Evaluation) -> std::fmt::Result {
+    let cell = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.3}"));
+    for head in &evaluation.heads {
+        let (HeadEvaluation::Classes { images, .. } | HeadEvaluation::Regression { images, .. }) = head;
+        let errors = head.mean_absolute_errors();
+        writeln!(
+            out,
+            "| {name} | {} | {images} | {} | {} | {} |",
+            head.label().code(),
+            cell(head.balanced_accuracy()),
+            cell(errors.map(|errors| errors.0)),
+            cell(errors.map(|errors| errors.1)),
+        )?;
+    }
+    Ok(())
+}
+
+fn rounds(out: &mut String, request: &ReleaseRequest<'_>) -> std::fmt::Result {
+    writeln!(
+        out,
+        "## Rounds\n\n| round | updates | refused | silent | loss of the model before | model |\n|---|---|---|---|---|---|"
+    )?;
+    for record in request.rounds {
+        let loss = record.evaluation.as_ref().and_then(Evaluation::mean_loss);
+        writeln!(
+            out,
+            "| {} | {} | {} | {} | {} | {} |",
+            record.round,
+            record.contributions.len(),
+            record.refusals.len(),
+            record.silent.len(),
+            loss.map_or_else(|| "-".to_owned(), |loss| format!("{loss:.4}")),
+            record.model_out.short(),
+        )?;
+    }
+    writeln!(out)
+}
+
+fn limits(out: &mut String) -> std::fmt::Result {
+    writeln!(out, "## Limits\n")?;
+    writeln!(
+        out,
+        "- For research. Not a medical device; no decision about a patient may rest on it."
+    )?;
+    writeln!(
+        out,
+        "- Labels come from the headers of radiographs and carry their mistakes."
+    )?;
+    writeln!(
+        out,
+        "- It saw the sites named above; other devices, populations and techniques need their own evaluation."
+    )?;
+    writeln!(
+        out,
+        "- Averaging updates is no proof that nothing of the training data can be drawn from the parameters; no"
+    )?;
+    writeln!(out, "  differential privacy was applied.")?;
+    writeln!(
+        out,
+        "- The split into training and validation is by patient within each site, not across sites.\n"
+    )
+}
+
+fn code(value: &impl serde::Serialize) -> String {
+    match serde_json::to_value(value) {
+        Ok(serde_json::Value::String(text)) => text,
+        Ok(value) => format!("`{value}`"),
+        Err(_) => String::new(),
+    }
+}
+
+fn date(time: i64) -> String {
+    jiff::Timestamp::from_second(time)
+        .map(|time| time.strftime("%Y-%m-%d").to_string())
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture;
+
+    #[test]
+    fn a_card_names_recipe_sites_and_limits() {
+        let plan = fixture::plan("spines");
+        let rounds = [fixture::record(
+            &plan,
+            1,
+            Sha256Digest::of(b"in"),
+            Sha256Digest::of(b"out"),
+        )];
+        let request = ReleaseRequest {
+            consortium: "Test",
+            plan: &plan,
+            rounds: &rounds,
+            parameters: "unused".as_ref(),
+            evaluations: &[],
+            approved_by: None,
+            now: 1_800_000_000,
+        };
+        let text = card(&request, &Layout::of(&plan), &Sha256Digest::of(b"file"));
+        for part in [
+            "CHEST, HAND",
+            "| north | 1 | 10 |",
+            "2027-01-15",
+            "Not a medical device",
+            "letterbox-v1",
+            "not stated",
+        ] {
+            assert!(text.contains(part), "{part} is missing in:\n{text}");
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! Verifying a release offline, with the aggregator's public key alone.
+
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use snowball_crypto::{Signature, VerifyingKey};
+use snowball_protocol::Sha256Digest;
+use snowball_service::files;
+
+use super::{CARD_FILE, LINEAGE_FILE, Lineage, MODEL_FILE, SIGNATURE_FILE, tensors};
+
+const LINEAGE_BYTES_MAX: usize = 256 << 20;
+const CARD_BYTES_MAX: usize = 64 << 20;
+const SIGNATURE_BYTES_MAX: usize = 1024;
+
+/// The lineage and everything that does not hold; an empty list means that the release is what its signer made.
+pub fn verify(dir: &Path, key: &VerifyingKey) -> Result<(Lineage, Vec<String>)> {
+    let document = read(dir, LINEAGE_FILE, LINEAGE_BYTES_MAX)?;
+    let signature =
+        String::from_utf8(read(dir, SIGNATURE_FILE, SIGNATURE_BYTES_MAX)?).context("the signature is not text")?;
+    let lineage: Lineage = serde_json::from_slice(&document).context("the lineage does not parse")?;
+    let mut found = Vec::new();
+    let signed = signature
+        .trim()
+        .parse::<Signature>()
+        .is_ok_and(|signature| key.verify(&Lineage::signed_bytes(&document), &signature).is_ok());
+    if !signed {
+        found.push("the signature of the lineage is not of this key".to_owned());
+    }
+    found.extend(lineage.contradictions());
+    if Sha256Digest::of(&read(dir, CARD_FILE, CARD_BYTES_MAX)?) != lineage.card_digest {
+        found.push(format!("{CARD_FILE} was changed"));
+    }
+    match tensors::read(&dir.join(MODEL_FILE)) {
+        Ok((digests, metadata)) => {
+            if digests.file != lineage.model_file_digest {
+                found.push(format!("{MODEL_FILE} was changed"));
+            }
+            if digests.numbers != lineage.model_digest {
+                found.push(format!("the numbers in {MODEL_FILE} are not the final model"));
+            }
+            if metadata.get("plan_digest").map(String::as_str) != Some(&lineage.plan_digest.to_string()) {
+                found.push(format!("{MODEL_FILE} names another plan"));
+            }
+        }
+        Err(error) => found.push(format!("{MODEL_FILE} cannot be read: {error:#}")),
+    }
+    Ok((lineage, found))
+}
+
+fn read(dir: &Path, name: &str, bytes_max: usize) -> Result<Vec<u8>> {
+    let path = dir.join(name);
+    files::read_bounded(&path, bytes_max).with_context(|| format!("cannot read {}", path.display()))
+}

@@ -1,0 +1,80 @@
+//! Connections: TCP accepted without waiting for anyone, TLS 1.3 by deadline, a bounded number at once, HTTP/2 or 1.1.
+
+mod connection;
+
+use std::{sync::Arc, time::Duration};
+
+use axum::Router;
+use tokio::{
+    net::TcpListener,
+    sync::Semaphore,
+    time::{Instant, sleep, timeout_at},
+};
+use tokio_rustls::TlsAcceptor;
+
+pub use connection::Peer;
+
+use crate::stop::Stop;
+
+/// How long a stranger may take for the TLS handshake.
+const HANDSHAKE_SECONDS_MAX: u64 = 10;
+/// How long open requests may go on after the stop signal.
+const DRAIN_SECONDS_MAX: u64 = 5;
+
+/// What a server needs.
+pub struct Server {
+    /// Bound and listening.
+    pub listener: TcpListener,
+    /// Asks for, and verifies, client certificates.
+    pub tls: Arc<rustls::ServerConfig>,
+    /// What answers; each request carries a [`Peer`] extension.
+    pub router: Router,
+    /// Connections held at once.
+    pub connections_max: usize,
+}
+
+impl Server {
+    /// Serves until `stop` turns true, then lets open requests finish for a few seconds.
+    pub async fn run(self, mut stop: Stop) {
+        let acceptor = TlsAcceptor::from(self.tls);
+        let places = Arc::new(Semaphore::new(self.connections_max));
+        loop {
+            let stream = tokio::select! {
+                accepted = self.listener.accept() => match accepted {
+                    Ok((stream, _)) => stream,
+                    Err(error) => {
+                        // Out of descriptors, or the caller left already: neither may end the server nor spin it.
+                        tracing::warn!(%error, "a connection could not be accepted");
+                        sleep(Duration::from_millis(50)).await;
+                        continue;
+                    }
+                },
+                () = stop.asked() => break,
+            };
+            let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
+                tracing::warn!(
+                    connections_max = self.connections_max,
+                    "a connection was turned away: all places are taken"
+                );
+                continue;
+            };
+            let (acceptor, router, stop) = (acceptor.clone(), self.router.clone(), stop.clone());
+            tokio::spawn(async move {
+                connection::handle(
+                    stream,
+                    acceptor,
+                    Duration::from_secs(HANDSHAKE_SECONDS_MAX),
+                    router,
+                    stop,
+                )
+                .await;
+                drop(place);
+            });
+        }
+        let deadline = Instant::now() + Duration::from_secs(DRAIN_SECONDS_MAX);
+        let everyone = u32::try_from(self.connections_max).unwrap_or(u32::MAX);
+        if timeout_at(deadline, places.acquire_many(everyone)).await.is_err() {
+            tracing::info!("some requests were cut off; their senders will try again");
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! What the routes and the drivers share.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use anyhow::{Context as _, Result};
+use snowball_crypto::SigningKey;
+use snowball_ledger::{Entry, Ledger};
+use snowball_protocol::{SiteName, ids::UnixSeconds};
+use snowball_registry::{ObjectFolder, Registry};
+
+use crate::{
+    driver::Studies,
+    home::Home,
+    intake::Uploads,
+    journal::{Journal, Outbox},
+    stop::Stop,
+};
+
+/// How the ledger names this side.
+pub const LEDGER_OWNER: &str = "aggregator";
+
+/// The stores and the key: what a driver needs.
+pub struct Core {
+    /// Sites, studies, rounds, updates.
+    pub registry: Registry,
+    /// Models and updates as files.
+    pub objects: ObjectFolder,
+    /// The ledger's one writer.
+    pub journal: Journal,
+    /// Signs receipts.
+    pub key: SigningKey,
+}
+
+/// Everything that a request may need.
+pub struct App {
+    /// The stores and the key.
+    pub core: Arc<Core>,
+    /// The studies that run in this process.
+    pub studies: Studies,
+    /// Uploads under way.
+    pub uploads: Uploads,
+    /// The CA's certificate, PEM.
+    pub ca_pem: String,
+    /// Heard when the server is asked to stop.
+    pub stop: Stop,
+}
+
+/// The state as routes hold it.
+pub type Shared = Arc<App>;
+
+impl Core {
+    /// Opens the stores of `home`; fails where another process serves it already.
+    pub async fn open(home: &Home) -> Result<Arc<Self>> {
+        let key = home.signing_key()?;
+        let ledger = Ledger::open(&home.ledger_dir(), LEDGER_OWNER, home.signing_key()?)
+            .context("cannot open the ledger; is another process at work in this folder?")?;
+        let registry = Registry::open(&home.database_file())
+            .await
+            .context("cannot open the database")?;
+        let objects =
+            ObjectFolder::open(&home.objects_dir()).context("cannot open the folder of models and updates")?;
+        let journal = Journal::start(ledger, Outbox::at(&home.outbox_dir()), &home.ledger_dir())?;
+        Ok(Arc::new(Self {
+            registry,
+            objects,
+            journal,
+            key,
+        }))
+    }
+
+    /// Writes `entries` into the ledger; durable when it returns. A ledger that cannot be written is reported loudly:
+    /// what it should have said is in the database and is added at the next start.
+    pub async fn record(&self, now: UnixSeconds, entries: Vec<Entry>) {
+        if let Err(error) = self.journal.write(now, entries).await {
+            tracing::error!(%error, "the ledger could not be written");
+        }
+    }
+
+    /// Sites that are shut out.
+    pub async fn revoked_sites(&self) -> Result<BTreeSet<SiteName>> {
+        let sites = self.registry.sites().await?;
+        Ok(sites
+            .into_iter()
+            .filter(|site| site.revoked.is_some())
+            .map(|site| site.name)
+            .collect())
+    }
+}

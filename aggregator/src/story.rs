@@ -1,0 +1,485 @@
+//! The whole program with real TLS on a free port: enrolment, a study of two rounds with a restart in its middle, release.
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use rustls_pki_types::ServerName;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use snowball_crypto::SigningKey;
+use snowball_protocol::{
+    Attempt, Problem, ProblemCode, RoundNumber, Sha256Digest, StudyPlan,
+    enrolment::{EnrolmentAccepted, EnrolmentStatus, Invitation},
+    record::RoundRecord,
+    session::{ModelReference, StudySummary, Task},
+    update::{Encoding, UpdateHeader, UploadState},
+};
+use snowball_service::{clock, tls};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream},
+    sync::watch,
+    task::JoinHandle,
+    time::sleep,
+};
+use tokio_rustls::TlsConnector;
+
+use crate::{cli, fixture, home::Home, service::Service, stop::Stop};
+
+const STUDY: &str = "body-parts";
+
+/// A server in this process.
+struct Running {
+    port: u16,
+    stop: watch::Sender<bool>,
+    task: JoinHandle<()>,
+}
+
+impl Running {
+    async fn start(dir: &Path) -> Self {
+        let home = Home::existing(dir).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (stop, stopped) = Stop::switch();
+        // The one before may still be letting go of the ledger.
+        let mut opened = Service::open(&home, &home.config().unwrap(), stopped.clone()).await;
+        for _ in 0..100 {
+            if opened.is_ok() {
+                break;
+            }
+            sleep(Duration::from_millis(50)).await;
+            opened = Service::open(&home, &home.config().unwrap(), stopped.clone()).await;
+        }
+        let service = opened.unwrap();
+        let task = tokio::spawn(async move { service.run(listener).await.unwrap() });
+        Self { port, stop, task }
+    }
+
+    async fn stop(self) {
+        self.stop.send_replace(true);
+        self.task.await.unwrap();
+    }
+}
+
+/// One site's way to the server: a new connection a request, HTTP/1.1.
+struct Client {
+    tls: Arc<rustls::ClientConfig>,
+    port: u16,
+}
+
+impl Client {
+    fn new(mut config: rustls::ClientConfig, port: u16) -> Self {
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Self {
+            tls: Arc::new(config),
+            port,
+        }
+    }
+
+    async fn send(&self, method: &str, path: &str, headers: &str, body: &[u8]) -> (u16, String, Vec<u8>) {
+        let stream = TcpStream::connect(("127.0.0.1", self.port)).await.unwrap();
+        let name = ServerName::try_from("localhost").unwrap();
+        let mut stream = TlsConnector::from(Arc::clone(&self.tls))
+            .connect(name, stream)
+            .await
+            .unwrap();
+        let length = body.len();
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: {length}\r\n{headers}\r\n"
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        stream.write_all(body).await.unwrap();
+        stream.flush().await.unwrap();
+        let mut answer = Vec::new();
+        // A server that closes without TLS's farewell still said all that it had to say.
+        let _ = stream.read_to_end(&mut answer).await;
+        let end = answer
+            .windows(4)
+            .position(|window| window == b"\r\n\r\n")
+            .expect("an HTTP head");
+        let head = String::from_utf8(answer[..end].to_vec()).unwrap();
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        (status, head, answer[end + 4..].to_vec())
+    }
+
+    async fn get<T: DeserializeOwned>(&self, path: &str) -> T {
+        let (status, _, body) = self.send("GET", path, "", b"").await;
+        assert_eq!(status, 200, "{path}: {}", String::from_utf8_lossy(&body));
+        serde_json::from_slice(&body).unwrap()
+    }
+
+    async fn post<T: DeserializeOwned>(&self, path: &str, body: &impl serde::Serialize) -> T {
+        let (status, _, body) = self.send("POST", path, "", &serde_json::to_vec(body).unwrap()).await;
+        assert_eq!(status, 200, "{path}: {}", String::from_utf8_lossy(&body));
+        serde_json::from_slice(&body).unwrap()
+    }
+
+    async fn refused(&self, method: &str, path: &str, body: &[u8]) -> Problem {
+        let (status, _, body) = self.send(method, path, "", body).await;
+        let problem: Problem = serde_json::from_slice(&body).unwrap();
+        assert_eq!(status, problem.code.status());
+        problem
+    }
+}
+
+async fn command(dir: &Path, words: &[&str]) -> Value {
+    let answer = cli::command(&[&["--home", dir.to_str().unwrap()], words].concat())
+        .await
+        .unwrap();
+    assert!(!answer.refused, "{}", answer.text);
+    answer.json
+}
+
+/// Invitation, request, comparison, approval: gives the site's key and certificate as a TLS configuration.
+async fn enrol(dir: &Path, port: u16, site: &str) -> rustls::ClientConfig {
+    let invited = command(dir, &["invite", "--site", site]).await;
+    let invitation = Invitation::from_line(invited["invitation"].as_str().unwrap()).unwrap();
+    let stranger = Client::new(tls::pinned_client(invitation.ca_fingerprint).unwrap(), port);
+    let request = tls::request_certificate(&site.parse().unwrap()).unwrap();
+    let ledger_key = SigningKey::generate().unwrap().verifying_key().to_string();
+    let body =
+        |token: &str| json!({ "site": site, "token": token, "csr_pem": request.csr_pem, "ledger_key": ledger_key });
+
+    let wrong = serde_json::to_vec(&body("wrong")).unwrap();
+    assert_eq!(
+        stranger.refused("POST", "/v1/enrolments", &wrong).await.code,
+        ProblemCode::InvitationInvalid
+    );
+    let accepted: EnrolmentAccepted = stranger.post("/v1/enrolments", &body(&invitation.token)).await;
+    let path = format!("/v1/enrolments/{}", accepted.enrolment.0);
+    let query = json!({ "token": invitation.token });
+    assert!(matches!(stranger.post(&path, &query).await, EnrolmentStatus::Pending));
+
+    let refused = cli::command(&[
+        "--home",
+        dir.to_str().unwrap(),
+        "approve",
+        site,
+        "--fingerprint",
+        "00000000",
+        "--reason",
+        "x",
+    ])
+    .await;
+    assert!(refused.is_err_and(|error| error.is::<cli::Refused>()));
+    let short = accepted.key_fingerprint.short();
+    command(dir, &["approve", site, "--fingerprint", &short, "--reason", "compared"]).await;
+    let EnrolmentStatus::Approved {
+        certificate_pem,
+        ca_pem,
+        ..
+    } = stranger.post(&path, &query).await
+    else {
+        panic!("not approved")
+    };
+    tls::client(&ca_pem, &certificate_pem, &request.key_pem).unwrap()
+}
+
+fn header(plan: &StudyPlan, model: &ModelReference, values: &[f32], attempt: u32) -> (UpdateHeader, Vec<u8>) {
+    let bytes = snowball_layout::to_le_bytes(values);
+    let header = UpdateHeader {
+        study: plan.study.clone(),
+        round: RoundNumber(model.round.0 + 1),
+        attempt: Attempt(attempt),
+        plan_digest: plan.digest(),
+        policy_digest: Sha256Digest::of(b"policy"),
+        model_in: model.digest,
+        layout_digest: model.layout_digest,
+        encoding: Encoding::DeltaF32,
+        bytes: bytes.len() as u64,
+        digest: Sha256Digest::of(&bytes),
+        examples: 10,
+        training_loss: 0.5,
+        evaluation: None,
+        ledger_index: 1,
+        ledger_head: Sha256Digest::of(b"head"),
+    };
+    (header, bytes)
+}
+
+fn updates_path(header: &UpdateHeader) -> String {
+    format!("/v1/studies/{STUDY}/rounds/{}/updates", header.round)
+}
+
+async fn upload(client: &Client, header: &UpdateHeader, bytes: &[u8]) -> UploadState {
+    let state: UploadState = client.post(&updates_path(header), header).await;
+    let offset = usize::try_from(state.offset).unwrap();
+    let path = format!("/v1/uploads/{}?offset={offset}", state.upload.0);
+    let (status, _, body) = client.send("PATCH", &path, "", &bytes[offset..]).await;
+    assert_eq!(status, 200, "{}", String::from_utf8_lossy(&body));
+    serde_json::from_slice(&body).unwrap()
+}
+
+async fn task(client: &Client) -> Task {
+    client.get(&format!("/v1/studies/{STUDY}/task?wait_seconds=20")).await
+}
+
+async fn training(client: &Client, round: u32) -> ModelReference {
+    match task(client).await {
+        Task::Train {
+            round: RoundNumber(number),
+            model,
+            ..
+        } if number == round => model,
+        other => panic!("expected training for round {round}, got {other:?}"),
+    }
+}
+
+fn one_hot(parameters: usize, place: usize) -> Vec<f32> {
+    let mut values = vec![0.0; parameters];
+    values[place] = 1.0;
+    values
+}
+
+async fn init(dir: &Path) {
+    command(dir, &["init", "--consortium", "Test", "--address", "localhost:7443"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn strangers_reach_nothing_but_enrolment() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("home");
+    init(&dir).await;
+    let running = Running::start(&dir).await;
+    let fingerprint = Home::at(&dir).authority().unwrap().fingerprint();
+    let stranger = Client::new(tls::pinned_client(fingerprint).unwrap(), running.port);
+    assert_eq!(stranger.get::<Value>("/v1/health").await["status"], "ok");
+    for (method, path) in [
+        ("GET", "/v1/studies"),
+        ("POST", "/v1/hello"),
+        ("GET", "/v1/studies/x/task"),
+        ("PATCH", "/v1/uploads/x?offset=0"),
+        ("GET", "/"),
+        ("DELETE", "/v1/health"),
+    ] {
+        assert_eq!(
+            stranger.refused(method, path, b"").await.code,
+            ProblemCode::CertificateMissing,
+            "{path}"
+        );
+    }
+    let large = vec![b' '; snowball_protocol::limits::JSON_BYTES_MAX + 1];
+    assert_eq!(
+        stranger.refused("POST", "/v1/enrolments", &large).await.code,
+        ProblemCode::TooLarge
+    );
+    assert_eq!(
+        stranger.refused("POST", "/v1/enrolments", b"{}").await.code,
+        ProblemCode::Malformed
+    );
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_study_runs_from_invitation_to_release_across_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("home");
+    init(&dir).await;
+    let mut running = Running::start(&dir).await;
+    let (north_tls, south_tls) = (
+        enrol(&dir, running.port, "north").await,
+        enrol(&dir, running.port, "south").await,
+    );
+    let north = Client::new(north_tls.clone(), running.port);
+    let south = Client::new(south_tls.clone(), running.port);
+    let hello = json!({ "protocol_min": 1, "protocol_max": 1, "program_version": "1", "policy_digest": null, "clock": clock::now() });
+    assert_eq!(north.post::<Value>("/v1/hello", &hello).await["protocol"], 1);
+
+    let plan = fixture::plan(STUDY);
+    let layout = snowball_layout::Layout::of(&plan);
+    let file = folder.path().join("plan.toml");
+    std::fs::write(&file, toml::to_string(&plan).unwrap()).unwrap();
+    command(&dir, &["study", "create", file.to_str().unwrap()]).await;
+    assert_eq!(north.get::<Vec<StudySummary>>("/v1/studies").await, []);
+    command(&dir, &["study", "start", STUDY]).await;
+    while north.get::<Vec<StudySummary>>("/v1/studies").await.is_empty() {
+        sleep(Duration::from_millis(20)).await;
+    }
+    let (_, _, canonical) = north.send("GET", &format!("/v1/studies/{STUDY}/plan"), "", b"").await;
+    assert_eq!(Sha256Digest::of(&canonical), plan.digest());
+    let join = json!({
+        "plan_digest": plan.digest(), "policy_digest": Sha256Digest::of(b"policy"),
+        "layout_digest": layout.digest(), "training_examples": 10,
+    });
+    for client in [&north, &south] {
+        assert!(
+            client
+                .post::<StudySummary>(&format!("/v1/studies/{STUDY}/join"), &join)
+                .await
+                .joined
+        );
+    }
+
+    // Round 1: north in two pieces with a restart between them, and a replay afterwards.
+    let model = training(&north, 1).await;
+    let (first, bytes) = header(&plan, &model, &one_hot(layout.parameters(), 0), 1);
+    let state: UploadState = north.post(&updates_path(&first), &first).await;
+    let (status, ..) = north
+        .send(
+            "PATCH",
+            &format!("/v1/uploads/{}?offset=0", state.upload.0),
+            "",
+            &bytes[..101],
+        )
+        .await;
+    assert_eq!(status, 200);
+    running.stop().await;
+    running = Running::start(&dir).await;
+    let mut north = Client::new(north_tls, running.port);
+    let mut south = Client::new(south_tls, running.port);
+    let again: UploadState = north.post(&updates_path(&first), &first).await;
+    assert_eq!((again.offset, &again.upload, again.receipt), (101, &state.upload, None));
+    let misplaced = north
+        .refused("PATCH", &format!("/v1/uploads/{}?offset=5", state.upload.0), b"x")
+        .await;
+    assert_eq!(misplaced.code, ProblemCode::OffsetMismatch);
+    let foreign = south
+        .refused("PATCH", &format!("/v1/uploads/{}?offset=101", state.upload.0), b"x")
+        .await;
+    assert_eq!(foreign.code, ProblemCode::NotFound);
+    let receipt = upload(&north, &first, &bytes).await.receipt.unwrap();
+    let replay: UploadState = north.post(&updates_path(&first), &first).await;
+    assert_eq!(replay.receipt.as_ref(), Some(&receipt));
+    let (other, _) = header(&plan, &model, &one_hot(layout.parameters(), 5), 2);
+    let body = serde_json::to_vec(&other).unwrap();
+    assert_eq!(
+        north.refused("POST", &updates_path(&other), &body).await.code,
+        ProblemCode::AlreadyContributed
+    );
+    let (bad, bad_bytes) = header(&plan, &model, &vec![f32::NAN; layout.parameters()], 1);
+    let state: UploadState = south.post(&updates_path(&bad), &bad).await;
+    let refusal = south
+        .refused("PATCH", &format!("/v1/uploads/{}?offset=0", state.upload.0), &bad_bytes)
+        .await;
+    assert_eq!(refusal.code, ProblemCode::NotFinite);
+
+    // North's long poll is answered by south's update, not by a timeout.
+    let (second, bytes) = header(&plan, &model, &one_hot(layout.parameters(), 1), 2);
+    let waiting = async { training(&north, 2).await };
+    let (model, sent) = tokio::join!(waiting, upload(&south, &second, &bytes));
+    assert!(sent.receipt.is_some());
+
+    // One-hot sums: half of each, neither lost nor counted twice; downloaded in two ranges.
+    let path = format!("/v1/studies/{STUDY}/models/1");
+    let (status, head, mut global) = north.send("GET", &path, "range: bytes=0-9\r\n", b"").await;
+    assert!(
+        status == 206
+            && head
+                .to_lowercase()
+                .contains(&format!("content-range: bytes 0-9/{}", model.bytes)),
+        "{head}"
+    );
+    global.extend(north.send("GET", &path, "range: bytes=10-\r\n", b"").await.2);
+    assert_eq!(Sha256Digest::of(&global), model.digest);
+    let initial = layout.initial_parameters(plan.seed);
+    let global = snowball_layout::from_le_bytes(&global).unwrap();
+    for (place, (new, old)) in global.iter().zip(&initial).enumerate() {
+        let expected = if place < 2 { 0.5 } else { 0.0 };
+        assert!(
+            (new - old - expected).abs() < 1e-6,
+            "parameter {place}: {old} became {new}"
+        );
+    }
+
+    for (client, place) in [(&north, 0), (&south, 1)] {
+        let (header, bytes) = header(&plan, &model, &one_hot(layout.parameters(), place), 1);
+        assert!(upload(client, &header, &bytes).await.receipt.is_some());
+    }
+    for client in [&north, &south] {
+        let Task::Evaluate { .. } = task(client).await else {
+            panic!("the final model is to be evaluated")
+        };
+        client
+            .post::<Value>(
+                &format!("/v1/studies/{STUDY}/evaluation"),
+                &json!({ "evaluation": null }),
+            )
+            .await;
+    }
+    let records: Vec<RoundRecord> = north.get(&format!("/v1/studies/{STUDY}/rounds")).await;
+    assert_eq!(records.len(), 2);
+    assert_eq!(records[0].contributions.len(), 2);
+    assert_eq!(records[0].model_out, records[1].model_in);
+    assert!(
+        records[0]
+            .refusals
+            .iter()
+            .any(|refusal| refusal.code == ProblemCode::NotFinite)
+    );
+    for part in &records[0].contributions {
+        assert!(
+            (part.norm - 1.0).abs() < 1e-6 && (part.cosine - 0.5f64.sqrt()).abs() < 1e-6,
+            "{part:?}"
+        );
+    }
+
+    let out = folder.path().join("release");
+    command(&dir, &["release", "create", STUDY, "--out", out.to_str().unwrap()]).await;
+    let key = Home::at(&dir).public_key_file();
+    command(
+        &dir,
+        &[
+            "release",
+            "verify",
+            out.to_str().unwrap(),
+            "--key",
+            key.to_str().unwrap(),
+        ],
+    )
+    .await;
+    let Task::Done { model: Some(model), .. } = task(&north).await else {
+        panic!("the study is over")
+    };
+    for _ in 0..2 {
+        let (status, _, last) = south
+            .send("GET", &format!("/v1/studies/{STUDY}/models/{}", model.round), "", b"")
+            .await;
+        assert_eq!((status, Sha256Digest::of(&last)), (200, model.digest));
+        running.stop().await;
+        running = Running::start(&dir).await;
+        north.port = running.port;
+        south.port = running.port;
+    }
+    assert_eq!(command(&dir, &["study", "status", STUDY]).await["phase"], "released");
+
+    command(&dir, &["revoke", "north", "--reason", "story over"]).await;
+    assert_eq!(
+        north.refused("GET", "/v1/studies", b"").await.code,
+        ProblemCode::CertificateRevoked
+    );
+    assert_eq!(south.get::<Vec<StudySummary>>("/v1/studies").await.len(), 1);
+    running.stop().await;
+    command(&dir, &["ledger", "verify"]).await;
+    let shown = command(&dir, &["ledger", "show"]).await;
+    let count = |kind: &str| {
+        let records = shown["records"].as_array().unwrap();
+        records.iter().filter(|record| record["entry"]["entry"] == kind).count()
+    };
+    assert_eq!(
+        (
+            count("update_admitted"),
+            count("round_finished"),
+            count("update_refused")
+        ),
+        (4, 2, 2)
+    );
+    assert_eq!(
+        (count("study_joined"), count("release_signed"), count("site_revoked")),
+        (2, 1, 1)
+    );
+
+    // As if a crash had come before any of it reached the ledger: the next start adds what the database knows.
+    std::fs::remove_dir_all(Home::at(&dir).ledger_dir()).unwrap();
+    Running::start(&dir).await.stop().await;
+    let shown = command(&dir, &["ledger", "show"]).await;
+    let kinds: Vec<_> = shown["records"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|record| &record["entry"]["entry"])
+        .collect();
+    let count = |kind: &str| kinds.iter().filter(|found| **found == kind).count();
+    assert_eq!(
+        (count("study_joined"), count("update_admitted"), count("round_finished")),
+        (2, 4, 2)
+    );
+}
