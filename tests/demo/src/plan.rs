@@ -1,0 +1,90 @@
+//! The study that the demo runs.
+
+use snowball_protocol::{
+    StudyPlan,
+    labels::LabelName,
+    plan::{
+        Architecture, Augmentation, Head, HeadKind, LocalTraining, Network, Optimiser, OptimiserRule, Preprocessing,
+        Rounds, Schedule, Sent, Span, Strategy,
+    },
+};
+
+/// How large a demo is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Size {
+    Quick,
+    Usual,
+    /// Real files, which are harder than phantoms.
+    Real,
+}
+
+/// The plan: body part, view, sex and age from radiographs of 64 pixels, by a small network.
+pub fn plan(size: Size, sites: u32, rounds: Option<u32>, seed: u64) -> StudyPlan {
+    let (steps, batch_size, count) = match size {
+        Size::Quick => (10, 24, 10),
+        Size::Usual => (32, 32, 12),
+        Size::Real => (32, 32, 14),
+    };
+    let classes = |label: LabelName, weight: f64| Head {
+        kind: HeadKind::Classes(label.codes().into_iter().map(str::to_owned).collect()),
+        label,
+        weight,
+    };
+    StudyPlan {
+        format: 1,
+        study: "body-parts".parse().expect("a name in the source follows the rule"),
+        title: "Anatomy before pathology: body part, view, sex and age".to_owned(),
+        purpose: "pretraining".parse().expect("a name in the source follows the rule"),
+        seed,
+        network: Network {
+            architecture: Architecture::Small,
+            input_side: 64,
+            width: 16,
+        },
+        heads: vec![
+            classes(LabelName::BodyPart, 1.0),
+            classes(LabelName::View, 0.5),
+            classes(LabelName::Sex, 0.25),
+            Head {
+                label: LabelName::Age,
+                kind: HeadKind::Regression { unit: 100.0 },
+                weight: 1.0,
+            },
+        ],
+        preprocessing: Preprocessing::LetterboxV1,
+        augmentation: Augmentation::XrLightV1,
+        optimiser: Optimiser {
+            rule: OptimiserRule::Adamw,
+            learning_rate: 4e-3,
+            weight_decay: 0.02,
+            schedule: Schedule::Cosine { warmup_fraction: 0.05 },
+            gradient_norm_max: Some(5.0),
+        },
+        local: LocalTraining { steps, batch_size },
+        strategy: Strategy::FedAvg {
+            examples_max: 100_000,
+            update_norm_max: 200.0,
+        },
+        rounds: Rounds {
+            count: rounds.unwrap_or(count),
+            sites: Span { min: sites, max: sites },
+            recruit_seconds: Span { min: 0, max: 600 },
+            updates: Span { min: sites, max: sites },
+            collect_seconds: Span { min: 0, max: 600 },
+            review_seconds_max: 300,
+        },
+        send: vec![Sent::Update, Sent::Metrics],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_plans_of_the_demo_break_no_rule() {
+        for size in [Size::Quick, Size::Usual, Size::Real] {
+            assert_eq!(plan(size, 4, None, 7).faults(), vec![]);
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! Long-running programs as children: their lines are heard, their end is noticed, and none outlives the demo.
+
+use std::{fs::File, path::Path, process::Stdio, time::Duration};
+
+use anyhow::{Context, Result, bail};
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use serde_json::Value;
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    process::{Child, Command},
+    sync::mpsc,
+};
+
+const GRACE: Duration = Duration::from_secs(8);
+
+/// A running program.
+pub struct Running {
+    name: String,
+    child: Child,
+}
+
+/// A line of JSON that a program said.
+pub struct Said {
+    /// Which program, by the name that it was started under.
+    pub who: String,
+    /// What it said.
+    pub what: Value,
+}
+
+impl Running {
+    /// Starts `program`; every JSON line of its standard output goes to `hear`, its log to the end of `log`.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn start(
+        name: &str,
+        program: &Path,
+        home: &Path,
+        arguments: &[&str],
+        log: &Path,
+        hear: mpsc::Sender<Said>,
+    ) -> Result<Self> {
+        let log = File::options()
+            .create(true)
+            .append(true)
+            .open(log)
+            .with_context(|| format!("cannot write {}", log.display()))?;
+        let mut child = Command::new(program)
+            .arg("--home")
+            .arg(home)
+            .arg("--json")
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .kill_on_drop(true)
+            .spawn()
+            .with_context(|| format!("cannot start {}", program.display()))?;
+        let output = child.stdout.take().context("no pipe from the program")?;
+        let who = name.to_owned();
+        tokio::spawn(async move {
+            let mut lines = BufReader::new(output).lines();
+            while let Ok(Some(line)) = lines.next_line().await {
+                if let Ok(what) = serde_json::from_str(&line)
+                    && hear.send(Said { who: who.clone(), what }).await.is_err()
+                {
+                    break;
+                }
+            }
+        });
+        Ok(Self {
+            name: name.to_owned(),
+            child,
+        })
+    }
+
+    /// Fails if the program ended by itself in a bad way.
+    ///
+    /// # Errors
+    /// When it did.
+    pub fn check(&mut self) -> Result<()> {
+        match self.child.try_wait()? {
+            Some(status) if !status.success() => bail!("{} ended with {status}; its log says why", self.name),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether the program has ended.
+    pub fn has_ended(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(Some(_)))
+    }
+
+    /// Ends the program with SIGKILL, as a power cut would.
+    ///
+    /// # Errors
+    /// When it is gone already.
+    pub async fn kill(mut self) -> Result<()> {
+        self.child
+            .kill()
+            .await
+            .with_context(|| format!("{} could not be killed", self.name))
+    }
+
+    /// The process's id, while it runs.
+    #[must_use]
+    pub fn id(&self) -> Option<u32> {
+        self.child.id()
+    }
+
+    /// Asks the program to end and waits for it.
+    ///
+    /// # Errors
+    /// When it does not end well within eight seconds.
+    pub async fn end(mut self) -> Result<()> {
+        if let Some(id) = self.child.id().and_then(|id| i32::try_from(id).ok()) {
+            let _ = kill(Pid::from_raw(id), Signal::SIGTERM);
+        }
+        match tokio::time::timeout(GRACE, self.child.wait()).await {
+            Ok(status) => {
+                let status = status?;
+                if status.success() {
+                    Ok(())
+                } else {
+                    bail!("{} ended with {status}", self.name)
+                }
+            }
+            Err(_) => {
+                self.child.kill().await?;
+                bail!("{} did not end when asked", self.name)
+            }
+        }
+    }
+}

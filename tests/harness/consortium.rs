@@ -1,0 +1,361 @@
+//! Making a consortium as people would: homes, policies, intake, invitations, approvals.
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+use snowball_protocol::{SiteName, StudyPlan};
+use snowball_service::clock;
+use tokio::sync::mpsc;
+
+use crate::{
+    children::{Running, Said},
+    programs::{Programs, ask},
+};
+
+/// The consortium's folder and everybody in it.
+pub struct Consortium {
+    /// Where everything lies.
+    pub root: PathBuf,
+    /// The programs that it runs.
+    pub programs: Programs,
+    /// The hospitals.
+    pub sites: Vec<Site>,
+}
+
+/// One hospital with its home.
+#[derive(Clone)]
+pub struct Site {
+    /// Its name in the consortium.
+    pub name: SiteName,
+    /// The node's folder.
+    pub home: PathBuf,
+    /// Its radiographs.
+    pub dicom: PathBuf,
+}
+
+/// What a board permits, where it differs from the usual.
+#[derive(Clone, Debug)]
+pub struct PolicyWish {
+    /// `local`, `proof-of-concept`, `collaboration`.
+    pub stage: &'static str,
+    /// What may leave.
+    pub release: Vec<&'static str>,
+    /// First day, in days from today.
+    pub begins_days: i64,
+    /// Last day, in days from today.
+    pub ends_days: i64,
+}
+
+impl Default for PolicyWish {
+    fn default() -> Self {
+        Self {
+            stage: "collaboration",
+            release: vec!["update", "metrics"],
+            begins_days: -1,
+            ends_days: 30,
+        }
+    }
+}
+
+impl Consortium {
+    /// A consortium in `root` with a site for each name and folder of radiographs.
+    ///
+    /// # Errors
+    /// When the folder cannot be made.
+    pub fn new(root: &Path, programs: Programs, sites: Vec<(SiteName, PathBuf)>) -> Result<Self> {
+        std::fs::create_dir_all(root.join("logs")).with_context(|| format!("cannot make {}", root.display()))?;
+        let site = |(name, dicom): (SiteName, PathBuf)| Site {
+            home: root.join(name.as_str()),
+            name,
+            dicom,
+        };
+        Ok(Self {
+            root: root.to_owned(),
+            programs,
+            sites: sites.into_iter().map(site).collect(),
+        })
+    }
+
+    /// The aggregator's folder.
+    #[must_use]
+    pub fn aggregator_home(&self) -> PathBuf {
+        self.root.join("aggregator")
+    }
+
+    /// Where the study's plan lies.
+    #[must_use]
+    pub fn plan_file(&self) -> PathBuf {
+        self.root.join("plan.toml")
+    }
+
+    /// A program's log.
+    #[must_use]
+    pub fn log(&self, name: &str) -> PathBuf {
+        self.root.join("logs").join(format!("{name}.log"))
+    }
+
+    /// Asks the aggregator's command line.
+    ///
+    /// # Errors
+    /// When the program refuses; its own words are in the error.
+    pub async fn aggregator(&self, arguments: &[&str]) -> Result<Value> {
+        ask(&self.programs.aggregator, &self.aggregator_home(), arguments).await
+    }
+
+    /// Asks a node's command line.
+    ///
+    /// # Errors
+    /// As [`aggregator`](Self::aggregator).
+    pub async fn node(&self, site: &Site, arguments: &[&str]) -> Result<Value> {
+        ask(&self.programs.node, &site.home, arguments).await
+    }
+
+    /// Makes an aggregator that will be reached at `localhost:port`.
+    ///
+    /// # Errors
+    /// When `init` refuses.
+    pub async fn found(&self, port: u16) -> Result<()> {
+        let address = format!("localhost:{port}");
+        let arguments = [
+            "init",
+            "--consortium",
+            "snowball-test",
+            "--address",
+            &address,
+            "--name",
+            "127.0.0.1",
+        ];
+        self.aggregator(&arguments).await.map(drop)
+    }
+
+    /// Serves on `127.0.0.1:port` and waits until it listens.
+    ///
+    /// # Errors
+    /// When it ends or does not listen within ten seconds.
+    pub async fn serve(&self, port: u16, hear: &mpsc::Sender<Said>) -> Result<Running> {
+        let (home, log) = (self.aggregator_home(), self.log("aggregator"));
+        let listen = format!("127.0.0.1:{port}");
+        let program = &self.programs.aggregator;
+        let mut running = Running::start(
+            "aggregator",
+            program,
+            &home,
+            &["serve", "--listen", &listen],
+            &log,
+            hear.clone(),
+        )?;
+        for _ in 0..200 {
+            if tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_ok() {
+                return Ok(running);
+            }
+            running.check()?;
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        bail!("the aggregator does not listen; see {}", log.display())
+    }
+
+    /// Makes a site's node.
+    ///
+    /// # Errors
+    /// When `init` refuses.
+    pub async fn make_node(&self, site: &Site, threads: u32) -> Result<()> {
+        let threads = threads.to_string();
+        self.node(site, &["init", "--site", site.name.as_str(), "--threads", &threads])
+            .await
+            .map(drop)
+    }
+
+    /// Writes, signs and installs a policy as the site's board would for this one plan.
+    ///
+    /// # Errors
+    /// When a step refuses.
+    pub async fn install_policy(&self, site: &Site, plan: &StudyPlan, wish: &PolicyWish) -> Result<()> {
+        let board = self.root.join("boards").join(site.name.as_str());
+        std::fs::create_dir_all(&board)?;
+        let (key, policy) = (board.join("ethics.pem"), board.join("policy.toml"));
+        if !key.exists() {
+            self.node(site, &["policy", "key", "--out", text(&key)?]).await?;
+        }
+        std::fs::write(&policy, policy_text(&site.name, plan, wish)?)?;
+        self.node(site, &["policy", "sign", "--key", text(&key)?, text(&policy)?])
+            .await?;
+        let public = key.with_extension("pub");
+        self.node(
+            site,
+            &["policy", "install", text(&policy)?, "--ethics-key", text(&public)?],
+        )
+        .await
+        .map(drop)
+    }
+
+    /// Takes in a site's radiographs; gives the counts.
+    ///
+    /// # Errors
+    /// When `ingest` refuses.
+    pub async fn ingest(&self, site: &Site) -> Result<Value> {
+        self.node(site, &["ingest", text(&site.dicom)?]).await
+    }
+
+    /// Invitation, request and approval: the fingerprint that the node shows is the one that the coordinator compares.
+    ///
+    /// # Errors
+    /// When a step refuses or takes longer than half a minute.
+    pub async fn enrol(&self, site: &Site, hear: &mpsc::Sender<Said>) -> Result<()> {
+        let answer = self.aggregator(&["invite", "--site", site.name.as_str()]).await?;
+        let invitation = answer["invitation"]
+            .as_str()
+            .context("no invitation in the answer")?
+            .to_owned();
+        let log = self.log(&format!("{}-enroll", site.name));
+        let name = format!("{} enroll", site.name);
+        let mut request = self.start_node(&name, site, &["enroll", &invitation], &log, hear)?;
+        let mut is_approved = false;
+        for _ in 0..600 {
+            if !is_approved && let Some(short) = fingerprint(&log) {
+                let reason = "the consortium's agreement";
+                let approve = [
+                    "approve",
+                    site.name.as_str(),
+                    "--fingerprint",
+                    &short,
+                    "--reason",
+                    reason,
+                ];
+                self.aggregator(&approve).await?;
+                is_approved = true;
+            }
+            if request.has_ended() {
+                return request.check();
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        bail!("{} did not get its certificate; see {}", site.name, log.display())
+    }
+
+    /// Starts a node's command as a child.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn start_node(
+        &self,
+        name: &str,
+        site: &Site,
+        arguments: &[&str],
+        log: &Path,
+        hear: &mpsc::Sender<Said>,
+    ) -> Result<Running> {
+        Running::start(name, &self.programs.node, &site.home, arguments, log, hear.clone())
+    }
+
+    /// Starts a node's service; it ends with the study.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn run_node(&self, site: &Site, study: &str, hear: &mpsc::Sender<Said>) -> Result<Running> {
+        let name = site.name.as_str();
+        self.start_node(name, site, &["run", "--until-done", study], &self.log(name), hear)
+    }
+}
+
+/// The fingerprint that a node reads out while it enrols; the person beside it reads it from its screen, here its log.
+fn fingerprint(log: &Path) -> Option<String> {
+    let said = std::fs::read_to_string(log).ok()?;
+    said.lines()
+        .find_map(|line| Some(line.rsplit_once("coordinator: ")?.1.trim().to_owned()))
+}
+
+/// A policy as a board would write it for this one plan.
+fn policy_text(site: &SiteName, plan: &StudyPlan, wish: &PolicyWish) -> Result<String> {
+    let day = |seconds: i64| -> Result<String> {
+        Ok(jiff::Timestamp::from_second(seconds)?.strftime("%Y-%m-%d").to_string())
+    };
+    let now = clock::now();
+    let labels: Vec<String> = plan
+        .heads
+        .iter()
+        .map(|head| format!("{:?}", head.label.code()))
+        .collect();
+    Ok(format!(
+        r#"format = 1
+version = 1
+site = "{site}"
+stage = "{stage}"
+
+[approval]
+board = "Research Ethics Board of {site}"
+reference = "TEST-1"
+approved_on = {approved}
+expires_on = {expires}
+
+[purposes]
+allowed = ["{purpose}"]
+
+[studies]
+allowed = ["{study}"]
+digests = ["{digest}"]
+
+[labels]
+allowed = [{labels}]
+
+[architectures]
+allowed = ["{architecture}"]
+input_side_max = {side}
+
+[deidentification]
+profile = "radiograph-allow-list-v1"
+options = ["retain-patient-characteristics"]
+
+[cohort]
+training_patients_min = 20
+cell_min = 3
+
+[release]
+allowed = [{release}]
+
+[limits]
+bytes_per_round_max = 16777216
+rounds_max = {rounds}
+
+[privacy]
+mechanism = "none"
+"#,
+        stage = wish.stage,
+        release = wish
+            .release
+            .iter()
+            .map(|kind| format!("{kind:?}"))
+            .collect::<Vec<_>>()
+            .join(", "),
+        approved = day(now + wish.begins_days * 86_400)?,
+        expires = day(now + wish.ends_days * 86_400)?,
+        purpose = plan.purpose,
+        study = plan.study,
+        digest = plan.digest(),
+        labels = labels.join(", "),
+        architecture = plan.network.architecture.code(),
+        side = plan.network.input_side,
+        rounds = plan.rounds.count,
+    ))
+}
+
+/// A port that was free a moment ago.
+///
+/// # Errors
+/// When loopback has none.
+pub fn free_port() -> Result<u16> {
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).context("no free port on loopback")?;
+    Ok(listener.local_addr()?.port())
+}
+
+/// A path as an argument.
+///
+/// # Errors
+/// When it is not UTF-8.
+pub fn text(path: &Path) -> Result<&str> {
+    path.to_str()
+        .with_context(|| format!("{} is not UTF-8", path.display()))
+}

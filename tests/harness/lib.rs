@@ -1,0 +1,12 @@
+//! A consortium on this machine, out of the real programs: separate processes, real TLS, real files.
+//!
+//! The demo and the stories use it alike. It drives the programs by their command lines, as people do, and links neither of
+//! them. Start at [`Consortium`].
+
+mod children;
+mod consortium;
+mod programs;
+
+pub use children::{Running, Said};
+pub use consortium::{Consortium, PolicyWish, Site, free_port, text};
+pub use programs::{Programs, ask, run};

@@ -1,0 +1,86 @@
+//! A whole study on phantoms: rounds, metrics, a signed release that verifies and that PyTorch opens.
+
+use std::path::Path;
+
+use snowball_tests::run;
+
+use crate::stage::{Stage, ended};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_study_ends_in_a_release_that_opens_in_pytorch() {
+    let stage = Stage::set_with(2, 3, 80, 0.0, |plan| plan.local.steps = 10).await;
+    stage.settle().await;
+    stage.start_study().await;
+    let mut nodes = stage.run_nodes();
+    let status = stage.wait_for_review().await;
+    let release = stage.release().await;
+    ended(&mut nodes).await;
+
+    let rounds = status["rounds"].as_array().unwrap();
+    assert_eq!(rounds.len(), 3);
+    let loss = |round: &serde_json::Value| round["training_loss"].as_f64().unwrap();
+    assert!(
+        loss(&rounds[2]) < loss(&rounds[0]),
+        "the loss falls: {} to {}",
+        loss(&rounds[0]),
+        loss(&rounds[2])
+    );
+    assert!(
+        rounds[1]["metrics"].is_array() || rounds[1]["metrics"].is_object(),
+        "{}",
+        rounds[1]["metrics"]
+    );
+
+    let home = stage.consortium.aggregator_home();
+    let program = &stage.consortium.programs.aggregator;
+    let output = run(program, &home, &["release", "verify", release.to_str().unwrap()])
+        .await
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let model = release.join("model.safetensors");
+    let mut bytes = std::fs::read(&model).unwrap();
+    let last = bytes.len() - 1;
+    bytes[last] ^= 1;
+    std::fs::write(&model, &bytes).unwrap();
+    let output = run(program, &home, &["release", "verify", release.to_str().unwrap()])
+        .await
+        .unwrap();
+    assert_eq!(output.status.code(), Some(3), "an altered model does not verify");
+    bytes[last] ^= 1;
+    std::fs::write(&model, &bytes).unwrap();
+
+    for site in &stage.consortium.sites {
+        let plan = stage.consortium.plan_file();
+        let arguments = ["evaluate", "--plan", plan.to_str().unwrap(), "--model", "federated"];
+        let evaluation = stage.consortium.node(site, &arguments).await.unwrap();
+        assert!(evaluation["images"].as_u64().unwrap() > 0);
+    }
+    opens_in_pytorch(&model);
+}
+
+/// PyTorch loads the file and finds finite weights under the layout's names.
+fn opens_in_pytorch(model: &Path) {
+    let script = r#"
+import sys
+try:
+    import torch, safetensors.torch
+except ImportError as missing:
+    print("skipped:", missing); sys.exit(0)
+state = safetensors.torch.load_file(sys.argv[1])
+assert all(torch.isfinite(value).all() for value in state.values())
+assert any(name.startswith("heads.body_part.") for name in state), list(state)[:5]
+print("opened", len(state), "tensors,", sum(value.numel() for value in state.values()), "parameters")
+"#;
+    match std::process::Command::new("python3")
+        .arg("-c")
+        .arg(script)
+        .arg(model)
+        .output()
+    {
+        Ok(output) => {
+            eprintln!("PyTorch: {}", String::from_utf8_lossy(&output.stdout).trim());
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        }
+        Err(fault) => eprintln!("skipped: no python3 ({fault})"),
+    }
+}

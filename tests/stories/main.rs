@@ -1,0 +1,13 @@
+//! The stories: whole programs, real TLS, real files. One file a story; `stage` holds what they share.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod capture;
+mod hostile_files;
+mod join;
+mod killed;
+mod learning;
+mod one_hot;
+mod policy;
+mod stage;
+mod tampered;
+mod wrong_certificate;
