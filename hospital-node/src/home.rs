@@ -153,10 +153,10 @@ impl Home {
         SigningKey::from_pem(&self.read_text(&path)?).with_context(|| format!("{} is no key", path.display()))
     }
 
-    /// Opens the ledger for writing; only one process can.
+    /// Opens the ledger for writing. The service and the command line share it, append by append.
     pub fn open_ledger(&self, config: &NodeConfig) -> Result<SharedLedger> {
-        let ledger =
-            Ledger::open(&self.ledger(), config.site.as_str(), self.ledger_key()?).context("cannot open the ledger")?;
+        let ledger = Ledger::open_shared(&self.ledger(), config.site.as_str(), self.ledger_key()?)
+            .context("cannot open the ledger")?;
         Ok(Arc::new(Mutex::new(ledger)))
     }
 

@@ -133,3 +133,58 @@ pub fn run() -> ExitCode {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn every_command_in_the_documents_and_the_help_is_one_that_this_program_takes() {
+        let documents = [
+            include_str!("../../docs/operating.md"),
+            include_str!("../../../README.md"),
+            include_str!("../../../policies/README.md"),
+        ];
+        let mut samples: Vec<String> = documents
+            .iter()
+            .flat_map(|text| text.lines())
+            .filter_map(sample)
+            .collect();
+        assert!(samples.len() >= 15, "{samples:?}");
+        help_samples(&Arguments::command(), &mut samples);
+        for line in &samples {
+            let parsed = Arguments::try_parse_from(line.split_whitespace());
+            assert!(
+                parsed.is_ok(),
+                "{line}: {}",
+                parsed.err().map(|fault| fault.to_string()).unwrap_or_default()
+            );
+        }
+    }
+
+    /// An indented line that begins with the program's name, with values where the text stands for something.
+    fn sample(line: &str) -> Option<String> {
+        let command = line.strip_prefix("    ")?.trim_start_matches("$ ");
+        command
+            .starts_with("hospital-node ")
+            .then(|| fill(command.split('#').next().unwrap_or_default()))
+    }
+
+    fn fill(command: &str) -> String {
+        command
+            .replace("sha256:...", &snowball_protocol::Sha256Digest::of(b"").to_string())
+            .trim_end_matches('&')
+            .to_owned()
+    }
+
+    fn help_samples(command: &clap::Command, samples: &mut Vec<String>) {
+        for text in [command.get_after_help(), command.get_about()].into_iter().flatten() {
+            if let Some((_, example)) = text.to_string().split_once("Example: ") {
+                samples.push(fill(example.split("   (").next().unwrap_or_default()));
+            }
+        }
+        command.get_subcommands().for_each(|inner| help_samples(inner, samples));
+    }
+}

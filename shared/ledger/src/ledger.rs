@@ -21,8 +21,10 @@ use crate::{
 /// A process that was just killed may hold its lock for a moment, and so may a check: so often, so long apart.
 const LOCK_TRIES: u32 = 40;
 const LOCK_PAUSE: Duration = Duration::from_millis(25);
+/// Writers that share a ledger wait for each other's append, and for the check that a newly started one makes.
+const SHARED_LOCK_TRIES: u32 = 1200;
 
-/// An open ledger. There is one at a time for a folder; the lock ends with the process, however it ends.
+/// An open ledger. The lock ends with the process, however it ends.
 #[derive(Debug)]
 pub struct Ledger {
     folder: PathBuf,
@@ -31,6 +33,8 @@ pub struct Ledger {
     standing: Standing,
     /// A write failed half-way and may have left bytes after the acknowledged ones.
     unsettled: bool,
+    /// The lock is held for each append only.
+    shared: bool,
 }
 
 impl Ledger {
@@ -41,6 +45,20 @@ impl Ledger {
     /// [`LedgerError::InUse`] when another process has it open; [`LedgerError::Broken`] when it does not verify: then
     /// nothing is changed, and nothing is ever appended to it.
     pub fn open(dir: &Path, owner: &str, key: SigningKey) -> Result<Self, LedgerError> {
+        Self::open_with(dir, owner, key, false)
+    }
+
+    /// Opens it as [`open`](Self::open) does, and lets other processes of the same owner write between this one's
+    /// appends: a service and its command line keep one ledger. Whoever finds that it grew checks it again from the
+    /// start before going on.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), when another process does not share it.
+    pub fn open_shared(dir: &Path, owner: &str, key: SigningKey) -> Result<Self, LedgerError> {
+        Self::open_with(dir, owner, key, true)
+    }
+
+    fn open_with(dir: &Path, owner: &str, key: SigningKey, shared: bool) -> Result<Self, LedgerError> {
         if !is_owner(owner) {
             return Err(LedgerError::OwnerMalformed);
         }
@@ -52,14 +70,18 @@ impl Ledger {
             .create(true)
             .open(&path)
             .map_err(LedgerError::io("open", &path))?;
-        lock(&file, dir)?;
+        lock(&file, dir, if shared { SHARED_LOCK_TRIES } else { LOCK_TRIES })?;
         let standing = recover(dir, &file, owner, &key)?;
+        if shared {
+            file.unlock().map_err(|fault| lock_failed(fault, dir))?;
+        }
         Ok(Self {
             folder: dir.to_owned(),
             file,
             key,
             standing,
             unsettled: false,
+            shared,
         })
     }
 
@@ -82,6 +104,28 @@ impl Ledger {
         if entries.is_empty() {
             return Ok(Vec::new());
         }
+        if !self.shared {
+            return self.append_locked(now, entries);
+        }
+        lock(&self.file, &self.folder, SHARED_LOCK_TRIES)?;
+        let outcome = self.catch_up().and_then(|()| self.append_locked(now, entries));
+        self.file.unlock().map_err(|fault| lock_failed(fault, &self.folder))?;
+        outcome
+    }
+
+    /// Takes up what another process wrote since this one last looked.
+    fn catch_up(&mut self) -> Result<(), LedgerError> {
+        let records = self.folder.join(RECORDS_FILE);
+        let bytes = self.file.metadata().map_err(LedgerError::io("read", &records))?.len();
+        if bytes != self.standing.bytes {
+            let owner = self.standing.head.owner.clone();
+            self.standing = recover(&self.folder, &self.file, &owner, &self.key)?;
+            self.unsettled = false;
+        }
+        Ok(())
+    }
+
+    fn append_locked(&mut self, now: UnixSeconds, entries: Vec<Entry>) -> Result<Vec<Record>, LedgerError> {
         self.settle()?;
         let mut head = self.standing.head.clone();
         let mut bytes = Vec::new();
@@ -153,11 +197,11 @@ impl Ledger {
     }
 }
 
-fn lock(file: &File, folder: &Path) -> Result<(), LedgerError> {
+fn lock(file: &File, folder: &Path, tries: u32) -> Result<(), LedgerError> {
     for attempt in 1.. {
         match file.try_lock() {
             Ok(()) => break,
-            Err(TryLockError::WouldBlock) if attempt < LOCK_TRIES => thread::sleep(LOCK_PAUSE),
+            Err(TryLockError::WouldBlock) if attempt < tries => thread::sleep(LOCK_PAUSE),
             Err(TryLockError::WouldBlock) => {
                 return Err(LedgerError::InUse {
                     folder: folder.to_owned(),
@@ -171,4 +215,27 @@ fn lock(file: &File, folder: &Path) -> Result<(), LedgerError> {
 
 fn lock_failed(fault: io::Error, folder: &Path) -> LedgerError {
     LedgerError::io("lock", folder.join(RECORDS_FILE))(fault)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn writers_that_share_a_ledger_take_turns() {
+        let folder = std::env::temp_dir().join(format!("snowball-shared-ledger-{}", std::process::id()));
+        let key = SigningKey::generate().unwrap();
+        let open = || Ledger::open_shared(&folder, "north", key.clone()).unwrap();
+        let (mut service, mut command) = (open(), open());
+        let entry = |bytes| Entry::UnfinishedWriteRemoved { bytes };
+        for turn in 0..5 {
+            service.append(turn, entry(1)).unwrap();
+            command.append_all(turn, vec![entry(2), entry(3)]).unwrap();
+            command.append(turn, entry(4)).unwrap();
+        }
+        assert_eq!(service.append(9, entry(5)).unwrap().index, 20);
+        let verified = crate::verify(&folder, &key.verifying_key()).unwrap();
+        assert_eq!(verified.entries, 21);
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
 }

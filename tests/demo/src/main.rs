@@ -45,7 +45,12 @@ pub struct Arguments {
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    // `cargo demo --quick` and `cargo demo -- --quick` mean the same.
+    let words: Vec<_> = std::env::args_os().collect();
+    let is_separator = words.get(1).is_some_and(|word| word == "--");
+    let arguments = Arguments::parse_from(
+        words.into_iter().enumerate().filter(|(position, _)| *position != 1 || !is_separator).map(|(_, word)| word),
+    );
     match perform(&arguments) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(1),

@@ -79,7 +79,9 @@ pub fn draft(order: &Order, site: &Site, longest_side: u32) -> Draft {
         .choose(random)
         .copied()
         .unwrap_or(Syntax::ExplicitLittle);
-    let source: String = plain(&site.name).to_uppercase().chars().take(16).collect();
+    // Unlike the site's name in any case, so that a search for it finds only leaks.
+    let initials: String = plain(&site.name).to_uppercase().chars().take(6).collect();
+    let source = format!("{}_SCU1", initials.replace('-', "_"));
     header.form.list("SourceApplicationEntityTitle", &source);
     let mut envelope = Envelope::new(syntax, header.class, &header.instance, &source);
     let family = plain(&order.patient.family);

@@ -186,8 +186,9 @@ fn nested(form: &mut Form, order: &Order, site: &Site, traits: &mut Vec<String>,
             &format!("SPS{:06}", order.study.request % 1_000_000),
         );
         if random.random_bool(0.5) {
-            let text = format!("{} vu par {}", patient.family, site.staff[0].replace('^', " "));
-            item.free(tags::REQUESTED_PROCEDURE_DESCRIPTION, &text, &[&patient.family]);
+            let reader = site.staff[0].split('^').next().unwrap_or_default();
+            let text = format!("{} vu par {reader}", patient.family);
+            item.free(tags::REQUESTED_PROCEDURE_DESCRIPTION, &text, &[&patient.family, reader]);
         }
         form.item(tags::REQUEST_ATTRIBUTES_SEQUENCE, item);
     }
@@ -293,12 +294,13 @@ fn comments(form: &mut Form, order: &Order, random: &mut ChaCha8Rng) {
         );
     }
     if random.random_bool(0.15) {
-        let text = format!(
-            "douleur; appeler {} au {}",
-            order.study.physician.replace('^', " "),
-            patient.telephone
+        let physician = order.study.physician.split('^').next().unwrap_or_default();
+        let text = format!("douleur; appeler {physician} au {}", patient.telephone);
+        form.free(
+            tags::ADDITIONAL_PATIENT_HISTORY,
+            &text,
+            &[physician, &patient.telephone],
         );
-        form.free(tags::ADDITIONAL_PATIENT_HISTORY, &text, &[&patient.telephone]);
     }
 }
 

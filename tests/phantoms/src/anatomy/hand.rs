@@ -112,6 +112,7 @@ pub fn build(body: &mut Body, random: &mut ChaCha8Rng, field: Field) -> Frame {
 }
 
 /// One digit with its growth plates: at the head of metacarpals two to five, at the base of all else.
+// Each argument is one fact of the digit or of the pose; a struct would only rename them.
 #[allow(clippy::too_many_arguments)]
 fn ray(
     body: &mut Body,
