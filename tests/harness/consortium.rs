@@ -310,20 +310,21 @@ profile = "radiograph-allow-list-v1"
 options = ["retain-patient-characteristics"]
 
 [cohort]
-training_patients_min = 20
+training_patients_min = 5
 cell_min = 3
 
 [release]
 allowed = [{release}]
 
 [limits]
-bytes_per_round_max = 16777216
+bytes_per_round_max = {bytes}
 rounds_max = {rounds}
 
 [privacy]
 mechanism = "none"
 "#,
         stage = wish.stage,
+        bytes = if wish.release.is_empty() { 0 } else { 16_777_216 },
         release = wish
             .release
             .iter()

@@ -33,28 +33,34 @@ async fn a_study_ends_in_a_release_that_opens_in_pytorch() {
 
     let home = stage.consortium.aggregator_home();
     let program = &stage.consortium.programs.aggregator;
-    let output = run(program, &home, &["release", "verify", release.to_str().unwrap()])
-        .await
-        .unwrap();
+    let key = home.join("ledger.pub");
+    let verify = [
+        "release",
+        "verify",
+        release.to_str().unwrap(),
+        "--key",
+        key.to_str().unwrap(),
+    ];
+    let output = run(program, &home, &verify).await.unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let model = release.join("model.safetensors");
     let mut bytes = std::fs::read(&model).unwrap();
     let last = bytes.len() - 1;
     bytes[last] ^= 1;
     std::fs::write(&model, &bytes).unwrap();
-    let output = run(program, &home, &["release", "verify", release.to_str().unwrap()])
-        .await
-        .unwrap();
+    let output = run(program, &home, &verify).await.unwrap();
     assert_eq!(output.status.code(), Some(3), "an altered model does not verify");
     bytes[last] ^= 1;
     std::fs::write(&model, &bytes).unwrap();
 
+    let mut tested = 0;
     for site in &stage.consortium.sites {
         let plan = stage.consortium.plan_file();
         let arguments = ["evaluate", "--plan", plan.to_str().unwrap(), "--model", "federated"];
         let evaluation = stage.consortium.node(site, &arguments).await.unwrap();
-        assert!(evaluation["images"].as_u64().unwrap() > 0);
+        tested += evaluation["images"].as_u64().unwrap();
     }
+    assert!(tested > 0, "some patients are for testing");
     opens_in_pytorch(&model);
 }
 

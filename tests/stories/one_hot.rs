@@ -8,7 +8,7 @@ use snowball_egress::{
 use snowball_layout::Layout;
 use snowball_protocol::{
     Attempt, ProblemCode, RoundNumber, Sha256Digest,
-    session::{JoinRequest, ModelReference, Task},
+    session::{JoinRequest, ModelReference, PhaseName, StudySummary, Task},
     update::{Encoding, UpdateHeader, UploadState},
 };
 use snowball_service::tls;
@@ -35,6 +35,18 @@ impl Peer {
             transport: Transport::new(&settings, client).unwrap(),
             position,
         }
+    }
+
+    /// The server notices within a moment what the coordinator's command wrote.
+    async fn until_open(&self) {
+        for _ in 0..100 {
+            let studies: Vec<StudySummary> = self.transport.get("v1/studies").await.unwrap();
+            if studies.iter().any(|study| study.phase == PhaseName::Recruiting) {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+        panic!("the study did not open");
     }
 
     async fn join(&self, stage: &Stage, layout: &Layout) {
@@ -119,6 +131,7 @@ async fn each_site_counts_once_whatever_is_lost_or_replayed() {
         peers.push(Peer::of(&stage, site, position));
     }
     stage.start_study().await;
+    peers[0].until_open().await;
     for peer in &peers {
         peer.join(&stage, &layout).await;
     }

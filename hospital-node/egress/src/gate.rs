@@ -99,9 +99,12 @@ pub(crate) fn ask(
             remedy: "report this: it must never happen".to_owned(),
             public_words,
         }),
-        (Decision::Deny { clause, reason, remedy }, _) => {
-            Err(EgressError::Denied { clause, reason, remedy, public_words })
-        }
+        (Decision::Deny { clause, reason, remedy }, _) => Err(EgressError::Denied {
+            clause,
+            reason,
+            remedy,
+            public_words,
+        }),
     }
 }
 

@@ -49,7 +49,11 @@ fn main() -> ExitCode {
     let words: Vec<_> = std::env::args_os().collect();
     let is_separator = words.get(1).is_some_and(|word| word == "--");
     let arguments = Arguments::parse_from(
-        words.into_iter().enumerate().filter(|(position, _)| *position != 1 || !is_separator).map(|(_, word)| word),
+        words
+            .into_iter()
+            .enumerate()
+            .filter(|(position, _)| *position != 1 || !is_separator)
+            .map(|(_, word)| word),
     );
     match perform(&arguments) {
         Ok(true) => ExitCode::SUCCESS,

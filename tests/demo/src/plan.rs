@@ -23,8 +23,8 @@ pub fn plan(size: Size, sites: u32, rounds: Option<u32>, seed: u64) -> StudyPlan
     // Measured on the shared radiographs: many small steps beat few large ones, and 32 to 48 pixels are enough for these
     // labels. A step costs about a millisecond a picture and core at 32 pixels, two at 48.
     let (input_side, steps, batch_size, count) = match size {
-        Size::Quick => (32, 30, 16, 10),
-        Size::Usual => (48, 60, 16, 12),
+        Size::Quick => (32, 20, 16, 14),
+        Size::Usual => (48, 40, 16, 18),
         Size::Real => (48, 100, 16, 12),
     };
     let classes = |label: LabelName, weight: f64| Head {
