@@ -242,7 +242,6 @@ pub fn phantoms(root: &Path, hospitals: u32, images: u64, hostile_fraction: f64)
         images_per_hospital: images,
         hostile_fraction,
         longest_side: 96,
-        ..Phantoms::default()
     };
     snowball_phantoms::write(&request, &root.join("radiographs"), &|_, _| {}).unwrap()
 }

@@ -43,6 +43,8 @@ pub struct Upload {
 
 /// Where an update stands.
 #[derive(Clone, PartialEq, Debug)]
+// One lives at a time, so a box would save nothing.
+#[allow(clippy::large_enum_variant)]
 pub enum UploadState {
     /// Bytes are missing, or were not checked yet.
     Uploading,

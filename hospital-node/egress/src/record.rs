@@ -5,7 +5,7 @@ use snowball_protocol::{RoundNumber, Sha256Digest, StudyPlan, evaluation::Evalua
 
 use crate::{door::Door, error::EgressError, filter::Encoded, gate::EgressPermit, outbox::Outbox};
 
-/// An update that the ledger holds: the only thing that [`send`](crate::send) takes.
+/// An update that the ledger holds: the only thing that can be sent.
 pub struct ApprovedUpdate {
     pub(crate) header: UpdateHeader,
     pub(crate) bytes: Vec<u8>,

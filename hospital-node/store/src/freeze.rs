@@ -126,7 +126,7 @@ impl Store {
         }
         let _freezing = self.freezing()?;
         self.lock().commit(&self.packs)?;
-        let mut facts = self.read(|connection| fact::all(connection))?;
+        let mut facts = self.read(fact::all)?;
         leave_out_small_classes(&mut facts, request);
         facts.retain(|fact| {
             request.labels.is_empty() || request.labels.iter().any(|label| is_known(&fact.labels, *label))
@@ -414,11 +414,7 @@ mod tests {
         assert_eq!(sum, frozen.training.radiographs);
         assert!(frozen.class_cells_min() > 0);
         let square = store
-            .square(
-                &store.read(|connection| fact::all(connection)).unwrap()[7],
-                Preprocessing::LetterboxV1,
-                16,
-            )
+            .square(&store.read(fact::all).unwrap()[7], Preprocessing::LetterboxV1, 16)
             .unwrap();
         assert_eq!(shard.square(7), square);
     }

@@ -118,7 +118,7 @@ impl Store {
     /// # Errors
     /// When the database cannot be read.
     pub fn count(&self) -> Result<u64, StoreError> {
-        self.read(|connection| fact::count(connection))
+        self.read(fact::count)
     }
 
     /// The kept picture of one radiograph, full depth; `None` where there is no such radiograph.
@@ -136,7 +136,7 @@ impl Store {
     /// When the database cannot be read.
     pub fn damaged(&self) -> Result<u64, StoreError> {
         use rayon::prelude::*;
-        let facts = self.read(|connection| fact::all(connection))?;
+        let facts = self.read(fact::all)?;
         Ok(facts
             .par_iter()
             .filter(|fact| fact.master(&self.packs).is_err())
@@ -145,8 +145,7 @@ impl Store {
 
     /// What a crash may leave: erasures that were decided but not done, quarantined files that were let go.
     fn recover(&self) -> Result<(), StoreError> {
-        self.packs
-            .check_last(self.read(|connection| writer::last_pack(connection))?)?;
+        self.packs.check_last(self.read(writer::last_pack)?)?;
         self.finish_erasures()?;
         self.sweep_quarantine()
     }

@@ -18,7 +18,7 @@ use crate::StoreError;
 pub(crate) const PACK_BYTES_MAX: u64 = 4 << 30;
 /// Packs kept open at once.
 const OPEN_MAX: usize = 64;
-const ZEROS: [u8; 65536] = [0; 65536];
+static ZEROS: [u8; 65536] = [0; 65536];
 
 /// Where something lies.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

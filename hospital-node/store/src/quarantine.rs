@@ -282,7 +282,7 @@ fn held_from(row: &Row<'_>, folder: &Path) -> rusqlite::Result<Option<HeldFile>>
         "released" => HeldState::Released,
         _ => HeldState::Discarded,
     };
-    Ok(seen::reason_from(row.get_ref(1)?.as_str()?)
+    seen::reason_from(row.get_ref(1)?.as_str()?)
         .map(|reason| -> rusqlite::Result<HeldFile> {
             Ok(HeldFile {
                 digest,
@@ -294,7 +294,7 @@ fn held_from(row: &Row<'_>, folder: &Path) -> rusqlite::Result<Option<HeldFile>>
                 path: row.get::<_, bool>(6)?.then(|| copy_path(folder, &digest)),
             })
         })
-        .transpose()?)
+        .transpose()
 }
 
 #[cfg(test)]

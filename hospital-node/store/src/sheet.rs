@@ -77,11 +77,7 @@ impl Store {
                 what: "a contact sheet has 1 to 400 pictures of 1 to 512 pixels a side",
             });
         }
-        let chosen = choose(
-            self.read(|connection| fact::all(connection))?,
-            places as usize,
-            request.seed,
-        );
+        let chosen = choose(self.read(fact::all)?, places as usize, request.seed);
         let squares: Vec<Vec<u16>> = chosen
             .par_iter()
             .map(|fact| self.square(fact, Preprocessing::LetterboxV1, request.side))

@@ -47,15 +47,12 @@ impl Place {
                 "this trainer is built for CPUs only",
                 "install the trainer built with --features wgpu, or train on the CPU",
             )),
-            DeviceChoice::Gpu => adapters()
-                .into_iter()
-                .find(|place| probe::is_sound(place))
-                .ok_or_else(|| {
-                    Failure::new(
-                        "no GPU passed the probe",
-                        "run snowball-trainer probe to see why; check the driver, or train on the CPU",
-                    )
-                }),
+            DeviceChoice::Gpu => adapters().into_iter().find(probe::is_sound).ok_or_else(|| {
+                Failure::new(
+                    "no GPU passed the probe",
+                    "run snowball-trainer probe to see why; check the driver, or train on the CPU",
+                )
+            }),
         }
     }
 }

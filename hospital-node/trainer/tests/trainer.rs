@@ -40,8 +40,8 @@ fn picture(body_part: BodyPart, age: f32, number: usize) -> Vec<u16> {
     let shift = number * 7 % 5;
     let ground = 6_000 + (age * 250.0) as u16;
     let bright = |row: usize, column: usize| match body_part {
-        BodyPart::Chest => (row + shift) / 4 % 2 == 0,
-        BodyPart::Hand => (column + shift) / 4 % 2 == 0,
+        BodyPart::Chest => ((row + shift) / 4).is_multiple_of(2),
+        BodyPart::Hand => ((column + shift) / 4).is_multiple_of(2),
         _ => (row.abs_diff(14 + shift / 2)).pow(2) + (column.abs_diff(15)).pow(2) < 64,
     };
     (0..SIDE * SIDE)

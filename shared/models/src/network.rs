@@ -29,6 +29,8 @@ struct Body {
     heads: Vec<Linear>,
 }
 
+// A program holds one network, so a box would save nothing.
+#[allow(clippy::large_enum_variant)]
 #[derive(Module, Debug)]
 enum Trunk {
     Small(Small),

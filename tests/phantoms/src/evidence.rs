@@ -183,7 +183,8 @@ fn view(
             item.text(tags::CODE_MEANING, meaning);
             form.item(tags::VIEW_CODE_SEQUENCE, item);
         }
-        0..65 => series.push(
+        // An oblique view has no code, so its share of draws goes to the description.
+        40..65 => series.push(
             match view {
                 View::Lateral if is_french => "PROFIL",
                 View::Lateral => "LATERAL",

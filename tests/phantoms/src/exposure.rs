@@ -77,7 +77,7 @@ pub fn expose(examination: &Examination, vendor: &Vendor, longest_side: u32, ran
 fn handle(examination: &Examination, vendor: &Vendor, random: &mut ChaCha8Rng) -> Handling {
     let marker = random
         .random_bool(0.6)
-        .then(|| match (examination.side, vendor.is_french) {
+        .then_some(match (examination.side, vendor.is_french) {
             (Laterality::Left, true) => "G",
             (Laterality::Right, true) => "D",
             (Laterality::Left, false) => "L",

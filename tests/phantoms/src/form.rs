@@ -131,7 +131,7 @@ fn vr_of(tag: Tag) -> VR {
 fn path_of(tag: Tag) -> String {
     let keyword = StandardDataDictionary.by_tag(tag).map(|entry| entry.alias().to_owned());
     match keyword {
-        Some(keyword) if tag.group() % 2 == 0 && tag.group() & 0xff00 != 0x6000 => keyword,
+        Some(keyword) if tag.group().is_multiple_of(2) && tag.group() & 0xff00 != 0x6000 => keyword,
         _ => format!("({:04x},{:04x})", tag.group(), tag.element()),
     }
 }

@@ -205,7 +205,7 @@ fn weighted(mix: &[u32; 11], random: &mut ChaCha8Rng) -> BodyPart {
 fn one_view(part: BodyPart, taken: &[View], random: &mut ChaCha8Rng) -> Option<View> {
     let is_frontal = |view: &View| matches!(view, View::AnteroPosterior | View::PosteroAnterior);
     let free: Vec<(View, f32)> = (views(part).iter().copied())
-        .filter(|(view, _)| !taken.contains(view) && !(is_frontal(view) && taken.iter().any(is_frontal)))
+        .filter(|(view, _)| !(taken.contains(view) || is_frontal(view) && taken.iter().any(is_frontal)))
         .collect();
     let mut draw = random.random::<f32>() * free.iter().map(|(_, share)| share).sum::<f32>();
     for (view, share) in &free {

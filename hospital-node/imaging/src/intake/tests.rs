@@ -136,7 +136,8 @@ fn harmless_faults_are_tolerated() {
 
 #[test]
 fn each_fault_has_its_reason() {
-    let cases: [(u16, u16, &'static [u8; 2], &[u8], IntakeReason); 12] = [
+    type Case<'a> = (u16, u16, &'static [u8; 2], &'a [u8], IntakeReason);
+    let cases: [Case<'_>; 12] = [
         (
             0x0008,
             0x0016,

@@ -117,7 +117,7 @@ fn a_patient_stays_in_the_part_that_was_decided_first() {
     let store = Store::open(folder.path()).unwrap();
     let second = Sample::new(1, 2).radiograph();
     store.add(&second).unwrap();
-    let facts = store.read(|connection| crate::fact::all(connection)).unwrap();
+    let facts = store.read(crate::fact::all).unwrap();
     assert_eq!(facts.iter().map(|fact| fact.part).collect::<Vec<_>>(), [other, other]);
 }
 

@@ -100,7 +100,7 @@ impl StudyPlan {
             "must be from 32 to 2048",
         );
         faults.unless(
-            (8..=512).contains(&network.width) && network.width % 8 == 0,
+            (8..=512).contains(&network.width) && network.width.is_multiple_of(8),
             "network.width",
             "must be a multiple of 8 from 8 to 512",
         );

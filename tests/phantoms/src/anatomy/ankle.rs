@@ -10,8 +10,11 @@ use crate::{
     space::{Frame, p},
 };
 
+/// Base, head, lengths of the phalanges, girth.
+type Toe = ([f32; 3], [f32; 3], [f32; 3], f32);
+
 /// Base and head of the metatarsals, lengths of the phalanges, girth. x is outward from the second ray.
-const RAYS: [([f32; 3], [f32; 3], [f32; 3], f32); 5] = [
+const RAYS: [Toe; 5] = [
     ([-1.7, 5.4, -4.6], [-2.6, 11.4, -6.3], [3.1, 0.0, 2.2], 1.45),
     ([-0.4, 5.2, -3.9], [-0.6, 12.2, -6.2], [2.6, 1.3, 0.9], 0.95),
     ([0.6, 4.9, -4.1], [0.9, 11.7, -6.2], [2.4, 1.1, 0.9], 0.9),

@@ -277,7 +277,7 @@ fn forearm(body: &mut Body, soft: &mut Vec<Shape>) {
     }
     body.shaft_with(
         p(ux, -0.1, top - 0.1),
-        p(o * -1.0, -0.1, -16.0),
+        p(-o, -0.1, -16.0),
         [0.62, 0.5, 0.62],
         0.22,
         ends,
