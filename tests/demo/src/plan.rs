@@ -25,7 +25,7 @@ pub fn plan(size: Size, sites: u32, rounds: Option<u32>, seed: u64) -> StudyPlan
     let (input_side, steps, batch_size, count) = match size {
         Size::Quick => (32, 20, 16, 14),
         Size::Usual => (48, 40, 16, 18),
-        Size::Real => (48, 100, 16, 12),
+        Size::Real => (48, 80, 16, 20),
     };
     let classes = |label: LabelName, weight: f64| Head {
         kind: HeadKind::Classes(label.codes().into_iter().map(str::to_owned).collect()),
@@ -44,20 +44,20 @@ pub fn plan(size: Size, sites: u32, rounds: Option<u32>, seed: u64) -> StudyPlan
             width: 16,
         },
         heads: vec![
-            classes(LabelName::BodyPart, 1.0),
+            classes(LabelName::BodyPart, 1.5),
             classes(LabelName::View, 1.0),
             classes(LabelName::Sex, 0.25),
             Head {
                 label: LabelName::Age,
                 kind: HeadKind::Regression { unit: 100.0 },
-                weight: 2.0,
+                weight: 2.5,
             },
         ],
         preprocessing: Preprocessing::LetterboxV1,
         augmentation: Augmentation::XrLightV1,
         optimiser: Optimiser {
             rule: OptimiserRule::Adamw,
-            learning_rate: 4e-3,
+            learning_rate: 3e-3,
             weight_decay: 0.05,
             schedule: Schedule::Cosine { warmup_fraction: 0.05 },
             gradient_norm_max: Some(1.0),

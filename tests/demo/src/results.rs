@@ -33,7 +33,7 @@ pub struct SiteResult {
     pub training: u64,
     pub validation: u64,
     pub testing: u64,
-    /// The federated model on its testing patients.
+    /// The federated model on its held-out patients, validation and testing: nothing was fitted to them or chosen by them.
     pub federated: Option<Evaluation>,
     /// The model that it trained alone, on the same patients.
     pub alone: Option<Evaluation>,
@@ -105,7 +105,7 @@ impl Results {
         curve
     }
 
-    /// The federated model on the testing patients of all sites together.
+    /// The federated model on the held-out patients of all sites together.
     pub fn federated(&self) -> Option<Quality> {
         let parts: Vec<&Evaluation> = self.sites.iter().filter_map(|site| site.federated.as_ref()).collect();
         Evaluation::pooled(parts).as_ref().map(Quality::of)

@@ -212,7 +212,7 @@ fn pooled(status: &Value) -> Option<Quality> {
     Evaluation::pooled(&parts).as_ref().map(Quality::of)
 }
 
-/// Each site alone and federated, on the same testing patients; all sites at once.
+/// Each site alone and federated, on the same held-out patients; all sites at once.
 async fn compare(consortium: &Consortium, results: &mut Results) -> Result<()> {
     let plan_file = consortium.plan_file();
     let plan_file = text(&plan_file)?;
@@ -224,20 +224,13 @@ async fn compare(consortium: &Consortium, results: &mut Results) -> Result<()> {
                 &["contact-sheet", "--out", text(&sheet)?, "--columns", "8", "--rows", "3"],
             )
             .await?;
-        let federated = consortium
-            .node(
-                site,
-                &[
-                    "evaluate",
-                    "--plan",
-                    plan_file,
-                    "--model",
-                    "federated",
-                    "--part",
-                    "testing",
-                ],
-            )
-            .await?;
+        let mut federated = Vec::new();
+        for part in ["validation", "testing"] {
+            let words = ["evaluate", "--plan", plan_file, "--model", "federated", "--part", part];
+            federated.push(serde_json::from_value::<Evaluation>(
+                consortium.node(site, &words).await?,
+            )?);
+        }
         let alone = consortium
             .node(site, &["pretrain", "--local", "--plan", plan_file])
             .await?;
@@ -246,11 +239,15 @@ async fn compare(consortium: &Consortium, results: &mut Results) -> Result<()> {
     });
     let done = futures_util::future::join_all(work).await;
     for (site, outcome) in results.sites.iter_mut().zip(done) {
-        let (sheet, drawn, federated, alone, explained): (PathBuf, Value, Value, Value, Value) = outcome?;
+        let (sheet, drawn, federated, alone, explained) = outcome?;
         site.sheet_png = STANDARD.encode(std::fs::read(sheet)?);
         site.captions = drawn["captions"].as_array().cloned().unwrap_or_default();
-        site.federated = Some(serde_json::from_value(federated)?);
-        site.alone = Some(serde_json::from_value(alone["testing"].clone())?);
+        site.federated = Evaluation::pooled(&federated);
+        let alone: Vec<Evaluation> = [&alone["validation"], &alone["testing"]]
+            .into_iter()
+            .map(|part| serde_json::from_value(part.clone()))
+            .collect::<Result<_, _>>()?;
+        site.alone = Evaluation::pooled(&alone);
         site.policy = explained["explanation"].as_str().unwrap_or_default().to_owned();
     }
     Ok(())

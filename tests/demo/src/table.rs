@@ -21,7 +21,7 @@ pub fn table(results: &Results) -> String {
         ));
     }
     lines.push(String::new());
-    lines.push("testing patients          loss  body part    view     sex   age off  constant".to_owned());
+    lines.push("held-out patients         loss  body part    view     sex   age off  constant".to_owned());
     for site in &results.sites {
         let (federated, alone) = (
             site.federated.as_ref().map(Quality::of),

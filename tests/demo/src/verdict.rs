@@ -10,7 +10,7 @@ use crate::results::Results;
 const BODY_PART_FLOOR_REAL: f64 = 0.957;
 /// On phantoms a guess among ten body parts is 0.1; a run of seed 7 reached 0.996.
 const BODY_PART_FLOOR_PHANTOMS: f64 = 0.9;
-/// The quick run sees each radiograph only a few times, and has few testing patients; a run of seed 7 reached 0.987.
+/// The quick run sees each radiograph only a few times, and has few held-out patients; a run of seed 7 reached 0.987.
 const BODY_PART_FLOOR_QUICK: f64 = 0.6;
 
 /// One thing that must hold.
@@ -69,7 +69,7 @@ pub fn findings(results: &Results, plan: &StudyPlan, is_quick: bool) -> Vec<Find
     let reached = quality.body_part.unwrap_or(0.0);
     expect(
         reached > floor,
-        format!("body part on testing patients: {reached:.3} balanced accuracy, floor {floor:.3}"),
+        format!("body part on held-out patients: {reached:.3} balanced accuracy, floor {floor:.3}"),
     );
     // Phantom hospitals differ so much in age (one takes children only) that the median of each, which the constant
     // predictor knows and a shared network does not, is hard to beat in minutes: the table shows both, nothing is claimed.
@@ -78,7 +78,7 @@ pub fn findings(results: &Results, plan: &StudyPlan, is_quick: bool) -> Vec<Find
             quality.age.unwrap_or(f64::INFINITY),
             quality.age_constant.unwrap_or(0.0),
         );
-        let says = format!("age on testing patients: off by {age:.1} years, the constant predictor by {constant:.1}");
+        let says = format!("age on held-out patients: off by {age:.1} years, the constant predictor by {constant:.1}");
         expect(age < constant, says);
     }
     findings

@@ -7,7 +7,7 @@
 //! This crate serves demonstrations and tests. It must never be linked into a program that meets real patients, and no
 //! text in it may be taken from one.
 //!
-//! Start at [`write`]; [`read_truth`] and [`planted_identifiers`] are for tests that search for leaks; [`sheet`] draws
+//! Start at [`write()`]; [`read_truth`] and [`planted_identifiers`] are for tests that search for leaks; [`sheet()`] draws
 //! contact sheets for people. `anatomy` holds the bodies, `exposure` the physics, `header` the identifiers, `hostile`
 //! the faults.
 
