@@ -1,6 +1,10 @@
 //! Carries out what `participation` decides: follows every study of the aggregator until it is over.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context, Result};
 use snowball_egress::{
@@ -20,7 +24,7 @@ use snowball_worker::{
     job::{Answer, EvaluateJob, Job, TrainJob},
     shard::Part,
 };
-use tokio::sync::Semaphore;
+use tokio::{sync::Semaphore, task::JoinHandle};
 
 use crate::{
     config::NodeConfig,
@@ -35,6 +39,13 @@ use crate::{
 const POLL_SECONDS: u32 = 25;
 const LIST_PAUSE: Duration = Duration::from_secs(3);
 const RETRY_MILLISECONDS_MAX: u64 = 15_000;
+/// Before a round that failed here is tried again: somebody may mend the policy or the trainer.
+const MEND_PAUSE: Duration = Duration::from_secs(20);
+/// Before a study that this site could not follow is looked at again.
+const RECONSIDER: Duration = Duration::from_secs(600);
+
+/// The studies that are being followed, and since when.
+type Following = BTreeMap<StudyName, (Instant, JoinHandle<Result<PhaseName>>)>;
 
 /// Everything that following a study needs.
 pub struct Driver {
@@ -91,7 +102,7 @@ impl Driver {
 
     /// Follows all studies; with `until_done`, until that one is over. A broken line is waited out.
     pub async fn run(self: &Arc<Self>, until_done: Option<&StudyName>) -> Result<()> {
-        let mut following: BTreeMap<StudyName, tokio::task::JoinHandle<Result<PhaseName>>> = BTreeMap::new();
+        let mut following = Following::new();
         let mut retry = 250;
         self.connect().await?;
         loop {
@@ -115,8 +126,8 @@ impl Driver {
             tokio::time::sleep(LIST_PAUSE.min(Duration::from_millis(if following.is_empty() { 500 } else { 3000 })))
                 .await;
             if let Some(study) = until_done
-                && following.get(study).is_some_and(tokio::task::JoinHandle::is_finished)
-                && let Some(task) = following.remove(study)
+                && following.get(study).is_some_and(|(_, task)| task.is_finished())
+                && let Some((_, task)) = following.remove(study)
             {
                 task.await.context("following the study broke off")??;
                 return Ok(());
@@ -145,12 +156,12 @@ impl Driver {
         }
     }
 
-    fn consider(
-        self: &Arc<Self>,
-        summary: StudySummary,
-        following: &mut BTreeMap<StudyName, tokio::task::JoinHandle<Result<PhaseName>>>,
-    ) {
-        if following.contains_key(&summary.study) || participation::interest(&summary) == Interest::Ignore {
+    fn consider(self: &Arc<Self>, summary: StudySummary, following: &mut Following) {
+        let is_followed =
+            |(since, task): &(Instant, JoinHandle<_>)| !task.is_finished() || since.elapsed() < RECONSIDER;
+        if following.get(&summary.study).is_some_and(is_followed)
+            || participation::interest(&summary) == Interest::Ignore
+        {
             return;
         }
         let driver = Arc::clone(self);
@@ -166,7 +177,7 @@ impl Driver {
             }
             outcome
         });
-        following.insert(study, task);
+        following.insert(study, (Instant::now(), task));
     }
 
     /// Follows one study from its plan to its end.
@@ -221,6 +232,7 @@ impl Driver {
 
     async fn work(self: &Arc<Self>, study: &Study) -> Result<PhaseName> {
         let mut progress = Progress::default();
+        let mut unsettled: Option<(RoundNumber, String)> = None;
         loop {
             let task = self
                 .steadily(|| self.egress.door().task(&study.plan.study, POLL_SECONDS))
@@ -228,17 +240,30 @@ impl Driver {
             match participation::next(task, &progress) {
                 Action::Ask => {}
                 Action::Pause => tokio::time::sleep(Duration::from_millis(300)).await,
-                Action::Contribute { round, model } => {
-                    if let Err(fault) = self.contribute(study, round, &model).await {
-                        let reason = format!("{fault:#}");
-                        self.voice.say(&Event::NotContributed {
-                            study: study.plan.study.clone(),
-                            round,
-                            reason,
-                        });
+                Action::Contribute { round, model } => match self.contribute(study, round, &model).await {
+                    Ok(()) => {
+                        progress.settled = Some(round);
+                        unsettled = None;
                     }
-                    progress.settled = Some(round);
-                }
+                    Err(fault) => {
+                        let reason = format!("{fault:#}");
+                        let study = study.plan.study.clone();
+                        // The same words again and again help nobody.
+                        if unsettled.as_ref() != Some(&(round, reason.clone())) {
+                            self.voice.say(&Event::NotContributed {
+                                study,
+                                round,
+                                reason: reason.clone(),
+                            });
+                        }
+                        if participation::is_settled(fault.downcast_ref()) {
+                            progress.settled = Some(round);
+                        } else {
+                            unsettled = Some((round, reason));
+                            tokio::time::sleep(MEND_PAUSE).await;
+                        }
+                    }
+                },
                 Action::Evaluate { model } => {
                     let evaluation = self.evaluate(study, &model).await?;
                     let facts = &study.dataset.facts;

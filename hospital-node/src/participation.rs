@@ -1,5 +1,6 @@
 //! What a site does next in a study. Pure: from what the aggregator asks and what the site holds to one action.
 
+use snowball_egress::EgressError;
 use snowball_protocol::{
     RoundNumber,
     session::{ModelReference, PhaseName, StudySummary, Task},
@@ -34,6 +35,14 @@ pub struct Progress {
     pub settled: Option<RoundNumber>,
     /// Whether the final model was evaluated.
     pub evaluated: bool,
+}
+
+/// Whether a round in which something went wrong is over for this site.
+///
+/// What the aggregator refused, or what is not fit to be sent, would be the same another time. A policy can be installed, a
+/// trainer mended: those rounds are tried again for as long as the aggregator asks.
+pub const fn is_settled(fault: Option<&EgressError>) -> bool {
+    matches!(fault, Some(EgressError::Refused(_) | EgressError::Unfit { .. }))
 }
 
 /// One thing to do.

@@ -64,3 +64,33 @@ pub(crate) fn filter(plan: &StudyPlan, candidate: Candidate) -> Result<Encoded, 
         dataset: candidate.dataset,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{candidate, plan};
+
+    #[test]
+    fn numbers_that_are_not_finite_and_norms_beyond_the_bound_do_not_leave() {
+        for delta in [vec![f32::NAN], vec![f32::INFINITY, 1.0], vec![8.0, 8.0]] {
+            assert!(matches!(
+                filter(&plan(), candidate(delta)),
+                Err(EgressError::Unfit { .. })
+            ));
+        }
+    }
+
+    #[test]
+    fn what_leaves_is_little_endian_capped_and_nothing_that_the_plan_does_not_ask_for() {
+        let mut plan = plan();
+        let encoded = filter(&plan, candidate(vec![1.0, -2.0])).unwrap();
+        assert_eq!(encoded.bytes, [0, 0, 128, 63, 0, 0, 0, 192]);
+        assert_eq!(
+            (encoded.examples, encoded.digest),
+            (100, Sha256Digest::of(&encoded.bytes))
+        );
+        assert_eq!(encoded.evaluation.is_some(), plan.send.contains(&Sent::Metrics));
+        plan.send = vec![Sent::Update];
+        assert!(filter(&plan, candidate(vec![1.0])).unwrap().evaluation.is_none());
+    }
+}

@@ -18,6 +18,8 @@ mod outbox;
 mod record;
 mod send;
 mod spent;
+#[cfg(test)]
+mod testing;
 
 pub use candidate::Candidate;
 pub use door::{Door, ReadPolicy, SharedLedger};

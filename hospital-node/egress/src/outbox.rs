@@ -120,3 +120,54 @@ fn at(path: &Path) -> impl Fn(std::io::Error) -> EgressError {
         source,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use snowball_protocol::ids::{Attempt, RoundNumber};
+
+    use super::*;
+    use crate::{
+        filter::filter,
+        testing::{candidate, plan},
+    };
+
+    #[test]
+    fn an_update_outlives_a_crash_and_a_torn_one_is_not_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let outbox = Outbox::open(&folder.path().join("outbox")).unwrap();
+        let (plan, round) = (plan(), RoundNumber(3));
+        let encoded = filter(&plan, candidate(vec![1.0, 2.0])).unwrap();
+        let header = UpdateHeader {
+            study: plan.study.clone(),
+            round,
+            attempt: Attempt(1),
+            plan_digest: plan.digest(),
+            policy_digest: plan.digest(),
+            model_in: encoded.model_in,
+            layout_digest: encoded.layout_digest,
+            encoding: encoded.encoding,
+            bytes: 8,
+            digest: encoded.digest,
+            examples: encoded.examples,
+            training_loss: encoded.training_loss,
+            evaluation: encoded.evaluation.clone(),
+            ledger_index: 7,
+            ledger_head: plan.digest(),
+        };
+        outbox.keep(&plan.study, round, &encoded.bytes).unwrap();
+        assert!(
+            outbox.find(&plan.study, round).unwrap().is_none(),
+            "bytes without their record were never approved"
+        );
+        outbox.keep_header(&header, &encoded.dataset).unwrap();
+        let (found, kept) = outbox.find(&plan.study, round).unwrap().unwrap();
+        assert_eq!(
+            (found.bytes, found.dataset, kept),
+            (encoded.bytes, encoded.dataset, header)
+        );
+        std::fs::write(outbox.path(&plan.study, round, "f32"), b"torn").unwrap();
+        assert!(outbox.find(&plan.study, round).unwrap().is_none());
+        outbox.forget(&plan.study, round).unwrap();
+        assert!(outbox.find(&plan.study, round).unwrap().is_none());
+    }
+}

@@ -108,3 +108,16 @@ pub(crate) fn visible(evaluation: Option<Evaluation>, cell_min: u64) -> Option<E
         evaluation
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::candidate;
+
+    #[test]
+    fn small_cells_are_not_shown() {
+        let evaluation = candidate(vec![1.0]).evaluation;
+        assert_eq!(visible(evaluation.clone(), 4), evaluation);
+        assert!(visible(evaluation, 5).is_some_and(|evaluation| evaluation.heads.is_empty()));
+    }
+}

@@ -53,3 +53,34 @@ impl Budget {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use snowball_protocol::{Attempt, Sha256Digest};
+
+    use super::*;
+
+    #[test]
+    fn rounds_and_bytes_are_counted_from_what_was_approved() {
+        let digest = Sha256Digest::of(b"");
+        let study: StudyName = "s".parse().unwrap();
+        let approved = |round, bytes| Entry::UpdateApproved {
+            study: study.clone(),
+            round: RoundNumber(round),
+            attempt: Attempt(1),
+            update_digest: digest,
+            bytes,
+            clause: "release.allowed".to_owned(),
+            policy_digest: digest,
+        };
+        let mut budget = Budget::default();
+        [approved(1, 10), approved(1, 5), approved(2, 7)]
+            .iter()
+            .for_each(|entry| budget.count(entry));
+        let spent = budget.spent(&study, Some(RoundNumber(1)));
+        assert_eq!((spent.rounds, spent.bytes_this_round), (1, 15));
+        let spent = budget.spent(&study, Some(RoundNumber(3)));
+        assert_eq!((spent.rounds, spent.bytes_this_round), (2, 0));
+        assert_eq!(budget.spent(&"other".parse().unwrap(), None).rounds, 0);
+    }
+}

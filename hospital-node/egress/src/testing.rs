@@ -1,0 +1,56 @@
+//! What the tests of this crate share.
+
+use snowball_policy::DatasetFacts;
+use snowball_protocol::{
+    Attempt, RoundNumber, Sha256Digest, StudyPlan,
+    evaluation::{ClassCount, Evaluation, HeadEvaluation},
+    labels::LabelName,
+};
+
+use crate::Candidate;
+
+/// A sound plan that lets updates of norm 10 leave.
+pub fn plan() -> StudyPlan {
+    let text = include_str!("../../../policies/cases/studies/body-parts.toml");
+    let mut plan: StudyPlan = toml::from_str(text).unwrap();
+    let snowball_protocol::plan::Strategy::FedAvg {
+        examples_max,
+        update_norm_max,
+    } = &mut plan.strategy;
+    (*examples_max, *update_norm_max) = (100, 10.0);
+    plan
+}
+
+/// A small update.
+pub fn candidate(delta: Vec<f32>) -> Candidate {
+    let digest = Sha256Digest::of(b"model");
+    let classes = vec![ClassCount {
+        class: "CHEST".to_owned(),
+        images: 4,
+        correct: 3,
+    }];
+    Candidate {
+        round: RoundNumber(3),
+        attempt: Attempt(1),
+        model_in: digest,
+        layout_digest: Sha256Digest::of(b"layout"),
+        delta,
+        examples: 1000,
+        training_loss: 0.5,
+        evaluation: Some(Evaluation {
+            model_digest: digest,
+            images: 4,
+            heads: vec![HeadEvaluation::Classes {
+                label: LabelName::BodyPart,
+                loss_sum: 1.0,
+                images: 4,
+                classes,
+            }],
+        }),
+        dataset: DatasetFacts {
+            training_patients: 30,
+            training_images: 60,
+            class_cells_min: 5,
+        },
+    }
+}
