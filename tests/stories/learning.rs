@@ -8,7 +8,7 @@ use crate::stage::{Stage, ended};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_study_ends_in_a_release_that_opens_in_pytorch() {
-    let stage = Stage::set_with(2, 3, 80, 0.0, |plan| plan.local.steps = 10).await;
+    let stage = Stage::set_with(2, 3, 80, 0.0, |plan| plan.local.steps = 40).await;
     stage.settle().await;
     stage.start_study().await;
     let mut nodes = stage.run_nodes();
@@ -18,13 +18,10 @@ async fn a_study_ends_in_a_release_that_opens_in_pytorch() {
 
     let rounds = status["rounds"].as_array().unwrap();
     assert_eq!(rounds.len(), 3);
-    let loss = |round: &serde_json::Value| round["training_loss"].as_f64().unwrap();
-    assert!(
-        loss(&rounds[2]) < loss(&rounds[0]),
-        "the loss falls: {} to {}",
-        loss(&rounds[0]),
-        loss(&rounds[2])
-    );
+    // On the sites' validation patients: the model before any training, and the final one.
+    let before = rounds[0]["metrics"]["loss"].as_f64().unwrap();
+    let after = status["final"]["pooled"]["loss"].as_f64().unwrap();
+    assert!(after < before * 0.9, "the loss falls: {before} to {after}");
     assert!(
         rounds[1]["metrics"].is_array() || rounds[1]["metrics"].is_object(),
         "{}",

@@ -9,7 +9,7 @@
 //! heads travel with updates and receipts.
 //!
 //! This crate reads no clock and no network, and an entry never holds a value of a patient. Start at [`Ledger`] to
-//! write, at [`verify`] to check, at [`Entry`] for what can be written down.
+//! write, at [`verify()`] to check, at [`Entry`] for what can be written down.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 

@@ -18,7 +18,7 @@ pub struct Records {
 }
 
 /// The records in `dir`, read one at a time: each has the hash of its content, but whether it is the one that was
-/// signed only [`verify`](crate::verify) tells. An unfinished last line is left out.
+/// signed only [`verify`](crate::verify()) tells. An unfinished last line is left out.
 ///
 /// # Errors
 /// When there is no records file.

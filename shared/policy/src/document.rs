@@ -1,6 +1,6 @@
 //! The policy file as its author writes it. The comments here become the descriptions in `policies/schema.json`.
 //!
-//! Every field is enforced, by [`decide`](crate::decide) or by the node; what nobody enforces has no field.
+//! Every field is enforced, by [`decide`](crate::decide()) or by the node; what nobody enforces has no field.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

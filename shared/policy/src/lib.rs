@@ -5,10 +5,10 @@
 //! missing, empty, unsigned, altered, malformed or expired policy permits nothing.
 //!
 //! It must never permit by default, never read a policy before its signature was checked (except for [`parse`], which
-//! tools use to look at drafts and which [`decide`] does not accept), and never hold a patient value.
+//! tools use to look at drafts and which [`decide()`] does not accept), and never hold a patient value.
 //!
-//! Start at [`verify`] (bytes to [`SignedPolicy`]) and [`decide`] (policy and request to [`Decision`]). For auditors:
-//! [`Policy::explain`] and [`diff`]. The format and its reasons are in `policies/README.md`.
+//! Start at [`verify`] (bytes to [`SignedPolicy`]) and [`decide()`] (policy and request to [`Decision`]). For auditors:
+//! [`Policy::explain`] and [`diff()`]. The format and its reasons are in `policies/README.md`.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
