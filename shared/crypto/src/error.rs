@@ -27,4 +27,10 @@ pub enum CryptoError {
     /// Not 32 bytes in lower-case hexadecimal.
     #[error("a pseudonym is written as 64 lower-case hexadecimal digits")]
     PseudonymMalformed,
+    /// A sealed piece does not open.
+    #[error("the key is another, or the sealed content was changed or moved")]
+    SealBroken,
+    /// Content longer than one piece may be.
+    #[error("a sealed piece holds at most 64 gib")]
+    SealTooLong,
 }

@@ -41,7 +41,12 @@ impl SiteSecret {
     /// so data released for one cannot be joined with data released for the other.
     #[must_use]
     pub fn project(&self, project: &str) -> PseudonymKey {
-        PseudonymKey::new(&hkdf::derive(SALT, &self.0[..], &[b"project\0", project.as_bytes()]))
+        PseudonymKey::new(&self.derive(b"project\0", project))
+    }
+
+    /// The key for one purpose of `project`; [`crate::derived`] lists the labels, which end in NUL.
+    pub(crate) fn derive(&self, label: &[u8], project: &str) -> Zeroizing<[u8; 32]> {
+        hkdf::derive(SALT, &self.0[..], &[label, project.as_bytes()])
     }
 }
 
