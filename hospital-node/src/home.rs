@@ -16,6 +16,7 @@ use snowball_protocol::{
 };
 use snowball_service::files;
 use snowball_store::{Settings, Store};
+use zeroize::Zeroizing;
 
 use crate::config::NodeConfig;
 
@@ -142,10 +143,14 @@ impl Home {
 
     /// The key under which this site's identifiers become pseudonyms.
     pub fn pseudonym_key(&self, project: &str) -> Result<PseudonymKey> {
+        Ok(self.secret()?.project(project))
+    }
+
+    /// The site's secret, from which the keys of pseudonyms and store come.
+    fn secret(&self) -> Result<SiteSecret> {
         let path = self.site_secret();
-        let text = self.read_text(&path)?;
-        let secret = SiteSecret::from_hex(text.trim()).with_context(|| format!("{} is damaged", path.display()))?;
-        Ok(secret.project(project))
+        let text = Zeroizing::new(self.read_text(&path)?);
+        SiteSecret::from_hex(&text).with_context(|| format!("{} is damaged", path.display()))
     }
 
     pub fn ledger_key(&self) -> Result<SigningKey> {
@@ -164,7 +169,8 @@ impl Home {
         let settings = Settings {
             master_side_max: config.store.master_side_max,
         };
-        Store::open_with(&self.root.join("store"), settings).context("cannot open the store")
+        let keys = self.secret()?.store(&config.project);
+        Store::open_with(&self.root.join("store"), keys, settings).context("cannot open the store")
     }
 
     pub fn read_text(&self, path: &Path) -> Result<String> {

@@ -12,7 +12,7 @@ use super::Context;
 pub enum Quarantine {
     /// List them. Example: hospital-node quarantine list
     List,
-    /// Say where one lies. Example: hospital-node quarantine show sha256:...
+    /// Say why one waits, how large it is and since when; never what is in it. Example: hospital-node quarantine show sha256:...
     Show {
         /// The file's digest, as `list` gives it.
         digest: Sha256Digest,
@@ -55,16 +55,18 @@ impl Quarantine {
                     .into_iter()
                     .next()
                     .context("no such file in the quarantine")?;
-                let document = serde_json::json!({"digest": file.digest, "reason": file.reason, "path": file.path, "times": file.times});
+                let document = serde_json::json!({"digest": file.digest, "reason": file.reason, "bytes": file.bytes, "first_seen": file.first_seen, "times": file.times});
                 context.print(&document, || {
-                    let place = file
-                        .path
-                        .as_ref()
-                        .map_or("no copy was kept".to_owned(), |path| path.display().to_string());
+                    let kept = if file.kept {
+                        "a sealed copy is kept"
+                    } else {
+                        "no copy is kept"
+                    };
                     format!(
-                        "{}: {}, met {} times\n{place}",
+                        "{}: {}, {} bytes, met {} times; {kept}",
                         file.digest,
                         file.reason.code(),
+                        file.bytes,
                         file.times
                     )
                 })

@@ -21,13 +21,14 @@ const BATCH: usize = 256;
 fn main() -> Result<(), Box<dyn Error>> {
     let folder = PathBuf::from(std::env::args_os().nth(1).ok_or("which folder?")?);
     let (files, _) = walk(&folder, 1_000_000)?;
+    let secret = SiteSecret::generate()?;
     let intake = Intake::new(
-        SiteSecret::generate()?.project("import-speed"),
+        secret.project("import-speed"),
         Dictionary::standard(),
         Limits::default(),
     );
     let place = std::env::temp_dir().join(format!("import-speed-{}", std::process::id()));
-    let store = Store::open(&place)?;
+    let store = Store::open(&place, secret.store("import-speed"))?;
     let importer = store.importer();
     let (pixels_bytes, excluded) = (AtomicU64::new(0), AtomicU64::new(0));
     let (mut reading, mut storing) = (0.0, 0.0);

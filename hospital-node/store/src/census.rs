@@ -4,7 +4,13 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Store, StoreError, fact, split};
+use snowball_crypto::Pseudonym;
+
+use crate::{
+    Store, StoreError,
+    fact::{self, Facts, Making},
+    split,
+};
 
 /// How many, or that it is too few to say.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -65,22 +71,25 @@ impl Store {
     pub fn census(&self) -> Result<Census, StoreError> {
         self.read(|connection| {
             let mut statement = connection.prepare(
-                "SELECT body_part, view, laterality, sex, age_years, part, number, acquisition
+                "SELECT radiograph, pseudonym, part, number, facts, making
                  FROM radiographs JOIN patients ON patient = number ORDER BY number",
             )?;
             let mut rows = statement.query([])?;
             let mut count = Count::default();
             while let Some(row) = rows.next()? {
-                let labels = fact::labels(row, 0)?;
-                let patient: i64 = row.get(6)?;
+                let radiograph = Pseudonym::from_bytes(row.get(0)?);
+                let pseudonym = Pseudonym::from_bytes(row.get(1)?);
+                let labels = Facts::open(&self.keys.facts, &radiograph, &pseudonym, row.get(4)?)?.labels;
+                let making = Making::open(&self.keys.facts, &radiograph, row.get(5)?)?;
+                let patient: i64 = row.get(3)?;
                 let mut add = |table: &str, term: Option<&str>| count.add(table, term.unwrap_or("unknown"), patient);
                 add("body_part", labels.body_part.map(|term| term.code()));
                 add("view", labels.view.map(|term| term.code()));
                 add("laterality", labels.laterality.map(|term| term.code()));
                 add("sex", labels.sex.map(|term| term.code()));
                 add("age_band", labels.age_years.and_then(age_band));
-                add("part", Some(split::name_of(fact::part(row, 5)?)));
-                for (name, term) in properties(row.get_ref(7)?.as_str().unwrap_or_default()) {
+                add("part", Some(split::name_of(fact::part(row, 2)?)));
+                for (name, term) in properties(&making.acquisition) {
                     add(name, term.as_deref());
                 }
                 count.add_total(patient);
@@ -115,8 +124,7 @@ const PROPERTIES: [&str; 9] = [
 ];
 
 /// The acquisition's properties as name and term.
-fn properties(acquisition: &str) -> [(&'static str, Option<String>); PROPERTIES.len()] {
-    let known: serde_json::Value = serde_json::from_str(acquisition).unwrap_or_default();
+fn properties(known: &serde_json::Value) -> [(&'static str, Option<String>); PROPERTIES.len()] {
     PROPERTIES.map(|name| {
         let term = match known.get(name) {
             Some(serde_json::Value::String(term)) => Some(term.clone()),
@@ -262,7 +270,7 @@ mod tests {
     #[test]
     fn a_store_counts_radiographs_and_the_patients_behind_them() {
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(folder.path()).unwrap();
+        let store = Store::open(folder.path(), crate::sample::keys()).unwrap();
         let samples = [
             Sample::new(1, 1),
             Sample {

@@ -5,6 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use snowball_crypto::CryptoError;
 use snowball_protocol::Sha256Digest;
 use snowball_worker::shard::ShardError;
 
@@ -37,6 +38,26 @@ pub enum StoreError {
         /// The newest that is known here.
         known: u32,
     },
+    /// A store that was written before stores were sealed.
+    #[error(
+        "{path} was written by an earlier version, which left it unsealed; move the store away and import the radiographs again"
+    )]
+    Unsealed {
+        /// Which file.
+        path: PathBuf,
+    },
+    /// A store of other keys.
+    #[error(
+        "the store in {path} was sealed under another key; put back the site's secret (keys/site.secret) and the project's name \
+         (node.toml) that it was made with, or move it away and import the radiographs again"
+    )]
+    WrongKey {
+        /// Which folder.
+        path: PathBuf,
+    },
+    /// Something could not be sealed.
+    #[error("cannot seal what is to be stored")]
+    Seal(#[from] CryptoError),
     /// Content that is not what was written.
     #[error("the store is damaged: {what}; restore it from a copy, or remove it and import the radiographs again")]
     Damaged {

@@ -21,11 +21,7 @@ use snowball_protocol::{
 };
 use snowball_worker::shard::{Part, Shard, ShardRecord, ShardWriter};
 
-use crate::{
-    Cell, FREEZING, Store, StoreError, Table,
-    census::age_band,
-    fact::{self, Fact},
-};
+use crate::{Cell, FREEZING, Store, StoreError, Table, census::age_band, fact::Fact};
 
 /// Prepared squares held in memory at once, in bytes.
 const SQUARES_BYTES_MAX: usize = 64 << 20;
@@ -126,7 +122,7 @@ impl Store {
         }
         let _freezing = self.freezing()?;
         self.lock().commit(&self.packs)?;
-        let mut facts = self.read(fact::all)?;
+        let mut facts = self.facts()?;
         leave_out_small_classes(&mut facts, request);
         facts.retain(|fact| {
             request.labels.is_empty() || request.labels.iter().any(|label| is_known(&fact.labels, *label))
@@ -213,7 +209,7 @@ impl Store {
 
     /// The square that the network sees, as u16.
     pub(crate) fn square(&self, fact: &Fact, preprocessing: Preprocessing, side: u32) -> Result<Vec<u16>, StoreError> {
-        let master = fact.master(&self.packs)?;
+        let master = fact.master(&self.packs, &self.keys)?;
         match preprocessing {
             Preprocessing::LetterboxV1 => Ok(snowball_imaging::letterbox(
                 master.rows,
@@ -359,7 +355,7 @@ mod tests {
         let radiographs = cohort(30);
         let digests: Vec<Sha256Digest> = (0..2)
             .map(|turn| {
-                let store = Store::open(&folder.path().join(turn.to_string())).unwrap();
+                let store = Store::open(&folder.path().join(turn.to_string()), crate::sample::keys()).unwrap();
                 let order: Vec<_> = if turn == 0 {
                     radiographs.iter().collect()
                 } else {
@@ -377,7 +373,7 @@ mod tests {
     #[test]
     fn counts_are_those_of_the_dataset() {
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(folder.path()).unwrap();
+        let store = Store::open(folder.path(), crate::sample::keys()).unwrap();
         let radiographs = cohort(60);
         store.add_all(&radiographs).unwrap();
         let frozen = store.freeze(&request(folder.path())).unwrap();
@@ -414,7 +410,7 @@ mod tests {
         assert_eq!(sum, frozen.training.radiographs);
         assert!(frozen.class_cells_min() > 0);
         let square = store
-            .square(&store.read(fact::all).unwrap()[7], Preprocessing::LetterboxV1, 16)
+            .square(&store.facts().unwrap()[7], Preprocessing::LetterboxV1, 16)
             .unwrap();
         assert_eq!(shard.square(7), square);
     }
@@ -422,7 +418,7 @@ mod tests {
     #[test]
     fn a_sound_dataset_is_reused_and_any_other_replaced() {
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(folder.path()).unwrap();
+        let store = Store::open(folder.path(), crate::sample::keys()).unwrap();
         store.add_all(&cohort(10)).unwrap();
         let first = store.freeze(&request(folder.path())).unwrap();
         let second = store.freeze(&request(folder.path())).unwrap();
@@ -451,7 +447,7 @@ mod tests {
     #[test]
     fn a_radiograph_without_any_label_asked_for_stays_out() {
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(folder.path()).unwrap();
+        let store = Store::open(folder.path(), crate::sample::keys()).unwrap();
         store
             .add_all(&[
                 Sample::new(1, 1).radiograph(),
@@ -482,7 +478,7 @@ mod tests {
     #[test]
     fn absurd_sides_are_refused() {
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::open_with(folder.path(), Settings { master_side_max: 64 }).unwrap();
+        let store = Store::open_with(folder.path(), crate::sample::keys(), Settings { master_side_max: 64 }).unwrap();
         for side in [0, 65, 2049, u32::MAX] {
             assert!(
                 store
@@ -501,7 +497,7 @@ mod tests {
     #[test]
     fn damaged_pixels_are_found_before_anything_is_trained_on_them() {
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(folder.path()).unwrap();
+        let store = Store::open(folder.path(), crate::sample::keys()).unwrap();
         store.add_all(&cohort(3)).unwrap();
         let pack = folder.path().join("packs/000001.pack");
         let mut bytes = std::fs::read(&pack).unwrap();
@@ -518,7 +514,7 @@ mod tests {
     #[test]
     fn small_classes_are_left_out_and_their_radiographs_stay() {
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(folder.path()).unwrap();
+        let store = Store::open(folder.path(), crate::sample::keys()).unwrap();
         store.add_all(&cohort(60)).unwrap();
         let all = store.freeze(&request(folder.path())).unwrap();
         let largest = |cell: &Cell| match cell {

@@ -1,7 +1,8 @@
 //! Taking radiographs in, one or many to a commit, each at most once.
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params};
 use serde::Serialize;
+use snowball_crypto::SEAL_BYTES;
 use snowball_imaging::{Excluded, Radiograph};
 use snowball_protocol::{
     Sha256Digest,
@@ -10,10 +11,10 @@ use snowball_protocol::{
 };
 
 use crate::{
-    FileOutcome, Store, StoreError,
-    codec::{self, Encoding},
+    FileOutcome, Store, StoreError, codec,
+    fact::{self, Facts, Making, Picture},
     pack::Extent,
-    quarantine, seen, split,
+    seen, split, withdraw,
     writer::Tail,
 };
 
@@ -84,8 +85,8 @@ impl Store {
     }
 
     /// Does the costly part outside every lock; `None` for what is stored already.
-    fn prepare(&self, radiograph: &Radiograph) -> Result<Option<Prepared>, StoreError> {
-        if self.read(|connection| standing(connection, radiograph))?.is_some() {
+    fn prepare(&self, radiograph: &Radiograph) -> Result<Option<Picture>, StoreError> {
+        if self.read(|connection| self.standing(connection, radiograph))?.is_some() {
             return Ok(None);
         }
         Ok(Some(self.picture(radiograph)))
@@ -96,26 +97,69 @@ impl Store {
         connection: &Connection,
         tail: &mut Tail<'_>,
         radiograph: &Radiograph,
-        prepared: Option<Prepared>,
+        prepared: Option<Picture>,
     ) -> Result<Added, StoreError> {
         // Asked again: another thread or process may have been faster, or may have undone what was there.
-        if let Some(added) = standing(connection, radiograph)? {
+        if let Some(added) = self.standing(connection, radiograph)? {
             return Ok(added);
         }
         let prepared = prepared.unwrap_or_else(|| self.picture(radiograph));
-        let extent = tail.append(connection, &prepared.content)?;
-        insert_row(connection, radiograph, &prepared, extent)?;
+        let extent = tail.append(connection, prepared.content.len() + SEAL_BYTES, |extent| {
+            let place = fact::picture_place(radiograph.id(), extent);
+            Ok(self.keys.pictures.seal(&place, &prepared.content)?)
+        })?;
+        self.insert_row(connection, radiograph, &prepared, extent)?;
         Ok(Added::New)
     }
 
-    fn picture(&self, radiograph: &Radiograph) -> Prepared {
+    fn picture(&self, radiograph: &Radiograph) -> Picture {
         let (rows, columns) = (radiograph.rows(), radiograph.columns());
         if rows.max(columns) <= self.settings.master_side_max {
-            return Prepared::new(rows, columns, radiograph.pixels());
+            return picture_of(rows, columns, radiograph.pixels());
         }
         let (rows, columns, pixels) =
             snowball_imaging::downscale(rows, columns, radiograph.pixels(), self.settings.master_side_max);
-        Prepared::new(rows, columns, &pixels)
+        picture_of(rows, columns, &pixels)
+    }
+
+    /// The answer that is certain without looking at pixels.
+    fn standing(&self, connection: &Connection, radiograph: &Radiograph) -> Result<Option<Added>, StoreError> {
+        if withdraw::is_withdrawn(connection, &self.keys, radiograph.patient())? {
+            return Ok(Some(Added::Withdrawn));
+        }
+        let content = fact::content(connection, &self.keys, radiograph.id())?;
+        Ok(content.map(|content| {
+            if content == radiograph.content() {
+                Added::Duplicate
+            } else {
+                Added::Conflict
+            }
+        }))
+    }
+
+    fn insert_row(
+        &self,
+        connection: &Connection,
+        radiograph: &Radiograph,
+        picture: &Picture,
+        extent: Extent,
+    ) -> Result<(), StoreError> {
+        let patient = patient_number(connection, radiograph)?;
+        connection
+            .prepare_cached(
+                "INSERT INTO radiographs (radiograph, patient, pack, offset, bytes, facts, making)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            )?
+            .execute(params![
+                radiograph.id().as_bytes(),
+                patient,
+                extent.pack,
+                extent.offset as i64,
+                extent.bytes,
+                Facts::seal(&self.keys.facts, radiograph, picture)?,
+                Making::seal(&self.keys.facts, radiograph)?,
+            ])?;
+        Ok(())
     }
 }
 
@@ -161,7 +205,7 @@ impl Importer<'_> {
     ) -> Result<Disposition, StoreError> {
         self.change(|connection, _| {
             seen::keep(connection, file_key, FileOutcome::Excluded(excluded.reason))?;
-            quarantine::set_aside(connection, &self.store.quarantine_folder(), path, excluded, when)
+            self.store.set_aside(connection, path, excluded, when)
         })
     }
 
@@ -196,90 +240,15 @@ impl Drop for Importer<'_> {
     }
 }
 
-/// A picture as it will lie in a pack.
-struct Prepared {
-    rows: u32,
-    columns: u32,
-    encoding: Encoding,
-    content: Vec<u8>,
-    digest: Sha256Digest,
-}
-
-impl Prepared {
-    fn new(rows: u32, columns: u32, pixels: &[u16]) -> Self {
-        let (encoding, content) = codec::encode(columns, pixels);
-        Self {
-            rows,
-            columns,
-            encoding,
-            digest: Sha256Digest::of(&content),
-            content,
-        }
+fn picture_of(rows: u32, columns: u32, pixels: &[u16]) -> Picture {
+    let (encoding, content) = codec::encode(columns, pixels);
+    Picture {
+        rows,
+        columns,
+        encoding,
+        digest: Sha256Digest::of(&content),
+        content,
     }
-}
-
-/// The answer that is certain without looking at pixels.
-fn standing(connection: &Connection, radiograph: &Radiograph) -> Result<Option<Added>, StoreError> {
-    let withdrawn = connection
-        .prepare_cached("SELECT 1 FROM withdrawn WHERE pseudonym = ?1")?
-        .exists(params![radiograph.patient().as_bytes()])?;
-    if withdrawn {
-        return Ok(Some(Added::Withdrawn));
-    }
-    let content: Option<[u8; 32]> = connection
-        .prepare_cached("SELECT content FROM radiographs WHERE radiograph = ?1")?
-        .query_row(params![radiograph.id().as_bytes()], |row| row.get(0))
-        .optional()?;
-    Ok(content.map(|content| {
-        if content == *radiograph.content().as_bytes() {
-            Added::Duplicate
-        } else {
-            Added::Conflict
-        }
-    }))
-}
-
-fn insert_row(
-    connection: &Connection,
-    radiograph: &Radiograph,
-    prepared: &Prepared,
-    extent: Extent,
-) -> Result<(), StoreError> {
-    let patient = patient_number(connection, radiograph)?;
-    let labels = radiograph.labels();
-    let json =
-        |fault: serde_json::Error| StoreError::Database(rusqlite::Error::ToSqlConversionFailure(Box::new(fault)));
-    connection
-        .prepare_cached(
-            "INSERT INTO radiographs VALUES
-             (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23)",
-        )?
-        .execute(params![
-            radiograph.id().as_bytes(),
-            radiograph.content().as_bytes(),
-            patient,
-            radiograph.study().as_bytes(),
-            radiograph.series().as_bytes(),
-            radiograph.accession().map(|accession| accession.as_bytes().to_vec()),
-            radiograph.rows(),
-            radiograph.columns(),
-            radiograph.bits_stored(),
-            labels.body_part.map(|term| term.code()),
-            labels.view.map(|term| term.code()),
-            labels.laterality.map(|term| term.code()),
-            labels.sex.map(|term| term.code()),
-            labels.age_years,
-            serde_json::to_string(radiograph.acquisition()).map_err(json)?,
-            serde_json::to_string(radiograph.evidence()).map_err(json)?,
-            prepared.rows,
-            prepared.columns,
-            extent.pack,
-            extent.offset as i64,
-            extent.bytes,
-            prepared.encoding as u8,
-            prepared.digest.as_bytes(),
-        ])?;
-    Ok(())
 }
 
 /// The row of the radiograph's patient; a new patient's part is decided here, once.

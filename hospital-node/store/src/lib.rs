@@ -4,6 +4,9 @@
 //! never see an identifier in the clear, never print one, and never forget what it acknowledged. The one exception by
 //! design is the quarantine, which keeps the hospital's own files, under names that say nothing, until a person decides.
 //!
+//! All of it lies sealed under keys that come from the site's secret ([`snowball_crypto::derived`]); `schema` says what the
+//! database holds in the clear. Keys come in as arguments and are never written.
+//!
 //! Start at [`Store`]. `import` takes radiographs in, `freeze` turns them into a dataset for the trainer, `withdraw`
 //! removes a patient. `writer` keeps the order that makes a crash harmless: pixels are on disk before the row that
 //! points to them.
@@ -34,20 +37,21 @@ use std::{
     sync::{Mutex, MutexGuard},
 };
 
-use rusqlite::Connection;
-use snowball_crypto::Pseudonym;
+use rusqlite::{Connection, OptionalExtension};
+use snowball_crypto::{Pseudonym, StoreKeys};
 
 pub use census::{Cell, Census, Table, age_band};
 pub use error::StoreError;
 pub use fact::Master;
 pub use freeze::{FreezeRequest, Frozen, PartCount};
 pub use import::{Added, Importer};
-pub use quarantine::{HeldFile, HeldState};
+pub use quarantine::{HeldFile, HeldState, Review, Searched};
 pub use seen::FileOutcome;
 pub use sheet::{Caption, ContactSheet, SheetRequest};
 pub use split::part_of;
 pub use withdraw::Withdrawn;
 
+use fact::Fact;
 use pack::Packs;
 use writer::{Tail, Writer};
 
@@ -68,6 +72,7 @@ impl Default for Settings {
 /// A site's radiographs on disk. One folder, one store; several processes may use it at once and wait for each other.
 pub struct Store {
     folder: PathBuf,
+    keys: StoreKeys,
     settings: Settings,
     packs: Packs,
     writer: Mutex<Writer>,
@@ -77,16 +82,17 @@ impl Store {
     /// Opens the store in folder `dir` with default [`Settings`], making it where there is none.
     ///
     /// # Errors
-    /// When the folder cannot be used, holds something else, or was written by a newer version.
-    pub fn open(dir: &Path) -> Result<Self, StoreError> {
-        Self::open_with(dir, Settings::default())
+    /// When the folder cannot be used, holds something else, was sealed under other keys, or was written by a newer version.
+    pub fn open(dir: &Path, keys: StoreKeys) -> Result<Self, StoreError> {
+        Self::open_with(dir, keys, Settings::default())
     }
 
     /// Opens the store in folder `dir`, readable by its owner alone, and finishes what a crash interrupted.
     ///
     /// # Errors
-    /// When the folder cannot be used, holds something else, was written by a newer version, or has lost pixels.
-    pub fn open_with(dir: &Path, settings: Settings) -> Result<Self, StoreError> {
+    /// When the folder cannot be used, holds something else, was sealed under other keys, was written by a newer version, or
+    /// has lost pixels.
+    pub fn open_with(dir: &Path, keys: StoreKeys, settings: Settings) -> Result<Self, StoreError> {
         if !(16..=8192).contains(&settings.master_side_max) {
             return Err(StoreError::Unreasonable {
                 what: "the longest side of kept pictures is 16 to 8192 pixels",
@@ -99,10 +105,12 @@ impl Store {
         let connection = schema::open(&dir.join(DATABASE))?;
         let store = Self {
             folder: dir.to_owned(),
+            keys,
             settings,
             packs: Packs::new(dir.join(PACKS)),
             writer: Mutex::new(Writer::new(connection)),
         };
+        store.prove_keys()?;
         store.recover()?;
         Ok(store)
     }
@@ -121,13 +129,18 @@ impl Store {
         self.read(fact::count)
     }
 
+    /// Every radiograph, in the order of its pseudonym.
+    pub(crate) fn facts(&self) -> Result<Vec<Fact>, StoreError> {
+        self.read(|connection| fact::all(connection, &self.keys))
+    }
+
     /// The kept picture of one radiograph, full depth; `None` where there is no such radiograph.
     ///
     /// # Errors
     /// When it cannot be read or its bytes are not those that were written.
     pub fn master(&self, radiograph: &Pseudonym) -> Result<Option<Master>, StoreError> {
-        let found = self.read(|connection| fact::find(connection, radiograph.as_bytes()))?;
-        found.map(|fact| fact.master(&self.packs)).transpose()
+        let found = self.read(|connection| fact::find(connection, &self.keys, radiograph.as_bytes()))?;
+        found.map(|fact| fact.master(&self.packs, &self.keys)).transpose()
     }
 
     /// Reads every kept picture once and counts those whose bytes are not the ones that were written.
@@ -136,11 +149,37 @@ impl Store {
     /// When the database cannot be read.
     pub fn damaged(&self) -> Result<u64, StoreError> {
         use rayon::prelude::*;
-        let facts = self.read(fact::all)?;
+        let facts = self.facts()?;
         Ok(facts
             .par_iter()
-            .filter(|fact| fact.master(&self.packs).is_err())
+            .filter(|fact| fact.master(&self.packs, &self.keys).is_err())
             .count() as u64)
+    }
+
+    /// Whether the keys are those that the store was made with: a new store keeps a proof of them.
+    fn prove_keys(&self) -> Result<(), StoreError> {
+        let known = |connection: &Connection| -> Result<Option<Vec<u8>>, StoreError> {
+            Ok(connection
+                .query_row("SELECT proof FROM seal", [], |row| row.get(0))
+                .optional()?)
+        };
+        let proof = match self.read(known)? {
+            Some(proof) => proof,
+            None => {
+                let fresh = self.keys.facts.seal(PROOF, PROOF)?;
+                self.change(|connection, _| {
+                    connection.execute("INSERT OR IGNORE INTO seal (one, proof) VALUES (1, ?1)", [fresh])?;
+                    // Another process may have been faster; its proof counts.
+                    Ok(known(connection)?.unwrap_or_default())
+                })?
+            }
+        };
+        match self.keys.facts.open(PROOF, proof) {
+            Ok(_) => Ok(()),
+            Err(_) => Err(StoreError::WrongKey {
+                path: self.folder.clone(),
+            }),
+        }
     }
 
     /// What a crash may leave: erasures that were decided but not done, quarantined files that were let go.
@@ -180,16 +219,81 @@ const DATABASE: &str = "store.sqlite";
 const PACKS: &str = "packs";
 const QUARANTINE: &str = "quarantine";
 const FREEZING: &str = "freezing.lock";
+const PROOF: &[u8] = b"snowball store proof 1";
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sample::{Sample, keys, keys_of};
+
+    #[test]
+    fn another_key_is_told_from_damage() {
+        let folder = tempfile::tempdir().unwrap();
+        Store::open(folder.path(), keys()).unwrap();
+        for other in [keys_of("43", "store-tests"), keys_of("42", "another project")] {
+            let fault = Store::open(folder.path(), other).err().unwrap();
+            assert!(matches!(fault, StoreError::WrongKey { .. }), "{fault}");
+            assert!(fault.to_string().contains("site.secret"), "{fault}");
+        }
+        Store::open(folder.path(), keys()).unwrap();
+    }
+
+    #[test]
+    fn neither_rows_of_pixels_nor_labels_lie_in_the_clear() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path(), keys()).unwrap();
+        let radiograph = Sample::new(1, 1).radiograph();
+        store.add(&radiograph).unwrap();
+        drop(store);
+        let row: Vec<u8> = radiograph.pixels()[..20]
+            .iter()
+            .flat_map(|value| value.to_le_bytes())
+            .collect();
+        let (_, encoded) = codec::encode(radiograph.columns(), radiograph.pixels());
+        let study = radiograph.study().as_bytes().to_vec();
+        let hidden = [
+            row,
+            encoded[..32].to_vec(),
+            b"CHEST".to_vec(),
+            b"digital_x_ray".to_vec(),
+            study,
+        ];
+        for file in ["store.sqlite", "store.sqlite-wal", "packs/000001.pack"] {
+            let bytes = fs::read(folder.path().join(file)).unwrap_or_default();
+            for piece in &hidden {
+                assert!(!bytes.windows(piece.len()).any(|window| window == piece), "{file}");
+            }
+        }
+    }
+
+    #[test]
+    fn frames_cannot_change_places() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path(), keys()).unwrap();
+        let radiographs = [Sample::new(1, 1).radiograph(), Sample::new(2, 2).radiograph()];
+        store.add_all(&radiographs).unwrap();
+        store
+            .change(|connection, _| {
+                Ok(connection.execute(
+                    "UPDATE radiographs SET (offset, bytes) =
+                     (SELECT other.offset, other.bytes FROM radiographs AS other WHERE other.radiograph <> ?1)
+                     WHERE radiograph = ?1",
+                    [radiographs[0].id().as_bytes()],
+                )?)
+            })
+            .unwrap();
+        assert_eq!(store.damaged().unwrap(), 1);
+        assert!(matches!(
+            store.master(radiographs[0].id()),
+            Err(StoreError::Damaged { .. })
+        ));
+    }
 
     #[test]
     fn the_folder_is_for_its_owner_alone() {
         let folder = tempfile::tempdir().unwrap();
         let dir = folder.path().join("store");
-        Store::open(&dir).unwrap();
+        Store::open(&dir, keys()).unwrap();
         for name in ["", PACKS, QUARANTINE] {
             assert_eq!(
                 fs::metadata(dir.join(name)).unwrap().permissions().mode() & 0o777,
@@ -204,7 +308,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         for master_side_max in [0, 15, 8193, u32::MAX] {
             assert!(
-                Store::open_with(folder.path(), Settings { master_side_max }).is_err(),
+                Store::open_with(folder.path(), keys(), Settings { master_side_max }).is_err(),
                 "{master_side_max}"
             );
         }

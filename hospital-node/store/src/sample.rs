@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use dicom_core::{DataElement, PrimitiveValue, VR, value::Value};
 use dicom_dictionary_std::tags;
 use dicom_object::{FileMetaTableBuilder, InMemDicomObject};
-use snowball_crypto::{PseudonymKey, SiteSecret};
+use snowball_crypto::{PseudonymKey, SiteSecret, StoreKeys};
 use snowball_imaging::{Dictionary, Intake, Limits, Outcome, Radiograph};
 
 /// A radiograph that differs from another in what its fields say, and in its pixels by `instance` and `salt`.
@@ -135,4 +135,13 @@ fn take(path: &Path) -> Radiograph {
 
 fn key() -> PseudonymKey {
     SiteSecret::from_hex(&"42".repeat(32)).unwrap().project("store-tests")
+}
+
+/// The keys of the stores in these tests.
+pub(crate) fn keys() -> StoreKeys {
+    keys_of("42", "store-tests")
+}
+
+pub(crate) fn keys_of(byte: &str, project: &str) -> StoreKeys {
+    SiteSecret::from_hex(&byte.repeat(32)).unwrap().store(project)
 }

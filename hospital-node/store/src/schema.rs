@@ -11,39 +11,32 @@ const APPLICATION_ID: i32 = 0x534E_5742;
 /// How long one process waits for another that is writing.
 const WAIT: Duration = Duration::from_secs(120);
 
-/// One step a version; a released step is never edited.
+/// Version 1 kept everything in the clear. Nothing brings such a store up to date: its pages and packs would go on lying
+/// on the disk unsealed.
+const UNSEALED: u32 = 1;
+
+/// One step a version, from the one after [`UNSEALED`]; a released step is never edited.
+///
+/// In the clear stand: keyed pseudonyms of radiographs and patients, which part a patient belongs to, where frames lie and how
+/// long they are, digests and sizes of excluded files with the reason's code, folders and digests of datasets. What is known
+/// of a radiograph (labels, acquisition, evidence, the other pseudonyms, digests of its content) is sealed, a row a piece.
 const MIGRATIONS: &[&str] = &["
+    CREATE TABLE seal (one INTEGER PRIMARY KEY CHECK (one = 1), proof BLOB NOT NULL) STRICT;
     CREATE TABLE patients (
         number INTEGER PRIMARY KEY,
         pseudonym BLOB NOT NULL UNIQUE,
         part INTEGER NOT NULL
     ) STRICT;
-    CREATE TABLE withdrawn (pseudonym BLOB PRIMARY KEY) STRICT, WITHOUT ROWID;
+    CREATE TABLE withdrawn (mark BLOB PRIMARY KEY) STRICT, WITHOUT ROWID;
     CREATE TABLE packs (number INTEGER PRIMARY KEY, bytes INTEGER NOT NULL) STRICT;
     CREATE TABLE radiographs (
         radiograph BLOB NOT NULL UNIQUE,
-        content BLOB NOT NULL,
         patient INTEGER NOT NULL REFERENCES patients (number),
-        study BLOB NOT NULL,
-        series BLOB NOT NULL,
-        accession BLOB,
-        row_count INTEGER NOT NULL,
-        column_count INTEGER NOT NULL,
-        bits_stored INTEGER NOT NULL,
-        body_part TEXT,
-        view TEXT,
-        laterality TEXT,
-        sex TEXT,
-        age_years REAL,
-        acquisition TEXT NOT NULL,
-        evidence TEXT NOT NULL,
-        master_rows INTEGER NOT NULL,
-        master_columns INTEGER NOT NULL,
         pack INTEGER NOT NULL,
         offset INTEGER NOT NULL,
         bytes INTEGER NOT NULL,
-        encoding INTEGER NOT NULL,
-        digest BLOB NOT NULL
+        facts BLOB NOT NULL,
+        making BLOB NOT NULL
     ) STRICT;
     CREATE INDEX radiographs_by_patient ON radiographs (patient);
     CREATE TABLE erasures (
@@ -63,6 +56,13 @@ const MIGRATIONS: &[&str] = &["
         copied INTEGER NOT NULL,
         PRIMARY KEY (digest, reason)
     ) STRICT, WITHOUT ROWID;
+    CREATE TABLE reviews (
+        digest BLOB NOT NULL,
+        time INTEGER NOT NULL,
+        waived TEXT NOT NULL,
+        excluded TEXT,
+        words BLOB NOT NULL
+    ) STRICT;
     CREATE TABLE datasets (folder BLOB PRIMARY KEY, recipe BLOB NOT NULL, digest BLOB NOT NULL) STRICT, WITHOUT ROWID;
 "];
 
@@ -85,7 +85,7 @@ pub(crate) fn open(path: &Path) -> Result<Connection, StoreError> {
 }
 
 fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
-    let known = MIGRATIONS.len();
+    let known = UNSEALED as usize + MIGRATIONS.len();
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let found: u32 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
     let application: i32 = transaction.pragma_query_value(None, "application_id", |row| row.get(0))?;
@@ -99,7 +99,10 @@ fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
             known: known as u32,
         });
     }
-    for step in &MIGRATIONS[found as usize..] {
+    if found == UNSEALED {
+        return Err(StoreError::Unsealed { path: path.to_owned() });
+    }
+    for step in &MIGRATIONS[found.saturating_sub(UNSEALED) as usize..] {
         transaction.execute_batch(step)?;
     }
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
@@ -125,6 +128,19 @@ mod tests {
             .pragma_query_value(None, "synchronous", |row| row.get(0))
             .unwrap();
         assert_eq!((mode.as_str(), synchronous), ("wal", 2));
+    }
+
+    #[test]
+    fn a_store_from_before_sealing_is_refused_with_a_remedy() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("store.sqlite");
+        open(&path)
+            .unwrap()
+            .pragma_update(None, "user_version", UNSEALED)
+            .unwrap();
+        let fault = open(&path).unwrap_err();
+        assert!(matches!(fault, StoreError::Unsealed { .. }));
+        assert!(fault.to_string().contains("import the radiographs again"), "{fault}");
     }
 
     #[test]

@@ -84,7 +84,7 @@ mod tests {
             FileOutcome::Withdrawn,
         ];
         {
-            let store = Store::open(folder.path()).unwrap();
+            let store = Store::open(folder.path(), crate::sample::keys()).unwrap();
             for (number, outcome) in (0..).zip(outcomes) {
                 assert_eq!(store.seen(&key(number)).unwrap(), None);
                 store.remember(&key(number), outcome).unwrap();
@@ -94,7 +94,7 @@ mod tests {
                 .unwrap();
             store.remember(&key(0), outcomes[0]).unwrap();
         }
-        let store = Store::open(folder.path()).unwrap();
+        let store = Store::open(folder.path(), crate::sample::keys()).unwrap();
         for (number, outcome) in (0..).zip(outcomes) {
             assert_eq!(store.seen(&key(number)).unwrap(), Some(outcome));
         }

@@ -12,11 +12,7 @@ use snowball_protocol::{
 };
 use snowball_worker::shard::Part;
 
-use crate::{
-    Store, StoreError,
-    census::age_band,
-    fact::{self, Fact},
-};
+use crate::{Store, StoreError, census::age_band, fact::Fact};
 
 /// Most pictures on a sheet.
 const PICTURES_MAX: u32 = 400;
@@ -77,7 +73,7 @@ impl Store {
                 what: "a contact sheet has 1 to 400 pictures of 1 to 512 pixels a side",
             });
         }
-        let chosen = choose(self.read(fact::all)?, places as usize, request.seed);
+        let chosen = choose(self.facts()?, places as usize, request.seed);
         let squares: Vec<Vec<u16>> = chosen
             .par_iter()
             .map(|fact| self.square(fact, Preprocessing::LetterboxV1, request.side))
@@ -165,7 +161,7 @@ mod tests {
     #[test]
     fn body_parts_share_the_sheet_and_pictures_are_where_captions_say() {
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(folder.path()).unwrap();
+        let store = Store::open(folder.path(), crate::sample::keys()).unwrap();
         store.add_all(&cohort(40)).unwrap();
         let sheet = store.contact_sheet(&REQUEST).unwrap();
         let picture = image::load_from_memory(&sheet.png).unwrap().into_luma8();
@@ -194,7 +190,7 @@ mod tests {
     #[test]
     fn the_seed_decides_and_nothing_else() {
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(folder.path()).unwrap();
+        let store = Store::open(folder.path(), crate::sample::keys()).unwrap();
         store.add_all(&cohort(40)).unwrap();
         assert_eq!(
             store.contact_sheet(&REQUEST).unwrap(),
@@ -207,7 +203,7 @@ mod tests {
     #[test]
     fn few_radiographs_leave_places_empty_and_absurd_sheets_are_refused() {
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(folder.path()).unwrap();
+        let store = Store::open(folder.path(), crate::sample::keys()).unwrap();
         assert!(store.contact_sheet(&REQUEST).unwrap().captions.is_empty());
         store.add_all(&cohort(5)).unwrap();
         assert_eq!(store.contact_sheet(&REQUEST).unwrap().captions.len(), 5);

@@ -4,7 +4,7 @@ use std::{fs, path::PathBuf};
 
 use rusqlite::{Connection, params};
 use serde::Serialize;
-use snowball_crypto::Pseudonym;
+use snowball_crypto::{Pseudonym, StoreKeys};
 use snowball_worker::shard::Shard;
 
 use crate::{Store, StoreError, pack::Extent};
@@ -30,7 +30,7 @@ impl Store {
     pub fn withdraw(&self, patient: &Pseudonym) -> Result<Withdrawn, StoreError> {
         // No freeze may be under way, or it would bring the patient back.
         let _freezing = self.freezing()?;
-        let radiographs = self.change(|connection, _| forget(connection, patient))?;
+        let radiographs = self.change(|connection, _| forget(connection, &self.keys, patient))?;
         self.finish_erasures()?;
         let datasets = self.remove_datasets_of(patient)?;
         // The log before the database still holds the deleted rows: fold it in and cut it off.
@@ -91,11 +91,11 @@ impl Store {
 }
 
 /// Deletes the rows and writes down which pixels are to go; returns how many radiographs it were.
-fn forget(connection: &Connection, patient: &Pseudonym) -> Result<u64, StoreError> {
+fn forget(connection: &Connection, keys: &StoreKeys, patient: &Pseudonym) -> Result<u64, StoreError> {
     let pseudonym = patient.as_bytes();
     connection.execute(
-        "INSERT OR IGNORE INTO withdrawn (pseudonym) VALUES (?1)",
-        params![pseudonym],
+        "INSERT OR IGNORE INTO withdrawn (mark) VALUES (?1)",
+        params![keys.marks.mark(patient)],
     )?;
     connection.execute(
         "INSERT OR REPLACE INTO erasures SELECT pack, offset, bytes FROM radiographs
@@ -110,6 +110,13 @@ fn forget(connection: &Connection, patient: &Pseudonym) -> Result<u64, StoreErro
     Ok(count as u64)
 }
 
+/// Whether the patient has withdrawn. What is kept for this is a keyed mark, not the pseudonym.
+pub(crate) fn is_withdrawn(connection: &Connection, keys: &StoreKeys, patient: &Pseudonym) -> Result<bool, StoreError> {
+    Ok(connection
+        .prepare_cached("SELECT 1 FROM withdrawn WHERE mark = ?1")?
+        .exists(params![keys.marks.mark(patient)])?)
+}
+
 #[cfg(test)]
 mod tests {
     use snowball_protocol::{labels::LabelName, plan::Preprocessing};
@@ -120,7 +127,7 @@ mod tests {
     #[test]
     fn rows_pixels_and_datasets_go_and_the_patient_stays_away() {
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(folder.path()).unwrap();
+        let store = Store::open(folder.path(), crate::sample::keys()).unwrap();
         let (first, second) = (Sample::new(1, 1).radiograph(), Sample::new(1, 2).radiograph());
         let other = Sample::new(2, 3).radiograph();
         for radiograph in [&first, &second, &other] {
@@ -171,7 +178,7 @@ mod tests {
     #[test]
     fn no_byte_of_the_database_names_the_radiograph_any_more() {
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(folder.path()).unwrap();
+        let store = Store::open(folder.path(), crate::sample::keys()).unwrap();
         let radiograph = Sample::new(1, 1).radiograph();
         store.add(&radiograph).unwrap();
         let id = *radiograph.id().as_bytes();
@@ -191,16 +198,16 @@ mod tests {
     #[test]
     fn an_erasure_that_a_crash_interrupted_is_finished() {
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(folder.path()).unwrap();
+        let store = Store::open(folder.path(), crate::sample::keys()).unwrap();
         let radiograph = Sample::new(1, 1).radiograph();
         store.add(&radiograph).unwrap();
         store
-            .change(|connection, _| forget(connection, radiograph.patient()))
+            .change(|connection, _| forget(connection, &store.keys, radiograph.patient()))
             .unwrap();
         drop(store);
         let pack = folder.path().join("packs/000001.pack");
         assert!(fs::read(&pack).unwrap().iter().any(|byte| *byte != 0));
-        Store::open(folder.path()).unwrap();
+        Store::open(folder.path(), crate::sample::keys()).unwrap();
         assert!(fs::read(&pack).unwrap().iter().all(|byte| *byte == 0));
     }
 }

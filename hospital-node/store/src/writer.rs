@@ -124,9 +124,15 @@ pub(crate) struct Tail<'a> {
 }
 
 impl Tail<'_> {
-    /// Appends `content` and says where it lies; it counts once the transaction is committed.
-    pub fn append(&mut self, connection: &Connection, content: &[u8]) -> Result<Extent, StoreError> {
-        let bytes = u32::try_from(content.len()).map_err(|_| StoreError::Unreasonable {
+    /// Appends `bytes` bytes, which `content` makes for the place where they will lie, and says where that is; they count
+    /// once the transaction is committed.
+    pub fn append(
+        &mut self,
+        connection: &Connection,
+        bytes: usize,
+        content: impl FnOnce(Extent) -> Result<Vec<u8>, StoreError>,
+    ) -> Result<Extent, StoreError> {
+        let bytes = u32::try_from(bytes).map_err(|_| StoreError::Unreasonable {
             what: "a picture of 4 GiB",
         })?;
         let pending = &mut *self.pending;
@@ -143,7 +149,9 @@ impl Tail<'_> {
             offset: pending.end,
             bytes,
         };
-        self.packs.write(extent.pack, extent.offset, content)?;
+        let content = content(extent)?;
+        debug_assert_eq!(content.len(), extent.bytes as usize);
+        self.packs.write(extent.pack, extent.offset, &content)?;
         pending.end += u64::from(bytes);
         pending.appended += u64::from(bytes);
         connection
@@ -159,6 +167,10 @@ impl Tail<'_> {
 mod tests {
     use super::*;
 
+    fn append(connection: &Connection, tail: &mut Tail<'_>, content: &[u8]) -> Result<Extent, StoreError> {
+        tail.append(connection, content.len(), |_| Ok(content.to_vec()))
+    }
+
     #[test]
     fn what_was_not_committed_is_gone_and_its_bytes_are_reused() {
         let folder = tempfile::tempdir().unwrap();
@@ -166,18 +178,20 @@ mod tests {
         let path = folder.path().join("store.sqlite");
         let mut writer = Writer::new(crate::schema::open(&path).unwrap());
         let kept = writer
-            .change(&packs, |connection, tail| tail.append(connection, b"kept"))
+            .change(&packs, |connection, tail| append(connection, tail, b"kept"))
             .unwrap();
         writer.commit(&packs).unwrap();
         writer
-            .change(&packs, |connection, tail| tail.append(connection, b"lost in the crash"))
+            .change(&packs, |connection, tail| {
+                append(connection, tail, b"lost in the crash")
+            })
             .unwrap();
         drop(writer);
 
         let mut writer = Writer::new(crate::schema::open(&path).unwrap());
         assert_eq!(last_pack(writer.connection()).unwrap(), Some((1, 4)));
         let next = writer
-            .change(&packs, |connection, tail| tail.append(connection, b"next"))
+            .change(&packs, |connection, tail| append(connection, tail, b"next"))
             .unwrap();
         writer.commit(&packs).unwrap();
         assert_eq!((next.pack, next.offset), (1, 4));
@@ -194,7 +208,7 @@ mod tests {
         let packs = Packs::new(folder.path().to_owned());
         let mut writer = Writer::new(crate::schema::open(&folder.path().join("store.sqlite")).unwrap());
         writer
-            .change(&packs, |connection, tail| tail.append(connection, b"pending"))
+            .change(&packs, |connection, tail| append(connection, tail, b"pending"))
             .unwrap();
         let failed = writer.change(&packs, |_, _| Err::<(), _>(StoreError::Unreasonable { what: "a test" }));
         assert!(failed.is_err());

@@ -20,10 +20,10 @@ use crate::{
 fn pixels_come_back_in_full_depth() {
     let folder = tempfile::tempdir().unwrap();
     let radiograph = Sample::new(1, 1).radiograph();
-    let store = Store::open(folder.path()).unwrap();
+    let store = Store::open(folder.path(), crate::sample::keys()).unwrap();
     assert_eq!(store.add(&radiograph).unwrap(), Added::New);
     drop(store);
-    let store = Store::open(folder.path()).unwrap();
+    let store = Store::open(folder.path(), crate::sample::keys()).unwrap();
     let master = store.master(radiograph.id()).unwrap().unwrap();
     assert_eq!((master.rows, master.columns), (24, 20));
     assert_eq!(master.pixels, radiograph.pixels());
@@ -34,7 +34,7 @@ fn pixels_come_back_in_full_depth() {
 #[test]
 fn a_large_picture_is_kept_smaller() {
     let folder = tempfile::tempdir().unwrap();
-    let store = Store::open_with(folder.path(), Settings { master_side_max: 64 }).unwrap();
+    let store = Store::open_with(folder.path(), crate::sample::keys(), Settings { master_side_max: 64 }).unwrap();
     let radiograph = Sample {
         rows: 200,
         columns: 100,
@@ -49,7 +49,7 @@ fn a_large_picture_is_kept_smaller() {
 #[test]
 fn the_same_again_is_a_duplicate_and_another_content_a_conflict() {
     let folder = tempfile::tempdir().unwrap();
-    let store = Store::open(folder.path()).unwrap();
+    let store = Store::open(folder.path(), crate::sample::keys()).unwrap();
     let first = Sample::new(1, 1).radiograph();
     let other = Sample {
         salt: 9,
@@ -71,7 +71,7 @@ fn what_was_not_flushed_is_done_again_and_what_was_is_not() {
     let radiographs = cohort(6);
     let key = |number: usize| Sha256Digest::of(&[number as u8]);
     {
-        let store = Store::open(folder.path()).unwrap();
+        let store = Store::open(folder.path(), crate::sample::keys()).unwrap();
         let importer = store.importer();
         for (number, radiograph) in radiographs.iter().enumerate() {
             assert_eq!(importer.add(radiograph, &key(number)).unwrap(), Added::New);
@@ -82,7 +82,7 @@ fn what_was_not_flushed_is_done_again_and_what_was_is_not() {
         // As a crash would: nobody flushes.
         std::mem::forget(importer);
     }
-    let store = Store::open(folder.path()).unwrap();
+    let store = Store::open(folder.path(), crate::sample::keys()).unwrap();
     assert_eq!(store.count().unwrap(), 4);
     for (number, radiograph) in radiographs.iter().enumerate() {
         assert_eq!(
@@ -98,7 +98,7 @@ fn what_was_not_flushed_is_done_again_and_what_was_is_not() {
 #[test]
 fn a_patient_stays_in_the_part_that_was_decided_first() {
     let folder = tempfile::tempdir().unwrap();
-    let store = Store::open(folder.path()).unwrap();
+    let store = Store::open(folder.path(), crate::sample::keys()).unwrap();
     let first = Sample::new(1, 1).radiograph();
     store.add(&first).unwrap();
     let decided = crate::part_of(first.patient());
@@ -114,17 +114,17 @@ fn a_patient_stays_in_the_part_that_was_decided_first() {
         )
         .unwrap();
     drop(store);
-    let store = Store::open(folder.path()).unwrap();
+    let store = Store::open(folder.path(), crate::sample::keys()).unwrap();
     let second = Sample::new(1, 2).radiograph();
     store.add(&second).unwrap();
-    let facts = store.read(crate::fact::all).unwrap();
+    let facts = store.facts().unwrap();
     assert_eq!(facts.iter().map(|fact| fact.part).collect::<Vec<_>>(), [other, other]);
 }
 
 #[test]
 fn threads_may_add_at_once() {
     let folder = tempfile::tempdir().unwrap();
-    let store = Store::open(folder.path()).unwrap();
+    let store = Store::open(folder.path(), crate::sample::keys()).unwrap();
     let radiographs = cohort(90);
     let importer = store.importer();
     let new = (0..180usize)
@@ -143,7 +143,10 @@ fn threads_may_add_at_once() {
 #[test]
 fn two_stores_over_one_folder_take_turns() {
     let folder = tempfile::tempdir().unwrap();
-    let (left, right) = (Store::open(folder.path()).unwrap(), Store::open(folder.path()).unwrap());
+    let (left, right) = (
+        Store::open(folder.path(), crate::sample::keys()).unwrap(),
+        Store::open(folder.path(), crate::sample::keys()).unwrap(),
+    );
     for (number, radiograph) in cohort(10).iter().enumerate() {
         let store = if number % 2 == 0 { &left } else { &right };
         assert_eq!(store.add(radiograph).unwrap(), Added::New);
@@ -160,7 +163,7 @@ const CHILD: &str = "SNOWBALL_STORE_TEST_CHILD";
 #[test]
 fn child_that_imports_until_it_is_killed() {
     let Some(dir) = std::env::var_os(CHILD) else { return };
-    let store = Store::open(std::path::Path::new(&dir)).unwrap();
+    let store = Store::open(std::path::Path::new(&dir), crate::sample::keys()).unwrap();
     let importer = store.importer();
     for number in 0..100_000u32 {
         importer
@@ -199,7 +202,7 @@ fn a_kill_loses_nothing_that_was_acknowledged() {
     child.wait().unwrap();
     let acknowledged = acknowledged.unwrap();
 
-    let store = Store::open(folder.path()).unwrap();
+    let store = Store::open(folder.path(), crate::sample::keys()).unwrap();
     assert!(store.count().unwrap() >= acknowledged);
     assert_eq!(store.damaged().unwrap(), 0);
     for number in 0..acknowledged as u32 {
@@ -238,7 +241,7 @@ proptest! {
     #[test]
     fn any_history_ends_as_a_simple_model_says(turns in proptest::collection::vec((0usize..12, 0u8..10), 1..25)) {
         let folder = tempfile::tempdir().unwrap();
-        let mut store = Store::open(folder.path()).unwrap();
+        let mut store = Store::open(folder.path(), crate::sample::keys()).unwrap();
         let mut kept: std::collections::BTreeMap<u32, u32> = std::collections::BTreeMap::new();
         let mut gone = std::collections::BTreeSet::new();
         for (choice, turn) in turns {
@@ -246,7 +249,7 @@ proptest! {
             match turn {
                 0 => {
                     drop(store);
-                    store = Store::open(folder.path()).unwrap();
+                    store = Store::open(folder.path(), crate::sample::keys()).unwrap();
                 }
                 1 => {
                     let before = kept.len();
