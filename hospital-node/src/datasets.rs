@@ -5,6 +5,7 @@ use snowball_ledger::Entry;
 use snowball_policy::DatasetFacts;
 use snowball_protocol::{StudyPlan, labels::LabelName, plan::HeadKind};
 use snowball_store::{Cell, FreezeRequest, Frozen, Store};
+use snowball_worker::key::DatasetSource;
 
 use crate::{home::Home, policy};
 
@@ -12,6 +13,8 @@ use crate::{home::Home, policy};
 pub struct StudyDataset {
     pub frozen: Frozen,
     pub facts: DatasetFacts,
+    /// What the trainer needs to read it.
+    pub source: DatasetSource,
 }
 
 /// Freezes the dataset of `plan`. Classes smaller than the policy's smallest cell are left out; without a policy in force
@@ -36,7 +39,8 @@ pub fn freeze(home: &Home, store: &Store, plan: &StudyPlan) -> Result<StudyDatas
         training_images: frozen.training.radiographs,
         class_cells_min: smallest_class(&frozen, plan),
     };
-    Ok(StudyDataset { frozen, facts })
+    let source = store.source(&frozen.folder).context("cannot open the dataset's key")?;
+    Ok(StudyDataset { frozen, facts, source })
 }
 
 /// Training radiographs in the smallest class that a head of the plan is trained on.

@@ -346,7 +346,7 @@ impl Driver {
         let parameters = snowball_layout::from_le_bytes(&model).context("the model is no list of numbers")?;
         let job = Job::Train(TrainJob {
             plan: (*plan).clone(),
-            dataset: study.dataset.frozen.folder.clone(),
+            dataset: study.dataset.source.clone(),
             stream: stream(&self.config, round),
             steps_before: u64::from(plan.local.steps) * u64::from(round.0.saturating_sub(1)),
             steps_total: plan.steps_total(),
@@ -401,7 +401,7 @@ impl Driver {
         let parameters = snowball_layout::from_le_bytes(&bytes).context("the model is no list of numbers")?;
         let job = Job::Evaluate(EvaluateJob {
             plan: (*study.plan).clone(),
-            dataset: study.dataset.frozen.folder.clone(),
+            dataset: study.dataset.source.clone(),
             part: Part::Validation,
             device: self.trainer.device,
             threads: self.trainer.threads,

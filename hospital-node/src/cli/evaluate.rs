@@ -71,7 +71,7 @@ impl Evaluate {
         };
         let trainer = trainer::choose(&config.training)?;
         let digest = Sha256Digest::of(&bytes);
-        let evaluation = pretrain::quality(&trainer, &plan, &dataset.frozen.folder, part, &parameters, digest)?;
+        let evaluation = pretrain::quality(&trainer, &plan, &dataset.source, part, &parameters, digest)?;
         context.print(&evaluation, || {
             format!("{} radiographs: {}", evaluation.images, events::summary(&evaluation))
         })

@@ -11,6 +11,7 @@ use snowball_protocol::{Sha256Digest, StudyPlan, evaluation::Evaluation, limits:
 use snowball_service::{clock, files};
 use snowball_worker::{
     job::{Answer, EvaluateJob, Job, TrainJob},
+    key::DatasetSource,
     shard::Part,
 };
 
@@ -54,7 +55,7 @@ impl Pretrain {
         eprintln!("training on {} ({}), {steps} steps", trainer.device_name, trainer.why);
         let job = Job::Train(TrainJob {
             plan: plan.clone(),
-            dataset: dataset.frozen.folder.clone(),
+            dataset: dataset.source.clone(),
             stream: 0,
             steps_before: 0,
             steps_total: u64::from(steps),
@@ -104,7 +105,7 @@ impl Pretrain {
             quality(
                 &trainer,
                 &plan,
-                &dataset.frozen.folder,
+                &dataset.source,
                 part,
                 &trained,
                 Sha256Digest::of(&bytes),
@@ -130,14 +131,14 @@ impl Pretrain {
 pub fn quality(
     trainer: &trainer::Trainer,
     plan: &StudyPlan,
-    dataset: &std::path::Path,
+    dataset: &DatasetSource,
     part: Part,
     parameters: &[f32],
     model_digest: Sha256Digest,
 ) -> Result<Evaluation> {
     let job = Job::Evaluate(EvaluateJob {
         plan: plan.clone(),
-        dataset: dataset.to_owned(),
+        dataset: dataset.clone(),
         part,
         device: trainer.device,
         threads: trainer.threads,

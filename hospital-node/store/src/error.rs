@@ -67,6 +67,12 @@ pub enum StoreError {
     /// A dataset could not be written or read.
     #[error("cannot freeze a dataset")]
     Freeze(#[from] ShardError),
+    /// A dataset whose key this store did not wrap.
+    #[error("the key of the dataset in {folder} does not open; remove that folder, the dataset is made again")]
+    ForeignDataset {
+        /// Which folder.
+        folder: PathBuf,
+    },
     /// A dataset was asked for that is larger than the pictures that are kept.
     #[error(
         "side {side} was asked for, but pictures are kept with at most {kept} pixels a side; ask for less, or raise the store's setting and import anew"
@@ -77,6 +83,9 @@ pub enum StoreError {
         /// What is kept at most, in pixels.
         kept: u32,
     },
+    /// Another process reads the database without end.
+    #[error("another process holds the store's database open; end it (hospital-node run) and do this again")]
+    Busy,
     /// A request out of bounds.
     #[error("unreasonable request: {what}")]
     Unreasonable {

@@ -9,7 +9,7 @@ use std::{
 };
 
 use rayon::prelude::*;
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 use snowball_crypto::Pseudonym;
 use snowball_protocol::{
@@ -19,12 +19,18 @@ use snowball_protocol::{
     limits::INPUT_SIDE_MAX,
     plan::{Preprocessing, canonical_json},
 };
-use snowball_worker::shard::{Part, Shard, ShardRecord, ShardWriter};
+use snowball_worker::{
+    key::{DatasetKey, DatasetSource},
+    shard::{self, Part, Shard, ShardRecord, ShardWriter},
+};
+use zeroize::Zeroizing;
 
 use crate::{Cell, FREEZING, Store, StoreError, Table, census::age_band, fact::Fact};
 
 /// Prepared squares held in memory at once, in bytes.
 const SQUARES_BYTES_MAX: usize = 64 << 20;
+/// What a wrapped key is tied to.
+const KEY_PLACE: &[u8] = b"dataset key 1";
 
 /// Which dataset is wanted.
 #[derive(Clone, Debug)]
@@ -134,6 +140,7 @@ impl Store {
         }
         let digest = self.write(request, &facts, progress)?;
         self.change(|connection, _| {
+            remember_members(connection, &key_of(&request.folder)?, &digest, &facts)?;
             let sql = "INSERT OR REPLACE INTO datasets (folder, recipe, digest) VALUES (?1, ?2, ?3)";
             connection.execute(
                 sql,
@@ -142,6 +149,37 @@ impl Store {
             Ok(())
         })?;
         Ok(describe(request, digest, false, &facts))
+    }
+
+    /// The frozen dataset in `folder` with the key that opens it, for the trainer's pipe and nothing else.
+    ///
+    /// # Errors
+    /// When there is no dataset, or its key was not wrapped by this store.
+    pub fn source(&self, folder: &Path) -> Result<DatasetSource, StoreError> {
+        let wrapped = shard::wrapped_key(folder)?;
+        let key = self.keys.datasets.open(KEY_PLACE, wrapped).map(Zeroizing::new).ok();
+        let key = key.and_then(|bytes| DatasetKey::from_bytes(&bytes));
+        key.map(|key| DatasetSource {
+            folder: folder.to_owned(),
+            key,
+        })
+        .ok_or_else(|| StoreError::ForeignDataset {
+            folder: folder.to_owned(),
+        })
+    }
+
+    /// Whether `frozen` is still what the store would train on: not where a patient of it has withdrawn since.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn stands(&self, frozen: &Frozen) -> Result<bool, StoreError> {
+        let folder = key_of(&frozen.folder)?;
+        self.read(|connection| {
+            let sql = "SELECT 1 FROM datasets WHERE folder = ?1 AND digest = ?2";
+            Ok(connection
+                .prepare_cached(sql)?
+                .exists(params![folder, frozen.digest.as_bytes()])?)
+        })
     }
 
     /// One freeze or withdrawal at a time, in this process and all others, until the answer is dropped.
@@ -178,10 +216,12 @@ impl Store {
                 })
                 .optional()?)
         })?;
-        Ok(known.map(Sha256Digest::from_bytes).filter(|digest| {
-            Shard::open(&request.folder)
-                .is_ok_and(|shard| shard.manifest().digest() == *digest && shard.verify(&request.folder).is_ok())
-        }))
+        let sound = |digest: &Sha256Digest| {
+            self.source(&request.folder)
+                .and_then(|source| Ok(Shard::open(&source)?))
+                .is_ok_and(|shard| shard.manifest().digest() == *digest && shard.verify().is_ok())
+        };
+        Ok(known.map(Sha256Digest::from_bytes).filter(sound))
     }
 
     fn write(
@@ -190,7 +230,9 @@ impl Store {
         facts: &[Fact],
         progress: &(dyn Fn(u64, u64) + Sync),
     ) -> Result<Sha256Digest, StoreError> {
-        let mut writer = ShardWriter::create(&request.folder, request.side, request.preprocessing)?;
+        let key = DatasetKey::generate()?;
+        let wrapped = self.keys.datasets.seal(KEY_PLACE, key.as_bytes())?;
+        let mut writer = ShardWriter::create(&request.folder, request.side, request.preprocessing, &key, &wrapped)?;
         let square_bytes = request.side as usize * request.side as usize * 2;
         let mut done = 0;
         for batch in facts.chunks((SQUARES_BYTES_MAX / square_bytes).clamp(1, 512)) {
@@ -219,6 +261,29 @@ impl Store {
             )),
         }
     }
+}
+
+/// Who is in the dataset, so that it can be said after a withdrawal which models may have learned from the patient.
+fn remember_members(
+    connection: &Connection,
+    folder: &[u8],
+    digest: &Sha256Digest,
+    facts: &[Fact],
+) -> Result<(), StoreError> {
+    let added = connection.execute(
+        "INSERT OR IGNORE INTO freezings (digest, folder) VALUES (?1, ?2)",
+        params![digest.as_bytes(), folder],
+    )?;
+    if added == 0 {
+        return Ok(());
+    }
+    let freezing = connection.last_insert_rowid();
+    let mut insert = connection
+        .prepare_cached("INSERT OR IGNORE INTO members SELECT ?1, number FROM patients WHERE pseudonym = ?2")?;
+    for fact in facts {
+        insert.execute(params![freezing, fact.patient.as_bytes()])?;
+    }
+    Ok(())
 }
 
 /// A dataset's folder as the database keeps it: absolute, so that a withdrawal finds it from anywhere.
@@ -377,7 +442,7 @@ mod tests {
         let radiographs = cohort(60);
         store.add_all(&radiographs).unwrap();
         let frozen = store.freeze(&request(folder.path())).unwrap();
-        let shard = Shard::open(&frozen.folder).unwrap();
+        let shard = Shard::open(&store.source(&frozen.folder).unwrap()).unwrap();
         assert_eq!(shard.manifest().digest(), frozen.digest);
         for (part, count) in [
             (Part::Training, frozen.training),
@@ -412,7 +477,7 @@ mod tests {
         let square = store
             .square(&store.facts().unwrap()[7], Preprocessing::LetterboxV1, 16)
             .unwrap();
-        assert_eq!(shard.square(7), square);
+        assert_eq!(shard.square(7).unwrap(), square);
     }
 
     #[test]
@@ -431,7 +496,7 @@ mod tests {
             first
         );
 
-        let pixels = first.folder.join("pixels.u16");
+        let pixels = first.folder.join("pixels.sealed");
         let mut bytes = std::fs::read(&pixels).unwrap();
         bytes[5] ^= 1;
         std::fs::write(&pixels, bytes).unwrap();
@@ -441,7 +506,25 @@ mod tests {
         store.add(&Sample::new(99, 99).radiograph()).unwrap();
         let fourth = store.freeze(&request(folder.path())).unwrap();
         assert!(!fourth.reused && fourth.digest != first.digest);
-        Shard::open(&fourth.folder).unwrap().verify(&fourth.folder).unwrap();
+        Shard::open(&store.source(&fourth.folder).unwrap())
+            .unwrap()
+            .verify()
+            .unwrap();
+        assert_eq!(
+            (store.stands(&first).unwrap(), store.stands(&fourth).unwrap()),
+            (false, true)
+        );
+
+        // Another store's key: not damage, and not a dataset of this one.
+        let other = Store::open(
+            &folder.path().join("other"),
+            crate::sample::keys_of("43", "store-tests"),
+        )
+        .unwrap();
+        assert!(matches!(
+            other.source(&fourth.folder),
+            Err(StoreError::ForeignDataset { .. })
+        ));
     }
 
     #[test]

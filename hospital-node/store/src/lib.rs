@@ -49,7 +49,7 @@ pub use quarantine::{HeldFile, HeldState, Review, Searched};
 pub use seen::FileOutcome;
 pub use sheet::{Caption, ContactSheet, SheetRequest};
 pub use split::part_of;
-pub use withdraw::Withdrawn;
+pub use withdraw::{Touched, Withdrawn};
 
 use fact::Fact;
 use pack::Packs;
@@ -186,6 +186,7 @@ impl Store {
     fn recover(&self) -> Result<(), StoreError> {
         self.packs.check_last(self.read(writer::last_pack)?)?;
         self.finish_erasures()?;
+        self.finish_datasets()?;
         self.sweep_quarantine()
     }
 

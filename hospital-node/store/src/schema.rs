@@ -63,6 +63,23 @@ const MIGRATIONS: &[&str] = &["
         excluded TEXT,
         words BLOB NOT NULL
     ) STRICT;
+    CREATE TABLE freezings (
+        number INTEGER PRIMARY KEY,
+        digest BLOB NOT NULL,
+        folder BLOB NOT NULL,
+        UNIQUE (digest, folder)
+    ) STRICT;
+    CREATE TABLE members (
+        freezing INTEGER NOT NULL REFERENCES freezings (number),
+        patient INTEGER NOT NULL REFERENCES patients (number),
+        PRIMARY KEY (patient, freezing)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE touched (
+        mark BLOB NOT NULL,
+        digest BLOB NOT NULL,
+        folder BLOB NOT NULL,
+        PRIMARY KEY (mark, digest, folder)
+    ) STRICT, WITHOUT ROWID;
     CREATE TABLE datasets (folder BLOB PRIMARY KEY, recipe BLOB NOT NULL, digest BLOB NOT NULL) STRICT, WITHOUT ROWID;
 "];
 

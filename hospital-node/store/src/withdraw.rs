@@ -1,41 +1,66 @@
 //! A patient withdraws: rows, pixels and frozen copies go, and the patient stays away.
 
-use std::{fs, path::PathBuf};
+use std::{ffi::OsStr, fs, os::unix::ffi::OsStrExt, path::PathBuf};
 
 use rusqlite::{Connection, params};
 use serde::Serialize;
 use snowball_crypto::{Pseudonym, StoreKeys};
-use snowball_worker::shard::Shard;
+use snowball_protocol::Sha256Digest;
+use snowball_worker::shard;
 
 use crate::{Store, StoreError, pack::Extent};
 
 /// What a withdrawal removed.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct Withdrawn {
+    /// The patient's keyed mark: what is kept to refuse the patient at a later import and to answer for models.
+    pub mark: Sha256Digest,
     /// Radiographs that are gone from the store.
     pub radiographs: u64,
     /// Frozen datasets that held one of them and are gone too; freezing again makes them without the patient.
     pub datasets: Vec<PathBuf>,
+    /// Every dataset, of now or before, that the patient was ever frozen into.
+    pub touched: Vec<Touched>,
+}
+
+/// A dataset that held a patient: models trained on it may have learned from them.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Touched {
+    /// Digest of the dataset, as the ledger has it.
+    pub digest: Sha256Digest,
+    /// The folder that it was frozen to.
+    pub folder: PathBuf,
 }
 
 impl Store {
     /// Removes everything of the patient behind `patient`: rows are deleted and overwritten, pixels are overwritten with
-    /// zeros, frozen datasets that hold them are removed. Later imports answer [`crate::Added::Withdrawn`].
+    /// zeros, frozen datasets that hold them are removed. Later imports answer [`crate::Added::Withdrawn`]. What is kept is a
+    /// keyed mark in place of the pseudonym. Done again, it answers with the same [`touched`](Withdrawn::touched).
     ///
-    /// The quarantine holds files that could not be tied to a patient; it is not searched. What a network has learned
-    /// stays learned.
+    /// The quarantine is searched by [`withdraw_held`](Self::withdraw_held), which needs somebody who reads DICOM. What a
+    /// network has learned stays learned.
     ///
     /// # Errors
-    /// When the disk refuses. What was decided is finished by the next call or the next opening.
+    /// When the disk refuses, or another process holds the database's log open. What was decided is finished by the next call
+    /// or the next opening.
     pub fn withdraw(&self, patient: &Pseudonym) -> Result<Withdrawn, StoreError> {
         // No freeze may be under way, or it would bring the patient back.
         let _freezing = self.freezing()?;
         let radiographs = self.change(|connection, _| forget(connection, &self.keys, patient))?;
         self.finish_erasures()?;
-        let datasets = self.remove_datasets_of(patient)?;
+        let datasets = self.finish_datasets()?;
         // The log before the database still holds the deleted rows: fold it in and cut it off.
-        self.read(|connection| Ok(connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?))?;
-        Ok(Withdrawn { radiographs, datasets })
+        let is_busy: bool =
+            self.read(|connection| Ok(connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?))?;
+        if is_busy {
+            return Err(StoreError::Busy);
+        }
+        Ok(Withdrawn {
+            mark: Sha256Digest::from_bytes(self.keys.marks.mark(patient)),
+            radiographs,
+            datasets,
+            touched: self.touched(patient)?,
+        })
     }
 
     /// Overwrites what was decided to be erased; safe to repeat.
@@ -74,17 +99,55 @@ impl Store {
         })
     }
 
-    fn remove_datasets_of(&self, patient: &Pseudonym) -> Result<Vec<PathBuf>, StoreError> {
-        let name = patient.to_string();
+    /// The datasets that a patient who withdrew was ever frozen into.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn touched(&self, patient: &Pseudonym) -> Result<Vec<Touched>, StoreError> {
+        self.read(|connection| {
+            let mut statement =
+                connection.prepare("SELECT digest, folder FROM touched WHERE mark = ?1 ORDER BY folder, digest")?;
+            let read = |row: &rusqlite::Row<'_>| {
+                Ok(Touched {
+                    digest: Sha256Digest::from_bytes(row.get(0)?),
+                    folder: OsStr::from_bytes(&row.get::<_, Vec<u8>>(1)?).into(),
+                })
+            };
+            let touched = statement.query_map(params![self.keys.marks.mark(patient)], read)?;
+            Ok(touched.collect::<Result<_, _>>()?)
+        })
+    }
+
+    /// Whether the patient has withdrawn.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn is_withdrawn(&self, patient: &Pseudonym) -> Result<bool, StoreError> {
+        self.read(|connection| is_withdrawn(connection, &self.keys, patient))
+    }
+
+    /// Removes the datasets that hold anybody who withdrew; safe to repeat.
+    pub(crate) fn finish_datasets(&self) -> Result<Vec<PathBuf>, StoreError> {
         let mut removed = Vec::new();
         for (folder, digest) in self.datasets()? {
-            // Only what is still the dataset that was frozen there; anything else in that place is not ours to remove.
-            let Ok(shard) = Shard::open(&folder) else { continue };
-            if shard.manifest().digest() == digest && shard.records().iter().any(|record| record.patient == name) {
-                drop(shard);
-                fs::remove_dir_all(&folder).map_err(StoreError::at(&folder))?;
-                removed.push(folder);
+            let holds: bool = self.read(|connection| {
+                let sql = "SELECT 1 FROM touched WHERE digest = ?1 AND folder = ?2";
+                Ok(connection
+                    .prepare_cached(sql)?
+                    .exists(params![digest.as_bytes(), folder.as_os_str().as_bytes()])?)
+            })?;
+            if !holds {
+                continue;
             }
+            // Only what is still the dataset that was frozen there; anything else in that place is not ours to remove.
+            if shard::manifest(&folder).is_ok_and(|manifest| manifest.digest() == digest) {
+                fs::remove_dir_all(&folder).map_err(StoreError::at(&folder))?;
+                removed.push(folder.clone());
+            }
+            self.change(|connection, _| {
+                let sql = "DELETE FROM datasets WHERE folder = ?1 AND digest = ?2";
+                Ok(connection.execute(sql, params![folder.as_os_str().as_bytes(), digest.as_bytes()])?)
+            })?;
         }
         Ok(removed)
     }
@@ -96,6 +159,15 @@ fn forget(connection: &Connection, keys: &StoreKeys, patient: &Pseudonym) -> Res
     connection.execute(
         "INSERT OR IGNORE INTO withdrawn (mark) VALUES (?1)",
         params![keys.marks.mark(patient)],
+    )?;
+    connection.execute(
+        "INSERT OR IGNORE INTO touched SELECT ?2, digest, folder FROM members JOIN freezings ON freezing = number
+         WHERE patient = (SELECT number FROM patients WHERE pseudonym = ?1)",
+        params![pseudonym, keys.marks.mark(patient)],
+    )?;
+    connection.execute(
+        "DELETE FROM members WHERE patient = (SELECT number FROM patients WHERE pseudonym = ?1)",
+        params![pseudonym],
     )?;
     connection.execute(
         "INSERT OR REPLACE INTO erasures SELECT pack, offset, bytes FROM radiographs
@@ -140,18 +212,21 @@ mod tests {
             labels: &[LabelName::Sex],
             cell_min: 0,
         };
-        store.freeze(&request("with")).unwrap();
+        let frozen = store.freeze(&request("with")).unwrap();
         let pack = folder.path().join("packs/000001.pack");
         let before = fs::read(&pack).unwrap();
 
         let withdrawn = store.withdraw(first.patient()).unwrap();
+        assert_eq!(withdrawn.radiographs, 2);
+        assert_eq!(withdrawn.datasets, [folder.path().join("with")]);
         assert_eq!(
-            withdrawn,
-            Withdrawn {
-                radiographs: 2,
-                datasets: vec![folder.path().join("with")]
-            }
+            withdrawn.touched,
+            [Touched {
+                digest: frozen.digest,
+                folder: folder.path().join("with")
+            }]
         );
+        assert!(!store.stands(&frozen).unwrap());
         assert!(!folder.path().join("with").exists());
         assert_eq!((store.count().unwrap(), store.damaged().unwrap()), (1, 0));
         assert!(store.master(first.id()).unwrap().is_none());
@@ -165,13 +240,10 @@ mod tests {
         assert_eq!(store.add(&second).unwrap(), Added::Withdrawn);
 
         store.freeze(&request("without")).unwrap();
-        assert_eq!(
-            store.withdraw(first.patient()).unwrap(),
-            Withdrawn {
-                radiographs: 0,
-                datasets: Vec::new()
-            }
-        );
+        let again = store.withdraw(first.patient()).unwrap();
+        assert_eq!((again.radiographs, again.datasets.len()), (0, 0));
+        assert_eq!((again.mark, again.touched), (withdrawn.mark, withdrawn.touched));
+        assert!(store.is_withdrawn(first.patient()).unwrap() && !store.is_withdrawn(other.patient()).unwrap());
         assert!(folder.path().join("without").exists());
     }
 
@@ -181,18 +253,18 @@ mod tests {
         let store = Store::open(folder.path(), crate::sample::keys()).unwrap();
         let radiograph = Sample::new(1, 1).radiograph();
         store.add(&radiograph).unwrap();
-        let id = *radiograph.id().as_bytes();
-        let found = || {
+        let found = |wanted: &[u8; 32]| {
             ["store.sqlite", "store.sqlite-wal"].iter().any(|name| {
                 fs::read(folder.path().join(name))
                     .unwrap_or_default()
-                    .windows(id.len())
-                    .any(|window| window == id)
+                    .windows(wanted.len())
+                    .any(|window| window == wanted)
             })
         };
-        assert!(found());
+        let names = [radiograph.id().as_bytes(), radiograph.patient().as_bytes()];
+        assert!(names.iter().all(|name| found(name)));
         store.withdraw(radiograph.patient()).unwrap();
-        assert!(!found());
+        assert!(!names.iter().any(|name| found(name)));
     }
 
     #[test]

@@ -75,7 +75,7 @@ fn outputs(
     let side = examples.side();
     let mut values = vec![0.0; slice.len() * side * side];
     for (input, position) in values.chunks_mut(side * side).zip(slice) {
-        recipe::plain(plan.preprocessing, &examples.square(*position), input);
+        recipe::plain(plan.preprocessing, &examples.square(*position)?, input);
     }
     let network = Network::load(plan, parameters, &place.device)?;
     let pictures = Tensor::from_data(TensorData::new(values, [slice.len(), 1, side, side]), &place.device);

@@ -1,13 +1,14 @@
 //! A frozen dataset as the plan's heads see it: pictures and targets.
 
-use std::path::Path;
-
 use snowball_protocol::{
     StudyPlan,
     labels::Labels,
     plan::{Head, HeadKind},
 };
-use snowball_worker::shard::{Part, Shard};
+use snowball_worker::{
+    key::DatasetSource,
+    shard::{Part, Shard},
+};
 
 use crate::failure::Failure;
 
@@ -36,12 +37,12 @@ pub struct Examples {
 }
 
 impl Examples {
-    /// Opens the dataset in `folder` and reads the labels that `plan` asks for.
+    /// Opens the dataset of `source` and reads the labels that `plan` asks for.
     ///
     /// # Errors
     /// When it is damaged or was prepared for another plan.
-    pub fn open(plan: &StudyPlan, folder: &Path) -> Result<Self, Failure> {
-        let shard = Shard::open(folder)?;
+    pub fn open(plan: &StudyPlan, source: &DatasetSource) -> Result<Self, Failure> {
+        let shard = Shard::open(source)?;
         let manifest = shard.manifest();
         let side = plan.network.input_side;
         if manifest.side != side || manifest.preprocessing != plan.preprocessing {
@@ -81,8 +82,11 @@ impl Examples {
     }
 
     /// The stored square of the radiograph at `position`, 0 black to 65535 white.
-    pub fn square(&self, position: usize) -> Vec<u16> {
-        self.shard.square(position)
+    ///
+    /// # Errors
+    /// When it is not what was written there.
+    pub fn square(&self, position: usize) -> Result<Vec<u16>, Failure> {
+        Ok(self.shard.square(position)?)
     }
 
     /// What the training part holds for each head of `plan`.

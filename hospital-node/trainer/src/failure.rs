@@ -28,7 +28,7 @@ impl From<ShardError> for Failure {
             ShardError::Io { source, .. } => {
                 format!("{source}; check that the dataset's folder is readable, or freeze it again")
             }
-            ShardError::Damaged { .. } => "freeze the dataset again".to_owned(),
+            ShardError::Damaged { .. } | ShardError::Seal(_) => "freeze the dataset again".to_owned(),
         };
         Self::new(error.to_string(), remedy)
     }

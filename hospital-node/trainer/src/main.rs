@@ -1,6 +1,6 @@
 //! `snowball-trainer`: trains and evaluates one network on one frozen dataset, on this machine's CPU or GPU.
 //!
-//! The node starts it as a child process without key or network, writes one [`Job`](snowball_worker::job::Job) to its standard
+//! The node starts it as a child process without network and with no key but its dataset's, writes one [`Job`](snowball_worker::job::Job) to its standard
 //! input and reads answers from its standard output. It must never print anything else there, never open a socket, never
 //! write a file, and never say a label or a pseudonym in an answer or a log. It does one job and ends.
 //!

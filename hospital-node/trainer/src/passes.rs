@@ -76,7 +76,7 @@ impl Passes<'_> {
     fn slice(&self, parameters: &[f32], slice: &[usize], drawn: u64, labelled: &[usize]) -> Result<Step, Failure> {
         let device = self.place.device.clone().autodiff();
         let network = Network::load(self.plan, parameters, &device)?;
-        let outputs = network.forward(self.pictures(slice, drawn, &device))?;
+        let outputs = network.forward(self.pictures(slice, drawn, &device)?)?;
         let mut loss = 0.0;
         let mut surrogate: Option<Tensor<1>> = None;
         for (head, output) in outputs.into_iter().enumerate() {
@@ -102,24 +102,26 @@ impl Passes<'_> {
         Ok(Step { loss, gradient })
     }
 
-    fn pictures(&self, slice: &[usize], drawn: u64, device: &Device) -> Tensor<4> {
+    fn pictures(&self, slice: &[usize], drawn: u64, device: &Device) -> Result<Tensor<4>, Failure> {
         let side = self.examples.side();
         let mut values = vec![0.0; slice.len() * side * side];
         values
             .par_chunks_mut(side * side)
             .zip(slice)
             .enumerate()
-            .for_each(|(place, (input, position))| {
+            .try_for_each(|(place, (input, position))| {
                 let random = self.seed.picture(drawn + place as u64);
                 recipe::training(
                     self.plan.augmentation,
-                    &self.examples.square(*position),
+                    &self.examples.square(*position)?,
                     side,
                     random,
                     input,
                 );
-            });
-        Tensor::from_data(TensorData::new(values, [slice.len(), 1, side, side]), device)
+                Ok::<_, Failure>(())
+            })?;
+        let data = TensorData::new(values, [slice.len(), 1, side, side]);
+        Ok(Tensor::from_data(data, device))
     }
 
     /// How many pictures of the batch have each head's label.

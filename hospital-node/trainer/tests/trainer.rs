@@ -16,6 +16,7 @@ use snowball_protocol::{
 };
 use snowball_worker::{
     job::{Answer, DeviceChoice, EvaluateJob, Job, ProbedDevice, TrainJob},
+    key::{DatasetKey, DatasetSource},
     pipe,
     shard::{Part, ShardRecord, ShardWriter},
 };
@@ -55,9 +56,28 @@ fn picture(body_part: BodyPart, age: f32, number: usize) -> Vec<u16> {
         .collect()
 }
 
+/// The key of every dataset here.
+fn source(folder: &Path) -> DatasetSource {
+    DatasetSource {
+        folder: folder.to_owned(),
+        key: DatasetKey::from_bytes(&[9; 32]).unwrap(),
+    }
+}
+
+fn writer(folder: &Path) -> ShardWriter {
+    ShardWriter::create(
+        folder,
+        SIDE as u32,
+        Preprocessing::LetterboxV1,
+        &source(folder).key,
+        b"",
+    )
+    .unwrap()
+}
+
 /// Patients 0 to 89: two thirds training, the rest validation, with the given parts of the body in turn.
 fn dataset(folder: &Path, parts: &[BodyPart]) {
-    let mut writer = ShardWriter::create(folder, SIDE as u32, Preprocessing::LetterboxV1).unwrap();
+    let mut writer = writer(folder);
     for number in 0..90 {
         let (body_part, age) = (parts[number / 3 % parts.len()], (number * 11 % 80) as f32);
         let labels = Labels {
@@ -85,7 +105,7 @@ fn dataset(folder: &Path, parts: &[BodyPart]) {
 fn job(plan: &StudyPlan, dataset: &Path, steps: u32) -> TrainJob {
     TrainJob {
         plan: plan.clone(),
-        dataset: dataset.to_owned(),
+        dataset: source(dataset),
         stream: 5,
         steps_before: 0,
         steps_total: u64::from(steps),
@@ -217,7 +237,7 @@ fn a_site_learns_to_tell_its_parts_apart_and_its_ages() {
     let trained = outcome.parameters.unwrap();
     let evaluate = EvaluateJob {
         plan,
-        dataset: data,
+        dataset: source(&data),
         part: Part::Validation,
         device: DeviceChoice::Cpu,
         threads: 2,
@@ -327,11 +347,22 @@ fn what_cannot_be_done_is_said_with_a_remedy() {
     fails(job(&steep, &data, 20), &close, "diverged");
 
     let empty = folder.path().join("empty");
-    ShardWriter::create(&empty, SIDE as u32, Preprocessing::LetterboxV1)
-        .unwrap()
-        .finish()
-        .unwrap();
+    writer(&empty).finish().unwrap();
     fails(job(&plan, &empty, 1), &parameters, "training part");
+
+    let locked = TrainJob {
+        dataset: DatasetSource {
+            key: DatasetKey::from_bytes(&[8; 32]).unwrap(),
+            ..source(&data)
+        },
+        ..job(&plan, &data, 1)
+    };
+    fails(locked, &parameters, "the key is another");
+    let pixels = data.join("pixels.sealed");
+    let mut bytes = std::fs::read(&pixels).unwrap();
+    bytes.iter_mut().step_by(100).for_each(|byte| *byte ^= 1);
+    std::fs::write(&pixels, bytes).unwrap();
+    fails(job(&plan, &data, 1), &parameters, "was changed");
 }
 
 #[test]

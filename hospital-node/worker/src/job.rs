@@ -1,9 +1,9 @@
 //! One job for the trainer and what it answers. A trainer does one job and ends.
 
-use std::path::PathBuf;
-
 use serde::{Deserialize, Serialize};
 use snowball_protocol::{StudyPlan, evaluation::Evaluation};
+
+use crate::key::DatasetSource;
 
 /// What the node asks. Where a job needs parameters, they follow as one block of little-endian f32 in the layout's order.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -22,8 +22,8 @@ pub enum Job {
 pub struct TrainJob {
     /// The study's plan: network, heads, recipe, optimiser.
     pub plan: StudyPlan,
-    /// Folder of a frozen dataset ([`crate::shard`]).
-    pub dataset: PathBuf,
+    /// A frozen dataset ([`crate::shard`]) and its key.
+    pub dataset: DatasetSource,
     /// Seeds everything random of this job together with the plan's seed; the node gives (site, round).
     pub stream: u64,
     /// Steps that the schedule counts as done before.
@@ -47,8 +47,8 @@ pub struct TrainJob {
 pub struct EvaluateJob {
     /// The study's plan.
     pub plan: StudyPlan,
-    /// Folder of a frozen dataset.
-    pub dataset: PathBuf,
+    /// A frozen dataset and its key.
+    pub dataset: DatasetSource,
     /// Which part.
     pub part: crate::shard::Part,
     /// Where to compute.

@@ -6,6 +6,7 @@ use std::io::{self, Read, Write};
 
 use serde::{Serialize, de::DeserializeOwned};
 use snowball_protocol::limits::PARAMETERS_MAX;
+use zeroize::Zeroizing;
 
 const JSON: u8 = 0;
 const PARAMETERS: u8 = 1;
@@ -43,7 +44,8 @@ pub enum PipeError {
 /// # Errors
 /// When the other side is gone.
 pub fn send(pipe: &mut impl Write, message: &impl Serialize) -> Result<(), PipeError> {
-    let body = serde_json::to_vec(message)?;
+    // A job holds its dataset's key.
+    let body = Zeroizing::new(serde_json::to_vec(message)?);
     head(pipe, JSON, body.len() as u64)?;
     pipe.write_all(&body)?;
     Ok(pipe.flush()?)
@@ -55,7 +57,7 @@ pub fn send(pipe: &mut impl Write, message: &impl Serialize) -> Result<(), PipeE
 /// When the other side is gone or sent anything else.
 pub fn receive<T: DeserializeOwned>(pipe: &mut impl Read) -> Result<T, PipeError> {
     let length = expect(pipe, JSON, JSON_BYTES_MAX)?;
-    let mut body = vec![0; length];
+    let mut body = Zeroizing::new(vec![0; length]);
     pipe.read_exact(&mut body)?;
     Ok(serde_json::from_slice(&body)?)
 }

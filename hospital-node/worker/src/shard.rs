@@ -1,24 +1,35 @@
-//! A frozen dataset on disk: `dataset.json`, `records.jsonl`, `pixels.u16`.
+//! A frozen dataset on disk: `dataset.json`, `records.sealed`, `pixels.sealed`, `key.sealed`.
 //!
-//! `pixels.u16` holds one square of `side` x `side` little-endian u16 a record, in the records' order, prepared by the plan's
-//! preprocessing up to (not including) the last step to floats: 0 is black, 65535 is white. It is memory-mapped.
+//! Before it is sealed, `pixels.sealed` is one square of `side` x `side` little-endian u16 a record, in the records' order,
+//! prepared by the plan's preprocessing up to (not including) the last step to floats: 0 is black, 65535 is white. Each square
+//! is sealed apart, tied to its place, and opened when it is asked for; the file is memory-mapped. `records.sealed` is one piece,
+//! tied to the manifest. `key.sealed` holds the dataset's key, wrapped by whoever froze it. In the clear stand the manifest:
+//! how many records, how large, and the digests of what is sealed, so that the same content has the same digest.
 
 use std::{
     fs::{self, File},
-    io::{BufRead, BufReader, BufWriter, Write},
+    io::{BufWriter, Read, Write},
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
 
 use memmap2::Mmap;
 use serde::{Deserialize, Serialize};
+use snowball_crypto::{CryptoError, SEAL_BYTES, SealingKey};
 use snowball_protocol::{
     Sha256Digest, digest::RunningDigest, labels::Labels, limits::INPUT_SIDE_MAX, plan::Preprocessing,
 };
 
+use crate::key::{DatasetKey, DatasetSource};
+
 const DATASET: &str = "dataset.json";
-const RECORDS: &str = "records.jsonl";
-const PIXELS: &str = "pixels.u16";
+const RECORDS: &str = "records.sealed";
+const PIXELS: &str = "pixels.sealed";
+const KEY: &str = "key.sealed";
+const KEY_BYTES_MAX: u64 = 256;
+const FORMAT: u16 = 2;
 const RECORD_BYTES_MAX: usize = 4096;
+const MANIFEST_BYTES_MAX: u64 = 64 * 1024;
 
 /// Which part of a dataset a patient belongs to; decided once, by the pseudonym.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize)]
@@ -36,7 +47,7 @@ pub enum Part {
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
-    /// Version of this format: 1.
+    /// Version of this format: 2.
     pub format: u16,
     /// Side of each square, in pixels.
     pub side: u32,
@@ -44,9 +55,9 @@ pub struct Manifest {
     pub preprocessing: Preprocessing,
     /// Number of records.
     pub records: u64,
-    /// SHA-256 of `records.jsonl`.
+    /// SHA-256 of the records as lines of JSON, before sealing.
     pub records_digest: Sha256Digest,
-    /// SHA-256 of `pixels.u16`.
+    /// SHA-256 of the squares, before sealing.
     pub pixels_digest: Sha256Digest,
 }
 
@@ -84,6 +95,9 @@ pub enum ShardError {
         #[source]
         source: std::io::Error,
     },
+    /// Something could not be sealed.
+    #[error("cannot seal a dataset")]
+    Seal(#[from] CryptoError),
     /// Content that is not what the manifest says.
     #[error("{path} is damaged: {fault}; freeze the dataset again")]
     Damaged {
@@ -100,37 +114,43 @@ pub struct ShardWriter {
     partial: PathBuf,
     side: u32,
     preprocessing: Preprocessing,
+    key: SealingKey,
     count: u64,
-    records: BufWriter<File>,
-    records_digest: RunningDigest,
+    records: Vec<u8>,
     pixels: BufWriter<File>,
     pixels_digest: RunningDigest,
 }
 
 impl ShardWriter {
-    /// Begins a dataset in folder `target`, which must not exist yet.
+    /// Begins a dataset in folder `target`, sealed under `key`; `wrapped` is that key as only its owner can open it. A key
+    /// serves one dataset and no other.
     ///
     /// # Errors
     /// When the folder beside it cannot be made.
-    pub fn create(target: &Path, side: u32, preprocessing: Preprocessing) -> Result<Self, ShardError> {
+    pub fn create(
+        target: &Path,
+        side: u32,
+        preprocessing: Preprocessing,
+        key: &DatasetKey,
+        wrapped: &[u8],
+    ) -> Result<Self, ShardError> {
         let partial = target.with_extension("partial");
         if partial.exists() {
             fs::remove_dir_all(&partial).map_err(at(&partial))?;
         }
         fs::create_dir_all(&partial).map_err(at(&partial))?;
-        let open = |name: &str| {
-            let path = partial.join(name);
-            File::create(&path).map(BufWriter::new).map_err(at(&path))
-        };
+        fs::set_permissions(&partial, fs::Permissions::from_mode(0o700)).map_err(at(&partial))?;
+        write(&partial.join(KEY), wrapped)?;
+        let path = partial.join(PIXELS);
         Ok(Self {
-            records: open(RECORDS)?,
-            pixels: open(PIXELS)?,
+            pixels: File::create(&path).map(BufWriter::new).map_err(at(&path))?,
+            records: Vec::new(),
+            key: key.sealing(),
             target: target.to_owned(),
             partial,
             side,
             preprocessing,
             count: 0,
-            records_digest: RunningDigest::default(),
             pixels_digest: RunningDigest::default(),
         })
     }
@@ -148,13 +168,13 @@ impl ShardWriter {
             self.side as usize * self.side as usize,
             "a square of the dataset's side"
         );
-        let mut line = snowball_protocol::plan::canonical_json(record);
-        line.push(b'\n');
-        self.records_digest.update(&line);
-        self.records.write_all(&line).map_err(at(&self.partial))?;
+        self.records
+            .extend_from_slice(&snowball_protocol::plan::canonical_json(record));
+        self.records.push(b'\n');
         let bytes: Vec<u8> = square.iter().flat_map(|value| value.to_le_bytes()).collect();
         self.pixels_digest.update(&bytes);
-        self.pixels.write_all(&bytes).map_err(at(&self.partial))?;
+        let sealed = self.key.seal(&square_place(self.count), &bytes)?;
+        self.pixels.write_all(&sealed).map_err(at(&self.partial))?;
         self.count += 1;
         Ok(())
     }
@@ -164,24 +184,22 @@ impl ShardWriter {
     /// # Errors
     /// When the disk refuses.
     pub fn finish(mut self) -> Result<Manifest, ShardError> {
-        for file in [&mut self.records, &mut self.pixels] {
-            file.flush()
-                .and_then(|()| file.get_ref().sync_all())
-                .map_err(at(&self.partial))?;
-        }
+        self.pixels
+            .flush()
+            .and_then(|()| self.pixels.get_ref().sync_all())
+            .map_err(at(&self.partial))?;
         let manifest = Manifest {
-            format: 1,
+            format: FORMAT,
             side: self.side,
             preprocessing: self.preprocessing,
             records: self.count,
-            records_digest: self.records_digest.finish(),
+            records_digest: Sha256Digest::of(&self.records),
             pixels_digest: self.pixels_digest.finish(),
         };
-        let path = self.partial.join(DATASET);
-        let mut file = File::create(&path).map_err(at(&path))?;
-        file.write_all(&snowball_protocol::plan::canonical_json(&manifest))
-            .map_err(at(&path))?;
-        file.sync_all().map_err(at(&path))?;
+        let sealed = self.key.seal(&records_place(&manifest), &self.records)?;
+        write(&self.partial.join(RECORDS), &sealed)?;
+        let json = snowball_protocol::plan::canonical_json(&manifest);
+        write(&self.partial.join(DATASET), &json)?;
         if self.target.exists() {
             fs::remove_dir_all(&self.target).map_err(at(&self.target))?;
         }
@@ -192,23 +210,26 @@ impl ShardWriter {
 
 /// A frozen dataset, opened for reading.
 pub struct Shard {
+    folder: PathBuf,
+    key: SealingKey,
     manifest: Manifest,
     records: Vec<ShardRecord>,
     pixels: Option<Mmap>,
 }
 
 impl Shard {
-    /// Opens the dataset in `folder` and checks sizes; [`verify`](Self::verify) checks every byte.
+    /// Opens the dataset of `source`: its records, and the sizes of the rest; [`square`](Self::square) checks each square.
     ///
     /// # Errors
-    /// When a file is missing, does not parse or has another size than the manifest says.
-    pub fn open(folder: &Path) -> Result<Self, ShardError> {
+    /// When a file is missing, does not open with the key, does not parse or has another size than the manifest says.
+    pub fn open(source: &DatasetSource) -> Result<Self, ShardError> {
+        let (folder, key) = (&source.folder, source.key.sealing());
         let manifest = read_manifest(folder)?;
-        let records = read_records(&folder.join(RECORDS), manifest.records)?;
+        let records = read_records(&folder.join(RECORDS), &key, &manifest)?;
         let path = folder.join(PIXELS);
         let file = File::open(&path).map_err(at(&path))?;
         let length = file.metadata().map_err(at(&path))?.len();
-        let expected = manifest.records * u64::from(manifest.side) * u64::from(manifest.side) * 2;
+        let expected = manifest.records.saturating_mul(sealed_square_bytes(&manifest) as u64);
         if length != expected {
             return Err(ShardError::Damaged {
                 path,
@@ -224,6 +245,8 @@ impl Shard {
             Some(unsafe { Mmap::map(&file) }.map_err(at(&path))?)
         };
         Ok(Self {
+            folder: folder.clone(),
+            key,
             manifest,
             records,
             pixels,
@@ -252,50 +275,105 @@ impl Shard {
 
     /// The square of the record at `position`: `side * side` values, row by row.
     ///
+    /// # Errors
+    /// When the square is not the one that was written there.
+    ///
     /// # Panics
     /// When there is no such record.
-    #[must_use]
-    pub fn square(&self, position: usize) -> Vec<u16> {
-        assert!(position < self.records.len(), "a record of this dataset");
-        let bytes = self.manifest.side as usize * self.manifest.side as usize * 2;
-        let pixels = self.pixels.as_deref().unwrap_or_default();
-        pixels[position * bytes..(position + 1) * bytes]
+    pub fn square(&self, position: usize) -> Result<Vec<u16>, ShardError> {
+        let bytes = self.opened(position)?;
+        Ok(bytes
             .chunks_exact(2)
             .map(|word| u16::from_le_bytes([word[0], word[1]]))
-            .collect()
+            .collect())
     }
 
-    /// Reads everything once and compares with the manifest's digests.
+    /// Opens every square once and compares with the manifest's digest; the records were compared when they were opened.
     ///
     /// # Errors
     /// When a byte differs.
-    pub fn verify(&self, folder: &Path) -> Result<(), ShardError> {
-        let path = folder.join(RECORDS);
-        let records = fs::read(&path).map_err(at(&path))?;
-        if Sha256Digest::of(&records) != self.manifest.records_digest {
-            return Err(ShardError::Damaged {
-                path,
-                fault: "its digest is not the manifest's".to_owned(),
-            });
+    pub fn verify(&self) -> Result<(), ShardError> {
+        let mut digest = RunningDigest::default();
+        for position in 0..self.records.len() {
+            digest.update(&self.opened(position)?);
         }
-        if Sha256Digest::of(self.pixels.as_deref().unwrap_or_default()) != self.manifest.pixels_digest {
-            return Err(ShardError::Damaged {
-                path: folder.join(PIXELS),
-                fault: "its digest is not the manifest's".to_owned(),
-            });
+        if digest.finish() == self.manifest.pixels_digest {
+            Ok(())
+        } else {
+            Err(damaged(&self.folder.join(PIXELS), "its digest is not the manifest's"))
         }
-        Ok(())
     }
+
+    fn opened(&self, position: usize) -> Result<Vec<u8>, ShardError> {
+        assert!(position < self.records.len(), "a record of this dataset");
+        let bytes = sealed_square_bytes(&self.manifest);
+        let pixels = self.pixels.as_deref().unwrap_or_default();
+        let sealed = pixels[position * bytes..(position + 1) * bytes].to_vec();
+        self.key
+            .open(&square_place(position as u64), sealed)
+            .map_err(|fault| damaged(&self.folder.join(PIXELS), &format!("square {position}: {fault}")))
+    }
+}
+
+/// The manifest of the dataset in `folder`, which anybody may read.
+///
+/// # Errors
+/// When it is missing or does not parse.
+pub fn manifest(folder: &Path) -> Result<Manifest, ShardError> {
+    read_manifest(folder)
+}
+
+/// The wrapped key of the dataset in `folder`, for whoever can open it.
+///
+/// # Errors
+/// When it is missing or larger than any key.
+pub fn wrapped_key(folder: &Path) -> Result<Vec<u8>, ShardError> {
+    read_bounded(&folder.join(KEY), KEY_BYTES_MAX)
+}
+
+/// What a sealed square is tied to: its place. That it is of this dataset follows from the key.
+fn square_place(position: u64) -> Vec<u8> {
+    [b"square 1".as_slice(), &position.to_le_bytes()].concat()
+}
+
+fn records_place(manifest: &Manifest) -> Vec<u8> {
+    [b"records 1".as_slice(), manifest.digest().as_bytes()].concat()
+}
+
+fn sealed_square_bytes(manifest: &Manifest) -> usize {
+    manifest.side as usize * manifest.side as usize * 2 + SEAL_BYTES
+}
+
+fn damaged(path: &Path, fault: &str) -> ShardError {
+    ShardError::Damaged {
+        path: path.to_owned(),
+        fault: fault.to_owned(),
+    }
+}
+
+fn write(path: &Path, content: &[u8]) -> Result<(), ShardError> {
+    let mut file = File::create(path).map_err(at(path))?;
+    file.write_all(content).and_then(|()| file.sync_all()).map_err(at(path))
+}
+
+fn read_bounded(path: &Path, bytes_max: u64) -> Result<Vec<u8>, ShardError> {
+    let mut content = Vec::new();
+    let file = File::open(path).map_err(at(path))?;
+    file.take(bytes_max + 1).read_to_end(&mut content).map_err(at(path))?;
+    if content.len() as u64 > bytes_max {
+        return Err(damaged(path, "larger than it can be"));
+    }
+    Ok(content)
 }
 
 fn read_manifest(folder: &Path) -> Result<Manifest, ShardError> {
     let path = folder.join(DATASET);
-    let bytes = fs::read(&path).map_err(at(&path))?;
+    let bytes = read_bounded(&path, MANIFEST_BYTES_MAX)?;
     let manifest: Manifest = serde_json::from_slice(&bytes).map_err(|fault| ShardError::Damaged {
         path: path.clone(),
         fault: fault.to_string(),
     })?;
-    if manifest.format != 1 || manifest.side == 0 || manifest.side > INPUT_SIDE_MAX {
+    if manifest.format != FORMAT || manifest.side == 0 || manifest.side > INPUT_SIDE_MAX {
         return Err(ShardError::Damaged {
             path,
             fault: "an unknown format or an absurd side".to_owned(),
@@ -304,24 +382,25 @@ fn read_manifest(folder: &Path) -> Result<Manifest, ShardError> {
     Ok(manifest)
 }
 
-fn read_records(path: &Path, count: u64) -> Result<Vec<ShardRecord>, ShardError> {
-    let damaged = |fault: String| ShardError::Damaged {
-        path: path.to_owned(),
-        fault,
-    };
-    let mut reader = BufReader::new(File::open(path).map_err(at(path))?);
-    let mut records = Vec::new();
-    let mut line = String::new();
-    while reader.read_line(&mut line).map_err(at(path))? > 0 {
-        if line.len() > RECORD_BYTES_MAX || records.len() as u64 >= count {
-            return Err(damaged("more than the manifest says".to_owned()));
-        }
-        records
-            .push(serde_json::from_str(&line).map_err(|fault| damaged(format!("record {}: {fault}", records.len())))?);
-        line.clear();
+fn read_records(path: &Path, key: &SealingKey, manifest: &Manifest) -> Result<Vec<ShardRecord>, ShardError> {
+    let bytes_max = manifest.records.saturating_mul(RECORD_BYTES_MAX as u64);
+    let sealed = read_bounded(path, bytes_max.saturating_add(SEAL_BYTES as u64))?;
+    let lines = key
+        .open(&records_place(manifest), sealed)
+        .map_err(|fault| damaged(path, &fault.to_string()))?;
+    if Sha256Digest::of(&lines) != manifest.records_digest {
+        return Err(damaged(path, "its digest is not the manifest's"));
     }
-    if records.len() as u64 != count {
-        return Err(damaged(format!("{} records where {count} are due", records.len())));
+    let records = lines
+        .split(|byte| *byte == b'\n')
+        .filter(|line| !line.is_empty())
+        .map(serde_json::from_slice)
+        .collect::<Result<Vec<ShardRecord>, _>>()
+        // Not serde's own words: they may quote a record.
+        .map_err(|_| damaged(path, "a record does not parse"))?;
+    if records.len() as u64 != manifest.records {
+        let fault = format!("{} records where {} are due", records.len(), manifest.records);
+        return Err(damaged(path, &fault));
     }
     Ok(records)
 }
@@ -347,36 +426,73 @@ mod tests {
         }
     }
 
-    fn write(folder: &Path) -> Manifest {
-        let mut writer = ShardWriter::create(folder, 2, Preprocessing::LetterboxV1).unwrap();
+    fn write(folder: &Path) -> (Manifest, DatasetSource) {
+        let source = DatasetSource {
+            folder: folder.to_owned(),
+            key: DatasetKey::generate().unwrap(),
+        };
+        let mut writer = ShardWriter::create(folder, 2, Preprocessing::LetterboxV1, &source.key, b"wrapped").unwrap();
         writer.add(&record("a", Part::Training), &[1, 2, 3, 4]).unwrap();
         writer.add(&record("b", Part::Testing), &[5, 6, 7, 65535]).unwrap();
-        writer.finish().unwrap()
+        (writer.finish().unwrap(), source)
     }
 
     #[test]
-    fn what_was_written_is_read() {
+    fn what_was_written_is_read_and_the_same_content_has_the_same_digest() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("set");
-        let manifest = write(&path);
-        let shard = Shard::open(&path).unwrap();
+        let (manifest, source) = write(&path);
+        let shard = Shard::open(&source).unwrap();
         assert_eq!(shard.manifest().digest(), manifest.digest());
-        assert_eq!(shard.square(1), [5, 6, 7, 65535]);
+        assert_eq!(shard.square(1).unwrap(), [5, 6, 7, 65535]);
         assert_eq!(shard.part(Part::Testing), [1]);
-        shard.verify(&path).unwrap();
+        shard.verify().unwrap();
+        assert_eq!(wrapped_key(&path).unwrap(), b"wrapped");
+        let (again, _) = write(&folder.path().join("again"));
+        assert_eq!(again, manifest);
     }
 
     #[test]
-    fn damage_is_found() {
+    fn neither_squares_nor_records_lie_in_the_clear() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("set");
-        write(&path);
+        let (_, source) = write(&path);
+        for file in fs::read_dir(&path).unwrap() {
+            let bytes = fs::read(file.unwrap().path()).unwrap();
+            for hidden in [b"training".as_slice(), &[1, 0, 2, 0, 3, 0, 4, 0], source.key.as_bytes()] {
+                assert!(!bytes.windows(hidden.len()).any(|window| window == hidden));
+            }
+        }
+    }
+
+    #[test]
+    fn damage_another_key_and_squares_that_changed_places_are_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("set");
+        let (_, source) = write(&path);
+        let other = DatasetSource {
+            key: DatasetKey::generate().unwrap(),
+            ..source.clone()
+        };
+        assert!(matches!(Shard::open(&other), Err(ShardError::Damaged { .. })));
         let pixels = path.join(PIXELS);
-        let mut bytes = fs::read(&pixels).unwrap();
-        bytes[0] ^= 1;
-        fs::write(&pixels, &bytes).unwrap();
-        assert!(Shard::open(&path).unwrap().verify(&path).is_err());
-        fs::write(&pixels, &bytes[1..]).unwrap();
-        assert!(matches!(Shard::open(&path), Err(ShardError::Damaged { .. })));
+        let sound = fs::read(&pixels).unwrap();
+        let swapped = [&sound[sound.len() / 2..], &sound[..sound.len() / 2]].concat();
+        fs::write(&pixels, &swapped).unwrap();
+        assert!(Shard::open(&source).unwrap().square(0).is_err());
+        let mut changed = sound.clone();
+        changed[20] ^= 1;
+        fs::write(&pixels, &changed).unwrap();
+        let shard = Shard::open(&source).unwrap();
+        assert!(shard.verify().is_err() && shard.square(0).is_err() && shard.square(1).is_ok());
+        fs::write(&pixels, &sound[1..]).unwrap();
+        assert!(matches!(Shard::open(&source), Err(ShardError::Damaged { .. })));
+        fs::write(&pixels, &sound).unwrap();
+        let manifest = fs::read_to_string(path.join(DATASET)).unwrap();
+        let altered = manifest
+            .replacen("letterbox_v1", "letterbox_v1 ", 1)
+            .replacen("\"side\":2", "\"side\":1", 1);
+        fs::write(path.join(DATASET), altered).unwrap();
+        assert!(Shard::open(&source).is_err(), "the records are tied to the manifest");
     }
 }
