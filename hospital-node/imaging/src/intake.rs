@@ -7,15 +7,17 @@ mod tests;
 
 use std::path::Path;
 
-use snowball_crypto::PseudonymKey;
+use dicom_dictionary_std::tags;
+use snowball_crypto::{Pseudonym, PseudonymKey, VaultKeys};
 use snowball_protocol::{Sha256Digest, intake::IntakeReason};
 
 use crate::{
     accept,
-    deidentify::{self, Identity, Radiograph, acquisition::Acquisition},
+    deidentify::{self, Identity, Radiograph, acquisition::Acquisition, evidence::BurnedIn},
     labels::{Labelled, dictionary::Dictionary},
     pixels::{self, Description},
     read::DicomFile,
+    review::{Picture, Waiver},
 };
 
 /// Bounds on what one file may cost. The defaults fit the largest radiographs in use (mammograms, stitched spines).
@@ -66,6 +68,7 @@ pub struct Excluded {
 /// Takes in files of one site. It holds no state that changes, so that threads share one.
 pub struct Intake {
     key: PseudonymKey,
+    vault: Option<VaultKeys>,
     dictionary: Dictionary,
     limits: Limits,
 }
@@ -77,20 +80,22 @@ impl Intake {
         quiet::install();
         Self {
             key,
+            vault: None,
             dictionary,
             limits,
         }
     }
 
+    /// This intake, which also seals the way back to each patient under the vault's `keys`.
+    #[must_use]
+    pub fn linking(mut self, keys: VaultKeys) -> Self {
+        self.vault = Some(keys);
+        self
+    }
+
     /// Takes in one file. Whatever it holds, this returns one outcome; a decoder that panics is a decode error.
     #[must_use]
     pub fn take(&self, path: &Path) -> Outcome {
-        let excluded = |reason, bytes: &[u8]| {
-            Outcome::Excluded(Excluded {
-                reason,
-                file_digest: Sha256Digest::of(bytes),
-            })
-        };
         let bytes = match bounded::read(path, self.limits.file_bytes_max) {
             Ok(bytes) => bytes,
             Err(bounded::Unread::Unreadable) => return excluded(IntakeReason::Unreadable, &[]),
@@ -101,19 +106,57 @@ impl Intake {
                 });
             }
         };
-        match quiet::catch(|| self.radiograph(&bytes)).unwrap_or(Err(IntakeReason::DecodeError)) {
+        self.judge(&bytes, None)
+    }
+
+    /// Takes in the bytes of a file that a person looked at, with the one reason waived that they named.
+    #[must_use]
+    pub fn take_reviewed(&self, bytes: &[u8], waiver: Waiver) -> Outcome {
+        self.judge(bytes, Some(waiver))
+    }
+
+    /// The pseudonym of the patient whose file this is; `None` where it cannot be told. No pixel is decoded.
+    #[must_use]
+    pub fn patient_of(&self, bytes: &[u8]) -> Option<Pseudonym> {
+        quiet::catch(|| {
+            let file = DicomFile::parse(bytes, &self.limits).ok()?;
+            deidentify::patient_pseudonym(&self.key, &file.text(tags::PATIENT_ID)?)
+        })
+        .flatten()
+    }
+
+    /// The picture of a file that waits for a person, with whatever is burned into it: identifiable.
+    ///
+    /// # Errors
+    /// Why it cannot be decoded.
+    pub fn picture(&self, bytes: &[u8]) -> Result<Picture, IntakeReason> {
+        quiet::catch(|| {
+            let file = DicomFile::parse(bytes, &self.limits)?;
+            let description = Description::read(&file, &self.limits)?;
+            let syntax = file.syntax.ok_or(IntakeReason::TransferSyntax)?;
+            let grey = pixels::render(pixels::words(&file, syntax, &description)?, &description);
+            Ok(Picture::of(grey.rows, grey.columns, &grey.pixels))
+        })
+        .unwrap_or(Err(IntakeReason::DecodeError))
+    }
+
+    fn judge(&self, bytes: &[u8], waiver: Option<Waiver>) -> Outcome {
+        match quiet::catch(|| self.radiograph(bytes, waiver)).unwrap_or(Err(IntakeReason::DecodeError)) {
             Ok(radiograph) => Outcome::Accepted(Box::new(radiograph)),
-            Err(reason) => excluded(reason, &bytes),
+            Err(reason) => excluded(reason, bytes),
         }
     }
 
     /// The steps in order: what is cheap to refuse is refused before pixels are decoded.
-    fn radiograph(&self, bytes: &[u8]) -> Result<Radiograph, IntakeReason> {
+    fn radiograph(&self, bytes: &[u8], waiver: Option<Waiver>) -> Result<Radiograph, IntakeReason> {
         let file = DicomFile::parse(bytes, &self.limits)?;
         let (class, modality) = accept::radiograph(&file)?;
         let description = Description::read(&file, &self.limits)?;
-        let identity = Identity::read(&file, &self.key)?;
-        let burned_in = deidentify::burned_in(&file)?;
+        let identity = Identity::read(&file, &self.key, self.vault.as_ref())?;
+        let burned_in = match deidentify::burned_in(&file) {
+            Err(reason) if waiver.is_some_and(|waiver| waiver.covers(reason)) => BurnedIn::Reviewed,
+            said => said?,
+        };
         let syntax = file.syntax.ok_or(IntakeReason::TransferSyntax)?;
         let grey = pixels::render(pixels::words(&file, syntax, &description)?, &description);
         if pixels::page::is_page(&grey.pixels) {
@@ -131,4 +174,11 @@ impl Intake {
             labelled,
         ))
     }
+}
+
+fn excluded(reason: IntakeReason, bytes: &[u8]) -> Outcome {
+    Outcome::Excluded(Excluded {
+        reason,
+        file_digest: Sha256Digest::of(bytes),
+    })
 }

@@ -23,6 +23,7 @@ mod labels;
 mod pixels;
 mod read;
 mod resample;
+mod review;
 mod walk;
 
 #[cfg(test)]
@@ -35,9 +36,10 @@ pub use deidentify::acquisition::{
     Photometric,
 };
 pub use deidentify::evidence::{BurnedIn, Evidence, LabelSource, LabelSources};
-pub use deidentify::{Radiograph, RadiographId};
+pub use deidentify::{Radiograph, RadiographId, patient_pseudonym};
 pub use intake::{Excluded, Intake, Limits, Outcome};
 pub use labels::dictionary::{Dictionary, DictionaryError};
 pub use read::syntax::TransferSyntax;
 pub use resample::{downscale, letterbox};
+pub use review::{Picture, Waiver};
 pub use walk::walk;

@@ -12,6 +12,7 @@
 pub mod derived;
 mod error;
 mod hkdf;
+mod linkage;
 mod pem;
 mod pseudonym;
 mod pseudonym_key;
@@ -24,6 +25,7 @@ mod verifying;
 
 pub use derived::{MarkKey, StoreKeys, VaultKeys, VaultSecret};
 pub use error::CryptoError;
+pub use linkage::{Linkage, Originals};
 pub use pseudonym::{Domain, Pseudonym};
 pub use pseudonym_key::{DAYS_SHIFT_MAX, PseudonymKey};
 pub use random::{random_bytes, random_token};

@@ -96,6 +96,54 @@ impl Entry {
                 "dataset {} for {study}: {training} radiographs to train, {validation} to validate, {testing} to test",
                 dataset_digest.short()
             ),
+            _ => self.describe_patients(),
+        }
+    }
+
+    /// What touches single patients, none of them named.
+    fn describe_patients(&self) -> String {
+        match self {
+            Self::QuarantineReviewed {
+                file_digest,
+                waived,
+                reviewer,
+                reason,
+                disposition,
+            } => format!(
+                "file {} was reviewed by {}, {} waived: {}; it was {}",
+                file_digest.short(),
+                shown(reviewer),
+                waived.code(),
+                shown(reason),
+                format!("{disposition:?}").to_lowercase()
+            ),
+            Self::LinkageShown {
+                subject,
+                account,
+                reason,
+                studies,
+            } => format!(
+                "{} looked up pseudonym {} ({studies} studies): {}",
+                shown(account),
+                subject.short(),
+                shown(reason)
+            ),
+            Self::LinkageDestroyed { account, links } => {
+                format!("{} destroyed the linkage vault with {links} links", shown(account))
+            }
+            Self::PatientWithdrawn {
+                subject,
+                radiographs,
+                datasets,
+                quarantined,
+                links,
+                studies,
+            } => format!(
+                "patient {} withdrew: {radiographs} radiographs, {datasets} datasets, {quarantined} quarantined files, {links} \
+                 links removed; {} studies had learned from them",
+                subject.short(),
+                studies.len()
+            ),
             _ => self.describe_study(),
         }
     }

@@ -133,6 +133,52 @@ entries! {
         /// Why.
         reason: IntakeReason,
     }
+    /// A person looked at a quarantined file and had it taken in again with one reason waived.
+    QuarantineReviewed = "quarantine_reviewed" {
+        /// SHA-256 of its bytes.
+        file_digest: Sha256Digest,
+        /// The reason that was set aside.
+        waived: IntakeReason,
+        /// Who looked.
+        reviewer: String,
+        /// Their words.
+        reason: String,
+        /// Where the file ended.
+        disposition: Disposition,
+    }
+    /// Somebody looked up whom the hospital means by a pseudonym.
+    LinkageShown = "linkage_shown" {
+        /// A keyed mark of the pseudonym: the same for the same one, and no value of anybody.
+        subject: Sha256Digest,
+        /// The account that asked.
+        account: String,
+        /// Their words.
+        reason: String,
+        /// How many studies were shown.
+        studies: u64,
+    }
+    /// The linkage vault was destroyed: no pseudonym of this site can be traced back any more.
+    LinkageDestroyed = "linkage_destroyed" {
+        /// The account that did it.
+        account: String,
+        /// How many links there were.
+        links: u64,
+    }
+    /// A patient withdrew: what the node had of them is gone.
+    PatientWithdrawn = "patient_withdrawn" {
+        /// A keyed mark of the patient, which refuses them at a later import.
+        subject: Sha256Digest,
+        /// Radiographs removed.
+        radiographs: u64,
+        /// Frozen datasets removed.
+        datasets: u64,
+        /// Quarantined files removed.
+        quarantined: u64,
+        /// Links removed from the vault.
+        links: u64,
+        /// Studies whose models may have learned from the patient.
+        studies: Vec<StudyName>,
+    }
     /// The radiographs for a study were chosen and split by patient.
     DatasetFrozen = "dataset_frozen" {
         /// Which study.

@@ -14,6 +14,8 @@ pub enum BurnedIn {
     DeclaredNone,
     /// It says nothing.
     NotDeclared,
+    /// It says that there is some; a person looked and found none that identifies.
+    Reviewed,
 }
 
 /// Which link of the chain a label came from.

@@ -5,8 +5,10 @@ pub(crate) mod evidence;
 pub(crate) mod rules;
 
 use dicom_dictionary_std::tags;
-use snowball_crypto::{Domain, Pseudonym, PseudonymKey};
+use snowball_crypto::{Domain, Linkage, Originals, Pseudonym, PseudonymKey, VaultKeys};
 use snowball_protocol::{Sha256Digest, intake::IntakeReason, labels::Labels};
+
+use zeroize::Zeroizing;
 
 use crate::{labels::Labelled, pixels::Grey, read::DicomFile};
 use acquisition::Acquisition;
@@ -30,27 +32,58 @@ pub struct Radiograph {
 }
 
 /// The pseudonyms of one file.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Identity {
     id: RadiographId,
     patient: Pseudonym,
     study: Pseudonym,
     series: Pseudonym,
     accession: Option<Pseudonym>,
+    /// The way back, sealed for the site's vault.
+    linkage: Option<Linkage>,
+}
+
+/// The pseudonym of the patient whom the hospital calls `identifier`, however it is written; `None` for a blank one.
+#[must_use]
+pub fn patient_pseudonym(key: &PseudonymKey, identifier: &str) -> Option<Pseudonym> {
+    let value = normalise(identifier);
+    (!value.is_empty()).then(|| key.pseudonym(Domain::Patient, &value))
 }
 
 impl Identity {
-    /// Replaces the identifiers of `file`; one that lacks patient, study, series or instance has no place.
-    pub(crate) fn read(file: &DicomFile<'_>, key: &PseudonymKey) -> Result<Self, IntakeReason> {
+    /// Replaces the identifiers of `file`; one that lacks patient, study, series or instance has no place. Where the site keeps
+    /// a vault, what the hospital calls patient and study is sealed here, under its keys, and goes nowhere else.
+    pub(crate) fn read(
+        file: &DicomFile<'_>,
+        key: &PseudonymKey,
+        vault: Option<&VaultKeys>,
+    ) -> Result<Self, IntakeReason> {
         let pseudonym = |tag, domain| {
             let value = normalise(&file.text(tag)?);
             (!value.is_empty()).then(|| key.pseudonym(domain, &value))
         };
         let needed = |tag, domain| pseudonym(tag, domain).ok_or(IntakeReason::MissingIdentity);
+        let patient = file
+            .text(tags::PATIENT_ID)
+            .and_then(|value| patient_pseudonym(key, &value));
+        let patient = patient.ok_or(IntakeReason::MissingIdentity)?;
+        let study = needed(tags::STUDY_INSTANCE_UID, Domain::Study)?;
+        let original = |tag| file.text(tag).map(Zeroizing::new);
+        let link = |keys: &VaultKeys| {
+            let originals = Originals {
+                patient: original(tags::PATIENT_ID).unwrap_or_default(),
+                study: original(tags::STUDY_INSTANCE_UID).unwrap_or_default(),
+                accession: original(tags::ACCESSION_NUMBER),
+            };
+            // Without randomness nothing may be sealed; a person sees the file and imports it again.
+            keys.link(&patient, &study, &originals)
+                .map_err(|_| IntakeReason::Unreadable)
+        };
         Ok(Self {
+            linkage: vault.map(link).transpose()?,
             id: needed(tags::SOP_INSTANCE_UID, Domain::Instance)?,
-            patient: needed(tags::PATIENT_ID, Domain::Patient)?,
-            study: needed(tags::STUDY_INSTANCE_UID, Domain::Study)?,
+            patient,
+            study,
             series: needed(tags::SERIES_INSTANCE_UID, Domain::Series)?,
             accession: pseudonym(tags::ACCESSION_NUMBER, Domain::Accession),
         })
@@ -138,6 +171,12 @@ impl Radiograph {
     #[must_use]
     pub fn series(&self) -> &Pseudonym {
         &self.identity.series
+    }
+
+    /// The sealed way back to patient and study, where the site keeps a vault; only the vault opens it.
+    #[must_use]
+    pub fn linkage(&self) -> Option<&Linkage> {
+        self.identity.linkage.as_ref()
     }
 
     /// Pseudonym of the accession number, where there is one.

@@ -189,6 +189,31 @@ pub fn samples() -> Vec<Entry> {
             disposition: Disposition::Rejected,
             reason: IntakeReason::Empty,
         },
+        Entry::QuarantineReviewed {
+            file_digest: digest,
+            waived: IntakeReason::BurnedInText,
+            reviewer: "Dr Curie".to_owned(),
+            reason: "a side marker".to_owned(),
+            disposition: Disposition::Accepted,
+        },
+        Entry::LinkageShown {
+            subject: digest,
+            account: "root".to_owned(),
+            reason: "an incidental finding".to_owned(),
+            studies: 2,
+        },
+        Entry::LinkageDestroyed {
+            account: "root".to_owned(),
+            links: 12,
+        },
+        Entry::PatientWithdrawn {
+            subject: digest,
+            radiographs: 2,
+            datasets: 1,
+            quarantined: 1,
+            links: 1,
+            studies: vec![t()],
+        },
         Entry::DatasetFrozen {
             study: t(),
             dataset_digest: digest,

@@ -1,0 +1,98 @@
+//! What a person may decide about a file that was set aside, and the picture they look at.
+
+use snowball_protocol::intake::IntakeReason;
+
+/// One reason to exclude a file, set aside by a person who looked at it. Few reasons can be.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Waiver(IntakeReason);
+
+impl Waiver {
+    /// A waiver of `reason`.
+    ///
+    /// # Errors
+    /// Why no person can waive it, with what to do instead.
+    pub fn of(reason: IntakeReason) -> Result<Self, &'static str> {
+        Err(match reason {
+            IntakeReason::BurnedInText => return Ok(Self(reason)),
+            IntakeReason::DecodeError => {
+                "its pixels do not decode, so there is nothing to take in; export it again from the archive, uncompressed"
+            }
+            IntakeReason::TransferSyntax => {
+                "its encoding is not one that this version decodes; export it again in another transfer syntax"
+            }
+            IntakeReason::MissingIdentity => {
+                "without patient, study or instance it could never be withdrawn; complete the header in the archive"
+            }
+            IntakeReason::UidConflict => {
+                "another content is stored under its identity, and both cannot be right; correct it in the archive"
+            }
+            IntakeReason::Unreadable => "it was never read; see that the node may read the file and ingest it again",
+            _ => "it is not a radiograph that this node can use",
+        })
+    }
+
+    /// Whether this waives `reason`.
+    #[must_use]
+    pub fn covers(self, reason: IntakeReason) -> bool {
+        self.0 == reason
+    }
+}
+
+/// A picture for a person's eyes, stretched to eight bits. It may show who the patient is.
+pub struct Picture {
+    /// Rows.
+    pub rows: u32,
+    /// Pixels in a row.
+    pub columns: u32,
+    /// Row by row, the smallest value black, the largest white.
+    pub grey: Vec<u8>,
+}
+
+impl Picture {
+    pub(crate) fn of(rows: u32, columns: u32, pixels: &[u16]) -> Self {
+        let least = pixels.iter().min().copied().unwrap_or(0);
+        let range = u32::from(pixels.iter().max().copied().unwrap_or(0) - least).max(1);
+        let stretch = |value: &u16| (u32::from(value - least) * 255 / range) as u8;
+        Self {
+            rows,
+            columns,
+            grey: pixels.iter().map(stretch).collect(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_a_look_can_settle_is_waived() {
+        assert!(
+            Waiver::of(IntakeReason::BurnedInText)
+                .unwrap()
+                .covers(IntakeReason::BurnedInText)
+        );
+        assert!(
+            !Waiver::of(IntakeReason::BurnedInText)
+                .unwrap()
+                .covers(IntakeReason::Document)
+        );
+        for reason in [
+            IntakeReason::DecodeError,
+            IntakeReason::TransferSyntax,
+            IntakeReason::MissingIdentity,
+            IntakeReason::UidConflict,
+            IntakeReason::Unreadable,
+            IntakeReason::NotDicom,
+            IntakeReason::SopClass,
+        ] {
+            assert!(!Waiver::of(reason).unwrap_err().is_empty(), "{reason:?}");
+        }
+    }
+
+    #[test]
+    fn a_picture_uses_all_eight_bits() {
+        assert_eq!(Picture::of(1, 3, &[100, 300, 200]).grey, [0, 255, 127]);
+        assert_eq!(Picture::of(1, 2, &[7, 7]).grey, [0, 0]);
+    }
+}
