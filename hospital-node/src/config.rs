@@ -58,6 +58,9 @@ impl Default for StoreConfig {
 pub struct IntakeConfig {
     /// A dictionary of descriptions of this site's own; absent: the standard one.
     pub dictionary: Option<PathBuf>,
+    /// Whether the way back from pseudonyms to patients is kept, sealed, in the vault.
+    #[serde(default)]
+    pub linkage: bool,
 }
 
 /// How the trainer runs.
@@ -133,6 +136,8 @@ master_side_max = {side}
 [intake]
 # A dictionary of this site's own words for body parts and views; absent: the standard one (English and French).
 # dictionary = "/etc/snowball/dictionary.toml"
+# true: keep the way back from pseudonyms to patients, sealed under a key of its own, for this site alone (linkage show).
+linkage = {linkage}
 
 [training]
 # auto: the GPU where a probe finds a sound one, else the CPU. cpu or gpu: that one.
@@ -144,6 +149,7 @@ threads = {threads}
 "#,
             site = self.site,
             project = self.project,
+            linkage = self.intake.linkage,
             side = self.store.master_side_max,
             threads = self.training.threads,
         )

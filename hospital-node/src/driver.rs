@@ -265,6 +265,8 @@ impl Driver {
                     }
                 },
                 Action::Evaluate { model } => {
+                    let renewed = self.renewed(study).await?;
+                    let study = renewed.as_ref().unwrap_or(study);
                     let evaluation = self.evaluate(study, &model).await?;
                     let facts = &study.dataset.facts;
                     self.steadily(|| self.egress.door().report(&study.plan, evaluation.clone(), facts))
@@ -304,11 +306,17 @@ impl Driver {
             });
             return Ok(());
         }
+        let renewed = self.renewed(study).await?;
+        let study = renewed.as_ref().unwrap_or(study);
         self.egress
             .door()
             .may_train(&study.plan, Some(round), &study.dataset.facts)?;
         let bytes = self.fetch(study, model).await?;
         let trained = self.train(study, round, bytes).await?;
+        anyhow::ensure!(
+            self.store.stands(&study.dataset.frozen)?,
+            "a patient withdrew while this round was trained; it is trained again without them"
+        );
         let candidate = Candidate {
             round,
             attempt: Attempt(1),
@@ -337,6 +345,24 @@ impl Driver {
             evaluation: trained.evaluation,
         });
         Ok(())
+    }
+
+    /// The study with a new dataset, where a patient of the old one has withdrawn since.
+    async fn renewed(self: &Arc<Self>, study: &Study) -> Result<Option<Study>> {
+        if self.store.stands(&study.dataset.frozen)? {
+            return Ok(None);
+        }
+        let (driver, plan) = (Arc::clone(self), Arc::clone(&study.plan));
+        let dataset =
+            tokio::task::spawn_blocking(move || datasets::freeze(&driver.home, &driver.store, &plan)).await??;
+        if !dataset.frozen.reused {
+            self.egress.door().record(dataset.entry(&study.plan))?;
+        }
+        Ok(Some(Study {
+            plan: Arc::clone(&study.plan),
+            layout: study.layout.clone(),
+            dataset,
+        }))
     }
 
     async fn train(self: &Arc<Self>, study: &Study, round: RoundNumber, model: Vec<u8>) -> Result<Trained> {

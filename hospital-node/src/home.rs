@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
-use snowball_crypto::{PseudonymKey, SigningKey, SiteSecret, VerifyingKey};
+use snowball_crypto::{PseudonymKey, SigningKey, SiteSecret, VaultKeys, VaultSecret, VerifyingKey};
 use snowball_egress::SharedLedger;
 use snowball_ledger::Ledger;
 use snowball_protocol::{
@@ -16,6 +16,7 @@ use snowball_protocol::{
 };
 use snowball_service::files;
 use snowball_store::{Settings, Store};
+use snowball_vault::{Vault, VaultError};
 use zeroize::Zeroizing;
 
 use crate::config::NodeConfig;
@@ -77,6 +78,15 @@ impl Home {
 
     pub fn site_secret(&self) -> PathBuf {
         self.root.join("keys/site.secret")
+    }
+
+    /// The linkage vault's own secret; absent where the site keeps no vault.
+    pub fn vault_secret(&self) -> PathBuf {
+        self.root.join("keys/vault.secret")
+    }
+
+    pub fn vault_folder(&self) -> PathBuf {
+        self.root.join("vault")
     }
 
     pub fn certificate(&self) -> PathBuf {
@@ -171,6 +181,39 @@ impl Home {
         };
         let keys = self.secret()?.store(&config.project);
         Store::open_with(&self.root.join("store"), keys, settings).context("cannot open the store")
+    }
+
+    /// The vault, where the site has one; a destroyed one is an error that says so.
+    pub fn vault(&self, config: &NodeConfig) -> Result<Option<Vault>> {
+        if !self.vault_secret().exists() && !snowball_vault::is_destroyed(&self.vault_folder()) {
+            return Ok(None);
+        }
+        // Asked before the secret, which a destroyed vault no longer has.
+        if snowball_vault::is_destroyed(&self.vault_folder()) {
+            return Err(VaultError::Destroyed.into());
+        }
+        let vault = Vault::open(&self.vault_folder(), self.vault_keys(config)?);
+        Ok(Some(vault.context("cannot open the linkage vault")?))
+    }
+
+    /// The vault and its keys for intake, made at the first use; `None` where `node.toml` does not ask for one.
+    pub fn vault_for_intake(&self, config: &NodeConfig) -> Result<Option<(Vault, VaultKeys)>> {
+        if !config.intake.linkage {
+            return Ok(None);
+        }
+        if !self.vault_secret().exists() && !snowball_vault::is_destroyed(&self.vault_folder()) {
+            let secret = VaultSecret::generate().context("no randomness for the vault's secret")?;
+            files::write_private(&self.vault_secret(), secret.to_hex().as_bytes())?;
+        }
+        let vault = self.vault(config)?.context("the vault has no secret")?;
+        Ok(Some((vault, self.vault_keys(config)?)))
+    }
+
+    fn vault_keys(&self, config: &NodeConfig) -> Result<VaultKeys> {
+        let path = self.vault_secret();
+        let text = Zeroizing::new(self.read_text(&path)?);
+        let secret = VaultSecret::from_hex(&text).with_context(|| format!("{} is damaged", path.display()))?;
+        Ok(secret.vault(&config.project))
     }
 
     pub fn read_text(&self, path: &Path) -> Result<String> {

@@ -97,7 +97,12 @@ fn configuration(home: &Home) -> Finding {
 }
 
 fn secrets(home: &Home) -> Finding {
-    for path in [home.site_secret(), home.ledger_key_file(), home.tls_key()] {
+    for path in [
+        home.site_secret(),
+        home.vault_secret(),
+        home.ledger_key_file(),
+        home.tls_key(),
+    ] {
         let Ok(facts) = std::fs::metadata(&path) else { continue };
         if facts.permissions().mode() & 0o077 != 0 {
             return finding(

@@ -17,7 +17,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use rayon::prelude::*;
 use serde::Serialize;
 use snowball_crypto::{Domain, PseudonymKey};
-use snowball_imaging::{Dictionary, Excluded, Intake, Limits, Outcome};
+use snowball_imaging::{Dictionary, Excluded, Intake, Limits, Outcome, Radiograph};
 use snowball_ledger::Entry;
 use snowball_protocol::{
     Sha256Digest,
@@ -26,7 +26,8 @@ use snowball_protocol::{
     limits::POLICY_BYTES_MAX,
 };
 use snowball_service::{clock, files};
-use snowball_store::{Added, Importer, Store};
+use snowball_store::{Added, FileOutcome, Importer, Store};
+use snowball_vault::Vault;
 
 use super::Context;
 use crate::{config::IntakeConfig, home::Home};
@@ -73,7 +74,12 @@ impl Ingest {
         let home = context.home()?;
         let config = home.config()?;
         let key = home.pseudonym_key(&config.project)?;
-        let intake = Intake::new(key, dictionary(&config.intake)?, Limits::default());
+        let mut intake = Intake::new(key, dictionary(&config.intake)?, Limits::default());
+        let mut vault = None;
+        if let Some((opened, keys)) = home.vault_for_intake(&config)? {
+            intake = intake.linking(keys);
+            vault = Some(opened);
+        }
         let store = home.open_store(&config)?;
         let ledger = home.open_ledger(&config)?;
         let (paths, unreadable_folders) = snowball_imaging::walk(&self.folder, FILES_MAX)
@@ -95,6 +101,7 @@ impl Ingest {
             intake: &intake,
             importer: store.importer(),
             store: &store,
+            vault: vault.as_ref(),
             key: home.pseudonym_key(&config.project)?,
         };
         let pool = rayon::ThreadPoolBuilder::new().num_threads(self.threads).build()?;
@@ -128,6 +135,7 @@ struct Line<'a> {
     intake: &'a Intake,
     importer: Importer<'a>,
     store: &'a Store,
+    vault: Option<&'a Vault>,
     key: PseudonymKey,
 }
 
@@ -142,20 +150,49 @@ impl Line<'_> {
         // A file whose name and size cannot be read gets a key of its path alone; it is read again next time.
         let key = file_key.unwrap_or_else(|| self.hide(path.as_os_str().as_encoded_bytes()));
         match self.intake.take(path) {
-            Outcome::Accepted(radiograph) => match self.importer.add(&radiograph, &key)? {
-                Added::New => Ok(Fate::Accepted),
-                Added::Withdrawn => Ok(Fate::Withdrawn),
-                added => {
-                    let reason = added.reason().unwrap_or(IntakeReason::Duplicate);
-                    let file_digest = digest_of(path).unwrap_or(radiograph.content());
-                    self.exclude(path, Excluded { reason, file_digest }, &key)
+            Outcome::Accepted(radiograph) => {
+                self.link(&radiograph)?;
+                match self.importer.add(&radiograph, &key)? {
+                    Added::New => Ok(Fate::Accepted),
+                    Added::Withdrawn => Ok(Fate::Withdrawn),
+                    added => {
+                        let reason = added.reason().unwrap_or(IntakeReason::Duplicate);
+                        let file_digest = digest_of(path).unwrap_or(radiograph.content());
+                        self.exclude(path, Excluded { reason, file_digest }, &key)
+                    }
                 }
-            },
+            }
             Outcome::Excluded(excluded) => self.exclude(path, excluded, &key),
         }
     }
 
+    /// Keeps the way back before the radiograph itself: a link too many does no harm, one too few is never made again.
+    fn link(&self, radiograph: &Radiograph) -> Result<()> {
+        if let (Some(vault), Some(link)) = (self.vault, radiograph.linkage())
+            && !self.store.is_withdrawn(radiograph.patient())?
+        {
+            vault.keep(link)?;
+        }
+        Ok(())
+    }
+
+    /// Whether a file that would wait for a person is of a patient who withdrew: then it is not kept.
+    fn is_of_a_withdrawn_patient(&self, path: &Path) -> Result<bool> {
+        let limit = usize::try_from(Limits::default().file_bytes_max)?;
+        let Some(patient) = files::read_bounded(path, limit)
+            .ok()
+            .and_then(|bytes| self.intake.patient_of(&bytes))
+        else {
+            return Ok(false);
+        };
+        Ok(self.store.is_withdrawn(&patient)?)
+    }
+
     fn exclude(&self, path: &Path, excluded: Excluded, key: &Sha256Digest) -> Result<Fate> {
+        if excluded.reason.disposition() == Disposition::Quarantined && self.is_of_a_withdrawn_patient(path)? {
+            self.store.remember(key, FileOutcome::Withdrawn)?;
+            return Ok(Fate::Withdrawn);
+        }
         self.importer.quarantine(path, &excluded, key, clock::now())?;
         Ok(Fate::Excluded(excluded))
     }
@@ -251,7 +288,7 @@ fn digest_of(path: &Path) -> Option<Sha256Digest> {
     }
 }
 
-fn dictionary(config: &IntakeConfig) -> Result<Dictionary> {
+pub(super) fn dictionary(config: &IntakeConfig) -> Result<Dictionary> {
     let Some(path) = &config.dictionary else {
         return Ok(Dictionary::standard());
     };

@@ -8,10 +8,13 @@ mod evaluate;
 mod ingest;
 mod init;
 mod ledger;
+mod linkage;
 mod policy;
 mod pretrain;
 mod quarantine;
 mod run;
+mod withdraw;
+mod words;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -54,6 +57,9 @@ enum Verb {
     Census(census::Census),
     #[command(subcommand)]
     Quarantine(quarantine::Quarantine),
+    Withdraw(withdraw::Withdraw),
+    #[command(subcommand)]
+    Linkage(linkage::Linkage),
     ContactSheet(contact_sheet::ContactSheet),
     Run(run::Run),
     Pretrain(pretrain::Pretrain),
@@ -108,6 +114,8 @@ pub fn run() -> ExitCode {
         Verb::Ingest(verb) => verb.run(&context),
         Verb::Census(verb) => verb.run(&context),
         Verb::Quarantine(verb) => verb.run(&context),
+        Verb::Withdraw(verb) => verb.run(&context),
+        Verb::Linkage(verb) => verb.run(&context),
         Verb::ContactSheet(verb) => verb.run(&context),
         Verb::Run(verb) => verb.run(&context),
         Verb::Pretrain(verb) => verb.run(&context),

@@ -56,7 +56,7 @@ impl Store {
             return Err(StoreError::Busy);
         }
         Ok(Withdrawn {
-            mark: Sha256Digest::from_bytes(self.keys.marks.mark(patient)),
+            mark: self.mark(patient),
             radiographs,
             datasets,
             touched: self.touched(patient)?,
@@ -116,6 +116,12 @@ impl Store {
             let touched = statement.query_map(params![self.keys.marks.mark(patient)], read)?;
             Ok(touched.collect::<Result<_, _>>()?)
         })
+    }
+
+    /// A keyed mark of a pseudonym: the same for the same one, and of no use without this store's keys.
+    #[must_use]
+    pub fn mark(&self, pseudonym: &Pseudonym) -> Sha256Digest {
+        Sha256Digest::from_bytes(self.keys.marks.mark(pseudonym))
     }
 
     /// Whether the patient has withdrawn.
