@@ -8,6 +8,8 @@ mod killed;
 mod learning;
 mod one_hot;
 mod policy;
+mod sealed;
 mod stage;
 mod tampered;
+mod withdrawn;
 mod wrong_certificate;

@@ -1,0 +1,102 @@
+//! A patient withdraws: nothing of them stays in the home, they do not come back, and the models that learned are named.
+
+use std::collections::BTreeMap;
+
+use snowball_phantoms::Truth;
+use snowball_protocol::intake::Disposition;
+
+use crate::{
+    capture::is_anywhere_below,
+    sealed::{files, node_with_everything, planted, pretrain, pseudonym_of},
+};
+
+/// The patient with most accepted files.
+fn busiest(truth: &[Truth]) -> (String, u64) {
+    let mut patients: BTreeMap<&str, u64> = BTreeMap::new();
+    for one in truth.iter().filter(|one| one.kind == "sound") {
+        *patients.entry(planted(one, "PatientID").unwrap()).or_default() += 1;
+    }
+    let (patient, count) = patients.into_iter().max_by_key(|(_, count)| *count).unwrap();
+    (patient.to_owned(), count)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_patient_who_withdraws_is_gone_and_stays_away() {
+    let (stage, truth) = node_with_everything().await;
+    let site = &stage.consortium.sites[0];
+    let node = |words: Vec<String>| async move {
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        stage_node(site, &words).await
+    };
+    async fn stage_node(site: &snowball_tests::Site, words: &[&str]) -> serde_json::Value {
+        let programs = crate::stage::programs().await;
+        snowball_tests::ask(&programs.node, &site.home, words).await.unwrap()
+    }
+    let (patient, sound) = busiest(&truth);
+    let pseudonym = pseudonym_of(&site.home, &patient);
+    assert!(
+        is_anywhere_below(&site.home, pseudonym.as_bytes()),
+        "the search finds what is there"
+    );
+    let pack = site.home.join("store/packs/000001.pack");
+    let before = std::fs::read(&pack).unwrap();
+
+    let number = stage.folder.path().join("number.txt");
+    std::fs::write(&number, format!(" {patient}\n")).unwrap();
+    let file = number.to_str().unwrap().to_owned();
+    let receipt = node(vec!["withdraw".into(), "--patient-file".into(), file.clone()]).await;
+    assert!(receipt["radiographs"].as_u64().unwrap() >= sound, "{receipt}");
+    assert_eq!(receipt["datasets"], 1, "{receipt}");
+    assert!(receipt["links"].as_u64().unwrap() >= 1, "{receipt}");
+    assert_eq!(receipt["models"][0]["study"], "story", "{receipt}");
+
+    // What was the patient's in the pack is overwritten, nothing beside it, and no piece of it lies elsewhere.
+    let after = std::fs::read(&pack).unwrap();
+    assert_eq!(before.len(), after.len());
+    let changed: Vec<usize> = (0..before.len())
+        .filter(|place| before[*place] != after[*place])
+        .collect();
+    assert!(changed.len() > 1000 && changed.iter().all(|place| after[*place] == 0));
+    let frame = &before[changed[100]..changed[100] + 64];
+    assert!(!is_anywhere_below(&site.home, frame));
+    for gone in [
+        pseudonym.as_bytes().as_slice(),
+        pseudonym.to_string().as_bytes(),
+        patient.as_bytes(),
+    ] {
+        assert!(!is_anywhere_below(&site.home, gone));
+    }
+    assert!(!site.home.join("datasets/story").exists());
+
+    // The same files from another place: the patient is refused, in sound files and in ones that would wait for a person.
+    let copy = stage.folder.path().join("copy");
+    for (number, path) in files(&site.dicom).iter().enumerate() {
+        std::fs::create_dir_all(&copy).unwrap();
+        std::fs::copy(path, copy.join(number.to_string())).unwrap();
+    }
+    let counts = node(vec!["ingest".into(), copy.to_str().unwrap().to_owned()]).await;
+    let theirs = |one: &&Truth| planted(one, "PatientID") == Some(&patient);
+    let accepted = truth
+        .iter()
+        .filter(theirs)
+        .filter(|one| one.disposition == Disposition::Accepted);
+    assert!(
+        counts["withdrawn"].as_u64().unwrap() >= accepted.count() as u64,
+        "{counts}"
+    );
+    assert!(!is_anywhere_below(&site.home, pseudonym.as_bytes()));
+
+    // Asked again, nothing is left to remove and the answer about models is the same.
+    let again = node(vec!["withdraw".into(), "--pseudonym".into(), pseudonym.to_string()]).await;
+    assert_eq!(again["radiographs"], 0, "{again}");
+    assert_eq!(again["models"], receipt["models"]);
+    assert_eq!(again["subject"], receipt["subject"]);
+
+    // The next dataset is made without the patient.
+    pretrain(&stage).await;
+    assert!(site.home.join("datasets/story").exists());
+    assert!(!is_anywhere_below(&site.home, pseudonym.as_bytes()));
+    let verified = node(vec!["ledger".into(), "verify".into()]).await;
+    assert_eq!(verified["kinds"]["patient_withdrawn"], 2, "{verified}");
+    assert_eq!(verified["kinds"]["dataset_frozen"], 2, "{verified}");
+}
