@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use snowball_ledger::Entry;
 use snowball_policy::DatasetFacts;
-use snowball_protocol::{StudyPlan, labels::LabelName, plan::HeadKind};
+use snowball_protocol::{StudyPlan, plan::HeadKind};
 use snowball_store::{Cell, FreezeRequest, Frozen, Store};
 use snowball_worker::key::DatasetSource;
 
@@ -25,12 +25,11 @@ pub fn freeze(home: &Home, store: &Store, plan: &StudyPlan) -> Result<StudyDatas
     if let Some(parent) = folder.parent() {
         snowball_service::files::create_home(parent).with_context(|| format!("cannot make {}", parent.display()))?;
     }
-    let labels: Vec<LabelName> = plan.heads.iter().map(|head| head.label).collect();
     let request = FreezeRequest {
         folder,
         side: plan.network.input_side,
         preprocessing: plan.preprocessing,
-        labels: &labels,
+        heads: &plan.heads,
         cell_min,
     };
     let frozen = store.freeze(&request).context("cannot freeze the dataset")?;

@@ -70,7 +70,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         folder: place.join("set"),
         side: 128,
         preprocessing: Preprocessing::LetterboxV1,
-        labels: &[],
+        heads: &[],
         cell_min: 0,
     };
     let start = Instant::now();

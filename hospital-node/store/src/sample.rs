@@ -7,6 +7,10 @@ use dicom_dictionary_std::tags;
 use dicom_object::{FileMetaTableBuilder, InMemDicomObject};
 use snowball_crypto::{PseudonymKey, SiteSecret, StoreKeys};
 use snowball_imaging::{Dictionary, Intake, Limits, Outcome, Radiograph};
+use snowball_protocol::{
+    labels::LabelName,
+    plan::{Head, HeadKind},
+};
 
 /// A radiograph that differs from another in what its fields say, and in its pixels by `instance` and `salt`.
 #[derive(Clone, Copy)]
@@ -105,6 +109,20 @@ impl Sample {
     pub fn radiograph(&self) -> Radiograph {
         let folder = tempfile::tempdir().unwrap();
         take(&self.write(folder.path()))
+    }
+}
+
+/// A head for `label` with every class of the vocabulary.
+pub(crate) fn head(label: LabelName) -> Head {
+    let codes = label.codes();
+    Head {
+        kind: if codes.is_empty() {
+            HeadKind::Regression { unit: 100.0 }
+        } else {
+            HeadKind::Classes(codes.into_iter().map(str::to_owned).collect())
+        },
+        label,
+        weight: 1.0,
     }
 }
 

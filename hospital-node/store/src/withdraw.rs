@@ -200,7 +200,10 @@ mod tests {
     use snowball_protocol::{labels::LabelName, plan::Preprocessing};
 
     use super::*;
-    use crate::{Added, FreezeRequest, sample::Sample};
+    use crate::{
+        Added, FreezeRequest,
+        sample::{Sample, head},
+    };
 
     #[test]
     fn rows_pixels_and_datasets_go_and_the_patient_stays_away() {
@@ -211,11 +214,12 @@ mod tests {
         for radiograph in [&first, &second, &other] {
             store.add(radiograph).unwrap();
         }
+        let heads = [head(LabelName::Sex)];
         let request = |name: &str| FreezeRequest {
             folder: folder.path().join(name),
             side: 16,
             preprocessing: Preprocessing::LetterboxV1,
-            labels: &[LabelName::Sex],
+            heads: &heads,
             cell_min: 0,
         };
         let frozen = store.freeze(&request("with")).unwrap();

@@ -123,12 +123,9 @@ impl Examples {
 
 fn target(head: &Head, labels: &Labels) -> Option<Target> {
     match &head.kind {
-        HeadKind::Classes(classes) => {
-            let code = labels.class(head.label)?;
-            classes.iter().position(|class| class == code).map(Target::Class)
-        }
+        HeadKind::Classes(_) => head.class(labels).map(Target::Class),
         HeadKind::Regression { unit } => {
-            let number = labels.number(head.label).filter(|number| number.is_finite())?;
+            let number = head.number(labels)?;
             Some(Target::Number((f64::from(number) / unit) as f32))
         }
     }

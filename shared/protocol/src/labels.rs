@@ -43,6 +43,18 @@ vocabulary!(
         Wrist = "WRIST", Hand = "HAND",
     }
 );
+
+impl BodyPart {
+    /// The part that this one lies within, where a coarser term is usual: the spine for each of its regions.
+    #[must_use]
+    pub const fn within(self) -> Option<Self> {
+        match self {
+            Self::CervicalSpine | Self::ThoracicSpine | Self::LumbarSpine => Some(Self::Spine),
+            _ => None,
+        }
+    }
+}
+
 vocabulary!(
     /// How the beam passed through the body.
     View {
@@ -130,6 +142,15 @@ impl Labels {
             LabelName::Laterality => self.laterality.map(Laterality::code),
             LabelName::Sex => self.sex.map(Sex::code),
             LabelName::Age => None,
+        }
+    }
+
+    /// The coarser class that the class of `label` lies within, if it is known and there is one.
+    #[must_use]
+    pub fn wider_class(&self, label: LabelName) -> Option<&'static str> {
+        match label {
+            LabelName::BodyPart => self.body_part.and_then(BodyPart::within).map(BodyPart::code),
+            _ => None,
         }
     }
 

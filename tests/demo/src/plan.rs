@@ -2,7 +2,7 @@
 
 use snowball_protocol::{
     StudyPlan,
-    labels::LabelName,
+    labels::{BodyPart, LabelName},
     plan::{
         Architecture, Augmentation, Head, HeadKind, LocalTraining, Network, Optimiser, OptimiserRule, Preprocessing,
         Rounds, Schedule, Sent, Span, Strategy,
@@ -32,6 +32,11 @@ pub fn plan(size: Size, sites: u32, rounds: Option<u32>, seed: u64) -> StudyPlan
         label,
         weight,
     };
+    let mut body_part = classes(LabelName::BodyPart, 1.5);
+    if let (Size::Real, HeadKind::Classes(classes)) = (size, &mut body_part.kind) {
+        // Some hospitals name the region of the spine and most do not: of real files, each counts as the spine.
+        classes.retain(|class| !BodyPart::from_code(class).is_some_and(|part| part.within().is_some()));
+    }
     StudyPlan {
         format: 1,
         study: "body-parts".parse().expect("a name in the source follows the rule"),
@@ -44,7 +49,7 @@ pub fn plan(size: Size, sites: u32, rounds: Option<u32>, seed: u64) -> StudyPlan
             width: 16,
         },
         heads: vec![
-            classes(LabelName::BodyPart, 1.5),
+            body_part,
             classes(LabelName::View, 1.0),
             classes(LabelName::Sex, 0.25),
             Head {

@@ -212,7 +212,7 @@ impl Faults {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::labels::LabelName;
+    use crate::labels::{BodyPart, LabelName, Labels};
     use crate::plan::{Architecture, Augmentation, Head, LocalTraining, Network, Optimiser, Preprocessing, Rounds};
 
     fn sound() -> StudyPlan {
@@ -289,6 +289,23 @@ mod tests {
                 "rounds.updates.min"
             ]
         );
+    }
+
+    #[test]
+    fn a_term_counts_as_the_listed_class_that_it_lies_within() {
+        let head = |classes: &[&str]| Head {
+            label: LabelName::BodyPart,
+            kind: HeadKind::Classes(classes.iter().map(|class| (*class).to_owned()).collect()),
+            weight: 1.0,
+        };
+        let lumbar = Labels {
+            body_part: Some(BodyPart::LumbarSpine),
+            ..Labels::default()
+        };
+        assert_eq!(head(&["CHEST", "SPINE"]).class(&lumbar), Some(1));
+        assert_eq!(head(&["LSPINE", "SPINE"]).class(&lumbar), Some(0));
+        assert_eq!(head(&["CHEST", "CSPINE"]).class(&lumbar), None);
+        assert_eq!(head(&["CHEST", "SPINE"]).class(&Labels::default()), None);
     }
 
     #[test]

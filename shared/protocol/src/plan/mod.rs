@@ -14,7 +14,7 @@ pub use check::PlanFault;
 use crate::{
     digest::Sha256Digest,
     ids::{Purpose, StudyName},
-    labels::LabelName,
+    labels::{LabelName, Labels},
 };
 
 /// One federated training effort, declared.
@@ -101,7 +101,8 @@ pub struct Head {
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum HeadKind {
-    /// One output a class, softmax over the classes that the site has.
+    /// One output a class, softmax over the classes that the site has. A radiograph whose term is not listed counts as the
+    /// listed term that it lies within, if there is one: lumbar spine as spine where the list has no lumbar spine.
     Classes(Vec<String>),
     /// One output; the label is divided by `unit`.
     Regression {
@@ -117,6 +118,28 @@ impl Head {
         match &self.kind {
             HeadKind::Classes(classes) => classes.len(),
             HeadKind::Regression { .. } => 1,
+        }
+    }
+
+    /// Which of this head's classes a radiograph with `labels` is, if it is known and among them.
+    #[must_use]
+    pub fn class(&self, labels: &Labels) -> Option<usize> {
+        let HeadKind::Classes(classes) = &self.kind else {
+            return None;
+        };
+        let place = |code: &str| classes.iter().position(|class| class == code);
+        labels
+            .class(self.label)
+            .and_then(place)
+            .or_else(|| labels.wider_class(self.label).and_then(place))
+    }
+
+    /// The number that this head learns from `labels`, in the label's own unit, if it is known and finite.
+    #[must_use]
+    pub fn number(&self, labels: &Labels) -> Option<f32> {
+        match self.kind {
+            HeadKind::Classes(_) => None,
+            HeadKind::Regression { .. } => labels.number(self.label).filter(|number| number.is_finite()),
         }
     }
 }

@@ -1,5 +1,9 @@
 //! From the store to a dataset that the trainer reads: same content, same bytes, same digest.
 
+mod classes;
+#[cfg(test)]
+mod tests;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     ffi::OsStr,
@@ -11,13 +15,12 @@ use std::{
 use rayon::prelude::*;
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
-use snowball_crypto::Pseudonym;
 use snowball_protocol::{
     Sha256Digest,
     digest::RunningDigest,
-    labels::{LabelName, Labels},
+    labels::LabelName,
     limits::INPUT_SIDE_MAX,
-    plan::{Preprocessing, canonical_json},
+    plan::{Head, Preprocessing, canonical_json},
 };
 use snowball_worker::{
     key::{DatasetKey, DatasetSource},
@@ -25,7 +28,7 @@ use snowball_worker::{
 };
 use zeroize::Zeroizing;
 
-use crate::{Cell, FREEZING, Store, StoreError, Table, census::age_band, fact::Fact};
+use crate::{Cell, FREEZING, Store, StoreError, Table, fact::Fact};
 
 /// Prepared squares held in memory at once, in bytes.
 const SQUARES_BYTES_MAX: usize = 64 << 20;
@@ -41,8 +44,9 @@ pub struct FreezeRequest<'a> {
     pub side: u32,
     /// How a radiograph becomes a square.
     pub preprocessing: Preprocessing,
-    /// A radiograph belongs to the dataset where at least one of these is known; none named: every radiograph does.
-    pub labels: &'a [LabelName],
+    /// What a network is to learn: a radiograph belongs to the dataset where at least one head can use it; no head: every
+    /// radiograph does.
+    pub heads: &'a [Head],
     /// A class with fewer radiographs in the training part is left out: its radiographs stay, without that label.
     pub cell_min: u64,
 }
@@ -129,9 +133,9 @@ impl Store {
         let _freezing = self.freezing()?;
         self.lock().commit(&self.packs)?;
         let mut facts = self.facts()?;
-        leave_out_small_classes(&mut facts, request);
+        classes::leave_out_small(&mut facts, request.heads, request.cell_min);
         facts.retain(|fact| {
-            request.labels.is_empty() || request.labels.iter().any(|label| is_known(&fact.labels, *label))
+            request.heads.is_empty() || request.heads.iter().any(|head| classes::is_known(&fact.labels, head))
         });
         let recipe = recipe(request, &facts);
         if let Some(digest) = self.reusable(request, &recipe)? {
@@ -292,41 +296,6 @@ fn key_of(folder: &Path) -> Result<Vec<u8>, StoreError> {
     Ok(folder.as_os_str().as_bytes().to_vec())
 }
 
-/// Takes away the labels of classes that are too small to train on: somebody could stand out in them.
-fn leave_out_small_classes(facts: &mut [Fact], request: &FreezeRequest<'_>) {
-    for label in request.labels {
-        let mut training: BTreeMap<&str, u64> = BTreeMap::new();
-        for fact in facts.iter().filter(|fact| fact.part == Part::Training) {
-            if let Some(class) = fact.labels.class(*label) {
-                *training.entry(class).or_default() += 1;
-            }
-        }
-        for fact in facts.iter_mut() {
-            let count = fact
-                .labels
-                .class(*label)
-                .map(|class| training.get(class).copied().unwrap_or(0));
-            if count.is_some_and(|count| count < request.cell_min) {
-                forget(&mut fact.labels, *label);
-            }
-        }
-    }
-}
-
-fn forget(labels: &mut Labels, label: LabelName) {
-    match label {
-        LabelName::BodyPart => labels.body_part = None,
-        LabelName::View => labels.view = None,
-        LabelName::Laterality => labels.laterality = None,
-        LabelName::Sex => labels.sex = None,
-        LabelName::Age => labels.age_years = None,
-    }
-}
-
-fn is_known(labels: &Labels, label: LabelName) -> bool {
-    labels.class(label).is_some() || labels.number(label).is_some()
-}
-
 fn record(fact: &Fact) -> ShardRecord {
     ShardRecord {
         radiograph: fact.radiograph.to_string(),
@@ -365,258 +334,9 @@ fn describe(request: &FreezeRequest<'_>, digest: Sha256Digest, reused: bool, fac
         validation: count(Part::Validation),
         testing: count(Part::Testing),
         cells: request
-            .labels
+            .heads
             .iter()
-            .map(|label| (*label, classes(facts, *label)))
+            .map(|head| (head.label, classes::cells(facts, head)))
             .collect(),
-    }
-}
-
-/// The classes of one label in the training part.
-fn classes(facts: &[Fact], label: LabelName) -> Table {
-    let mut cells: BTreeMap<&str, (u64, BTreeSet<Pseudonym>)> = BTreeMap::new();
-    for fact in facts.iter().filter(|fact| fact.part == Part::Training) {
-        if let Some(class) = fact
-            .labels
-            .class(label)
-            .or_else(|| fact.labels.number(label).and_then(age_band))
-        {
-            let (radiographs, patients) = cells.entry(class).or_default();
-            *radiographs += 1;
-            patients.insert(fact.patient);
-        }
-    }
-    let cell = |(radiographs, patients): (u64, BTreeSet<_>)| Cell::Counted {
-        radiographs,
-        patients: patients.len() as u64,
-    };
-    cells
-        .into_iter()
-        .map(|(class, count)| (class.to_owned(), cell(count)))
-        .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{
-        Settings, part_of,
-        sample::{Sample, cohort},
-    };
-
-    fn request(folder: &std::path::Path) -> FreezeRequest<'static> {
-        FreezeRequest {
-            folder: folder.join("set"),
-            side: 16,
-            preprocessing: Preprocessing::LetterboxV1,
-            labels: &[LabelName::BodyPart, LabelName::Age],
-            cell_min: 0,
-        }
-    }
-
-    #[test]
-    fn the_order_of_import_does_not_matter() {
-        let folder = tempfile::tempdir().unwrap();
-        let radiographs = cohort(30);
-        let digests: Vec<Sha256Digest> = (0..2)
-            .map(|turn| {
-                let store = Store::open(&folder.path().join(turn.to_string()), crate::sample::keys()).unwrap();
-                let order: Vec<_> = if turn == 0 {
-                    radiographs.iter().collect()
-                } else {
-                    radiographs.iter().rev().collect()
-                };
-                order
-                    .into_iter()
-                    .for_each(|radiograph| assert_eq!(store.add(radiograph).unwrap(), crate::Added::New));
-                store.freeze(&request(store.folder())).unwrap().digest
-            })
-            .collect();
-        assert_eq!(digests[0], digests[1]);
-    }
-
-    #[test]
-    fn counts_are_those_of_the_dataset() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(folder.path(), crate::sample::keys()).unwrap();
-        let radiographs = cohort(60);
-        store.add_all(&radiographs).unwrap();
-        let frozen = store.freeze(&request(folder.path())).unwrap();
-        let shard = Shard::open(&store.source(&frozen.folder).unwrap()).unwrap();
-        assert_eq!(shard.manifest().digest(), frozen.digest);
-        for (part, count) in [
-            (Part::Training, frozen.training),
-            (Part::Validation, frozen.validation),
-            (Part::Testing, frozen.testing),
-        ] {
-            let expected = radiographs
-                .iter()
-                .filter(|radiograph| part_of(radiograph.patient()) == part)
-                .count();
-            assert_eq!(
-                (
-                    shard.part(part).len(),
-                    count.radiographs as usize,
-                    count.patients as usize
-                ),
-                (expected, expected, expected)
-            );
-        }
-        assert_eq!(frozen.patients(), 60);
-        let bodies = &frozen.cells[&LabelName::BodyPart];
-        assert_eq!(bodies.keys().collect::<Vec<_>>(), ["CHEST", "HAND", "KNEE"]);
-        let sum: u64 = bodies
-            .values()
-            .map(|cell| match cell {
-                Cell::Counted { radiographs, .. } => *radiographs,
-                Cell::Hidden { .. } => 0,
-            })
-            .sum();
-        assert_eq!(sum, frozen.training.radiographs);
-        assert!(frozen.class_cells_min() > 0);
-        let square = store
-            .square(&store.facts().unwrap()[7], Preprocessing::LetterboxV1, 16)
-            .unwrap();
-        assert_eq!(shard.square(7).unwrap(), square);
-    }
-
-    #[test]
-    fn a_sound_dataset_is_reused_and_any_other_replaced() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(folder.path(), crate::sample::keys()).unwrap();
-        store.add_all(&cohort(10)).unwrap();
-        let first = store.freeze(&request(folder.path())).unwrap();
-        let second = store.freeze(&request(folder.path())).unwrap();
-        assert_eq!((first.reused, second.reused), (false, true));
-        assert_eq!(
-            Frozen {
-                reused: false,
-                ..second
-            },
-            first
-        );
-
-        let pixels = first.folder.join("pixels.sealed");
-        let mut bytes = std::fs::read(&pixels).unwrap();
-        bytes[5] ^= 1;
-        std::fs::write(&pixels, bytes).unwrap();
-        let third = store.freeze(&request(folder.path())).unwrap();
-        assert_eq!((third.reused, third.digest), (false, first.digest));
-
-        store.add(&Sample::new(99, 99).radiograph()).unwrap();
-        let fourth = store.freeze(&request(folder.path())).unwrap();
-        assert!(!fourth.reused && fourth.digest != first.digest);
-        Shard::open(&store.source(&fourth.folder).unwrap())
-            .unwrap()
-            .verify()
-            .unwrap();
-        assert_eq!(
-            (store.stands(&first).unwrap(), store.stands(&fourth).unwrap()),
-            (false, true)
-        );
-
-        // Another store's key: not damage, and not a dataset of this one.
-        let other = Store::open(
-            &folder.path().join("other"),
-            crate::sample::keys_of("43", "store-tests"),
-        )
-        .unwrap();
-        assert!(matches!(
-            other.source(&fourth.folder),
-            Err(StoreError::ForeignDataset { .. })
-        ));
-    }
-
-    #[test]
-    fn a_radiograph_without_any_label_asked_for_stays_out() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(folder.path(), crate::sample::keys()).unwrap();
-        store
-            .add_all(&[
-                Sample::new(1, 1).radiograph(),
-                Sample {
-                    body_part: "",
-                    view: "",
-                    ..Sample::new(2, 2)
-                }
-                .radiograph(),
-            ])
-            .unwrap();
-        let of = |labels| {
-            store
-                .freeze(&FreezeRequest {
-                    labels,
-                    cell_min: 0,
-                    ..request(folder.path())
-                })
-                .unwrap()
-                .patients()
-        };
-        assert_eq!(
-            (of(&[LabelName::View]), of(&[LabelName::View, LabelName::Sex]), of(&[])),
-            (1, 2, 2)
-        );
-    }
-
-    #[test]
-    fn absurd_sides_are_refused() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::open_with(folder.path(), crate::sample::keys(), Settings { master_side_max: 64 }).unwrap();
-        for side in [0, 65, 2049, u32::MAX] {
-            assert!(
-                store
-                    .freeze(&FreezeRequest {
-                        side,
-                        ..request(folder.path())
-                    })
-                    .is_err(),
-                "{side}"
-            );
-        }
-        let empty = store.freeze(&request(folder.path())).unwrap();
-        assert_eq!((empty.patients(), empty.class_cells_min()), (0, 0));
-    }
-
-    #[test]
-    fn damaged_pixels_are_found_before_anything_is_trained_on_them() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(folder.path(), crate::sample::keys()).unwrap();
-        store.add_all(&cohort(3)).unwrap();
-        let pack = folder.path().join("packs/000001.pack");
-        let mut bytes = std::fs::read(&pack).unwrap();
-        bytes[10] ^= 1;
-        std::fs::write(&pack, bytes).unwrap();
-        assert!(matches!(
-            store.freeze(&request(folder.path())),
-            Err(StoreError::Damaged { .. })
-        ));
-        assert_eq!(store.damaged().unwrap(), 1);
-        assert!(!folder.path().join("set").exists());
-    }
-
-    #[test]
-    fn small_classes_are_left_out_and_their_radiographs_stay() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(folder.path(), crate::sample::keys()).unwrap();
-        store.add_all(&cohort(60)).unwrap();
-        let all = store.freeze(&request(folder.path())).unwrap();
-        let largest = |cell: &Cell| match cell {
-            Cell::Counted { radiographs, .. } => *radiographs,
-            Cell::Hidden { .. } => 0,
-        };
-        let cell_min = all.cells[&LabelName::BodyPart].values().map(largest).max().unwrap();
-        let few = store
-            .freeze(&FreezeRequest {
-                cell_min,
-                ..request(folder.path())
-            })
-            .unwrap();
-        assert!(
-            few.cells[&LabelName::BodyPart]
-                .values()
-                .all(|cell| largest(cell) >= cell_min)
-        );
-        assert!(few.cells[&LabelName::BodyPart].len() < all.cells[&LabelName::BodyPart].len());
-        assert_eq!(few.training, all.training, "they have an age, so they stay");
     }
 }

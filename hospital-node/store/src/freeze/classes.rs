@@ -1,0 +1,68 @@
+//! The classes that a dataset has, as the heads of a plan see them, and the ones too small to be in it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use snowball_crypto::Pseudonym;
+use snowball_protocol::{
+    labels::{LabelName, Labels},
+    plan::{Head, HeadKind},
+};
+use snowball_worker::shard::Part;
+
+use crate::{Cell, Table, census::age_band, fact::Fact};
+
+/// Takes away the labels of classes with fewer than `cell_min` radiographs to train on: somebody could stand out in them.
+pub(super) fn leave_out_small(facts: &mut [Fact], heads: &[Head], cell_min: u64) {
+    for head in heads {
+        let mut training = vec![0_u64; head.outputs()];
+        for fact in facts.iter().filter(|fact| fact.part == Part::Training) {
+            if let Some(class) = head.class(&fact.labels) {
+                training[class] += 1;
+            }
+        }
+        for fact in facts.iter_mut() {
+            if head.class(&fact.labels).is_some_and(|class| training[class] < cell_min) {
+                forget(&mut fact.labels, head.label);
+            }
+        }
+    }
+}
+
+fn forget(labels: &mut Labels, label: LabelName) {
+    match label {
+        LabelName::BodyPart => labels.body_part = None,
+        LabelName::View => labels.view = None,
+        LabelName::Laterality => labels.laterality = None,
+        LabelName::Sex => labels.sex = None,
+        LabelName::Age => labels.age_years = None,
+    }
+}
+
+/// Whether `head` can learn from a radiograph with `labels`.
+pub(super) fn is_known(labels: &Labels, head: &Head) -> bool {
+    head.class(labels).is_some() || head.number(labels).is_some()
+}
+
+/// The classes of one head (numbers: decades of age) in the training part.
+pub(super) fn cells(facts: &[Fact], head: &Head) -> Table {
+    let mut cells: BTreeMap<&str, (u64, BTreeSet<Pseudonym>)> = BTreeMap::new();
+    for fact in facts.iter().filter(|fact| fact.part == Part::Training) {
+        let class = match &head.kind {
+            HeadKind::Classes(classes) => head.class(&fact.labels).map(|class| classes[class].as_str()),
+            HeadKind::Regression { .. } => head.number(&fact.labels).and_then(age_band),
+        };
+        if let Some(class) = class {
+            let (radiographs, patients) = cells.entry(class).or_default();
+            *radiographs += 1;
+            patients.insert(fact.patient);
+        }
+    }
+    let cell = |(radiographs, patients): (u64, BTreeSet<_>)| Cell::Counted {
+        radiographs,
+        patients: patients.len() as u64,
+    };
+    cells
+        .into_iter()
+        .map(|(class, count)| (class.to_owned(), cell(count)))
+        .collect()
+}

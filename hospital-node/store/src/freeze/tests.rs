@@ -1,0 +1,266 @@
+use snowball_protocol::plan::HeadKind;
+
+use super::*;
+use crate::{
+    Settings, part_of,
+    sample::{Sample, cohort, head},
+};
+
+fn bodies_and_ages() -> &'static [Head] {
+    static HEADS: std::sync::LazyLock<[Head; 2]> =
+        std::sync::LazyLock::new(|| [head(LabelName::BodyPart), head(LabelName::Age)]);
+    &*HEADS
+}
+
+fn request(folder: &std::path::Path) -> FreezeRequest<'static> {
+    FreezeRequest {
+        folder: folder.join("set"),
+        side: 16,
+        preprocessing: Preprocessing::LetterboxV1,
+        heads: bodies_and_ages(),
+        cell_min: 0,
+    }
+}
+
+#[test]
+fn the_order_of_import_does_not_matter() {
+    let folder = tempfile::tempdir().unwrap();
+    let radiographs = cohort(30);
+    let digests: Vec<Sha256Digest> = (0..2)
+        .map(|turn| {
+            let store = Store::open(&folder.path().join(turn.to_string()), crate::sample::keys()).unwrap();
+            let order: Vec<_> = if turn == 0 {
+                radiographs.iter().collect()
+            } else {
+                radiographs.iter().rev().collect()
+            };
+            order
+                .into_iter()
+                .for_each(|radiograph| assert_eq!(store.add(radiograph).unwrap(), crate::Added::New));
+            store.freeze(&request(store.folder())).unwrap().digest
+        })
+        .collect();
+    assert_eq!(digests[0], digests[1]);
+}
+
+#[test]
+fn counts_are_those_of_the_dataset() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path(), crate::sample::keys()).unwrap();
+    let radiographs = cohort(60);
+    store.add_all(&radiographs).unwrap();
+    let frozen = store.freeze(&request(folder.path())).unwrap();
+    let shard = Shard::open(&store.source(&frozen.folder).unwrap()).unwrap();
+    assert_eq!(shard.manifest().digest(), frozen.digest);
+    for (part, count) in [
+        (Part::Training, frozen.training),
+        (Part::Validation, frozen.validation),
+        (Part::Testing, frozen.testing),
+    ] {
+        let expected = radiographs
+            .iter()
+            .filter(|radiograph| part_of(radiograph.patient()) == part)
+            .count();
+        assert_eq!(
+            (
+                shard.part(part).len(),
+                count.radiographs as usize,
+                count.patients as usize
+            ),
+            (expected, expected, expected)
+        );
+    }
+    assert_eq!(frozen.patients(), 60);
+    let bodies = &frozen.cells[&LabelName::BodyPart];
+    assert_eq!(bodies.keys().collect::<Vec<_>>(), ["CHEST", "HAND", "KNEE"]);
+    let sum: u64 = bodies
+        .values()
+        .map(|cell| match cell {
+            Cell::Counted { radiographs, .. } => *radiographs,
+            Cell::Hidden { .. } => 0,
+        })
+        .sum();
+    assert_eq!(sum, frozen.training.radiographs);
+    assert!(frozen.class_cells_min() > 0);
+    let square = store
+        .square(&store.facts().unwrap()[7], Preprocessing::LetterboxV1, 16)
+        .unwrap();
+    assert_eq!(shard.square(7).unwrap(), square);
+}
+
+#[test]
+fn a_sound_dataset_is_reused_and_any_other_replaced() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path(), crate::sample::keys()).unwrap();
+    store.add_all(&cohort(10)).unwrap();
+    let first = store.freeze(&request(folder.path())).unwrap();
+    let second = store.freeze(&request(folder.path())).unwrap();
+    assert_eq!((first.reused, second.reused), (false, true));
+    assert_eq!(
+        Frozen {
+            reused: false,
+            ..second
+        },
+        first
+    );
+
+    let pixels = first.folder.join("pixels.sealed");
+    let mut bytes = std::fs::read(&pixels).unwrap();
+    bytes[5] ^= 1;
+    std::fs::write(&pixels, bytes).unwrap();
+    let third = store.freeze(&request(folder.path())).unwrap();
+    assert_eq!((third.reused, third.digest), (false, first.digest));
+
+    store.add(&Sample::new(99, 99).radiograph()).unwrap();
+    let fourth = store.freeze(&request(folder.path())).unwrap();
+    assert!(!fourth.reused && fourth.digest != first.digest);
+    Shard::open(&store.source(&fourth.folder).unwrap())
+        .unwrap()
+        .verify()
+        .unwrap();
+    assert_eq!(
+        (store.stands(&first).unwrap(), store.stands(&fourth).unwrap()),
+        (false, true)
+    );
+
+    // Another store's key: not damage, and not a dataset of this one.
+    let other = Store::open(
+        &folder.path().join("other"),
+        crate::sample::keys_of("43", "store-tests"),
+    )
+    .unwrap();
+    assert!(matches!(
+        other.source(&fourth.folder),
+        Err(StoreError::ForeignDataset { .. })
+    ));
+}
+
+#[test]
+fn a_radiograph_without_any_label_asked_for_stays_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path(), crate::sample::keys()).unwrap();
+    store
+        .add_all(&[
+            Sample::new(1, 1).radiograph(),
+            Sample {
+                body_part: "",
+                view: "",
+                ..Sample::new(2, 2)
+            }
+            .radiograph(),
+        ])
+        .unwrap();
+    let of = |labels: &[LabelName]| {
+        let heads: Vec<Head> = labels.iter().map(|label| head(*label)).collect();
+        store
+            .freeze(&FreezeRequest {
+                heads: &heads,
+                cell_min: 0,
+                ..request(folder.path())
+            })
+            .unwrap()
+            .patients()
+    };
+    assert_eq!(
+        (of(&[LabelName::View]), of(&[LabelName::View, LabelName::Sex]), of(&[])),
+        (1, 2, 2)
+    );
+}
+
+#[test]
+fn absurd_sides_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open_with(folder.path(), crate::sample::keys(), Settings { master_side_max: 64 }).unwrap();
+    for side in [0, 65, 2049, u32::MAX] {
+        assert!(
+            store
+                .freeze(&FreezeRequest {
+                    side,
+                    ..request(folder.path())
+                })
+                .is_err(),
+            "{side}"
+        );
+    }
+    let empty = store.freeze(&request(folder.path())).unwrap();
+    assert_eq!((empty.patients(), empty.class_cells_min()), (0, 0));
+}
+
+#[test]
+fn damaged_pixels_are_found_before_anything_is_trained_on_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path(), crate::sample::keys()).unwrap();
+    store.add_all(&cohort(3)).unwrap();
+    let pack = folder.path().join("packs/000001.pack");
+    let mut bytes = std::fs::read(&pack).unwrap();
+    bytes[10] ^= 1;
+    std::fs::write(&pack, bytes).unwrap();
+    assert!(matches!(
+        store.freeze(&request(folder.path())),
+        Err(StoreError::Damaged { .. })
+    ));
+    assert_eq!(store.damaged().unwrap(), 1);
+    assert!(!folder.path().join("set").exists());
+}
+
+#[test]
+fn small_classes_are_left_out_and_their_radiographs_stay() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path(), crate::sample::keys()).unwrap();
+    store.add_all(&cohort(60)).unwrap();
+    let all = store.freeze(&request(folder.path())).unwrap();
+    let largest = |cell: &Cell| match cell {
+        Cell::Counted { radiographs, .. } => *radiographs,
+        Cell::Hidden { .. } => 0,
+    };
+    let cell_min = all.cells[&LabelName::BodyPart].values().map(largest).max().unwrap();
+    let few = store
+        .freeze(&FreezeRequest {
+            cell_min,
+            ..request(folder.path())
+        })
+        .unwrap();
+    assert!(
+        few.cells[&LabelName::BodyPart]
+            .values()
+            .all(|cell| largest(cell) >= cell_min)
+    );
+    assert!(few.cells[&LabelName::BodyPart].len() < all.cells[&LabelName::BodyPart].len());
+    assert_eq!(few.training, all.training, "they have an age, so they stay");
+}
+
+#[test]
+fn a_term_counts_as_the_class_that_it_lies_within_unless_it_is_a_class_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path(), crate::sample::keys()).unwrap();
+    let spines: Vec<_> = (0..40)
+        .map(|patient| {
+            Sample {
+                body_part: if patient % 2 == 0 { "LSPINE" } else { "SPINE" },
+                ..Sample::new(patient, patient)
+            }
+            .radiograph()
+        })
+        .collect();
+    store.add_all(&spines).unwrap();
+    let classes = |classes: &[&str]| {
+        let listed = Head {
+            kind: HeadKind::Classes(classes.iter().map(|class| (*class).to_owned()).collect()),
+            ..head(LabelName::BodyPart)
+        };
+        let frozen = store
+            .freeze(&FreezeRequest {
+                heads: &[listed],
+                ..request(folder.path())
+            })
+            .unwrap();
+        let keys: Vec<String> = frozen.cells[&LabelName::BodyPart].keys().cloned().collect();
+        (keys, frozen.patients())
+    };
+    assert_eq!(classes(&["CHEST", "SPINE"]), (vec!["SPINE".to_owned()], 40));
+    assert_eq!(
+        classes(&["LSPINE", "SPINE"]),
+        (vec!["LSPINE".to_owned(), "SPINE".to_owned()], 40)
+    );
+    assert_eq!(classes(&["CHEST", "LSPINE"]), (vec!["LSPINE".to_owned()], 20));
+}
