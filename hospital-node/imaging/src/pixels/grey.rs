@@ -1,6 +1,8 @@
 //! Container words to grey values, exactly.
 //!
-//! 1. Stored value: the container word shifted and masked to `BitsStored` below `HighBit`.
+//! 1. Stored value: the container word shifted and masked to `BitsStored` below `HighBit`. Where a lossy stream is wider
+//!    than the stored bits (10 bits are coded as 12), a white edge that overshoots would lose its highest bit and turn
+//!    black; it is as white as can be stored.
 //! 2. Offset: a signed value gets half the range added, so that the smallest that can be represented is 0; an unsigned
 //!    one stays as it is.
 //! 3. Modality transform. A table replaces the value by its entry, in the table's depth. A straight line is taken by its
@@ -33,7 +35,12 @@ pub(crate) fn render(decoded: Words, description: &Description) -> Grey {
     let Words {
         mut words,
         comment_bytes,
+        overshoots,
     } = decoded;
+    if overshoots && description.shift == 0 && !description.signed {
+        let max = description.stored_max();
+        words.iter_mut().for_each(|word| *word = (*word).min(max));
+    }
     let outside = !(description.stored_max() << description.shift);
     let high_bit_pixels = words
         .iter()
@@ -166,6 +173,7 @@ mod tests {
             Words {
                 words: words.to_vec(),
                 comment_bytes: 0,
+                overshoots: false,
             },
             description,
         )
@@ -192,6 +200,7 @@ mod tests {
             Words {
                 words: vec![0x1001, 5, 0x0FFF, 0],
                 comment_bytes: 0,
+                overshoots: false,
             },
             &description(12, false, false),
         );
@@ -200,10 +209,24 @@ mod tests {
             Words {
                 words: vec![0xF800, 0x0800, 1, 2],
                 comment_bytes: 0,
+                overshoots: false,
             },
             &description(12, true, false),
         );
         assert_eq!(signed.high_bit_pixels, 0);
+    }
+
+    #[test]
+    fn an_overshoot_is_white_and_hides_nothing() {
+        let decoded = |overshoots| Words {
+            words: vec![1023, 1024, 1030, 0],
+            comment_bytes: 0,
+            overshoots,
+        };
+        let lossy = render(decoded(true), &description(10, false, false));
+        assert_eq!((lossy.pixels, lossy.high_bit_pixels), (vec![1023, 1023, 1023, 0], 0));
+        let exact = render(decoded(false), &description(10, false, false));
+        assert_eq!((exact.pixels, exact.high_bit_pixels), (vec![1023, 0, 6, 0], 2));
     }
 
     #[test]
@@ -238,6 +261,7 @@ mod tests {
             Words {
                 words: words.to_vec(),
                 comment_bytes: 0,
+                overshoots: false,
             },
             &padded,
         );

@@ -35,9 +35,13 @@ pub(super) fn decode(
     if !(1..=16).contains(&precision) || size.tiles() > TILES_MAX {
         return Err(IntakeReason::DecodeError);
     }
-    let comment_bytes = coding(&stream, &size).ok_or(IntakeReason::DecodeError)?;
+    let (comment_bytes, irreversible) = coding(&stream, &size).ok_or(IntakeReason::DecodeError)?;
     let words = registry::decode(stream, syntax, description, 16)?;
-    Ok(Words { words, comment_bytes })
+    Ok(Words {
+        words,
+        comment_bytes,
+        overshoots: irreversible && precision > description.bits_stored,
+    })
 }
 
 /// The SIZ segment.
@@ -88,10 +92,11 @@ fn size(stream: &[u8]) -> Option<Size> {
     })
 }
 
-/// Walks main and tile-part headers and bounds what their coding styles cost; gives the bytes of comments.
-fn coding(stream: &[u8], size: &Size) -> Option<u64> {
+/// Walks main and tile-part headers and bounds what their coding styles cost; gives the bytes of comments and
+/// whether any of it is coded with loss.
+fn coding(stream: &[u8], size: &Size) -> Option<(u64, bool)> {
     let (mut at, mut comment_bytes, mut tile_part) = (size.end, 0_u64, None);
-    let mut coded = false;
+    let (mut coded, mut irreversible) = (false, false);
     loop {
         let marker = u16_at(stream, at)?;
         match marker {
@@ -100,14 +105,14 @@ fn coding(stream: &[u8], size: &Size) -> Option<u64> {
                 // On to the next tile part; one of length zero is the last.
                 let (start, length) = tile_part.take()?;
                 if length == 0 {
-                    return Some(comment_bytes);
+                    return Some((comment_bytes, irreversible));
                 }
                 at = usize::checked_add(start, length).filter(|next| *next > at)?;
                 if at >= stream.len() || stream.len() - at < 2 {
-                    return Some(comment_bytes);
+                    return Some((comment_bytes, irreversible));
                 }
             }
-            EOC => return coded.then_some(comment_bytes),
+            EOC => return coded.then_some((comment_bytes, irreversible)),
             _ => {
                 let length = usize::from(u16_at(stream, at + 2)?).max(2);
                 let body = stream.get(at + 4..at + 2 + length)?;
@@ -121,6 +126,7 @@ fn coding(stream: &[u8], size: &Size) -> Option<u64> {
                         (u16_at(body, 2)? <= LAYERS_MAX).then_some(())?;
                         bounded(body.get(5..)?, body.first()? & 1 == 1, size).then_some(())?;
                         coded = true;
+                        irreversible |= *body.get(9)? == 0;
                     }
                     // One component needs neither a style of its own nor another order of progression.
                     COC | POC => return None,

@@ -4,10 +4,13 @@
 //! words, whatever the transfer syntax; [`grey::render`] turns them into values. The search for text in the picture
 //! belongs after `render`, on the picture that will be kept (see [`crate::Intake`]).
 
+mod deflated;
 mod description;
 mod grey;
 mod jpeg;
 mod jpeg2000;
+mod jpeg_ls;
+mod jpeg_xl;
 mod native;
 pub(crate) mod page;
 mod registry;
@@ -25,6 +28,9 @@ pub(crate) struct Words {
     pub(crate) words: Vec<u16>,
     /// Bytes of comments and application segments in a compressed stream.
     pub(crate) comment_bytes: u64,
+    /// Lossy coding in more bits than are stored: a value beyond the largest stored one is an overshoot at an edge, not
+    /// a bit that hides something.
+    pub(crate) overshoots: bool,
 }
 
 /// Decodes the pixels of `file`.
@@ -46,14 +52,26 @@ pub(crate) fn words(
             let stream = joined(file, fragments);
             match syntax {
                 TransferSyntax::Rle => rle::decode(&stream, description),
+                TransferSyntax::DeflatedFrame => deflated::decode(&stream, description),
                 TransferSyntax::JpegBaseline
                 | TransferSyntax::JpegExtended
+                | TransferSyntax::JpegSpectralSelection
+                | TransferSyntax::JpegProgressive
                 | TransferSyntax::JpegLossless
                 | TransferSyntax::JpegLosslessFirstOrder => jpeg::decode(stream, syntax, description),
-                TransferSyntax::Jpeg2000Lossless | TransferSyntax::Jpeg2000 => {
-                    jpeg2000::decode(stream, syntax, description)
+                TransferSyntax::JpegLsLossless | TransferSyntax::JpegLsNearLossless => {
+                    jpeg_ls::decode(&stream, description)
                 }
-                _ => Err(IntakeReason::DecodeError),
+                TransferSyntax::Jpeg2000Lossless
+                | TransferSyntax::Jpeg2000
+                | TransferSyntax::HighThroughputLossless
+                | TransferSyntax::HighThroughputLosslessByResolution
+                | TransferSyntax::HighThroughput => jpeg2000::decode(stream, syntax, description),
+                TransferSyntax::JpegXlLossless => jpeg_xl::decode(&stream, description),
+                TransferSyntax::ImplicitLittle
+                | TransferSyntax::ExplicitLittle
+                | TransferSyntax::ExplicitBig
+                | TransferSyntax::Deflated => Err(IntakeReason::DecodeError),
             }
         }
         // Compressed by name, native by form: no decoder is to guess.
@@ -68,4 +86,24 @@ fn joined(file: &DicomFile<'_>, fragments: &[std::ops::Range<usize>]) -> Vec<u8>
         stream.extend_from_slice(file.slice(fragment));
     }
     stream
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Description, Transform};
+
+    /// An unsigned picture without any transform.
+    pub(super) fn grey(rows: u32, columns: u32, bits_allocated: u8, bits_stored: u8) -> Description {
+        Description {
+            rows,
+            columns,
+            bits_allocated,
+            bits_stored,
+            shift: 0,
+            signed: false,
+            inverted: false,
+            padding: None,
+            transform: Transform::None,
+        }
+    }
 }

@@ -4,13 +4,18 @@ use snowball_protocol::intake::IntakeReason;
 
 use super::{Description, Words};
 
+/// How long a frame may be: some padding behind it is met; as much as another frame or a large part of one is another
+/// size.
+pub(super) fn bytes_max(description: &Description) -> usize {
+    let needed = description.pixels() * description.word_bytes();
+    needed + needed.div_ceil(4).max(2)
+}
+
 /// Reads one frame. `wide` says that the value's representation is of 16-bit words, which turns pairs of 8-bit pixels
 /// around in big endian.
 pub(super) fn decode(value: &[u8], wide: bool, big: bool, description: &Description) -> Result<Words, IntakeReason> {
     let needed = description.pixels() * description.word_bytes();
-    // Some padding behind the frame is met; as much as another frame or a large part of one is another size.
-    let slack = needed.div_ceil(4).max(2);
-    if value.len() < needed || value.len() > needed + slack {
+    if value.len() < needed || value.len() > bytes_max(description) {
         return Err(IntakeReason::SizeMismatch);
     }
     let words = match (description.bits_allocated, big) {
@@ -30,5 +35,6 @@ pub(super) fn decode(value: &[u8], wide: bool, big: bool, description: &Descript
     Ok(Words {
         words,
         comment_bytes: 0,
+        overshoots: false,
     })
 }

@@ -34,6 +34,7 @@ pub(super) fn decode(stream: &[u8], description: &Description) -> Result<Words, 
     Ok(Words {
         words,
         comment_bytes: 0,
+        overshoots: false,
     })
 }
 

@@ -14,12 +14,18 @@ pub enum TransferSyntax {
     ExplicitBig,
     /// Deflated explicit VR little endian.
     Deflated,
+    /// Deflated image frames in an explicit VR little endian data set.
+    DeflatedFrame,
     /// RLE lossless (PS3.5 annex G).
     Rle,
     /// JPEG baseline, process 1.
     JpegBaseline,
-    /// JPEG extended, processes 2 and 4; only 8-bit streams decode.
+    /// JPEG extended, processes 2 and 4, of 8 or 12 bits.
     JpegExtended,
+    /// JPEG spectral selection, processes 6 and 8 (retired, met).
+    JpegSpectralSelection,
+    /// JPEG full progression, processes 10 and 12 (retired, met).
+    JpegProgressive,
     /// JPEG lossless, process 14, any predictor.
     JpegLossless,
     /// JPEG lossless, process 14, first-order prediction.
@@ -28,6 +34,18 @@ pub enum TransferSyntax {
     Jpeg2000Lossless,
     /// JPEG 2000.
     Jpeg2000,
+    /// JPEG-LS lossless.
+    JpegLsLossless,
+    /// JPEG-LS near-lossless.
+    JpegLsNearLossless,
+    /// High-throughput JPEG 2000, reversible only.
+    HighThroughputLossless,
+    /// High-throughput JPEG 2000, reversible only, ordered by resolution.
+    HighThroughputLosslessByResolution,
+    /// High-throughput JPEG 2000.
+    HighThroughput,
+    /// JPEG XL, reversible only.
+    JpegXlLossless,
 }
 
 impl TransferSyntax {
@@ -46,6 +64,15 @@ impl TransferSyntax {
             "1.2.840.10008.1.2.4.70" => Self::JpegLosslessFirstOrder,
             "1.2.840.10008.1.2.4.90" => Self::Jpeg2000Lossless,
             "1.2.840.10008.1.2.4.91" => Self::Jpeg2000,
+            "1.2.840.10008.1.2.8.1" => Self::DeflatedFrame,
+            "1.2.840.10008.1.2.4.53" => Self::JpegSpectralSelection,
+            "1.2.840.10008.1.2.4.55" => Self::JpegProgressive,
+            "1.2.840.10008.1.2.4.80" => Self::JpegLsLossless,
+            "1.2.840.10008.1.2.4.81" => Self::JpegLsNearLossless,
+            "1.2.840.10008.1.2.4.201" => Self::HighThroughputLossless,
+            "1.2.840.10008.1.2.4.202" => Self::HighThroughputLosslessByResolution,
+            "1.2.840.10008.1.2.4.203" => Self::HighThroughput,
+            "1.2.840.10008.1.2.4.110" => Self::JpegXlLossless,
             _ => return None,
         })
     }
@@ -65,6 +92,15 @@ impl TransferSyntax {
             Self::JpegLosslessFirstOrder => "1.2.840.10008.1.2.4.70",
             Self::Jpeg2000Lossless => "1.2.840.10008.1.2.4.90",
             Self::Jpeg2000 => "1.2.840.10008.1.2.4.91",
+            Self::DeflatedFrame => "1.2.840.10008.1.2.8.1",
+            Self::JpegSpectralSelection => "1.2.840.10008.1.2.4.53",
+            Self::JpegProgressive => "1.2.840.10008.1.2.4.55",
+            Self::JpegLsLossless => "1.2.840.10008.1.2.4.80",
+            Self::JpegLsNearLossless => "1.2.840.10008.1.2.4.81",
+            Self::HighThroughputLossless => "1.2.840.10008.1.2.4.201",
+            Self::HighThroughputLosslessByResolution => "1.2.840.10008.1.2.4.202",
+            Self::HighThroughput => "1.2.840.10008.1.2.4.203",
+            Self::JpegXlLossless => "1.2.840.10008.1.2.4.110",
         }
     }
 }
@@ -76,11 +112,12 @@ mod tests {
     #[test]
     fn uid_and_syntax_are_inverse() {
         for uid in [
-            "", ".1", ".2", ".1.99", ".5", ".4.50", ".4.51", ".4.57", ".4.70", ".4.90", ".4.91",
+            "", ".1", ".2", ".1.99", ".8.1", ".5", ".4.50", ".4.51", ".4.53", ".4.55", ".4.57", ".4.70", ".4.80",
+            ".4.81", ".4.90", ".4.91", ".4.110", ".4.201", ".4.202", ".4.203",
         ] {
             let uid = format!("1.2.840.10008.1.2{uid}");
             assert_eq!(TransferSyntax::from_uid(&uid).unwrap().uid(), uid);
         }
-        assert_eq!(TransferSyntax::from_uid("1.2.840.10008.1.2.4.80"), None);
+        assert_eq!(TransferSyntax::from_uid("1.2.840.10008.1.2.4.100"), None);
     }
 }
