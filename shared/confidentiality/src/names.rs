@@ -53,6 +53,7 @@ pub fn by_keyword(keyword: &str) -> Option<Tag> {
 }
 
 /// In the order of tags.
+#[cfg(test)]
 pub(crate) fn tags() -> impl Iterator<Item = Tag> {
     let mut tags: Vec<Tag> = NAMES.by_tag.keys().copied().collect();
     tags.sort_unstable();

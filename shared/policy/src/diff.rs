@@ -1,5 +1,8 @@
 //! What changes from one policy to the next, in plain English.
 
+use std::cmp::Ordering;
+
+use snowball_confidentiality::{Action, changed};
 use snowball_protocol::plan::Sent;
 
 use crate::{
@@ -102,6 +105,25 @@ impl Changes {
             new.deidentification_options(),
             |option| option.code().to_owned(),
         );
+        self.attributes(old, new);
+    }
+
+    /// Attributes of de-identified DICOM whose fate changes, counted over the image classes by what becomes of them.
+    fn attributes(&mut self, old: &Policy, new: &Policy) {
+        for ((before, after), changes) in changed(&old.confidentiality(), &new.confidentiality()) {
+            let effect = match openness(after).cmp(&openness(before)) {
+                Ordering::Greater => MORE,
+                Ordering::Less => LESS,
+                Ordering::Equal => "",
+            };
+            let noun = if changes == 1 {
+                "attribute changes"
+            } else {
+                "attributes change"
+            };
+            let sentence = format!("In de-identified DICOM {changes} {noun} from {before} to {after}. {effect}");
+            self.0.push(sentence.trim_end().to_owned());
+        }
     }
 
     fn about_limits(&mut self, old: &Policy, new: &Policy) {
@@ -175,6 +197,19 @@ impl Changes {
             self.0
                 .push(format!("The {noun} {} is no longer allowed. {LESS}", words(entry)));
         }
+    }
+}
+
+/// How much of a value an action lets through; for comparing only.
+const fn openness(action: Action) -> u8 {
+    match action {
+        Action::Remove => 0,
+        Action::Empty => 1,
+        Action::Dummy => 2,
+        Action::Pseudonym | Action::MapUid => 3,
+        Action::Clean | Action::CapAge | Action::ShiftDate => 4,
+        Action::KeepListed => 5,
+        Action::Keep => 6,
     }
 }
 

@@ -4,6 +4,7 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use snowball_confidentiality::ProfileOption;
 use snowball_protocol::{
     Sha256Digest, SiteName, StudyName,
     ids::Purpose,
@@ -132,6 +133,26 @@ pub(crate) struct Deidentification {
     /// What the profile may retain beyond its minimum. Absent or empty: nothing.
     #[serde(default)]
     pub options: Vec<DeidentificationOption>,
+    /// Attributes that are removed from de-identified DICOM whatever the options say, by keyword or as `(gggg,eeee)`.
+    #[serde(default)]
+    pub remove: Vec<String>,
+    /// Attributes that stay in de-identified DICOM where their value is on a list. `remove` wins over this.
+    #[serde(default)]
+    pub keep: Vec<Keep>,
+}
+
+/// An attribute that stays in de-identified DICOM where its value is on a list.
+#[derive(Clone, PartialEq, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Keep {
+    /// The attribute, by keyword or as `(gggg,eeee)`; a private one as `(gggg,10ee)`.
+    pub attribute: String,
+    /// The values that may stay. Case and blanks around do not count.
+    #[schemars(length(min = 1, max = 1000))]
+    pub values: Vec<String>,
+    /// For a private attribute: the creator of its block. It takes the option `retain-safe-private`.
+    #[serde(default)]
+    pub creator: Option<String>,
 }
 
 /// How radiographs are de-identified.
@@ -160,14 +181,57 @@ pub enum DeidentificationOption {
     /// no study may use the labels `sex` and `age`.
     #[serde(rename = "retain-patient-characteristics")]
     RetainPatientCharacteristics,
+    /// UIDs as they are (PS3.15: Retain UIDs). For de-identified DICOM only, as are all options below.
+    #[serde(rename = "retain-uids")]
+    RetainUids,
+    /// Names and serial numbers of stations and detectors (PS3.15: Retain Device Identity).
+    #[serde(rename = "retain-device-identity")]
+    RetainDeviceIdentity,
+    /// The hospital's name and address (PS3.15: Retain Institution Identity).
+    #[serde(rename = "retain-institution-identity")]
+    RetainInstitutionIdentity,
+    /// Dates and times as they are (PS3.15: Retain Longitudinal Temporal Information with Full Dates).
+    #[serde(rename = "retain-longitudinal-full-dates")]
+    RetainLongitudinalFullDates,
+    /// Dates moved by whole days, the same for all of a patient (PS3.15: Retain Longitudinal Temporal Information with
+    /// Modified Dates).
+    #[serde(rename = "retain-longitudinal-modified-dates")]
+    RetainLongitudinalModifiedDates,
+    /// Descriptions, of which only words of a closed vocabulary stay (PS3.15: Clean Descriptors).
+    #[serde(rename = "clean-descriptors")]
+    CleanDescriptors,
+    /// Structured content, its descriptions cleaned (PS3.15: Clean Structured Content).
+    #[serde(rename = "clean-structured-content")]
+    CleanStructuredContent,
+    /// Says that graphics are dealt with (PS3.15: Clean Graphics). They are removed, since no program can clean them.
+    #[serde(rename = "clean-graphics")]
+    CleanGraphics,
+    /// Private attributes that `keep` names with their creator (PS3.15: Retain Safe Private).
+    #[serde(rename = "retain-safe-private")]
+    RetainSafePrivate,
 }
 
 impl DeidentificationOption {
     /// The option as written in policies.
     #[must_use]
     pub const fn code(self) -> &'static str {
+        self.profile_option().code()
+    }
+
+    /// The option of PS3.15 section E.3.
+    #[must_use]
+    pub const fn profile_option(self) -> ProfileOption {
         match self {
-            Self::RetainPatientCharacteristics => "retain-patient-characteristics",
+            Self::RetainPatientCharacteristics => ProfileOption::RetainPatientCharacteristics,
+            Self::RetainUids => ProfileOption::RetainUids,
+            Self::RetainDeviceIdentity => ProfileOption::RetainDeviceIdentity,
+            Self::RetainInstitutionIdentity => ProfileOption::RetainInstitutionIdentity,
+            Self::RetainLongitudinalFullDates => ProfileOption::RetainLongitudinalFullDates,
+            Self::RetainLongitudinalModifiedDates => ProfileOption::RetainLongitudinalModifiedDates,
+            Self::CleanDescriptors => ProfileOption::CleanDescriptors,
+            Self::CleanStructuredContent => ProfileOption::CleanStructuredContent,
+            Self::CleanGraphics => ProfileOption::CleanGraphics,
+            Self::RetainSafePrivate => ProfileOption::RetainSafePrivate,
         }
     }
 }

@@ -152,6 +152,26 @@ impl Policy {
         } else {
             "Sex and age may not be used.".to_owned()
         });
+        let beyond: Vec<_> = self
+            .deidentification_options()
+            .iter()
+            .filter(|option| **option != DeidentificationOption::RetainPatientCharacteristics)
+            .map(|option| option.code())
+            .collect();
+        if !beyond.is_empty() {
+            sentences.push(format!(
+                "De-identified DICOM files are written with these options: {}.",
+                list(&beyond)
+            ));
+        }
+        let rules = &self.0.deidentification;
+        if !rules.remove.is_empty() {
+            sentences.push(format!("They never hold: {}.", list(&rules.remove)));
+        }
+        for keep in &rules.keep {
+            let values = count(keep.values.len() as u64, "listed value");
+            sentences.push(format!("They may hold {} with one of {values}.", keep.attribute));
+        }
         sentences
     }
 

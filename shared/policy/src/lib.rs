@@ -20,6 +20,7 @@ mod document;
 mod explain;
 mod fault;
 mod policy;
+mod profile;
 mod read;
 mod request;
 mod rules;

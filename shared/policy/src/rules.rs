@@ -4,7 +4,10 @@ use std::{collections::HashSet, hash::Hash};
 
 use snowball_protocol::limits::{INPUT_SIDE_MAX, ROUNDS_MAX};
 
-use crate::document::{Document, Stage};
+use crate::{
+    document::{Document, Stage},
+    profile,
+};
 
 /// One rule that a document breaks.
 pub(crate) struct BrokenRule {
@@ -19,6 +22,7 @@ pub(crate) fn first_broken(document: &Document) -> Option<BrokenRule> {
     about_document(document)
         .or_else(|| about_studies(document))
         .or_else(|| about_lists(document))
+        .or_else(|| profile::first_broken(&document.deidentification))
         .or_else(|| about_numbers(document))
         .or_else(|| about_stage(document))
 }
@@ -79,6 +83,7 @@ fn about_lists(document: &Document) -> Option<BrokenRule> {
         .or_else(|| once(&document.labels.allowed, "labels.allowed"))
         .or_else(|| once(&document.architectures.allowed, "architectures.allowed"))
         .or_else(|| once(&document.deidentification.options, "deidentification.options"))
+        .or_else(|| once(&document.deidentification.remove, "deidentification.remove"))
         .or_else(|| once(&document.release.allowed, "release.allowed"))
 }
 
@@ -125,7 +130,7 @@ fn about_stage(document: &Document) -> Option<BrokenRule> {
     })
 }
 
-fn unless(holds: bool, field: &'static str, rule: &str) -> Option<BrokenRule> {
+pub(crate) fn unless(holds: bool, field: &'static str, rule: &str) -> Option<BrokenRule> {
     (!holds).then(|| BrokenRule {
         field,
         rule: rule.to_owned(),
@@ -137,7 +142,7 @@ fn once<T: Eq + Hash>(items: &[T], field: &'static str) -> Option<BrokenRule> {
     unless(distinct.len() == items.len(), field, "must name each entry once")
 }
 
-fn is_line(text: &str) -> bool {
+pub(crate) fn is_line(text: &str) -> bool {
     let text_characters = text.chars().count();
     (1..=200).contains(&text_characters) && !text.chars().any(char::is_control) && text.trim() == text
 }
