@@ -1,7 +1,7 @@
 //! The path of one file, from a name on disk to one outcome.
 
 mod bounded;
-mod quiet;
+pub(crate) mod quiet;
 #[cfg(test)]
 mod tests;
 

@@ -11,7 +11,7 @@ thread_local! {
 }
 
 /// Puts a hook before the process's own that keeps silent on threads that are inside [`catch`]. Once for all.
-pub(super) fn install() {
+pub(crate) fn install() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let loud = panic::take_hook();
@@ -24,7 +24,7 @@ pub(super) fn install() {
 }
 
 /// The value of `work`, or `None` if it panicked. `work` borrows only what is not changed, or is dropped with it.
-pub(super) fn catch<T>(work: impl FnOnce() -> T) -> Option<T> {
+pub(crate) fn catch<T>(work: impl FnOnce() -> T) -> Option<T> {
     let before = QUIET.replace(true);
     let result = panic::catch_unwind(AssertUnwindSafe(work));
     QUIET.set(before);

@@ -1,7 +1,7 @@
 //! Text as the dictionary compares it: lower case, without accents, in words.
 
 /// The words of `text`. Everything but letters and digits parts words; `l'épaule` is one word, `épaule`.
-pub(super) fn words(text: &str) -> Vec<String> {
+pub(crate) fn words(text: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     for letter in text.chars() {
         let word = words.last_mut().expect("there is always a last word");

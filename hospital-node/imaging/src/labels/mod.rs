@@ -3,7 +3,7 @@
 
 mod age;
 pub(crate) mod dictionary;
-mod fold;
+pub(crate) mod fold;
 
 use std::collections::BTreeSet;
 

@@ -3,15 +3,15 @@
 use dicom_encoding::text::{SpecificCharacterSet, TextCodec as _};
 
 /// The character set of one data set.
-pub(super) struct Charset(Option<SpecificCharacterSet>);
+pub(crate) struct Charset(Option<SpecificCharacterSet>);
 
 impl Charset {
     /// ASCII, where nothing is declared.
-    pub(super) const DEFAULT: Self = Self(None);
+    pub(crate) const DEFAULT: Self = Self(None);
 
     /// The set that the value of (0008,0005) names. Of several (code extensions) the first counts: the words that the
     /// dictionary knows are all within it, and escape sequences of the others read as blanks.
-    pub(super) fn named(value: &[u8]) -> Self {
+    pub(crate) fn named(value: &[u8]) -> Self {
         let names = String::from_utf8_lossy(value);
         let first = names
             .split('\\')
@@ -23,7 +23,7 @@ impl Charset {
     }
 
     /// `bytes` as text.
-    pub(super) fn decode(&self, bytes: &[u8]) -> String {
+    pub(crate) fn decode(&self, bytes: &[u8]) -> String {
         if bytes.is_ascii() {
             return String::from_utf8_lossy(bytes).into_owned();
         }

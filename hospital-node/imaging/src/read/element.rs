@@ -32,19 +32,19 @@ pub(super) enum Fault {
 
 /// How element headers are written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Encoding {
-    pub(super) explicit: bool,
-    pub(super) big: bool,
+pub(crate) struct Encoding {
+    pub(crate) explicit: bool,
+    pub(crate) big: bool,
 }
 
 impl Encoding {
-    const IMPLICIT: Self = Self {
+    pub(crate) const IMPLICIT: Self = Self {
         explicit: false,
         big: false,
     };
 
     /// The encoding of a syntax, corrected by the first element: files that declare one and hold the other are met.
-    pub(super) fn of(syntax: Option<TransferSyntax>, data: &[u8]) -> Self {
+    pub(crate) fn of(syntax: Option<TransferSyntax>, data: &[u8]) -> Self {
         let big = syntax == Some(TransferSyntax::ExplicitBig);
         let declared = syntax != Some(TransferSyntax::ImplicitLittle);
         let explicit = match data.get(4..6) {
@@ -339,7 +339,7 @@ impl<'a> Walk<'a> {
     }
 }
 
-fn dictionary_vr(tag: Tag) -> VR {
+pub(crate) fn dictionary_vr(tag: Tag) -> VR {
     if tag.group() % 2 == 1 {
         return VR::UN;
     }
@@ -349,7 +349,7 @@ fn dictionary_vr(tag: Tag) -> VR {
 }
 
 /// PS3.5 section 7.1.2: whose length takes 16 bits in explicit VR.
-const fn is_short(vr: VR) -> bool {
+pub(crate) const fn is_short(vr: VR) -> bool {
     !matches!(
         vr,
         VR::OB

@@ -9,23 +9,23 @@ const PREAMBLE_BYTES: usize = 128;
 const META_ATTRIBUTES_MAX: u32 = 64;
 
 /// What stands before the data set.
-pub(super) struct Form {
+pub(crate) struct Form {
     /// Where the data set begins.
-    pub(super) data_start: usize,
+    pub(crate) data_start: usize,
     /// Neither preamble nor meta information: DICOM only if the content says so.
-    pub(super) bare: bool,
+    pub(crate) bare: bool,
     /// The preamble held something other than zeros.
-    pub(super) preamble_written: bool,
+    pub(crate) preamble_written: bool,
     /// Attributes in the meta information.
-    pub(super) meta_attributes: u32,
-    pub(super) transfer_syntax: Option<String>,
-    pub(super) media_class: Option<String>,
+    pub(crate) meta_attributes: u32,
+    pub(crate) transfer_syntax: Option<String>,
+    pub(crate) media_class: Option<String>,
     /// What the first bytes of the data set look like, for files that do not say.
-    pub(super) guessed: TransferSyntax,
+    pub(crate) guessed: TransferSyntax,
 }
 
 /// Recognises a file's form from its first bytes.
-pub(super) fn recognise(bytes: &[u8]) -> Result<Form, IntakeReason> {
+pub(crate) fn recognise(bytes: &[u8]) -> Result<Form, IntakeReason> {
     let (mut at, magic) = if bytes.get(PREAMBLE_BYTES..PREAMBLE_BYTES + 4) == Some(b"DICM") {
         (PREAMBLE_BYTES + 4, true)
     } else if bytes.starts_with(b"DICM") {

@@ -1,9 +1,9 @@
 //! One untrusted file as a data set: bounded, tolerant of what is harmless, borrowed from the bytes as they came.
 
-mod charset;
+pub(crate) mod charset;
 mod dataset;
-mod element;
-mod form;
+pub(crate) mod element;
+pub(crate) mod form;
 pub(crate) mod syntax;
 
 use std::{borrow::Cow, io::Read as _};
@@ -105,7 +105,7 @@ impl<'a> DicomFile<'a> {
 }
 
 /// PS3.5 annex A.5, bounded: a picture compresses well, but not a thousand times.
-fn inflate(body: &[u8], limits: &Limits) -> Result<Vec<u8>, IntakeReason> {
+pub(crate) fn inflate(body: &[u8], limits: &Limits) -> Result<Vec<u8>, IntakeReason> {
     let by_ratio = (body.len() as u64)
         .saturating_mul(u64::from(limits.inflate_ratio_max))
         .max(1 << 20);
