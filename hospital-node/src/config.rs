@@ -1,5 +1,7 @@
 //! `node.toml`: what hospital IT decides. Unknown fields are an error, so that a typing mistake never passes unseen.
 
+pub mod pacs;
+
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -28,6 +30,16 @@ pub struct NodeConfig {
     /// How the trainer runs.
     #[serde(default)]
     pub training: TrainingConfig,
+    /// Objects between their arrival and their intake.
+    #[serde(default)]
+    pub spool: pacs::SpoolConfig,
+    /// The storage SCP; absent: nothing listens.
+    pub receive: Option<pacs::ReceiveConfig>,
+    /// Query and retrieve; absent: no archive is asked.
+    pub retrieve: Option<pacs::RetrieveConfig>,
+    /// DICOMweb.
+    #[serde(default)]
+    pub dicomweb: pacs::DicomwebConfig,
 }
 
 /// How the aggregator is reached.
@@ -104,6 +116,10 @@ impl NodeConfig {
             store: StoreConfig::default(),
             intake: IntakeConfig::default(),
             training: TrainingConfig::default(),
+            spool: pacs::SpoolConfig::default(),
+            receive: None,
+            retrieve: None,
+            dicomweb: pacs::DicomwebConfig::default(),
         }
     }
 
@@ -112,7 +128,20 @@ impl NodeConfig {
         let bytes =
             files::read_bounded(path, POLICY_BYTES_MAX).with_context(|| format!("cannot read {}", path.display()))?;
         let text = String::from_utf8(bytes).with_context(|| format!("{} is not text", path.display()))?;
-        toml::from_str(&text).with_context(|| format!("{} does not parse", path.display()))
+        Self::parse(&text).with_context(|| format!("{} cannot be used", path.display()))
+    }
+
+    fn parse(text: &str) -> Result<Self> {
+        let config: Self = toml::from_str(text).context("it does not parse")?;
+        config.spool.check()?;
+        if let Some(receive) = &config.receive {
+            receive.check()?;
+        }
+        if let Some(retrieve) = &config.retrieve {
+            retrieve.check(config.receive.as_ref())?;
+        }
+        config.dicomweb.check()?;
+        Ok(config)
     }
 
     /// The file with a comment to each part.
@@ -146,7 +175,8 @@ device = "auto"
 threads = {threads}
 # The trainer's program; absent: those beside hospital-node.
 # trainer = "/usr/lib/snowball/snowball-trainer"
-"#,
+{pacs}"#,
+            pacs = pacs::SAMPLE,
             site = self.site,
             project = self.project,
             linkage = self.intake.linkage,

@@ -125,6 +125,11 @@ impl Home {
         self.root.join("outbox")
     }
 
+    /// Where objects wait for their intake that come by one way in: `receive` or `fetch`.
+    pub fn spool(&self, way: &str) -> PathBuf {
+        self.root.join("spool").join(way)
+    }
+
     /// The frozen dataset of a study.
     pub fn dataset(&self, study: &StudyName) -> PathBuf {
         self.root.join("datasets").join(study.as_str())

@@ -2,7 +2,8 @@
 //! site's policy names, nothing else.
 //!
 //! This is the composition root: `cli` has one file a verb, `driver` carries out what `participation` decides, `trainer` runs
-//! the one program that links a tensor library. Nothing here talks to the network but through `snowball_egress`.
+//! the one program that links a tensor library. Nothing here talks to the aggregator but through
+//! `snowball_egress`, nor to the hospital's archive but through `snowball_pacs`.
 
 mod cli;
 mod config;

@@ -1,6 +1,7 @@
 //! The stories: whole programs, real TLS, real files. One file a story; `stage` holds what they share.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod archive;
 mod capture;
 mod hostile_files;
 mod join;
@@ -8,8 +9,14 @@ mod killed;
 mod learning;
 mod one_hot;
 mod policy;
+mod pull;
+mod receive;
+mod retrieve;
 mod sealed;
 mod stage;
+mod stage;
 mod tampered;
+mod tampered;
+mod watch;
 mod withdrawn;
 mod wrong_certificate;

@@ -1,5 +1,7 @@
 //! `doctor`: what is wrong, and what to do about it.
 
+mod pacs;
+
 use std::os::unix::fs::PermissionsExt;
 
 use anyhow::Result;
@@ -17,7 +19,7 @@ const DAYS_WARN: i64 = 14;
 #[derive(Args)]
 #[command(after_help = "Example: hospital-node doctor")]
 pub struct Doctor {
-    /// Leave out the connection to the aggregator.
+    /// Leave out the connections to the aggregator and to the archive.
     #[arg(long)]
     offline: bool,
 }
@@ -48,6 +50,9 @@ impl Doctor {
             trainers(&home),
         ];
         findings.push(certificate(&home));
+        if let Ok(config) = home.config() {
+            findings.extend(pacs::findings(&home, &config, self.offline));
+        }
         if !self.offline && home.aggregator_file().exists() {
             findings.push(connection(&home));
         }

@@ -33,7 +33,7 @@ use super::Context;
 use crate::{config::IntakeConfig, home::Home};
 
 /// Most files of one folder tree in one run.
-const FILES_MAX: usize = 10_000_000;
+pub(super) const FILES_MAX: usize = 10_000_000;
 
 /// Take in a folder of DICOM files. Run again, it skips what was dealt with before.
 #[derive(Args)]
@@ -48,21 +48,21 @@ pub struct Ingest {
 
 /// What became of a folder, in counts.
 #[derive(Default, Serialize)]
-struct Summary {
-    files: u64,
-    accepted: u64,
-    quarantined: u64,
-    rejected: u64,
+pub(super) struct Summary {
+    pub files: u64,
+    pub accepted: u64,
+    pub quarantined: u64,
+    pub rejected: u64,
     /// Dealt with by an earlier run.
-    skipped: u64,
+    pub skipped: u64,
     /// Of patients who withdrew.
-    withdrawn: u64,
-    reasons: BTreeMap<IntakeReason, u64>,
-    seconds: f64,
+    pub withdrawn: u64,
+    pub reasons: BTreeMap<IntakeReason, u64>,
+    pub seconds: f64,
 }
 
 /// What became of one file.
-enum Fate {
+pub(super) enum Fate {
     Accepted,
     Excluded(Excluded),
     Skipped,
@@ -131,16 +131,16 @@ impl Ingest {
 }
 
 /// The way of one file: seen before, taken in, stored or set aside.
-struct Line<'a> {
-    intake: &'a Intake,
-    importer: Importer<'a>,
-    store: &'a Store,
-    vault: Option<&'a Vault>,
-    key: PseudonymKey,
+pub(super) struct Line<'a> {
+    pub intake: &'a Intake,
+    pub importer: Importer<'a>,
+    pub store: &'a Store,
+    pub vault: Option<&'a Vault>,
+    pub key: PseudonymKey,
 }
 
 impl Line<'_> {
-    fn take(&self, path: &Path) -> Result<Fate> {
+    pub fn take(&self, path: &Path) -> Result<Fate> {
         let file_key = self.file_key(path);
         if let Some(key) = &file_key
             && self.store.seen(key)?.is_some()
@@ -149,6 +149,11 @@ impl Line<'_> {
         }
         // A file whose name and size cannot be read gets a key of its path alone; it is read again next time.
         let key = file_key.unwrap_or_else(|| self.hide(path.as_os_str().as_encoded_bytes()));
+        self.take_as(path, key)
+    }
+
+    /// Takes in a file that is known by `key`, whether or not it was seen before.
+    pub fn take_as(&self, path: &Path, key: Sha256Digest) -> Result<Fate> {
         match self.intake.take(path) {
             Outcome::Accepted(radiograph) => {
                 self.link(&radiograph)?;
@@ -220,7 +225,7 @@ impl Line<'_> {
 }
 
 impl Summary {
-    fn count(&mut self, fate: &Fate) {
+    pub fn count(&mut self, fate: &Fate) {
         match fate {
             Fate::Accepted => self.accepted += 1,
             Fate::Skipped => self.skipped += 1,
@@ -298,7 +303,7 @@ pub(super) fn dictionary(config: &IntakeConfig) -> Result<Dictionary> {
     Dictionary::from_toml(&text).with_context(|| format!("{} cannot be used", path.display()))
 }
 
-fn entries(summary: &Summary, excluded: Vec<Excluded>) -> Vec<Entry> {
+pub(super) fn entries(summary: &Summary, excluded: Vec<Excluded>) -> Vec<Entry> {
     let mut entries: Vec<Entry> = excluded
         .into_iter()
         .map(|one| Entry::ImageExcluded {

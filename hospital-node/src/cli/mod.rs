@@ -1,5 +1,6 @@
 //! The command line: one file a verb. Exit codes: 0 done, 1 a fault, 2 wrong usage, 3 refused by the policy or not verified.
 
+mod batch;
 mod census;
 mod contact_sheet;
 mod doctor;
@@ -11,8 +12,14 @@ mod ledger;
 mod linkage;
 mod policy;
 mod pretrain;
+mod pull;
 mod quarantine;
+mod receive;
+mod retrieve;
 mod run;
+mod spooled;
+mod stop;
+mod watch;
 mod withdraw;
 mod words;
 
@@ -54,6 +61,10 @@ enum Verb {
     #[command(subcommand)]
     Policy(policy::Policy),
     Ingest(ingest::Ingest),
+    Watch(watch::Watch),
+    Receive(receive::Receive),
+    Retrieve(retrieve::Retrieve),
+    Pull(pull::Pull),
     Census(census::Census),
     #[command(subcommand)]
     Quarantine(quarantine::Quarantine),
@@ -112,6 +123,10 @@ pub fn run() -> ExitCode {
         Verb::Enroll(verb) => verb.run(&context),
         Verb::Policy(verb) => verb.run(&context),
         Verb::Ingest(verb) => verb.run(&context),
+        Verb::Watch(verb) => verb.run(&context),
+        Verb::Receive(verb) => verb.run(&context),
+        Verb::Retrieve(verb) => verb.run(&context),
+        Verb::Pull(verb) => verb.run(&context),
         Verb::Census(verb) => verb.run(&context),
         Verb::Quarantine(verb) => verb.run(&context),
         Verb::Withdraw(verb) => verb.run(&context),

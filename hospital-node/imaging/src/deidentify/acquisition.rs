@@ -283,7 +283,8 @@ impl Acquisition {
 
 impl ObjectClass {
     /// The class that `uid` names, if it is a radiograph.
-    pub(crate) fn from_uid(uid: &str) -> Option<Self> {
+    #[must_use]
+    pub fn from_uid(uid: &str) -> Option<Self> {
         Some(match uid {
             "1.2.840.10008.5.1.4.1.1.1" => Self::ComputedRadiography,
             "1.2.840.10008.5.1.4.1.1.1.1" => Self::DigitalPresentation,

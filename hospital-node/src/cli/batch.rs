@@ -1,0 +1,154 @@
+//! Intake in batches, for the ways in that never end: each batch is durable, and in the ledger, before the next begins.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
+    time::Instant,
+};
+
+use anyhow::{Context as _, Result};
+use rayon::prelude::*;
+use snowball_crypto::{Domain, PseudonymKey};
+use snowball_egress::SharedLedger;
+use snowball_imaging::{Intake, Limits};
+use snowball_protocol::Sha256Digest;
+use snowball_service::clock;
+use snowball_store::{FileOutcome, Store};
+use snowball_vault::Vault;
+
+use super::ingest::{self, Fate, Line, Summary};
+use crate::{config::NodeConfig, home::Home};
+
+/// Files that share a batch: some seconds of work, so that a stop is soon obeyed and a crash repeats little.
+pub(super) const BATCH_FILES_MAX: usize = 64;
+
+/// Everything that takes files in.
+pub(super) struct Batches {
+    intake: Intake,
+    store: Store,
+    vault: Option<Vault>,
+    ledger: SharedLedger,
+    key: PseudonymKey,
+    pool: rayon::ThreadPool,
+}
+
+/// A file of a batch.
+pub(super) struct Waiting {
+    /// Where it lies.
+    pub path: PathBuf,
+    /// By what it is known; none: by its path, size and time of change.
+    pub key: Option<Sha256Digest>,
+}
+
+impl Batches {
+    /// Opens the node's store, its ledger and, where links are kept, its vault.
+    pub fn open(home: &Home, config: &NodeConfig, threads: usize) -> Result<Self> {
+        let mut intake = Intake::new(
+            home.pseudonym_key(&config.project)?,
+            ingest::dictionary(&config.intake)?,
+            Limits::default(),
+        );
+        let mut vault = None;
+        if let Some((opened, keys)) = home.vault_for_intake(config)? {
+            intake = intake.linking(keys);
+            vault = Some(opened);
+        }
+        Ok(Self {
+            intake,
+            vault,
+            store: home.open_store(config)?,
+            ledger: home.open_ledger(config)?,
+            key: home.pseudonym_key(&config.project)?,
+            pool: rayon::ThreadPoolBuilder::new().num_threads(threads).build()?,
+        })
+    }
+
+    /// Takes the files in; everything is durable, and the ledger knows, when this returns.
+    ///
+    /// # Errors
+    /// When the store or the ledger refuses; what a file holds is never an error.
+    pub fn take(&self, files: &[Waiting]) -> Result<Summary> {
+        let begun = Instant::now();
+        let line = Line {
+            intake: &self.intake,
+            importer: self.store.importer(),
+            store: &self.store,
+            vault: self.vault.as_ref(),
+            key: self.key.clone(),
+        };
+        let counted = Mutex::new((
+            Summary {
+                files: files.len() as u64,
+                ..Summary::default()
+            },
+            Vec::new(),
+        ));
+        self.pool.install(|| {
+            files.par_iter().try_for_each(|file| {
+                let fate = self.one(&line, file)?;
+                let mut counted = counted.lock().unwrap_or_else(PoisonError::into_inner);
+                counted.0.count(&fate);
+                if let Fate::Excluded(one) = fate {
+                    counted.1.push(one);
+                }
+                anyhow::Ok(())
+            })
+        })?;
+        line.importer.flush().context("cannot finish the batch")?;
+        let (mut summary, excluded) = counted.into_inner().unwrap_or_else(PoisonError::into_inner);
+        summary.seconds = begun.elapsed().as_secs_f64();
+        // A batch of files that were all dealt with before is no news for an auditor.
+        if summary.skipped < summary.files {
+            let entries = ingest::entries(&summary, excluded);
+            self.ledger
+                .lock()
+                .map_err(|_| anyhow::anyhow!("the ledger is in use"))?
+                .append_all(clock::now(), entries)?;
+        }
+        Ok(summary)
+    }
+
+    fn one(&self, line: &Line<'_>, file: &Waiting) -> Result<Fate> {
+        match file.key {
+            None => line.take(&file.path),
+            Some(key) if self.is_known(&key)? => Ok(Fate::Skipped),
+            Some(key) => line.take_as(&file.path, key),
+        }
+    }
+
+    /// Whether what `key` stands for was dealt with before.
+    pub fn is_known(&self, key: &Sha256Digest) -> Result<bool> {
+        Ok(self.store.seen(key)?.is_some())
+    }
+
+    /// Remembers that what `key` stands for was dealt with.
+    pub fn remember(&self, key: &Sha256Digest) -> Result<()> {
+        Ok(self.store.remember(key, FileOutcome::Accepted)?)
+    }
+
+    /// A name under the site's key: the same each time, and nobody else can tell what it stands for.
+    pub fn hide(&self, what: &str) -> Sha256Digest {
+        Sha256Digest::from_bytes(*self.key.pseudonym(Domain::Instance, what).as_bytes())
+    }
+}
+
+/// One plain line for a batch.
+pub(super) fn line(summary: &Summary, from: &str) -> String {
+    let mut parts = vec![
+        format!("{} from {from}", summary.files),
+        format!("{} accepted", summary.accepted),
+        format!("{} quarantined", summary.quarantined),
+        format!("{} rejected", summary.rejected),
+    ];
+    for (count, what) in [(summary.skipped, "known"), (summary.withdrawn, "withdrawn")] {
+        if count > 0 {
+            parts.push(format!("{count} {what}"));
+        }
+    }
+    parts.join(", ")
+}
+
+/// Whether a file can be read now; a pipe or a device, which would block, cannot.
+pub(super) fn is_readable(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|about| about.is_file()) && std::fs::File::open(path).is_ok()
+}
