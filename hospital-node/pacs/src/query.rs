@@ -9,6 +9,8 @@ mod connect;
 mod find;
 mod retrieve;
 
+#[cfg(test)]
+pub(crate) use connect::Proposal;
 pub use connect::{Archive, Archived};
 pub use find::Series;
 pub use retrieve::Moved;

@@ -5,6 +5,8 @@
 
 mod session;
 mod store;
+#[cfg(test)]
+mod tests;
 
 use std::{
     collections::BTreeSet,

@@ -13,7 +13,7 @@ use std::{
 use dicom_ul::pdu::{Pdu, read_pdu, write_pdu};
 use rustls::{ClientConnection, ServerConnection, StreamOwned};
 
-use crate::PacsError;
+use crate::{PacsError, classes::IMPLICIT_LITTLE};
 
 /// How long one system call may wait before the limits are looked at.
 const SLICE: Duration = Duration::from_millis(200);
@@ -152,13 +152,49 @@ pub(crate) fn read(
 
 /// Parses one whole PDU.
 pub(crate) fn parse(bytes: &[u8]) -> Result<Pdu, PacsError> {
-    match read_pdu(bytes, dicom_ul::pdu::MAXIMUM_PDU_SIZE, false) {
+    let mended = mend_answer(bytes);
+    match read_pdu(
+        mended.as_deref().unwrap_or(bytes),
+        dicom_ul::pdu::MAXIMUM_PDU_SIZE,
+        false,
+    ) {
         Ok(Some(pdu)) => Ok(pdu),
         // The library's own words may quote the peer.
         Ok(None) | Err(_) => Err(PacsError::Pdu {
             what: "it does not parse",
         }),
     }
+}
+
+/// An answer to our request in which a refused context names no transfer syntax. PS3.8 section 9.3.3.2 makes that field one
+/// that is not significant, some archives leave it out, and the library wants it: it gets one.
+fn mend_answer(bytes: &[u8]) -> Option<Vec<u8>> {
+    const ITEMS: usize = 74;
+    const ANSWER: u8 = 0x02;
+    const CONTEXT: u8 = 0x21;
+    const CONTEXT_BYTES: usize = 8;
+    if bytes.first() != Some(&ANSWER) {
+        return None;
+    }
+    let mut mended = bytes.get(..ITEMS)?.to_vec();
+    let mut at = ITEMS;
+    while at < bytes.len() {
+        let length = usize::from(u16::from_be_bytes([*bytes.get(at + 2)?, *bytes.get(at + 3)?]));
+        let item = bytes.get(at..at + 4 + length)?;
+        if item[0] == CONTEXT && item.len() == CONTEXT_BYTES {
+            let syntax = IMPLICIT_LITTLE.as_bytes();
+            mended.extend([CONTEXT, 0, 0, (8 + syntax.len()) as u8]);
+            mended.extend(&item[4..]);
+            mended.extend([0x40, 0, 0, syntax.len() as u8]);
+            mended.extend(syntax);
+        } else {
+            mended.extend(item);
+        }
+        at += item.len();
+    }
+    let length = u32::try_from(mended.len() - HEADER_BYTES).ok()?;
+    mended[2..HEADER_BYTES].copy_from_slice(&length.to_be_bytes());
+    Some(mended)
 }
 
 /// Writes one PDU.
@@ -200,6 +236,30 @@ mod tests {
             Err(PacsError::Ended)
         ));
         assert!(buffer.capacity() < 8192, "{}", buffer.capacity());
+    }
+
+    #[test]
+    fn a_refused_context_without_a_transfer_syntax_is_read() {
+        let context = |id, length: u8| vec![0x21, 0, 0, length, id, 0, 3, 0];
+        let mut body = vec![0, 1, 0, 0];
+        body.extend([b' '; 32]);
+        body.extend([0; 32]);
+        body.extend([0x10, 0, 0, 3]);
+        body.extend(b"1.2");
+        body.extend(context(1, 4));
+        body.extend(context(3, 4 + 4 + 5));
+        body.extend([0x40, 0, 0, 5]);
+        body.extend(b"1.2.3");
+        let mut bytes = vec![2, 0];
+        bytes.extend((body.len() as u32).to_be_bytes());
+        bytes.extend(body);
+        let Pdu::AssociationAC(answer) = parse(&bytes).unwrap() else {
+            panic!("not an answer")
+        };
+        let syntaxes: Vec<_> = (answer.presentation_contexts.iter())
+            .map(|context| (context.id, &*context.transfer_syntax))
+            .collect();
+        assert_eq!(syntaxes, [(1, IMPLICIT_LITTLE), (3, "1.2.3")]);
     }
 
     #[test]

@@ -44,11 +44,11 @@ pub struct Archive {
 
 /// An association with the archive.
 pub struct Archived {
-    pub(super) association: Association,
+    pub(crate) association: Association,
 }
 
 /// A context to ask for.
-pub(super) struct Proposal {
+pub(crate) struct Proposal {
     pub class: &'static str,
     pub syntaxes: Vec<&'static str>,
     /// We answer requests of this class rather than make them (PS3.7 annex D.3.3.4).
@@ -87,7 +87,7 @@ impl Archive {
         }
     }
 
-    pub(super) fn connect(&self, proposals: &[Proposal]) -> Result<Archived, PacsError> {
+    pub(crate) fn connect(&self, proposals: &[Proposal]) -> Result<Archived, PacsError> {
         let mut stream = self.stream()?;
         wire::write(&mut *stream, &Pdu::AssociationRQ(self.request(proposals)))?;
         match wire::read(&mut *stream, PDU_BYTES_MAX, &mut Vec::new())? {
