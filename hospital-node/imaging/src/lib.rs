@@ -18,6 +18,9 @@
 
 mod accept;
 mod deidentify;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod intake;
 mod labels;
 mod pixels;
@@ -31,6 +34,10 @@ mod walk;
 mod corpus_tests;
 #[cfg(test)]
 mod shared_tests;
+#[cfg(test)]
+mod side_tests;
+#[cfg(test)]
+mod speed_tests;
 
 pub use deidentify::acquisition::{
     Acquisition, DetectorType, Direction, ImageHistory, Intent, Manufacturer, Modality, ModalityTransform, ObjectClass,

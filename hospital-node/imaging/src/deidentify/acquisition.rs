@@ -230,7 +230,11 @@ impl Acquisition {
         let mut directions = orientation.split('\\').map(|part| Direction::from_letters(part.trim()));
         let lossy_stream = matches!(
             transfer_syntax,
-            TransferSyntax::JpegBaseline | TransferSyntax::JpegExtended
+            TransferSyntax::JpegBaseline
+                | TransferSyntax::JpegExtended
+                | TransferSyntax::JpegSpectralSelection
+                | TransferSyntax::JpegProgressive
+                | TransferSyntax::JpegLsNearLossless
         );
         Self {
             class,

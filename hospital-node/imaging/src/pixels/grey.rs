@@ -248,6 +248,50 @@ mod tests {
         assert_eq!(rendered(&[0xFFFF, 0, 1, 2], &inverted), [1016, 1015, 0, 0]);
     }
 
+    /// What the head of this module says, word by word and in wide numbers.
+    fn defined(word: u16, description: &Description) -> i64 {
+        let bits = u32::from(description.bits_stored);
+        let half = if description.signed { 1_i64 << (bits - 1) } else { 0 };
+        let unsigned = i64::from(word >> description.shift) % (1 << bits);
+        let stored = if unsigned >= half && description.signed {
+            unsigned - (1 << bits)
+        } else {
+            unsigned
+        };
+        let (value, max) = match &description.transform {
+            Transform::None | Transform::Linear { falling: false } => (stored + half, (1 << bits) - 1),
+            Transform::Linear { falling: true } => ((1 << bits) - 1 - (stored + half), (1 << bits) - 1),
+            Transform::Table { first, bits, entries } => {
+                let last = entries.len() as i64 - 1;
+                let place = (stored - i64::from(*first)).max(0).min(last);
+                (i64::from(entries[place as usize]), (1 << bits) - 1)
+            }
+        };
+        if description.inverted { max - value } else { value }
+    }
+
+    #[test]
+    fn a_signed_range_of_padding_is_black() {
+        let padded = Description {
+            rows: 2,
+            columns: 4,
+            padding: Some((0xF830, 0xF83A)),
+            ..description(16, true, false)
+        };
+        // -2000 to -1990 is padding, -1989 is not; 0 in signed terms is the middle of the range.
+        let words = [0xF830, 0xF83A, 0xF83B, 0, 0xF835, 0, 0, 0xF830];
+        let grey = render(
+            Words {
+                words: words.to_vec(),
+                comment_bytes: 0,
+                overshoots: false,
+            },
+            &padded,
+        );
+        assert_eq!(grey.pixels, [0, 0, 0x783B, 0x8000, 0, 0x8000, 0x8000, 0]);
+        assert_eq!(grey.padding_pixels, 4);
+    }
+
     #[test]
     fn padding_is_black_at_the_border_and_a_value_inside() {
         let padded = Description {
@@ -270,6 +314,30 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn rendering_follows_its_definition(
+            words in proptest::collection::vec(any::<u16>(), 4),
+            (bits_stored, shift) in (1_u8..=16).prop_flat_map(|bits| (Just(bits), 0..=16 - bits)),
+            (signed, inverted, kind) in (any::<bool>(), any::<bool>(), 0..4),
+            (first, table_bits) in (-40_000_i32..70_000, 8_u8..=16),
+            entries in proptest::collection::vec(any::<u16>(), 1..40),
+        ) {
+            let transform = match kind {
+                0 => Transform::None,
+                1 => Transform::Linear { falling: false },
+                2 => Transform::Linear { falling: true },
+                _ => Transform::Table {
+                    first,
+                    bits: table_bits,
+                    entries: entries.iter().map(|entry| entry >> (16 - table_bits)).collect(),
+                },
+            };
+            let description = Description { shift, transform, ..description(bits_stored, signed, inverted) };
+            let expected: Vec<i64> = words.iter().map(|word| defined(*word, &description)).collect();
+            let rendered: Vec<i64> = rendered(&words, &description).into_iter().map(i64::from).collect();
+            prop_assert_eq!(rendered, expected);
+        }
+
         #[test]
         fn two_inversions_are_none(words in proptest::collection::vec(any::<u16>(), 4), bits in 1_u8..=16, signed: bool) {
             let plain = rendered(&words, &description(bits, signed, false));

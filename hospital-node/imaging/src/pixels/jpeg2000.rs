@@ -36,7 +36,7 @@ pub(super) fn decode(
         return Err(IntakeReason::DecodeError);
     }
     let (comment_bytes, irreversible) = coding(&stream, &size).ok_or(IntakeReason::DecodeError)?;
-    let words = registry::decode(stream, syntax, description, 16)?;
+    let words = registry::decode(stream, syntax, description)?;
     Ok(Words {
         words,
         comment_bytes,

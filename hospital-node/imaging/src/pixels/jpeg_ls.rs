@@ -23,8 +23,7 @@ pub(super) fn decode(stream: &[u8], description: &Description) -> Result<Words, 
     if header.precision > description.bits_allocated {
         return Err(IntakeReason::DecodeError);
     }
-    let (words, ..) =
-        jpegls::decode(stream, description.columns, description.rows).map_err(|_| IntakeReason::DecodeError)?;
+    let words = scan(stream, description).ok_or(IntakeReason::DecodeError)?;
     if words.len() != description.pixels() {
         return Err(IntakeReason::SizeMismatch);
     }
@@ -33,6 +32,24 @@ pub(super) fn decode(stream: &[u8], description: &Description) -> Result<Words, 
         comment_bytes: header.comment_bytes,
         overshoots: header.near > 0 && header.precision > description.bits_stored,
     })
+}
+
+/// Decodes the only scan. Some encoders (DCMTK's among them, now and then) fill with a byte of ones right before the end
+/// marker, as is allowed before any marker; the decoder does not know that, so it is taken out.
+fn scan(stream: &[u8], description: &Description) -> Option<Vec<u16>> {
+    let decode = |stream: &[u8]| {
+        let decoded = jpegls::decode(stream, description.columns, description.rows);
+        decoded.ok().map(|(words, ..)| words)
+    };
+    // A frame of odd length is padded by one byte.
+    let end = stream.len().saturating_sub(4);
+    match stream[end..]
+        .windows(3)
+        .position(|bytes| bytes == [0xFF, 0xFF, code::END])
+    {
+        Some(place) => decode(&[&stream[..end + place], &stream[end + place + 1..]].concat()),
+        None => decode(stream),
+    }
 }
 
 struct Header {
@@ -101,6 +118,22 @@ mod tests {
             decode(&stream, &grey(5, 7, 8, 8)).err(),
             Some(IntakeReason::DecodeError)
         );
+    }
+
+    #[test]
+    fn a_byte_of_ones_before_the_end_is_filling() {
+        let words: Vec<u16> = (0..16).map(|place| place * 37 % 256).collect();
+        let mut stream = Vec::new();
+        jpegls::encode(&words, 4, 4, &mut stream).unwrap();
+        stream.insert(stream.len() - 2, 0xFF);
+        assert!(
+            jpegls::decode(&stream, 4, 4).is_err(),
+            "the decoder has learnt it: take our way around it out"
+        );
+        for padding in [&[][..], &[0]] {
+            let padded = [&stream, padding].concat();
+            assert_eq!(decode(&padded, &grey(4, 4, 8, 8)).unwrap().words, words);
+        }
     }
 
     proptest! {

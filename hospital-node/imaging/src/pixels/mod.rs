@@ -48,34 +48,43 @@ pub(crate) fn words(
             | TransferSyntax::ExplicitBig
             | TransferSyntax::Deflated,
         ) => native::decode(file.slice(value), *words, file.dataset.is_big(), description),
-        (PixelData::Encapsulated(fragments), _) => {
-            let stream = joined(file, fragments);
-            match syntax {
-                TransferSyntax::Rle => rle::decode(&stream, description),
-                TransferSyntax::DeflatedFrame => deflated::decode(&stream, description),
-                TransferSyntax::JpegBaseline
-                | TransferSyntax::JpegExtended
-                | TransferSyntax::JpegSpectralSelection
-                | TransferSyntax::JpegProgressive
-                | TransferSyntax::JpegLossless
-                | TransferSyntax::JpegLosslessFirstOrder => jpeg::decode(stream, syntax, description),
-                TransferSyntax::JpegLsLossless | TransferSyntax::JpegLsNearLossless => {
-                    jpeg_ls::decode(&stream, description)
-                }
-                TransferSyntax::Jpeg2000Lossless
-                | TransferSyntax::Jpeg2000
-                | TransferSyntax::HighThroughputLossless
-                | TransferSyntax::HighThroughputLosslessByResolution
-                | TransferSyntax::HighThroughput => jpeg2000::decode(stream, syntax, description),
-                TransferSyntax::JpegXlLossless => jpeg_xl::decode(&stream, description),
-                TransferSyntax::ImplicitLittle
-                | TransferSyntax::ExplicitLittle
-                | TransferSyntax::ExplicitBig
-                | TransferSyntax::Deflated => Err(IntakeReason::DecodeError),
-            }
-        }
+        (PixelData::Encapsulated(fragments), _) => frame(joined(file, fragments), syntax, description),
         // Compressed by name, native by form: no decoder is to guess.
         (PixelData::Native { .. }, _) => Err(IntakeReason::DecodeError),
+    }
+}
+
+/// Decodes one compressed frame.
+pub(crate) fn frame(stream: Vec<u8>, syntax: TransferSyntax, description: &Description) -> Result<Words, IntakeReason> {
+    match syntax {
+        TransferSyntax::Rle => rle::decode(&stream, description),
+        TransferSyntax::DeflatedFrame => deflated::decode(&stream, description),
+        TransferSyntax::JpegBaseline
+        | TransferSyntax::JpegExtended
+        | TransferSyntax::JpegSpectralSelection
+        | TransferSyntax::JpegProgressive
+        | TransferSyntax::JpegLossless
+        | TransferSyntax::JpegLosslessFirstOrder => jpeg::decode(&stream, description),
+        TransferSyntax::JpegLsLossless | TransferSyntax::JpegLsNearLossless => jpeg_ls::decode(&stream, description),
+        TransferSyntax::Jpeg2000Lossless
+        | TransferSyntax::Jpeg2000
+        | TransferSyntax::HighThroughputLossless
+        | TransferSyntax::HighThroughputLosslessByResolution
+        | TransferSyntax::HighThroughput => jpeg2000::decode(stream, syntax, description),
+        TransferSyntax::JpegXlLossless => jpeg_xl::decode(&stream, description),
+        TransferSyntax::ImplicitLittle
+        | TransferSyntax::ExplicitLittle
+        | TransferSyntax::ExplicitBig
+        | TransferSyntax::Deflated => Err(IntakeReason::DecodeError),
+    }
+}
+
+/// The compressed frame of `file`, undecoded.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn stream(file: &DicomFile<'_>) -> Option<Vec<u8>> {
+    match file.dataset.pixels.as_ref()? {
+        PixelData::Native { .. } => None,
+        PixelData::Encapsulated(fragments) => Some(joined(file, fragments)),
     }
 }
 

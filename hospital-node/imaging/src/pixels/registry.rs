@@ -1,4 +1,4 @@
-//! The codecs of dicom-rs, given one frame and what we have already checked about it.
+//! The JPEG 2000 codec of dicom-rs, given one frame and what we have already checked about it.
 
 use std::borrow::Cow;
 
@@ -17,15 +17,16 @@ struct Frame<'a> {
     syntax: TransferSyntax,
     stream: Vec<u8>,
     description: &'a Description,
-    word_bits: u16,
 }
 
-/// Decodes `stream` into words of `word_bits` (8 or 16) each.
+/// What the codec is to write for each pixel, whatever is stored.
+const WORD_BITS: u16 = 16;
+
+/// Decodes `stream` into words.
 pub(super) fn decode(
     stream: Vec<u8>,
     syntax: TransferSyntax,
     description: &Description,
-    word_bits: u16,
 ) -> Result<Vec<u16>, IntakeReason> {
     let Some(Codec::EncapsulatedPixelData(Some(reader), _)) =
         TransferSyntaxRegistry.get(syntax.uid()).map(|entry| entry.codec())
@@ -36,20 +37,15 @@ pub(super) fn decode(
         syntax,
         stream,
         description,
-        word_bits,
     };
     let mut bytes = Vec::new();
     reader
         .decode_frame(&frame, 0, &mut bytes)
         .map_err(|_| IntakeReason::DecodeError)?;
-    let words: Vec<u16> = if word_bits == 8 {
-        bytes.iter().map(|byte| u16::from(*byte)).collect()
-    } else {
-        bytes
-            .chunks_exact(2)
-            .map(|pair| u16::from_le_bytes([pair[0], pair[1]]))
-            .collect()
-    };
+    let words: Vec<u16> = bytes
+        .chunks_exact(2)
+        .map(|pair| u16::from_le_bytes([pair[0], pair[1]]))
+        .collect();
     if words.len() == description.pixels() {
         Ok(words)
     } else {
@@ -75,11 +71,11 @@ impl PixelDataObject for Frame<'_> {
     }
 
     fn bits_allocated(&self) -> Option<u16> {
-        Some(self.word_bits)
+        Some(WORD_BITS)
     }
 
     fn bits_stored(&self) -> Option<u16> {
-        Some(self.word_bits)
+        Some(WORD_BITS)
     }
 
     fn photometric_interpretation(&self) -> Option<&str> {

@@ -12,6 +12,7 @@ use super::{
     huffman::Huffman,
     idct,
     markers::{self, FrameHeader, Process, code},
+    restarts::Restarts,
     tables::Tables,
 };
 
@@ -120,46 +121,12 @@ fn decoded(stream: &[u8], header: &FrameHeader, grid: Grid) -> Option<Vec<u16>> 
     Some(picture.samples)
 }
 
-/// Counts blocks up to the next restart marker (T.81 section E.2.4).
-struct Restarts {
-    interval: u32,
-    left: u32,
-    number: u8,
-}
-
-impl Restarts {
-    const fn new(interval: u32) -> Self {
-        Self {
-            interval,
-            left: interval,
-            number: 0,
-        }
-    }
-
-    /// Before each block: `Some(true)` if a restart marker was due and there, `None` if it was due and another or none
-    /// was there.
-    #[inline]
-    fn due(&mut self, bits: &mut Bits<'_>) -> Option<bool> {
-        if self.interval == 0 {
-            return Some(false);
-        }
-        if self.left > 0 {
-            self.left -= 1;
-            return Some(false);
-        }
-        bits.restart(code::RESTART_FIRST + self.number)?;
-        self.number = (self.number + 1) % 8;
-        self.left = self.interval - 1;
-        Some(true)
-    }
-}
-
 /// The difference of one DC coefficient from the one before it.
 #[inline]
 fn dc_difference(bits: &mut Bits<'_>, table: &Huffman) -> Option<i32> {
     match table.symbol(bits)? {
         0 => Some(0),
-        size @ 1..=16 => Some(bits.signed(u32::from(size))),
+        size @ 1..=15 => Some(bits.signed(u32::from(size))),
         _ => None,
     }
 }
