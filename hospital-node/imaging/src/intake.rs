@@ -10,6 +10,7 @@ use std::path::Path;
 use dicom_dictionary_std::tags;
 use snowball_crypto::{Pseudonym, PseudonymKey, VaultKeys};
 use snowball_protocol::{Sha256Digest, intake::IntakeReason};
+use snowball_text::{Searcher, markers::Markers};
 
 use crate::{
     accept,
@@ -71,10 +72,12 @@ pub struct Intake {
     vault: Option<VaultKeys>,
     dictionary: Dictionary,
     limits: Limits,
+    searcher: Searcher,
 }
 
 impl Intake {
-    /// An intake whose pseudonyms come from `key` and whose descriptions are read with `dictionary`.
+    /// An intake whose pseudonyms come from `key` and whose descriptions are read with `dictionary`. Text in the pixels is
+    /// searched for in every picture; the markers that may stay are those of the standard list.
     #[must_use]
     pub fn new(key: PseudonymKey, dictionary: Dictionary, limits: Limits) -> Self {
         quiet::install();
@@ -83,6 +86,7 @@ impl Intake {
             vault: None,
             dictionary,
             limits,
+            searcher: Searcher::new(Markers::standard()),
         }
     }
 
@@ -158,17 +162,18 @@ impl Intake {
             said => said?,
         };
         let syntax = file.syntax.ok_or(IntakeReason::TransferSyntax)?;
-        let grey = pixels::render(pixels::words(&file, syntax, &description)?, &description);
+        let mut grey = pixels::render(pixels::words(&file, syntax, &description)?, &description);
         if pixels::page::is_page(&grey.pixels) {
             return Err(IntakeReason::Document);
         }
-        // The search for text in the pixels enters here: it gets `grey` and gives it back redacted, or quarantines.
+        let written = deidentify::clean(&self.searcher, &mut grey)?;
         let acquisition = Acquisition::read(&file, class, modality, syntax, &description);
         let labelled = Labelled::read(&file, &self.dictionary);
         Ok(deidentify::deidentify(
             &file,
             identity,
             burned_in,
+            written,
             acquisition,
             grey,
             labelled,

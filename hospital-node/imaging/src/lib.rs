@@ -1,9 +1,9 @@
 //! DICOM in, de-identified radiograph out.
 //!
 //! This crate reads one untrusted file at a time, decides whether it is a radiograph, decodes its pixels in full depth,
-//! reads the labels that its header supports and keeps nothing else: a [`Radiograph`] holds pixels, labels, a closed
-//! vocabulary of how the picture was made ([`Acquisition`]), keyed pseudonyms, and counts of what was taken away
-//! ([`Evidence`]). No DICOM leaves that path; [`standard`] is the other one, which writes DICOM by PS3.15 annex E.
+//! removes text that was burned into them (`snowball-text`), reads the labels that its header supports and keeps nothing
+//! else: a [`Radiograph`] holds pixels, labels, a closed vocabulary of how the picture was made ([`Acquisition`]), keyed
+//! pseudonyms, and counts of what was taken away ([`Evidence`]). No DICOM leaves that path; [`standard`] is the other one, which writes DICOM by PS3.15 annex E.
 //!
 //! It must never reach a network, never put a patient's value into an error or a log line, and never let one hostile
 //! file cost more than itself: sizes are checked before memory is asked for, and a decoder's panic is one outcome.
@@ -38,6 +38,7 @@ mod shared_tests;
 mod side_tests;
 #[cfg(test)]
 mod speed_tests;
+mod text_tests;
 
 pub use deidentify::acquisition::{
     Acquisition, DetectorType, Direction, ImageHistory, Intent, Manufacturer, Modality, ModalityTransform, ObjectClass,

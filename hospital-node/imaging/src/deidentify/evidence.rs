@@ -98,6 +98,15 @@ pub struct Evidence {
     pub high_bit_pixels: u64,
     /// Pixels that were padding around the picture, set to the darkest value.
     pub padding_pixels: u64,
+    /// Areas of the picture in which something was written, each filled with one value.
+    #[serde(default)]
+    pub text_areas_removed: u32,
+    /// Pixels of these areas.
+    #[serde(default)]
+    pub text_pixels_removed: u64,
+    /// Markers that were read in the picture and stayed.
+    #[serde(default)]
+    pub markers_kept: u32,
     /// What the file says of burned-in text.
     pub burned_in: BurnedIn,
     /// Where the labels came from.
@@ -188,6 +197,9 @@ impl Tally {
             stream_comment_bytes: 0,
             high_bit_pixels: 0,
             padding_pixels: 0,
+            text_areas_removed: 0,
+            text_pixels_removed: 0,
+            markers_kept: 0,
             burned_in,
             labels,
         }

@@ -7,6 +7,7 @@ pub(crate) mod rules;
 use dicom_dictionary_std::tags;
 use snowball_crypto::{Domain, Linkage, Originals, Pseudonym, PseudonymKey, VaultKeys};
 use snowball_protocol::{Sha256Digest, intake::IntakeReason, labels::Labels};
+use snowball_text::{Cleaned, Searcher};
 
 use zeroize::Zeroizing;
 
@@ -116,11 +117,19 @@ pub(crate) fn burned_in(file: &DicomFile<'_>) -> Result<BurnedIn, IntakeReason> 
     }
 }
 
+/// Removes from the picture what is written in it, markers apart. One that keeps on showing text goes to a person.
+pub(crate) fn clean(searcher: &Searcher, grey: &mut Grey) -> Result<Cleaned, IntakeReason> {
+    let (rows, columns) = (grey.rows as usize, grey.columns as usize);
+    let cleaned = searcher.clean(&mut grey.pixels, rows, columns);
+    cleaned.map_err(|_| IntakeReason::BurnedInText)
+}
+
 /// Puts together what may be kept of `file`, and the counts of what may not.
 pub(crate) fn deidentify(
     file: &DicomFile<'_>,
     identity: Identity,
     burned_in: BurnedIn,
+    written: Cleaned,
     acquisition: Acquisition,
     grey: Grey,
     labelled: Labelled,
@@ -129,6 +138,9 @@ pub(crate) fn deidentify(
     evidence.stream_comment_bytes = grey.stream_comment_bytes;
     evidence.high_bit_pixels = grey.high_bit_pixels;
     evidence.padding_pixels = grey.padding_pixels;
+    evidence.text_areas_removed = u32::try_from(written.removed.len()).unwrap_or(u32::MAX);
+    evidence.text_pixels_removed = written.removed_pixels;
+    evidence.markers_kept = written.markers_kept;
     Radiograph {
         identity,
         content: file.content,

@@ -2,7 +2,7 @@
 //!
 //! `Description` says what the header claims, checked before anything is allocated; [`words`] decodes the container
 //! words, whatever the transfer syntax; [`grey::render`] turns them into values. The search for text in the picture
-//! belongs after `render`, on the picture that will be kept (see [`crate::Intake`]).
+//! comes after `render`, on the picture that will be kept (see [`crate::Intake`]).
 
 mod deflated;
 mod description;

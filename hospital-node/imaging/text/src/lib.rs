@@ -1,0 +1,31 @@
+//! Finds text burned into the pixels of a radiograph, keeps a closed list of markers, and removes the rest.
+//!
+//! A small convolutional network looks at the picture at several scales and scores cells of four by four pixels as
+//! background, text, or a letter that stands alone ([`detector`]). Cells that hang together become areas ([`area`]). A second
+//! network reads letters that stand alone ([`reader`]); those on the closed list ([`markers`]) stay. Every other area is
+//! filled with one value ([`redact`]), and the picture is searched again, until nothing is found. A picture that keeps on
+//! showing text, or whose text covers too much of it, goes to a person.
+//!
+//! It must never keep what it could not read, never paint in what might have been there, and never report a word that it
+//! read. It links no training library and reaches neither files nor network; the networks are trained by
+//! `tests/text-training` on made-up pictures only, and `CARD.md` says what they reach.
+//!
+//! Start at [`Searcher::clean`].
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+pub mod area;
+pub mod convolve;
+pub mod detector;
+pub mod map;
+pub mod markers;
+pub mod network;
+pub mod normal;
+pub mod reader;
+mod redact;
+mod search;
+mod weights;
+
+pub use area::{Area, Kind, Patch};
+pub use redact::{Cleaned, Refused};
+pub use search::{Found, Reading, Searcher};

@@ -1,0 +1,96 @@
+//! Feature maps: rows by columns by channels, the channel running fastest.
+
+/// A feature map.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Map {
+    /// Rows.
+    pub rows: usize,
+    /// Columns.
+    pub columns: usize,
+    /// Values a place.
+    pub channels: usize,
+    /// Row by row, place by place, channel by channel.
+    pub values: Vec<f32>,
+}
+
+impl Map {
+    /// A map of zeros.
+    #[must_use]
+    pub fn zeros(rows: usize, columns: usize, channels: usize) -> Self {
+        Self {
+            rows,
+            columns,
+            channels,
+            values: vec![0.0; rows * columns * channels],
+        }
+    }
+
+    /// The same map with `border` places of zeros on each side.
+    #[must_use]
+    pub fn padded(&self, border: usize) -> Self {
+        let mut padded = Self::zeros(self.rows + 2 * border, self.columns + 2 * border, self.channels);
+        let width = self.columns * self.channels;
+        for (row, line) in self.values.chunks_exact(width.max(1)).enumerate() {
+            let start = ((row + border) * padded.columns + border) * self.channels;
+            padded.values[start..start + width].copy_from_slice(line);
+        }
+        padded
+    }
+
+    /// Squares of two by two places become one place with four times the channels (space to depth). An odd last row or
+    /// column is left out: callers pad to a multiple first.
+    #[must_use]
+    pub fn folded(&self) -> Self {
+        let mut folded = Self::zeros(self.rows / 2, self.columns / 2, self.channels * 4);
+        let channels = self.channels;
+        for row in 0..folded.rows {
+            for column in 0..folded.columns {
+                let to = (row * folded.columns + column) * channels * 4;
+                for part in 0..4 {
+                    let from = ((2 * row + part / 2) * self.columns + 2 * column + part % 2) * channels;
+                    folded.values[to + part * channels..to + (part + 1) * channels]
+                        .copy_from_slice(&self.values[from..from + channels]);
+                }
+            }
+        }
+        folded
+    }
+
+    /// Turns [`Map::folded`] back.
+    #[must_use]
+    pub fn unfolded(&self) -> Self {
+        let channels = self.channels / 4;
+        let mut unfolded = Self::zeros(self.rows * 2, self.columns * 2, channels);
+        for row in 0..self.rows {
+            for column in 0..self.columns {
+                let from = (row * self.columns + column) * self.channels;
+                for part in 0..4 {
+                    let to = ((2 * row + part / 2) * unfolded.columns + 2 * column + part % 2) * channels;
+                    unfolded.values[to..to + channels]
+                        .copy_from_slice(&self.values[from + part * channels..from + (part + 1) * channels]);
+                }
+            }
+        }
+        unfolded
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Map;
+
+    #[test]
+    fn folding_turns_back() {
+        let mut map = Map::zeros(4, 6, 3);
+        map.values
+            .iter_mut()
+            .enumerate()
+            .for_each(|(place, value)| *value = place as f32);
+        assert_eq!(map.folded().unfolded(), map);
+        assert_eq!(map.folded().values[3..6], map.values[3..6]);
+        let padded = map.padded(2);
+        assert_eq!((padded.rows, padded.columns), (8, 10));
+        assert_eq!(padded.values[(2 * 10 + 2) * 3 + 4], 4.0);
+        assert_eq!(padded.values.iter().sum::<f32>(), map.values.iter().sum::<f32>());
+    }
+}

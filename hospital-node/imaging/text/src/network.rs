@@ -1,0 +1,131 @@
+//! Networks as lists of steps. The same list is walked forward here and backward by the training program, so that what was
+//! trained is what runs.
+
+use crate::{
+    convolve::{BLOCK, Kernel, convolve},
+    map::Map,
+};
+
+/// One step of a network.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Step {
+    /// Two by two places become one with four times the channels.
+    Fold,
+    /// A convolution, then `max(0, x)`.
+    Convolve {
+        /// Channels out.
+        outputs: usize,
+        /// Places between taps.
+        dilation: usize,
+    },
+    /// A convolution with `max(0, x)`, added to what went in.
+    Add {
+        /// Places between taps.
+        dilation: usize,
+    },
+    /// A sum over the channels of each place, with `max(0, x)`.
+    Mix {
+        /// Channels out.
+        outputs: usize,
+    },
+    /// The answer: a sum over the channels of each place.
+    Head,
+}
+
+/// A network: its steps and one kernel for each step that has weights.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Network {
+    /// In order.
+    pub steps: &'static [Step],
+    /// In order of the steps that have one.
+    pub kernels: Vec<Kernel>,
+}
+
+/// The kernels' shapes (side, inputs, outputs) of `steps` over a map of `channels`.
+#[must_use]
+pub fn shapes(steps: &[Step], channels: usize) -> Vec<[usize; 3]> {
+    let mut now = channels;
+    let mut shapes = Vec::new();
+    for step in steps {
+        let (side, outputs) = match *step {
+            Step::Fold => {
+                now *= 4;
+                continue;
+            }
+            Step::Convolve { outputs, .. } => (3, outputs),
+            Step::Add { .. } => (3, now),
+            Step::Mix { outputs } => (1, outputs),
+            Step::Head => (1, BLOCK),
+        };
+        shapes.push([side, now, outputs]);
+        now = outputs;
+    }
+    shapes
+}
+
+impl Network {
+    /// A network from its weights in one run: each kernel's weights, then its bias. `None` if there are more or fewer.
+    #[must_use]
+    pub fn from_values(steps: &'static [Step], channels: usize, values: &[f32]) -> Option<Self> {
+        let mut rest = values;
+        let mut kernels = Vec::new();
+        for [side, inputs, outputs] in shapes(steps, channels) {
+            let (weights, after) = rest.split_at_checked(side * side * inputs * outputs)?;
+            let (bias, after) = after.split_at_checked(outputs)?;
+            rest = after;
+            kernels.push(Kernel {
+                side,
+                inputs,
+                outputs,
+                weights: weights.to_vec(),
+                bias: bias.to_vec(),
+            });
+        }
+        rest.is_empty().then_some(Self { steps, kernels })
+    }
+
+    /// The weights in one run, as [`Network::from_values`] reads them.
+    #[must_use]
+    pub fn values(&self) -> Vec<f32> {
+        let parts = self.kernels.iter();
+        parts
+            .flat_map(|kernel| kernel.weights.iter().chain(&kernel.bias).copied())
+            .collect()
+    }
+
+    /// The answer to `input`.
+    #[must_use]
+    pub fn answer(&self, input: Map) -> Map {
+        self.walk(input, |_| {})
+    }
+
+    /// The answer to `input`; `keep` gets the input of each step in order, which is what the way back needs.
+    pub fn walk(&self, input: Map, mut keep: impl FnMut(&Map)) -> Map {
+        let mut now = input;
+        let mut kernels = self.kernels.iter();
+        for step in self.steps {
+            keep(&now);
+            if *step == Step::Fold {
+                now = now.folded();
+                continue;
+            }
+            let Some(kernel) = kernels.next() else { break };
+            let dilation = match *step {
+                Step::Convolve { dilation, .. } | Step::Add { dilation } => dilation,
+                _ => 1,
+            };
+            let mut next = convolve(&now, kernel, dilation);
+            if *step != Step::Head {
+                next.values.iter_mut().for_each(|value| *value = value.max(0.0));
+            }
+            if matches!(step, Step::Add { .. }) {
+                next.values
+                    .iter_mut()
+                    .zip(&now.values)
+                    .for_each(|(value, before)| *value += before);
+            }
+            now = next;
+        }
+        now
+    }
+}

@@ -1,0 +1,163 @@
+//! From grey values of any depth to what the networks see: contrast against the surroundings, at two ranges.
+
+use crate::map::Map;
+
+/// Half widths of the windows that a pixel is compared with.
+const RADII: [usize; 2] = [6, 20];
+/// Contrast below this share of the picture's range is noise.
+const FLOOR: f32 = 0.01;
+/// Contrasts beyond this many deviations say nothing more.
+const CONTRAST_MAX: f32 = 4.0;
+
+/// A picture as values in 0 to 1: its darkest and brightest hundredth lie at the ends.
+#[derive(Clone, Debug)]
+pub struct Tones {
+    /// Rows.
+    pub rows: usize,
+    /// Columns.
+    pub columns: usize,
+    /// Row by row.
+    pub values: Vec<f32>,
+}
+
+impl Tones {
+    /// Tones of `pixels`, row by row.
+    #[must_use]
+    pub fn of(pixels: &[u16], rows: usize, columns: usize) -> Self {
+        let mut counts = vec![0_usize; 1 << 16];
+        pixels.iter().for_each(|value| counts[usize::from(*value)] += 1);
+        let at = |share: f64| {
+            let wanted = (pixels.len() as f64 * share) as usize;
+            let mut seen = 0;
+            counts
+                .iter()
+                .position(|count| {
+                    seen += count;
+                    seen > wanted
+                })
+                .unwrap_or(0) as f32
+        };
+        let (low, high) = (at(0.002), at(0.998));
+        let scale = 1.0 / (high - low).max(1.0);
+        Self {
+            rows,
+            columns,
+            values: pixels
+                .iter()
+                .map(|value| ((f32::from(*value) - low) * scale).clamp(-0.5, 1.5))
+                .collect(),
+        }
+    }
+
+    /// Half the size: each value is the mean of four. An odd last row or column is repeated.
+    #[must_use]
+    pub fn halved(&self) -> Self {
+        let (rows, columns) = (self.rows.div_ceil(2), self.columns.div_ceil(2));
+        let mut values = Vec::with_capacity(rows * columns);
+        for row in 0..rows {
+            let above = &self.values[2 * row * self.columns..][..self.columns];
+            let below = &self.values[(2 * row + 1).min(self.rows - 1) * self.columns..][..self.columns];
+            for column in 0..columns {
+                let (left, right) = (2 * column, (2 * column + 1).min(self.columns - 1));
+                values.push((above[left] + above[right] + below[left] + below[right]) / 4.0);
+            }
+        }
+        Self { rows, columns, values }
+    }
+
+    /// Contrast of each pixel against two surroundings, padded at the right and below to a multiple of four.
+    #[must_use]
+    pub fn contrast(&self) -> Map {
+        let mut map = Map::zeros(
+            self.rows.next_multiple_of(4),
+            self.columns.next_multiple_of(4),
+            RADII.len(),
+        );
+        for (channel, radius) in RADII.iter().enumerate() {
+            self.against(*radius, channel, &mut map);
+        }
+        map
+    }
+
+    /// Sums are kept per column and moved down a row at a time, then across: two passes, whatever the radius.
+    fn against(&self, radius: usize, channel: usize, map: &mut Map) {
+        let (rows, columns) = (self.rows, self.columns);
+        let mut sums = vec![[0.0_f64; 2]; columns];
+        let add = |sums: &mut [[f64; 2]], row: usize, sign: f64| {
+            for (sum, value) in sums.iter_mut().zip(&self.values[row * columns..][..columns]) {
+                let value = f64::from(*value);
+                sum[0] += sign * value;
+                sum[1] += sign * value * value;
+            }
+        };
+        for row in 0..radius.min(rows) {
+            add(&mut sums, row, 1.0);
+        }
+        for row in 0..rows {
+            if row + radius < rows {
+                add(&mut sums, row + radius, 1.0);
+            }
+            if row > radius {
+                add(&mut sums, row - radius - 1, -1.0);
+            }
+            let height = (row + radius).min(rows - 1) - row.saturating_sub(radius) + 1;
+            let mut window = [0.0_f64; 2];
+            let move_by = |window: &mut [f64; 2], sum: [f64; 2], sign: f64| {
+                window[0] += sign * sum[0];
+                window[1] += sign * sum[1];
+            };
+            for sum in sums.iter().take(radius) {
+                move_by(&mut window, *sum, 1.0);
+            }
+            for column in 0..columns {
+                if column + radius < columns {
+                    move_by(&mut window, sums[column + radius], 1.0);
+                }
+                if column > radius {
+                    move_by(&mut window, sums[column - radius - 1], -1.0);
+                }
+                let width = (column + radius).min(columns - 1) - column.saturating_sub(radius) + 1;
+                let count = (height * width) as f64;
+                let mean = window[0] / count;
+                let deviation = (window[1] / count - mean * mean).max(0.0).sqrt() as f32;
+                let value = (self.values[row * columns + column] - mean as f32) / (deviation + FLOOR);
+                map.values[(row * map.columns + column) * RADII.len() + channel] =
+                    value.clamp(-CONTRAST_MAX, CONTRAST_MAX) / 2.0;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn contrast_is_that_of_the_window() {
+        let (rows, columns) = (50, 47);
+        let pixels: Vec<u16> = (0..rows * columns).map(|at| ((at * 7919) % 4096) as u16).collect();
+        let tones = Tones::of(&pixels, rows, columns);
+        let map = tones.contrast();
+        assert_eq!((map.rows, map.columns), (52, 48));
+        for (row, column) in [(0_usize, 0_usize), (25, 20), (49, 46), (3, 40)] {
+            let mut window = Vec::new();
+            for y in row.saturating_sub(6)..=(row + 6).min(rows - 1) {
+                for x in column.saturating_sub(6)..=(column + 6).min(columns - 1) {
+                    window.push(tones.values[y * columns + x]);
+                }
+            }
+            let mean = window.iter().sum::<f32>() / window.len() as f32;
+            let variance = window.iter().map(|v| (v - mean).powi(2)).sum::<f32>() / window.len() as f32;
+            let expected = (tones.values[row * columns + column] - mean) / (variance.sqrt() + FLOOR) / 2.0;
+            assert!((map.values[(row * 48 + column) * 2] - expected).abs() < 1e-3);
+        }
+    }
+
+    #[test]
+    fn depth_and_offset_do_not_matter() {
+        let pixels: Vec<u16> = (0..400).map(|at| (at * 31 % 256) as u16).collect();
+        let deep: Vec<u16> = pixels.iter().map(|value| value * 16 + 100).collect();
+        let (one, other) = (Tones::of(&pixels, 20, 20), Tones::of(&deep, 20, 20));
+        assert!(one.values.iter().zip(&other.values).all(|(a, b)| (a - b).abs() < 1e-3));
+    }
+}

@@ -1,0 +1,102 @@
+//! Reads one letter that stands alone, however it is turned or mirrored.
+
+use crate::{
+    area::Area,
+    map::Map,
+    network::{Network, Step},
+    normal::Tones,
+};
+
+/// Pixels on a side of what it sees.
+pub const SIDE: usize = 32;
+/// Channels of what it sees.
+pub const CHANNELS: usize = 1;
+/// What it tells apart. The first is everything else: other signs, several letters, bone.
+pub const CLASSES: [Option<char>; 5] = [None, Some('L'), Some('R'), Some('G'), Some('D')];
+/// Its steps.
+pub const STEPS: &[Step] = &[
+    Step::Fold,
+    Step::Convolve {
+        outputs: 16,
+        dilation: 1,
+    },
+    Step::Convolve {
+        outputs: 16,
+        dilation: 1,
+    },
+    Step::Fold,
+    Step::Convolve {
+        outputs: 32,
+        dilation: 1,
+    },
+    Step::Add { dilation: 1 },
+    Step::Fold,
+    Step::Convolve {
+        outputs: 32,
+        dilation: 1,
+    },
+    Step::Fold,
+    Step::Fold,
+    Step::Mix { outputs: 64 },
+    Step::Head,
+];
+
+/// The part of the picture around `area` as the reader sees it: a square half again as large as the area's longer side, in
+/// its own contrast.
+#[must_use]
+pub fn seen(tones: &Tones, area: Area) -> Map {
+    let side = area.width.max(area.height) as f32 * 1.25;
+    let (left, top) = (
+        area.x as f32 + area.width as f32 / 2.0 - side / 2.0,
+        area.y as f32 + area.height as f32 / 2.0 - side / 2.0,
+    );
+    let step = side / SIDE as f32;
+    let mut map = Map::zeros(SIDE, SIDE, CHANNELS);
+    for (at, value) in map.values.iter_mut().enumerate() {
+        let x = left + ((at % SIDE) as f32 + 0.5) * step - 0.5;
+        let y = top + ((at / SIDE) as f32 + 0.5) * step - 0.5;
+        *value = between(tones, x, y, step);
+    }
+    let count = map.values.len() as f32;
+    let mean = map.values.iter().sum::<f32>() / count;
+    let deviation = (map.values.iter().map(|value| (value - mean).powi(2)).sum::<f32>() / count).sqrt();
+    map.values
+        .iter_mut()
+        .for_each(|value| *value = (*value - mean) / (deviation + 0.01));
+    map
+}
+
+/// The tone at a place between pixels; where a step covers several pixels, the mean of some.
+fn between(tones: &Tones, x: f32, y: f32, step: f32) -> f32 {
+    let at = |x: f32, y: f32| {
+        let x = x.clamp(0.0, (tones.columns - 1) as f32);
+        let y = y.clamp(0.0, (tones.rows - 1) as f32);
+        let (i, j) = (x as usize, y as usize);
+        let (s, t) = (x.fract(), y.fract());
+        let tone = |i: usize, j: usize| tones.values[j.min(tones.rows - 1) * tones.columns + i.min(tones.columns - 1)];
+        let above = tone(i, j) * (1.0 - s) + tone(i + 1, j) * s;
+        let below = tone(i, j + 1) * (1.0 - s) + tone(i + 1, j + 1) * s;
+        above * (1.0 - t) + below * t
+    };
+    if step <= 1.0 {
+        return at(x, y);
+    }
+    let quarter = step / 4.0;
+    let corners = [(-1.0, -1.0), (-1.0, 1.0), (1.0, -1.0), (1.0, 1.0)];
+    corners
+        .iter()
+        .map(|(dx, dy)| at(x + dx * quarter, y + dy * quarter))
+        .sum::<f32>()
+        / 4.0
+}
+
+/// How likely each of [`CLASSES`] is for what stands in `area`, 0 to 1.
+#[must_use]
+pub fn read(network: &Network, tones: &Tones, area: Area) -> [f32; CLASSES.len()] {
+    let answer = network.answer(seen(tones, area));
+    let scores: [f32; CLASSES.len()] = std::array::from_fn(|class| answer.values[class]);
+    let most = scores.iter().copied().fold(f32::MIN, f32::max);
+    let parts = scores.map(|score| (score - most).exp());
+    let sum: f32 = parts.iter().sum();
+    parts.map(|part| part / sum)
+}

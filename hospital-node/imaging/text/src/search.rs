@@ -1,0 +1,169 @@
+//! One picture searched at several scales.
+
+use crate::{
+    area::{Area, Kind, Patch, patches},
+    markers::Markers,
+    network::Network,
+    normal::Tones,
+    reader, weights,
+};
+
+/// A picture of more pixels is halved first: text that a person could read on it is larger than what is lost.
+const PIXELS_MAX: usize = 4 << 20;
+/// The coarsest scale keeps at least this many pixels on its shorter side.
+const SIDE_MIN: usize = 40;
+/// Scales at most.
+const SCALES_MAX: usize = 6;
+/// Areas less likely than this are nothing.
+const LIKELIHOOD_MIN: f32 = 0.5;
+/// A finding at least this likely stands for what coarser scales see there.
+const LIKELIHOOD_FINE: f32 = 0.85;
+/// A letter is a marker if the markers that may stay are at least this likely.
+const READ_MIN: f32 = 0.7;
+
+/// What an area was read as.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Reading {
+    /// A marker on the closed list.
+    Marker,
+    /// Something written that is not on it, or could not be read.
+    Unread,
+}
+
+/// Something written in a picture.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Found {
+    /// Where.
+    pub area: Area,
+    /// Text or a letter.
+    pub kind: Kind,
+    /// What it is.
+    pub reading: Reading,
+    /// How likely it is that something is written there, 0 to 1.
+    pub likelihood: f32,
+    /// Cells of the detector that say so.
+    pub cells: usize,
+    /// Pixels on a side of these, which is how exact the area is.
+    pub cell: usize,
+}
+
+/// Searches pictures. It holds no state that changes, so that threads share one.
+#[derive(Clone, Debug)]
+pub struct Searcher {
+    detector: Network,
+    reader: Network,
+    markers: Markers,
+}
+
+impl Searcher {
+    /// A searcher with the built-in networks.
+    #[must_use]
+    pub fn new(markers: Markers) -> Self {
+        // The weights are built in and a test reads them.
+        let (detector, reader) = weights::built_in().expect("the built-in weights");
+        Self::with(detector, reader, markers)
+    }
+
+    /// A searcher with other networks, which is how they are measured before they are built in.
+    #[must_use]
+    pub fn with(detector: Network, reader: Network, markers: Markers) -> Self {
+        Self {
+            detector,
+            reader,
+            markers,
+        }
+    }
+
+    /// What is written in a picture of `rows` by `columns` values.
+    #[must_use]
+    pub fn find(&self, pixels: &[u16], rows: usize, columns: usize) -> Vec<Found> {
+        let mut tones = Tones::of(pixels, rows, columns);
+        let mut scale = 1;
+        while tones.values.len() > PIXELS_MAX {
+            tones = tones.halved();
+            scale *= 2;
+        }
+        let mut found: Vec<(Patch, f32)> = Vec::new();
+        for _ in 0..SCALES_MAX {
+            for mut patch in patches(&self.detector.answer(tones.contrast()), scale) {
+                let here = Area {
+                    x: patch.area.x / scale,
+                    y: patch.area.y / scale,
+                    width: patch.area.width / scale,
+                    height: patch.area.height / scale,
+                };
+                let read = match patch.kind {
+                    Kind::Letter => self.marker(&tones, here),
+                    Kind::Text => 0.0,
+                };
+                patch.area = patch.area.grown(0, columns, rows);
+                if patch.likelihood >= LIKELIHOOD_MIN && patch.area.size() > 0 {
+                    found.push((patch, read));
+                }
+            }
+            if tones.rows.min(tones.columns) < 2 * SIDE_MIN {
+                break;
+            }
+            tones = tones.halved();
+            scale *= 2;
+        }
+        Self::joined(found)
+    }
+
+    /// What a letter that stands alone in `area` is read as.
+    #[must_use]
+    pub fn reading(&self, pixels: &[u16], rows: usize, columns: usize, area: Area) -> Reading {
+        read_as(self.marker(&Tones::of(pixels, rows, columns), area))
+    }
+
+    /// How likely the letter in `area` is to be any of the markers that may stay: which one does not matter.
+    fn marker(&self, tones: &Tones, area: Area) -> f32 {
+        let likely = reader::read(&self.reader, tones, area);
+        let allowed = reader::CLASSES
+            .iter()
+            .zip(likely)
+            .filter(|(sign, _)| sign.is_some_and(|sign| self.markers.allows(sign)));
+        allowed.map(|(_, likely)| likely).sum()
+    }
+
+    /// What several scales say of one place becomes one finding. Fine scales speak first, for their areas are exact; a coarser
+    /// one counts where it sees what they did not. What is lost that way is found when the picture is searched again.
+    fn joined(patches: Vec<(Patch, f32)>) -> Vec<Found> {
+        let mut found: Vec<Found> = Vec::new();
+        for (patch, marker) in patches {
+            let reading = read_as(marker);
+            let known = |known: &Found| known.cell < patch.cell && known.likelihood >= LIKELIHOOD_FINE;
+            let covered: usize = found
+                .iter()
+                .filter(|found| known(found))
+                .map(|known| known.area.with_margin(patch.cell / 2).shared(patch.area))
+                .sum();
+            if covered * 2 >= patch.area.size() {
+                let same = found
+                    .iter_mut()
+                    .find(|found| known(found) && found.area.shared(patch.area) > 0);
+                if let Some(same) = same.filter(|same| same.kind == Kind::Letter && reading == Reading::Marker) {
+                    same.reading = Reading::Marker;
+                }
+                continue;
+            }
+            found.push(Found {
+                area: patch.area,
+                kind: patch.kind,
+                reading,
+                likelihood: patch.likelihood,
+                cells: patch.cells,
+                cell: patch.cell,
+            });
+        }
+        found
+    }
+}
+
+fn read_as(marker: f32) -> Reading {
+    if marker >= READ_MIN {
+        Reading::Marker
+    } else {
+        Reading::Unread
+    }
+}

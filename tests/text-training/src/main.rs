@@ -1,0 +1,98 @@
+//! Trains, shows and measures the networks of `snowball-text`. A tool of the project's own developers: no node needs it.
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod adam;
+mod background;
+mod backward;
+mod card;
+mod letters;
+mod preview;
+mod sample;
+mod train;
+mod writing;
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(about = "Trains, shows and measures the networks that find and read text in radiographs")]
+struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Writes a sheet of training pictures, text marked, for people to look at.
+    Preview {
+        /// A PNG file.
+        out: PathBuf,
+        /// Which pictures.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
+    /// Trains the detector.
+    Detector {
+        /// Where the weights go.
+        out: PathBuf,
+        /// Batches of eight pictures.
+        #[arg(long, default_value_t = 12_000)]
+        steps: usize,
+        /// The same seed gives the same weights.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// Goes on from these weights.
+        #[arg(long)]
+        from: Option<PathBuf>,
+    },
+    /// Measures the built-in weights and writes the card.
+    Card {
+        /// The card; what stands there on real radiographs is kept.
+        out: PathBuf,
+        /// Pictures with text, and as many without.
+        #[arg(long, default_value_t = 1500)]
+        count: u32,
+        /// Which pictures.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
+    /// Prints the digests of weights as the manifest holds them.
+    Manifest {
+        /// Weights of the detector.
+        detector: PathBuf,
+        /// Weights of the reader.
+        reader: PathBuf,
+    },
+    /// Trains the reader of letters that stand alone.
+    Reader {
+        /// Where the weights go.
+        out: PathBuf,
+        /// Batches of 64 letters.
+        #[arg(long, default_value_t = 4_000)]
+        steps: usize,
+        /// The same seed gives the same weights.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
+}
+
+fn main() -> Result<()> {
+    match Arguments::parse().verb {
+        Verb::Preview { out, seed } => preview::sheet(&out, seed),
+        Verb::Card { out, count, seed } => card::card(&out, count, seed),
+        Verb::Manifest { detector, reader } => {
+            for (name, path) in [("detector", detector), ("reader", reader)] {
+                println!(
+                    "[{name}]\ndigest = \"{}\"",
+                    snowball_protocol::Sha256Digest::of(&std::fs::read(path)?)
+                );
+            }
+            Ok(())
+        }
+        Verb::Reader { out, steps, seed } => letters::reader(steps, seed, &out),
+        Verb::Detector { out, steps, seed, from } => train::detector(steps, seed, from.as_deref(), &out),
+    }
+}

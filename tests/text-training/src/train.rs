@@ -1,0 +1,139 @@
+//! Training of the detector: Adam over small pictures made on the fly, one thread, the same weights from the same seed.
+
+use std::{path::Path, time::Instant};
+
+use anyhow::{Context, Result};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use snowball_text::{detector, map::Map, normal::Tones};
+
+use crate::{
+    adam::{Adam, start},
+    backward::{backward, forward},
+    sample::{Class, Recipe, sample},
+    writing::Fonts,
+};
+use snowball_text::network::Network;
+
+/// Pictures whose gradients are averaged.
+const BATCH: usize = 8;
+/// Classes told apart: background, text, single letters.
+const CLASSES: usize = 3;
+const RATE: f32 = 2.5e-3;
+
+/// Trains `steps` batches and writes the weights to `out`, every thousand steps too.
+pub fn detector(steps: usize, seed: u64, from: Option<&Path>, out: &Path) -> Result<()> {
+    let fonts = Fonts::read()?;
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let mut values = match from {
+        Some(path) => read(path)?,
+        None => start(detector::STEPS, detector::CHANNELS, &mut random),
+    };
+    let mut adam = Adam::new(values.len());
+    let recipe = Recipe {
+        side: 144,
+        empty: 0.35,
+        em: (7.0, 52.0),
+    };
+    let begun = Instant::now();
+    let (mut loss, mut counts) = (0.0, [[0_u32; CLASSES]; CLASSES]);
+    for step in 0..steps {
+        let network = Network::from_values(detector::STEPS, detector::CHANNELS, &values).context("weights")?;
+        let mut gradient = vec![0.0; values.len()];
+        for _ in 0..BATCH {
+            let sample = sample(recipe, &fonts.training, &mut random);
+            let tones = Tones::of(&sample.pixels(), recipe.side, recipe.side);
+            let trace = forward(&network, tones.contrast());
+            let wanted = cells(&sample.classes, recipe.side);
+            let (one, above) = judge(&trace.answer, &wanted, &mut counts);
+            loss += one / BATCH as f64;
+            backward(&network, &trace, above, &mut gradient);
+        }
+        gradient.iter_mut().for_each(|value| *value /= BATCH as f32);
+        let warm = ((step + 1) as f32 / 100.0).min(1.0);
+        let cosine = 0.5 + 0.5 * (std::f32::consts::PI * step as f32 / steps as f32).cos();
+        adam.step(RATE * warm * (0.01 + cosine), &mut values, &gradient);
+        if (step + 1) % 100 == 0 {
+            let share =
+                |class: usize| f64::from(counts[class][class]) / f64::from(counts[class].iter().sum::<u32>().max(1));
+            println!(
+                "{:6} {:.4} right: {:.4} {:.4} {:.4}  {:.0} s",
+                step + 1,
+                loss / 100.0,
+                share(0),
+                share(1),
+                share(2),
+                begun.elapsed().as_secs_f64()
+            );
+            (loss, counts) = (0.0, Default::default());
+        }
+        if (step + 1) % 1000 == 0 || step + 1 == steps {
+            write(out, &values)?;
+        }
+    }
+    Ok(())
+}
+
+/// What each cell of four by four pixels is: a class if half of it is, open if a little of it is.
+pub fn cells(classes: &[u8], side: usize) -> Vec<u8> {
+    let cells = side / 4;
+    (0..cells * cells)
+        .map(|cell| {
+            let mut counts = [0; 4];
+            for at in 0..16 {
+                let (x, y) = (cell % cells * 4 + at % 4, cell / cells * 4 + at / 4);
+                counts[usize::from(classes[y * side + x]).min(3)] += 1;
+            }
+            match counts {
+                [_, text, letter, open] if open > 0 && text + letter < 8 => Class::Open as u8,
+                [_, text, letter, _] if text >= 7 && text >= letter => Class::Text as u8,
+                [_, _, letter, _] if letter >= 7 => Class::Letter as u8,
+                [_, 0, 0, 0] => Class::Background as u8,
+                _ => Class::Open as u8,
+            }
+        })
+        .collect()
+}
+
+/// Cross-entropy, weighted towards cells that are still wrong and towards ink, and its gradient.
+fn judge(answer: &Map, wanted: &[u8], counts: &mut [[u32; CLASSES]; CLASSES]) -> (f64, Map) {
+    let mut above = Map::zeros(answer.rows, answer.columns, answer.channels);
+    let scale = 1.0 / wanted.len() as f32;
+    let mut loss = 0.0;
+    for (cell, class) in wanted.iter().enumerate() {
+        if *class == Class::Open as u8 {
+            continue;
+        }
+        let class = usize::from(*class);
+        let scores = &answer.values[cell * answer.channels..][..CLASSES];
+        let most = scores.iter().copied().fold(f32::MIN, f32::max);
+        let parts: Vec<f32> = scores.iter().map(|score| (score - most).exp()).collect();
+        let sum: f32 = parts.iter().sum();
+        let chance = parts[class] / sum;
+        let weight = [1.0, 3.0, 3.0][class] * (0.1 + (1.0 - chance).powf(1.5));
+        loss -= f64::from(weight * chance.max(1e-9).ln() * scale);
+        for (other, part) in parts.iter().enumerate() {
+            let target = f32::from(u8::from(other == class));
+            above.values[cell * answer.channels + other] = weight * scale * (part / sum - target) * 4.0;
+        }
+        let best = (0..CLASSES).max_by(|a, b| parts[*a].total_cmp(&parts[*b])).unwrap_or(0);
+        counts[class][best] += 1;
+    }
+    (loss, above)
+}
+
+/// Weights as little-endian numbers of 32 bits, one after another.
+pub fn read(path: &Path) -> Result<Vec<f32>> {
+    let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    Ok(bytes
+        .as_chunks::<4>()
+        .0
+        .iter()
+        .map(|value| f32::from_le_bytes(*value))
+        .collect())
+}
+
+pub fn write(path: &Path, values: &[f32]) -> Result<()> {
+    let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+    std::fs::write(path, bytes).with_context(|| format!("cannot write {}", path.display()))
+}
