@@ -6,8 +6,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
+use snowball_imaging::Dictionary;
 use snowball_protocol::{SiteName, limits::POLICY_BYTES_MAX};
 use snowball_service::files;
+
+const DICTIONARY_BYTES_MAX: usize = POLICY_BYTES_MAX * 8;
 
 /// The whole file.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -73,6 +76,19 @@ pub struct IntakeConfig {
     /// Whether the way back from pseudonyms to patients is kept, sealed, in the vault.
     #[serde(default)]
     pub linkage: bool,
+}
+
+impl IntakeConfig {
+    /// The words that mean a body part, a view or a side: the standard ones, changed by the site's own.
+    pub fn dictionary(&self) -> Result<Dictionary> {
+        let Some(path) = &self.dictionary else {
+            return Ok(Dictionary::standard());
+        };
+        let bytes = files::read_bounded(path, DICTIONARY_BYTES_MAX)
+            .with_context(|| format!("cannot read {}", path.display()))?;
+        let text = String::from_utf8(bytes).context("the dictionary is not UTF-8 text")?;
+        Dictionary::from_toml(&text).with_context(|| format!("{} cannot be used", path.display()))
+    }
 }
 
 /// How the trainer runs.

@@ -11,6 +11,7 @@ mod datasets;
 mod driver;
 mod events;
 mod home;
+mod label_table;
 mod participation;
 mod policy;
 mod trainer;

@@ -8,7 +8,7 @@ mod tests;
 use std::path::Path;
 
 use dicom_dictionary_std::tags;
-use snowball_crypto::{Pseudonym, PseudonymKey, VaultKeys};
+use snowball_crypto::{Domain, Pseudonym, PseudonymKey, VaultKeys};
 use snowball_protocol::{Sha256Digest, intake::IntakeReason};
 use snowball_text::{Searcher, markers::Markers};
 
@@ -124,7 +124,7 @@ impl Intake {
     pub fn patient_of(&self, bytes: &[u8]) -> Option<Pseudonym> {
         quiet::catch(|| {
             let file = DicomFile::parse(bytes, &self.limits).ok()?;
-            deidentify::patient_pseudonym(&self.key, &file.text(tags::PATIENT_ID)?)
+            deidentify::pseudonym_of(&self.key, Domain::Patient, &file.text(tags::PATIENT_ID)?)
         })
         .flatten()
     }

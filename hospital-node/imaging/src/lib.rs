@@ -45,7 +45,7 @@ pub use deidentify::acquisition::{
     Photometric,
 };
 pub use deidentify::evidence::{BurnedIn, Evidence, LabelSource, LabelSources};
-pub use deidentify::{Radiograph, RadiographId, patient_pseudonym};
+pub use deidentify::{Radiograph, RadiographId, pseudonym_of};
 pub use intake::{Excluded, Intake, Limits, Outcome};
 pub use labels::dictionary::{Dictionary, DictionaryError};
 pub use read::syntax::TransferSyntax;

@@ -45,7 +45,7 @@ impl Batches {
     pub fn open(home: &Home, config: &NodeConfig, threads: usize) -> Result<Self> {
         let mut intake = Intake::new(
             home.pseudonym_key(&config.project)?,
-            ingest::dictionary(&config.intake)?,
+            config.intake.dictionary()?,
             Limits::default(),
         );
         let mut vault = None;

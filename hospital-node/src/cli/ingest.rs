@@ -17,20 +17,19 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use rayon::prelude::*;
 use serde::Serialize;
 use snowball_crypto::{Domain, PseudonymKey};
-use snowball_imaging::{Dictionary, Excluded, Intake, Limits, Outcome, Radiograph};
+use snowball_imaging::{Excluded, Intake, Limits, Outcome, Radiograph};
 use snowball_ledger::Entry;
 use snowball_protocol::{
     Sha256Digest,
     digest::RunningDigest,
     intake::{Disposition, IntakeReason},
-    limits::POLICY_BYTES_MAX,
 };
 use snowball_service::{clock, files};
 use snowball_store::{Added, FileOutcome, Importer, Store};
 use snowball_vault::Vault;
 
 use super::Context;
-use crate::{config::IntakeConfig, home::Home};
+use crate::home::Home;
 
 /// Most files of one folder tree in one run.
 pub(super) const FILES_MAX: usize = 10_000_000;
@@ -74,7 +73,7 @@ impl Ingest {
         let home = context.home()?;
         let config = home.config()?;
         let key = home.pseudonym_key(&config.project)?;
-        let mut intake = Intake::new(key, dictionary(&config.intake)?, Limits::default());
+        let mut intake = Intake::new(key, config.intake.dictionary()?, Limits::default());
         let mut vault = None;
         if let Some((opened, keys)) = home.vault_for_intake(&config)? {
             intake = intake.linking(keys);
@@ -291,16 +290,6 @@ fn digest_of(path: &Path) -> Option<Sha256Digest> {
             count => digest.update(&block[..count]),
         }
     }
-}
-
-pub(super) fn dictionary(config: &IntakeConfig) -> Result<Dictionary> {
-    let Some(path) = &config.dictionary else {
-        return Ok(Dictionary::standard());
-    };
-    let bytes =
-        files::read_bounded(path, POLICY_BYTES_MAX * 8).with_context(|| format!("cannot read {}", path.display()))?;
-    let text = String::from_utf8(bytes).context("the dictionary is not UTF-8 text")?;
-    Dictionary::from_toml(&text).with_context(|| format!("{} cannot be used", path.display()))
 }
 
 pub(super) fn entries(summary: &Summary, excluded: Vec<Excluded>) -> Vec<Entry> {

@@ -8,6 +8,7 @@ mod enroll;
 mod evaluate;
 mod ingest;
 mod init;
+mod labels;
 mod ledger;
 mod linkage;
 mod policy;
@@ -66,6 +67,8 @@ enum Verb {
     Retrieve(retrieve::Retrieve),
     Pull(pull::Pull),
     Census(census::Census),
+    #[command(subcommand)]
+    Labels(labels::Labels),
     #[command(subcommand)]
     Quarantine(quarantine::Quarantine),
     Withdraw(withdraw::Withdraw),
@@ -128,6 +131,7 @@ pub fn run() -> ExitCode {
         Verb::Retrieve(verb) => verb.run(&context),
         Verb::Pull(verb) => verb.run(&context),
         Verb::Census(verb) => verb.run(&context),
+        Verb::Labels(verb) => verb.run(&context),
         Verb::Quarantine(verb) => verb.run(&context),
         Verb::Withdraw(verb) => verb.run(&context),
         Verb::Linkage(verb) => verb.run(&context),

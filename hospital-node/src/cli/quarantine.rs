@@ -219,7 +219,7 @@ fn show(context: &Context, store: &Store, digest: &Sha256Digest) -> Result<()> {
 
 fn intake(home: &Home, config: &NodeConfig) -> Result<Intake> {
     let key = home.pseudonym_key(&config.project)?;
-    Ok(Intake::new(key, ingest::dictionary(&config.intake)?, Limits::default()))
+    Ok(Intake::new(key, config.intake.dictionary()?, Limits::default()))
 }
 
 fn release(

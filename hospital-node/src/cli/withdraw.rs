@@ -8,8 +8,8 @@ use std::{
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::{ArgGroup, Args};
 use serde::Serialize;
-use snowball_crypto::Pseudonym;
-use snowball_imaging::{Dictionary, Intake, Limits, patient_pseudonym};
+use snowball_crypto::{Domain, Pseudonym};
+use snowball_imaging::{Dictionary, Intake, Limits, pseudonym_of};
 use snowball_ledger::{Entry, Record};
 use snowball_protocol::{RoundNumber, Sha256Digest, StudyName};
 use snowball_service::{clock, files};
@@ -76,7 +76,9 @@ impl Withdraw {
         let identifier = self.patient_file.as_deref().map(read_identifier).transpose()?;
         let key = home.pseudonym_key(&config.project)?;
         let patient: Pseudonym = match (&identifier, &self.pseudonym) {
-            (Some(identifier), _) => patient_pseudonym(&key, identifier).context("the patient's number is blank")?,
+            (Some(identifier), _) => {
+                pseudonym_of(&key, Domain::Patient, identifier).context("the patient's number is blank")?
+            }
             (None, Some(pseudonym)) => pseudonym.parse()?,
             (None, None) => bail!("name the patient with --patient-file or --pseudonym"),
         };

@@ -9,6 +9,7 @@ use snowball_crypto::Pseudonym;
 use crate::{
     Store, StoreError,
     fact::{self, Facts, Making},
+    site_labels::SiteValue,
     split,
 };
 
@@ -40,7 +41,8 @@ pub struct Census {
     /// All of them.
     pub total: Cell,
     /// By `body_part`, `view`, `laterality`, `sex`, `age_band`, `part`, and how pictures were made: `modality`,
-    /// `manufacturer`, `class`, `detector`, `photometric`, `bits_stored`, `transfer_syntax`, `lossy`, `intent`.
+    /// `manufacturer`, `class`, `detector`, `photometric`, `bits_stored`, `transfer_syntax`, `lossy`, `intent`; and by each of the
+    /// hospital's own labels, as `site: name`.
     pub tables: BTreeMap<String, Table>,
 }
 
@@ -75,6 +77,7 @@ impl Store {
                  FROM radiographs JOIN patients ON patient = number ORDER BY number",
             )?;
             let mut rows = statement.query([])?;
+            let names = self.site_label_names_in(connection)?;
             let mut count = Count::default();
             while let Some(row) = rows.next()? {
                 let radiograph = Pseudonym::from_bytes(row.get(0)?);
@@ -91,6 +94,14 @@ impl Store {
                 add("part", Some(split::name_of(fact::part(row, 2)?)));
                 for (name, term) in properties(&making.acquisition) {
                     add(name, term.as_deref());
+                }
+                let own = self.site_labels_in(connection, &radiograph)?;
+                for name in &names {
+                    let term = own.get(name).map(|label| match &label.value {
+                        SiteValue::Class(code) => code.as_str(),
+                        SiteValue::Number(_) => "a number",
+                    });
+                    add(&format!("site: {name}"), term);
                 }
                 count.add_total(patient);
             }

@@ -30,9 +30,9 @@ pub struct Master {
 pub(crate) struct Facts {
     /// Digest of the data set, which tells a duplicate from a conflict.
     pub content: Sha256Digest,
-    study: Pseudonym,
+    pub study: Pseudonym,
     series: Pseudonym,
-    accession: Option<Pseudonym>,
+    pub accession: Option<Pseudonym>,
     rows: u32,
     columns: u32,
     bits_stored: u8,
@@ -49,7 +49,7 @@ pub(crate) struct Facts {
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Making<A, E> {
     pub acquisition: A,
-    evidence: E,
+    pub evidence: E,
 }
 
 /// A picture as it will lie in a pack, before it is sealed.
@@ -125,12 +125,16 @@ fn making_place(radiograph: &Pseudonym) -> Vec<u8> {
     [b"making 1".as_slice(), radiograph.as_bytes()].concat()
 }
 
-fn json(value: &impl Serialize) -> Result<Vec<u8>, StoreError> {
+pub(crate) fn json(value: &impl Serialize) -> Result<Vec<u8>, StoreError> {
     serde_json::to_vec(value)
         .map_err(|fault| StoreError::Database(rusqlite::Error::ToSqlConversionFailure(Box::new(fault))))
 }
 
-fn opened<T: for<'de> Deserialize<'de>>(key: &SealingKey, place: &[u8], sealed: Vec<u8>) -> Result<T, StoreError> {
+pub(crate) fn opened<T: for<'de> Deserialize<'de>>(
+    key: &SealingKey,
+    place: &[u8],
+    sealed: Vec<u8>,
+) -> Result<T, StoreError> {
     let damaged = || StoreError::Damaged {
         what: "a row of the database is not what was written there".to_owned(),
     };

@@ -23,6 +23,7 @@ mod quarantine;
 mod schema;
 mod seen;
 mod sheet;
+mod site_labels;
 mod split;
 mod withdraw;
 mod writer;
@@ -48,6 +49,7 @@ pub use import::{Added, Importer};
 pub use quarantine::{HeldFile, HeldState, Review, Searched};
 pub use seen::FileOutcome;
 pub use sheet::{Caption, ContactSheet, SheetRequest};
+pub use site_labels::{RadiographKeys, SiteLabel, SiteLabels, SiteValue};
 pub use split::part_of;
 pub use withdraw::{Touched, Withdrawn};
 

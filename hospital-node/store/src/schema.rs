@@ -20,7 +20,8 @@ const UNSEALED: u32 = 1;
 /// In the clear stand: keyed pseudonyms of radiographs and patients, which part a patient belongs to, where frames lie and how
 /// long they are, digests and sizes of excluded files with the reason's code, folders and digests of datasets. What is known
 /// of a radiograph (labels, acquisition, evidence, the other pseudonyms, digests of its content) is sealed, a row a piece.
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
     CREATE TABLE seal (one INTEGER PRIMARY KEY CHECK (one = 1), proof BLOB NOT NULL) STRICT;
     CREATE TABLE patients (
         number INTEGER PRIMARY KEY,
@@ -81,7 +82,14 @@ const MIGRATIONS: &[&str] = &["
         PRIMARY KEY (mark, digest, folder)
     ) STRICT, WITHOUT ROWID;
     CREATE TABLE datasets (folder BLOB PRIMARY KEY, recipe BLOB NOT NULL, digest BLOB NOT NULL) STRICT, WITHOUT ROWID;
-"];
+",
+    "
+    CREATE TABLE site_labels (
+        radiograph BLOB PRIMARY KEY REFERENCES radiographs (radiograph) ON DELETE CASCADE,
+        labels BLOB NOT NULL
+    ) STRICT, WITHOUT ROWID;
+",
+];
 
 /// Opens the database at `path`, brings its tables up to date, and sets what makes it durable and forgetful.
 pub(crate) fn open(path: &Path) -> Result<Connection, StoreError> {

@@ -44,11 +44,12 @@ pub(crate) struct Identity {
     linkage: Option<Linkage>,
 }
 
-/// The pseudonym of the patient whom the hospital calls `identifier`, however it is written; `None` for a blank one.
+/// The pseudonym of an identifier as a hospital writes it, in a header, in a table or on a person's request; `None` where it is
+/// blank.
 #[must_use]
-pub fn patient_pseudonym(key: &PseudonymKey, identifier: &str) -> Option<Pseudonym> {
+pub fn pseudonym_of(key: &PseudonymKey, domain: Domain, identifier: &str) -> Option<Pseudonym> {
     let value = normalise(identifier);
-    (!value.is_empty()).then(|| key.pseudonym(Domain::Patient, &value))
+    (!value.is_empty()).then(|| key.pseudonym(domain, &value))
 }
 
 impl Identity {
@@ -59,15 +60,9 @@ impl Identity {
         key: &PseudonymKey,
         vault: Option<&VaultKeys>,
     ) -> Result<Self, IntakeReason> {
-        let pseudonym = |tag, domain| {
-            let value = normalise(&file.text(tag)?);
-            (!value.is_empty()).then(|| key.pseudonym(domain, &value))
-        };
+        let pseudonym = |tag, domain| pseudonym_of(key, domain, &file.text(tag)?);
         let needed = |tag, domain| pseudonym(tag, domain).ok_or(IntakeReason::MissingIdentity);
-        let patient = file
-            .text(tags::PATIENT_ID)
-            .and_then(|value| patient_pseudonym(key, &value));
-        let patient = patient.ok_or(IntakeReason::MissingIdentity)?;
+        let patient = needed(tags::PATIENT_ID, Domain::Patient)?;
         let study = needed(tags::STUDY_INSTANCE_UID, Domain::Study)?;
         let original = |tag| file.text(tag).map(Zeroizing::new);
         let link = |keys: &VaultKeys| {

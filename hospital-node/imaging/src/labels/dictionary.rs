@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::Deserialize;
-use snowball_protocol::labels::{BodyPart, Laterality, View};
+use snowball_protocol::labels::{BodyPart, Labels, Laterality, View};
 
 use super::fold;
 
@@ -204,6 +204,18 @@ impl Dictionary {
         }
         reading.narrow();
         reading
+    }
+
+    /// What a description says by this dictionary alone.
+    #[must_use]
+    pub fn labels_of(&self, description: &str) -> Labels {
+        let reading = self.read_term(description);
+        Labels {
+            body_part: reading.body_part(),
+            view: reading.view(),
+            laterality: reading.laterality(),
+            ..Labels::default()
+        }
     }
 
     /// Reads the value of an attribute made for one term (`BodyPartExamined`, `ViewPosition`): also its defined terms.
