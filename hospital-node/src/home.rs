@@ -130,6 +130,11 @@ impl Home {
         self.root.join("spool").join(way)
     }
 
+    /// What `deidentify` notes of one output folder: its journal and the record of every decision.
+    pub fn deidentified(&self, folder: &Sha256Digest) -> PathBuf {
+        self.root.join("deidentified").join(folder.short())
+    }
+
     /// The frozen dataset of a study.
     pub fn dataset(&self, study: &StudyName) -> PathBuf {
         self.root.join("datasets").join(study.as_str())

@@ -3,6 +3,7 @@
 
 mod archive;
 mod capture;
+mod deidentify;
 mod hostile_files;
 mod join;
 mod killed;

@@ -3,6 +3,7 @@
 mod batch;
 mod census;
 mod contact_sheet;
+mod deidentify;
 mod doctor;
 mod enroll;
 mod evaluate;
@@ -66,6 +67,7 @@ enum Verb {
     Receive(receive::Receive),
     Retrieve(retrieve::Retrieve),
     Pull(pull::Pull),
+    Deidentify(deidentify::Deidentify),
     Census(census::Census),
     #[command(subcommand)]
     Labels(labels::Labels),
@@ -130,6 +132,7 @@ pub fn run() -> ExitCode {
         Verb::Receive(verb) => verb.run(&context),
         Verb::Retrieve(verb) => verb.run(&context),
         Verb::Pull(verb) => verb.run(&context),
+        Verb::Deidentify(verb) => verb.run(&context),
         Verb::Census(verb) => verb.run(&context),
         Verb::Labels(verb) => verb.run(&context),
         Verb::Quarantine(verb) => verb.run(&context),

@@ -51,6 +51,10 @@ def main():
     by_keyword = {a["keyword"]: (bare(a["tag"]), a["valueRepresentation"]) for a in attributes if a["keyword"]}
     by_tag = {bare(a["tag"]): a for a in attributes}
 
+    # PS3.7 annex E: PS3.6 does not list the command set.
+    for tag, keyword in (("00001000", "AffectedSOPInstanceUID"), ("00001001", "RequestedSOPInstanceUID")):
+        by_tag[tag] = {"tag": tag, "keyword": keyword, "valueRepresentation": "UI"}
+
     rows, used = [], set()
     for row in read(folder, "confidentiality_profile_attributes.json"):
         tag = row_tag(row["tag"])
@@ -110,13 +114,10 @@ def main():
                           "# @module, then one line an attribute: a dot a level, tag, Type"] + lines)
 
     names = []
-    for attribute in attributes:
-        tag = bare(attribute["tag"])
+    for tag, attribute in by_tag.items():
         if tag in used and attribute["keyword"]:
             vr = attribute["valueRepresentation"].split(" ")[0]
             names.append("\t".join([tag, vr, attribute["keyword"]]))
-    # PS3.7 annex E: PS3.6 does not list the command set.
-    names += ["00001000\tUI\tAffectedSOPInstanceUID", "00001001\tUI\tRequestedSOPInstanceUID"]
     missing = {row.split("\t")[0] for row in rows} - {line.split("\t")[0] for line in names}
     assert all("X" in tag or tag == "ODD" for tag in missing), missing
     write("names.tsv", [f"# edition {EDITION}", "# source DICOM PS3.6 chapter 6", "# tag vr keyword"] + sorted(names))

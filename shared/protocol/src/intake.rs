@@ -61,6 +61,8 @@ pub enum IntakeReason {
     MissingIdentity,
     /// The file could not be read from disk.
     Unreadable,
+    /// What was written of it still held something that must not be there; it was deleted again.
+    IdentifierRemains,
 }
 
 impl IntakeReason {
@@ -73,6 +75,7 @@ impl IntakeReason {
             | Self::UidConflict
             | Self::TransferSyntax
             | Self::MissingIdentity
+            | Self::IdentifierRemains
             | Self::Unreadable => Disposition::Quarantined,
             _ => Disposition::Rejected,
         }

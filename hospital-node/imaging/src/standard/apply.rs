@@ -375,7 +375,9 @@ impl<'a> Applied<'a> {
         let clean = standard
             .vocabulary
             .clean(text, |word| seen.is_strong(&standard.key, word));
-        (!clean.is_empty() && values::is_of_form(vr, &clean)).then_some(clean)
+        // Harmless words may add up to what was seen: an initial and a number, the parts of a name.
+        let adds_up = seen.knows(&standard.key, &clean, true);
+        (!clean.is_empty() && !adds_up && values::is_of_form(vr, &clean)).then_some(clean)
     }
 
     /// A value that may stay as it is, unless it names what goes elsewhere in this file or looks as if it named somebody.

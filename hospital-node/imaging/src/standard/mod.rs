@@ -144,8 +144,7 @@ impl Standard {
         let meta = FileMetaTableBuilder::new()
             .media_storage_sop_class_uid(origin.class.uid)
             .media_storage_sop_instance_uid(cleaned.instance.as_str())
-            .transfer_syntax(kept_syntax)
-            .implementation_version_name("SNOWBALL");
+            .transfer_syntax(kept_syntax);
         let file = cleaned.object.with_meta(meta).map_err(|_| IntakeReason::Malformed)?;
         let mut written = Vec::with_capacity(bytes.len() + 4096);
         file.write_all(&mut written).map_err(|_| IntakeReason::Malformed)?;

@@ -41,9 +41,21 @@ impl Vocabulary {
 
     /// `text` without the words that are not in it and those that `is_identifying` names; what stays is in capitals.
     pub(super) fn clean(&self, text: &str, is_identifying: impl Fn(&str) -> bool) -> String {
-        let words = fold::words(text).into_iter();
-        let kept = words.filter(|word| self.has(word) && !is_identifying(word));
-        kept.map(|word| word.to_uppercase()).collect::<Vec<_>>().join(" ")
+        // A piece with more than two digits is a date, a record or a telephone, and none of its parts stays.
+        let pieces = text
+            .split_whitespace()
+            .filter(|piece| piece.bytes().filter(u8::is_ascii_digit).count() <= 2);
+        let words: Vec<String> = pieces.flat_map(fold::words).collect();
+        let is_number = |place: usize| {
+            let word: Option<&String> = words.get(place);
+            word.is_some_and(|word| word.bytes().all(|byte| byte.is_ascii_digit()))
+        };
+        let kept = words.iter().enumerate().filter(|(place, word)| {
+            // So are small numbers in a row.
+            let in_a_row = is_number(*place) && (is_number(place + 1) || place.checked_sub(1).is_some_and(is_number));
+            self.has(word) && !in_a_row && !is_identifying(word)
+        });
+        kept.map(|(_, word)| word.to_uppercase()).collect::<Vec<_>>().join(" ")
     }
 }
 
@@ -97,7 +109,7 @@ mod tests {
             "",
             "a word of the vocabulary that names the patient goes"
         );
-        assert_eq!(clean("dossier 1234567"), "");
+        assert_eq!(clean("dossier 1234567, 2002-01-10 45 05 55 01"), "");
     }
 
     #[test]

@@ -1,0 +1,504 @@
+//! `deidentify`: a folder of DICOM files to a folder of de-identified ones, by PS3.15 annex E under the installed policy.
+
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    fs::{self, File, OpenOptions},
+    io::{BufRead as _, BufReader, BufWriter, IsTerminal as _, Write as _},
+    path::{Path, PathBuf},
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Instant,
+};
+
+use anyhow::{Context as _, Result, bail};
+use clap::Args;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+use snowball_crypto::{Domain, PseudonymKey};
+use snowball_imaging::{
+    Excluded, Limits,
+    standard::{Deidentified, FindingKind, Pixels, Record, Standard},
+};
+use snowball_policy::SignedPolicy;
+use snowball_protocol::{
+    Sha256Digest,
+    intake::{Disposition, IntakeReason},
+};
+use snowball_service::{clock, files};
+use snowball_store::Importer;
+
+use super::{Context, Refused};
+use crate::{home::Home, policy};
+
+/// Most files of one folder tree in one run.
+const FILES_MAX: usize = 10_000_000;
+/// Files after which the journal is handed to the disk: a run that is killed does so many again.
+const FLUSH_FILES: usize = 64;
+
+/// Write de-identified copies of DICOM files by PS3.15 Annex E, under the installed policy. Run again, it goes on.
+#[derive(Args)]
+#[command(after_help = "Example: hospital-node deidentify /mnt/radiographs /mnt/deidentified")]
+pub struct Deidentify {
+    /// The folder to read; its sub-folders are searched too. Nothing in it is changed.
+    input: PathBuf,
+    /// The folder to write; made if it is not there. Files are named by pseudonym: PATIENT/INSTANCE.dcm.
+    output: PathBuf,
+    /// Pseudonyms, UIDs and shifted dates of two projects share nothing; absent: the node's project.
+    #[arg(long)]
+    project: Option<String>,
+    /// Threads; 0: as many as cores.
+    #[arg(long, default_value_t = 0)]
+    threads: usize,
+}
+
+/// What became of a folder, in counts.
+#[derive(Default, Serialize)]
+struct Summary {
+    files: u64,
+    written: u64,
+    quarantined: u64,
+    rejected: u64,
+    /// Dealt with by an earlier run.
+    skipped: u64,
+    reasons: BTreeMap<IntakeReason, u64>,
+    /// What the second pass found in files that were deleted again.
+    findings: BTreeMap<FindingKind, u64>,
+    /// What became of attributes, over all files written in this run.
+    actions: BTreeMap<&'static str, u64>,
+    policy_digest: Option<Sha256Digest>,
+    edition: &'static str,
+    records: PathBuf,
+    seconds: f64,
+}
+
+/// A line of the journal: which input file became what. It holds no name of a file and no value.
+#[derive(Serialize, Deserialize)]
+struct Line {
+    /// Keyed digest of the input's path, size and time of change.
+    input: Sha256Digest,
+    /// Keyed digest of its bytes.
+    content: Sha256Digest,
+    /// `PATIENT/INSTANCE.dcm`, if it was written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    output: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    reason: Option<IntakeReason>,
+}
+
+/// The first line of a journal: under what its files were made.
+#[derive(PartialEq, Serialize, Deserialize)]
+struct Head {
+    policy: Sha256Digest,
+    project: Sha256Digest,
+    edition: String,
+}
+
+impl Deidentify {
+    pub fn run(self, context: &Context) -> Result<()> {
+        let home = context.home()?;
+        let config = home.config()?;
+        let signed = in_force(&home)?;
+        let project = self.project.clone().unwrap_or_else(|| config.project.clone());
+        // Another key than that of the training store: what leaves as DICOM cannot be joined with what trains.
+        let key = home.pseudonym_key(&format!("dicom {project}"))?;
+        let output = self.folders()?;
+        let records = home.deidentified(&Sha256Digest::of(output.as_os_str().as_encoded_bytes()));
+        files::create_home(&records).with_context(|| format!("cannot make {}", records.display()))?;
+        let head = Head {
+            policy: signed.digest,
+            project: Sha256Digest::of(project.as_bytes()),
+            edition: snowball_confidentiality::EDITION.to_owned(),
+        };
+        let (paths, unreadable_folders) = snowball_imaging::walk(&self.input, FILES_MAX)
+            .with_context(|| format!("cannot read {}", self.input.display()))?;
+        if unreadable_folders > 0 {
+            tracing::warn!(
+                unreadable_folders,
+                "some folders cannot be read; their files are left out"
+            );
+        }
+        let begun = Instant::now();
+        let store = home.open_store(&config)?;
+        let bar = progress(paths.len() as u64);
+        let work = Work {
+            standard: Standard::new(
+                signed.policy.confidentiality(),
+                signed.digest,
+                key.clone(),
+                Limits::default(),
+            ),
+            key,
+            importer: store.importer(),
+            notes: Mutex::new(Notes::open(&records, &output, &head)?),
+            summary: Mutex::new(Summary {
+                files: paths.len() as u64,
+                policy_digest: Some(signed.digest),
+                edition: snowball_confidentiality::EDITION,
+                records: records.join("decisions.jsonl"),
+                ..Summary::default()
+            }),
+            output,
+        };
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(self.threads).build()?;
+        pool.install(|| {
+            paths.par_iter().try_for_each(|path| {
+                work.take(path)?;
+                bar.inc(1);
+                anyhow::Ok(())
+            })
+        })?;
+        bar.finish_and_clear();
+        lock(&work.notes).flush()?;
+        work.importer.flush().context("cannot finish the quarantine")?;
+        let mut summary = work.summary.into_inner().unwrap_or_else(PoisonError::into_inner);
+        summary.seconds = begun.elapsed().as_secs_f64();
+        context.print(&summary, || summary.table())
+    }
+
+    /// Makes the output folder. Neither folder may lie in the other: what is written would be read again.
+    fn folders(&self) -> Result<PathBuf> {
+        let input = fs::canonicalize(&self.input).with_context(|| format!("cannot read {}", self.input.display()))?;
+        files::create_home(&self.output).with_context(|| format!("cannot make {}", self.output.display()))?;
+        let output = fs::canonicalize(&self.output)?;
+        if output.starts_with(&input) || input.starts_with(&output) {
+            bail!("the output folder and the input folder must not lie in one another; name another output folder");
+        }
+        Ok(output)
+    }
+}
+
+/// The policy, if it is signed, of this site and of this day.
+fn in_force(home: &Home) -> Result<SignedPolicy> {
+    let signed = policy::in_force(home).map_err(|fault| Refused(fault.to_string()))?;
+    let (now, site) = (clock::now(), home.config()?.site);
+    if signed.policy.site() != &site {
+        return Err(Refused(format!(
+            "the policy is for the site {}, and this site is {site}",
+            signed.policy.site()
+        ))
+        .into());
+    }
+    if now < signed.policy.begins() || now >= signed.policy.expires() {
+        return Err(Refused("the policy is not valid today; ask the board to renew it".to_owned()).into());
+    }
+    Ok(signed)
+}
+
+struct Work<'a> {
+    standard: Standard,
+    key: PseudonymKey,
+    importer: Importer<'a>,
+    notes: Mutex<Notes>,
+    summary: Mutex<Summary>,
+    output: PathBuf,
+}
+
+/// A file that became nothing.
+struct Refusal {
+    reason: IntakeReason,
+    findings: Vec<FindingKind>,
+}
+
+impl From<IntakeReason> for Refusal {
+    fn from(reason: IntakeReason) -> Self {
+        Self {
+            reason,
+            findings: Vec::new(),
+        }
+    }
+}
+
+impl Work<'_> {
+    /// The way of one file. Only a disk that refuses ends the run.
+    fn take(&self, path: &Path) -> Result<()> {
+        let input = self.file_key(path);
+        if lock(&self.notes).is_done(&input) {
+            lock(&self.summary).skipped += 1;
+            return Ok(());
+        }
+        let bytes = match files::read_bounded(path, usize::try_from(Limits::default().file_bytes_max)?) {
+            Ok(bytes) if path.is_file() => bytes,
+            Err(fault) if fault.kind() == std::io::ErrorKind::FileTooLarge => {
+                return self.refuse(path, input, &[], IntakeReason::TooLarge.into());
+            }
+            _ => return self.refuse(path, input, &[], IntakeReason::Unreadable.into()),
+        };
+        match self.standard.deidentify(&bytes, Pixels::NotVerified) {
+            Ok(made) => match self.write(&made, &input, &bytes)? {
+                Ok(()) => {
+                    let mut summary = lock(&self.summary);
+                    summary.written += 1;
+                    for record in &made.records {
+                        *summary.actions.entry(record.action.text()).or_default() += 1;
+                    }
+                    Ok(())
+                }
+                Err(refusal) => self.refuse(path, input, &bytes, refusal),
+            },
+            Err(reason) => self.refuse(path, input, &bytes, reason.into()),
+        }
+    }
+
+    /// Writes a file, reads it back from disk and looks at it again; only then it gets its name.
+    fn write(&self, made: &Deidentified, input: &Sha256Digest, bytes: &[u8]) -> Result<Result<(), Refusal>> {
+        let content = self.hide(bytes);
+        let output = format!("{}/{}.dcm", made.patient, made.instance);
+        if let Some(reason) = lock(&self.notes).claim(&made.instance, content) {
+            return Ok(Err(reason.into()));
+        }
+        let folder = self.output.join(&made.patient);
+        files::create_home(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        let (partial, whole) = (
+            folder.join(format!("{}.part", made.instance)),
+            self.output.join(&output),
+        );
+        fs::write(&partial, &made.bytes).with_context(|| format!("cannot write {}", partial.display()))?;
+        let written = fs::read(&partial).with_context(|| format!("cannot read {}", partial.display()))?;
+        let findings = self.standard.verify(&written, &made.seen);
+        if !findings.is_empty() {
+            fs::remove_file(&partial).with_context(|| format!("cannot delete {}", partial.display()))?;
+            lock(&self.notes).release(&made.instance);
+            return Ok(Err(Refusal {
+                reason: IntakeReason::IdentifierRemains,
+                findings: findings.iter().map(|finding| finding.kind).collect(),
+            }));
+        }
+        fs::rename(&partial, &whole).with_context(|| format!("cannot write {}", whole.display()))?;
+        let line = Line {
+            input: *input,
+            content,
+            output: Some(output),
+            reason: None,
+        };
+        lock(&self.notes).append(line, &made.instance, &made.records)?;
+        Ok(Ok(()))
+    }
+
+    fn refuse(&self, path: &Path, input: Sha256Digest, bytes: &[u8], refusal: Refusal) -> Result<()> {
+        let reason = refusal.reason;
+        let excluded = Excluded {
+            reason,
+            file_digest: Sha256Digest::of(bytes),
+        };
+        let quarantined = reason.disposition() == Disposition::Quarantined;
+        if quarantined {
+            self.importer.quarantine(path, &excluded, &input, clock::now())?;
+        }
+        let line = Line {
+            input,
+            content: self.hide(bytes),
+            output: None,
+            reason: Some(reason),
+        };
+        lock(&self.notes).append(line, "", &[])?;
+        let mut summary = lock(&self.summary);
+        if quarantined {
+            summary.quarantined += 1;
+        } else {
+            summary.rejected += 1;
+        }
+        *summary.reasons.entry(reason).or_default() += 1;
+        for kind in refusal.findings {
+            *summary.findings.entry(kind).or_default() += 1;
+        }
+        Ok(())
+    }
+
+    /// Path, size and time of change under the project's key; other than the one by which `ingest` knows a file.
+    fn file_key(&self, path: &Path) -> Sha256Digest {
+        let mut text = b"deidentify\0".to_vec();
+        text.extend(path.as_os_str().as_encoded_bytes());
+        if let Ok(facts) = fs::metadata(path) {
+            text.extend(facts.len().to_le_bytes());
+            let changed = facts
+                .modified()
+                .ok()
+                .and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
+            text.extend(changed.unwrap_or_default().as_nanos().to_le_bytes());
+        }
+        self.hide(&text)
+    }
+
+    fn hide(&self, bytes: &[u8]) -> Sha256Digest {
+        let digest = Sha256Digest::of(bytes).to_string();
+        Sha256Digest::from_bytes(*self.key.pseudonym(Domain::Instance, &digest).as_bytes())
+    }
+}
+
+/// The journal of an output folder and the records of decisions.
+struct Notes {
+    journal: BufWriter<File>,
+    decisions: BufWriter<File>,
+    done: HashSet<Sha256Digest>,
+    instances: HashMap<String, Sha256Digest>,
+    unflushed: usize,
+}
+
+impl Notes {
+    fn open(folder: &Path, output: &Path, head: &Head) -> Result<Self> {
+        let path = folder.join("journal.jsonl");
+        let (mut done, mut instances) = (HashSet::new(), HashMap::new());
+        let begun = match File::open(&path) {
+            Ok(file) => {
+                let mut lines = BufReader::new(file).lines();
+                let first = lines.next().transpose()?.unwrap_or_default();
+                if serde_json::from_str::<Head>(&first)
+                    .ok()
+                    .is_none_or(|found| found != *head)
+                {
+                    let fault = format!(
+                        "{} holds files made under another policy, project or edition; name another output folder",
+                        output.display()
+                    );
+                    return Err(Refused(fault).into());
+                }
+                for line in lines {
+                    // The last line may be cut short by a crash; that file is done again.
+                    let Ok(line) = serde_json::from_str::<Line>(&line?) else {
+                        continue;
+                    };
+                    // What was written and is gone is written again.
+                    if line
+                        .output
+                        .as_ref()
+                        .is_some_and(|written| !output.join(written).is_file())
+                    {
+                        continue;
+                    }
+                    if let Some(instance) = line.output.as_deref().and_then(instance_of) {
+                        instances.insert(instance.to_owned(), line.content);
+                    }
+                    done.insert(line.input);
+                }
+                true
+            }
+            Err(_) => false,
+        };
+        let append = |path: &Path| {
+            let file = OpenOptions::new().create(true).append(true).open(path);
+            file.map(BufWriter::new)
+                .with_context(|| format!("cannot write {}", path.display()))
+        };
+        let mut notes = Self {
+            journal: append(&path)?,
+            decisions: append(&folder.join("decisions.jsonl"))?,
+            done,
+            instances,
+            unflushed: 0,
+        };
+        if begun {
+            // After a line that was cut short the next one begins anew.
+            notes.journal.write_all(b"\n")?;
+        } else {
+            serde_json::to_writer(&mut notes.journal, head)?;
+            notes.journal.write_all(b"\n")?;
+        }
+        Ok(notes)
+    }
+
+    /// Whether an earlier run dealt with this file, and what it wrote is still there.
+    fn is_done(&self, input: &Sha256Digest) -> bool {
+        self.done.contains(input)
+    }
+
+    /// Reserves an instance for one content; the reason if another input had it.
+    fn claim(&mut self, instance: &str, content: Sha256Digest) -> Option<IntakeReason> {
+        match self.instances.get(instance) {
+            None => {
+                self.instances.insert(instance.to_owned(), content);
+                None
+            }
+            Some(found) if *found == content => Some(IntakeReason::Duplicate),
+            Some(_) => Some(IntakeReason::UidConflict),
+        }
+    }
+
+    fn release(&mut self, instance: &str) {
+        self.instances.remove(instance);
+    }
+
+    fn append(&mut self, line: Line, instance: &str, records: &[Record]) -> Result<()> {
+        #[derive(Serialize)]
+        struct Decision<'a> {
+            instance: &'a str,
+            #[serde(flatten)]
+            record: &'a Record,
+        }
+        for record in records {
+            serde_json::to_writer(&mut self.decisions, &Decision { instance, record })?;
+            self.decisions.write_all(b"\n")?;
+        }
+        serde_json::to_writer(&mut self.journal, &line)?;
+        self.journal.write_all(b"\n")?;
+        self.done.insert(line.input);
+        self.unflushed += 1;
+        if self.unflushed >= FLUSH_FILES {
+            self.flush()?;
+        }
+        Ok(())
+    }
+
+    /// Decisions first: the journal never names a file whose decisions are not on record.
+    fn flush(&mut self) -> Result<()> {
+        self.unflushed = 0;
+        self.decisions.flush().context("cannot write the decisions")?;
+        self.journal.flush().context("cannot write the journal")
+    }
+}
+
+/// The instance in `PATIENT/INSTANCE.dcm`.
+fn instance_of(output: &str) -> Option<&str> {
+    output.split_once('/')?.1.strip_suffix(".dcm")
+}
+
+impl Summary {
+    fn table(&self) -> String {
+        let speed = self.files as f64 / self.seconds.max(0.001);
+        let mut lines = vec![
+            format!(
+                "{:>8}  files in {:.1} s ({speed:.0} a second)",
+                self.files, self.seconds
+            ),
+            format!("{:>8}  written, each looked at again", self.written),
+            format!(
+                "{:>8}  quarantined (a copy waits for a person: hospital-node quarantine list)",
+                self.quarantined
+            ),
+            format!("{:>8}  rejected (the files are left alone)", self.rejected),
+        ];
+        if self.skipped > 0 {
+            lines.push(format!("{:>8}  dealt with before", self.skipped));
+        }
+        lines.extend(
+            self.reasons
+                .iter()
+                .map(|(reason, count)| format!("{count:>14}  {}", reason.code())),
+        );
+        for (kind, count) in &self.findings {
+            lines.push(format!("{count:>14}  found by the second pass, deleted: {kind:?}").to_lowercase());
+        }
+        if !self.actions.is_empty() {
+            let actions = self.actions.iter().map(|(action, count)| format!("{action} {count}"));
+            lines.push(format!("\nattributes: {}", actions.collect::<Vec<_>>().join(", ")));
+        }
+        lines.push(format!("every decision: {}", self.records.display()));
+        lines.join("\n")
+    }
+}
+
+fn progress(files: u64) -> ProgressBar {
+    let target = if std::io::stderr().is_terminal() {
+        ProgressDrawTarget::stderr()
+    } else {
+        ProgressDrawTarget::hidden()
+    };
+    let bar = ProgressBar::with_draw_target(Some(files), target);
+    if let Ok(style) = ProgressStyle::with_template("{bar:32} {pos}/{len} {per_sec:10} {eta:>4}") {
+        bar.set_style(style);
+    }
+    bar
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
