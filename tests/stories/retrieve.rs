@@ -48,3 +48,28 @@ async fn everything_comes_once_by_move() {
 async fn everything_comes_once_by_get() {
     retrieved("get").await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_running_receive_service_takes_what_is_moved() {
+    if lacks_archive().await {
+        return;
+    }
+    let mut ward = Ward::open(4, 0.0, "").await;
+    let archive = Orthanc::start(ward.folder.path(), ward.port).await;
+    let filled = archive.fill(&ward).await;
+    let (days, modalities) = days_and_modalities(&ward).await;
+    ward.configure(&format!(
+        "{}[retrieve]\narchive = \"127.0.0.1:{}\"\narchive_title = \"PACS\"\ntitle = \"SNOWBALL\"\n",
+        ward.receiving(),
+        archive.dicom_port
+    ));
+    let receiving = ward.receive().await;
+    for day in &days {
+        let (output, _) = ward
+            .run(&["retrieve", "--from", day, "--to", day, "--modality", &modalities])
+            .await;
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    assert_eq!(ward.hear_files(filled).await.accepted, filled);
+    receiving.end().await.unwrap();
+}

@@ -260,7 +260,7 @@ impl Drop for Arriving<'_> {
 /// When the system cannot tell.
 pub fn free_bytes(folder: &Path) -> io::Result<u64> {
     let about = nix::sys::statvfs::statvfs(folder)?;
-    Ok(u64::from(about.blocks_available()).saturating_mul(u64::from(about.fragment_size())))
+    Ok(about.blocks_available().saturating_mul(about.fragment_size()))
 }
 
 /// The head of a PS3.10 file around a data set that came without one: preamble and meta information.

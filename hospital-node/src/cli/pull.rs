@@ -6,6 +6,7 @@ use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use serde::Serialize;
 use snowball_pacs::{
+    PacsError,
     dicomweb::{Credentials, Fetched, Instance, Web, WebSettings},
     spool::{Name, Spool},
 };
@@ -22,6 +23,8 @@ use crate::config::pacs::DicomwebConfig;
 
 const CREDENTIALS_BYTES_MAX: usize = 16 * 1024;
 const PAUSE: Duration = Duration::from_secs(1);
+/// So many failures one after another: the server is not well, and is left alone.
+const FAILURES_MAX: u32 = 10;
 
 /// Fetch radiographs of some days by DICOMweb (QIDO-RS, WADO-RS). Run again, it fetches what it has not yet.
 #[derive(Args)]
@@ -79,17 +82,18 @@ impl Pull {
             object_bytes_max: config.spool.object_bytes_max,
             stop: &stop,
             bell,
+            failures: 0,
         };
         let total = beside(&desk, &heard, || {
             // Moved in, so that the bell goes when all is fetched.
-            let errand = errand;
+            let mut errand = errand;
             let mut total = Tally::default();
             for day in days {
                 if errand.stop.is_requested() {
                     break;
                 }
                 let tally = runtime.block_on(errand.day(day, &modalities))?;
-                if tally.instances > 0 {
+                if tally.instances + tally.failed > 0 {
                     context.print(&tally, || line(&day.to_string(), &tally))?;
                 }
                 total.add(&tally);
@@ -98,7 +102,7 @@ impl Pull {
         })?;
         context.print(&total, || line("all days", &total))?;
         if total.failed > 0 {
-            bail!("{} instances could not be fetched; run it again", total.failed);
+            bail!("{} questions or instances failed; run it again", total.failed);
         }
         Ok(())
     }
@@ -139,17 +143,21 @@ struct Errand<'a> {
     object_bytes_max: u64,
     stop: &'a Stop,
     bell: Bell,
+    /// One after another, until something succeeds.
+    failures: u32,
 }
 
 impl Errand<'_> {
-    async fn day(&self, day: jiff::civil::Date, modalities: &std::collections::BTreeSet<String>) -> Result<Tally> {
+    async fn day(&mut self, day: jiff::civil::Date, modalities: &std::collections::BTreeSet<String>) -> Result<Tally> {
         let mut tally = Tally {
             day: Some(day.to_string()),
             ..Tally::default()
         };
-        for series in self.web.series_of(day, modalities).await? {
+        let series = self.web.series_of(day, modalities).await;
+        for series in self.answered(series, &mut tally)? {
             let mut wanted: Vec<(Name, Instance)> = Vec::new();
-            for instance in self.web.instances_of(&series).await? {
+            let instances = self.web.instances_of(&series).await;
+            for instance in self.answered(instances, &mut tally)? {
                 tally.instances += 1;
                 // The journal: an instance is known by this name in the store as well as in the spool.
                 let name = self.batches.hide(&format!("instance {}", instance.uid()));
@@ -165,18 +173,45 @@ impl Errand<'_> {
                 }
                 for fetched in self.web.fetch_all(chunk, self.spool, self.object_bytes_max).await? {
                     match fetched {
-                        Fetched::Kept => tally.fetched += 1,
-                        Fetched::Gone => tally.gone += 1,
-                        Fetched::Failed(fault) => {
-                            tally.failed += 1;
-                            tracing::warn!("an instance could not be fetched: {fault}");
+                        Fetched::Kept => {
+                            self.failures = 0;
+                            tally.fetched += 1;
                         }
+                        Fetched::Gone => tally.gone += 1,
+                        Fetched::Failed(fault) => self.failed(&fault, &mut tally)?,
                     }
                 }
                 self.bell.ring();
             }
         }
         Ok(tally)
+    }
+
+    /// The answers to one question; none, and a failure more, where it failed. What refuses us altogether ends the run.
+    fn answered<T>(&mut self, answers: Result<Vec<T>, PacsError>, tally: &mut Tally) -> Result<Vec<T>> {
+        match answers {
+            Ok(answers) => {
+                self.failures = 0;
+                Ok(answers)
+            }
+            Err(fault @ (PacsError::Web { .. } | PacsError::TooMany { .. })) => {
+                self.failed(&fault, tally)?;
+                Ok(Vec::new())
+            }
+            Err(fault) => Err(fault.into()),
+        }
+    }
+
+    fn failed(&mut self, fault: &PacsError, tally: &mut Tally) -> Result<()> {
+        tracing::warn!("{fault}; going on");
+        tally.failed += 1;
+        self.failures += 1;
+        if self.failures >= FAILURES_MAX {
+            bail!(
+                "{FAILURES_MAX} failures one after another, the last: {fault}; look at the server, then run it again"
+            );
+        }
+        Ok(())
     }
 }
 

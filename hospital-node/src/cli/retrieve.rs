@@ -80,7 +80,7 @@ impl Retrieve {
                 if archive.stop.load(Ordering::SeqCst) {
                     break;
                 }
-                let series = archive.series_of(*day, &modalities)?;
+                let series = errand.asked(|| archive.series_of(*day, &modalities))?;
                 let tally = errand.day(&day.to_string(), &series)?;
                 total.series += tally.series;
                 total.known += tally.known;
@@ -208,6 +208,24 @@ impl Errand<'_> {
             self.context.print(&tally, || line(day, &tally))?;
         }
         Ok(tally)
+    }
+
+    /// Asks, and asks again when the line breaks.
+    fn asked(&self, ask: impl Fn() -> Result<Vec<Series>, PacsError>) -> Result<Vec<Series>, PacsError> {
+        let mut tried = 0;
+        loop {
+            tried += 1;
+            match ask() {
+                Err(PacsError::Line(_) | PacsError::Ended | PacsError::Silent | PacsError::Unreachable { .. })
+                    if tried < TRIES =>
+                {
+                    if self.stop.wait(PAUSE * tried) {
+                        return Err(PacsError::Stopped);
+                    }
+                }
+                other => return other,
+            }
+        }
     }
 
     /// One series, on the association that is open or a new one; a broken line is tried again.

@@ -114,11 +114,11 @@ impl Multipart {
                 }
                 Ok(end)
             }
-            State::Preamble | State::Body => self.to_delimiter(held, sink),
+            State::Preamble | State::Body => self.until_delimiter(held, sink),
         }
     }
 
-    fn to_delimiter<E: From<Fault>>(
+    fn until_delimiter<E: From<Fault>>(
         &mut self,
         held: &[u8],
         sink: &mut dyn FnMut(Event<'_>) -> Result<(), E>,

@@ -123,7 +123,7 @@ fn uid(text: Option<&str>) -> Option<String> {
 /// PS3.4 tables C.4-1 to C.4-3.
 pub(super) fn meaning(status: u16) -> &'static str {
     match status {
-        0xa700 | 0xa701 | 0xa702 => "it is out of resources; try again later",
+        0xa700..=0xa702 => "it is out of resources; try again later",
         0xa801 => "it does not know our AE title as a destination; its administrator must add title, host and port",
         0xa900 => "our question does not fit its model",
         0xb000 => "some objects failed",
