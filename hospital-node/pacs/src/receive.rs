@@ -26,8 +26,8 @@ pub(crate) use store::{Storing, store};
 
 use crate::{AeTitle, spool::Spool};
 
-/// How many refusals may be under way beside the associations.
-const REFUSALS_MAX: usize = 16;
+/// How many connections may be open beside the associations: those that have not yet said who they are, or were refused.
+const STRANGERS_MAX: usize = 32;
 /// How long an end waits for associations to notice it.
 const END_SECONDS: u64 = 5;
 
@@ -69,7 +69,10 @@ pub(crate) struct Shared {
     pub counts: Arc<Counts>,
     pub stop: Arc<AtomicBool>,
     pub on_kept: Box<dyn Fn() + Send + Sync>,
+    /// Connections.
     open: AtomicUsize,
+    /// Those of them that are associations.
+    established: AtomicUsize,
 }
 
 /// A running SCP. Dropped, it ends.
@@ -98,6 +101,7 @@ impl Receiver {
             stop: Arc::new(AtomicBool::new(false)),
             on_kept: Box::new(on_kept),
             open: AtomicUsize::new(0),
+            established: AtomicUsize::new(0),
         });
         let acceptor = {
             let shared = Arc::clone(&shared);
@@ -165,28 +169,43 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
                 continue;
             }
         };
-        let open = shared.open.fetch_add(1, Ordering::SeqCst);
-        let place = Place(Arc::clone(shared));
-        if open >= shared.settings.associations_max + REFUSALS_MAX {
+        let Some(place) = Place::take(
+            shared,
+            |shared| &shared.open,
+            shared.settings.associations_max + STRANGERS_MAX,
+        ) else {
             shared.counts.refused.fetch_add(1, Ordering::Relaxed);
-            drop(place);
             continue;
-        }
-        let is_full = open >= shared.settings.associations_max;
+        };
         let thread = std::thread::Builder::new()
             .name("dicom-association".to_owned())
-            .spawn(move || session::run(tcp, &place.0, is_full));
+            .spawn(move || session::run(tcp, &place.shared));
         if let Err(fault) = thread {
             tracing::warn!("no thread for an association: {fault}");
         }
     }
 }
 
-/// One of the places; given back when the association ends, however it ends.
-struct Place(Arc<Shared>);
+/// One of a bounded number of places; given back when its holder ends, however it ends.
+struct Place {
+    shared: Arc<Shared>,
+    counter: fn(&Shared) -> &AtomicUsize,
+}
+
+impl Place {
+    /// Takes a place, where there is one.
+    fn take(shared: &Arc<Shared>, counter: fn(&Shared) -> &AtomicUsize, most: usize) -> Option<Self> {
+        let taken = counter(shared).fetch_add(1, Ordering::SeqCst);
+        let place = Self {
+            shared: Arc::clone(shared),
+            counter,
+        };
+        (taken < most).then_some(place)
+    }
+}
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.0.open.fetch_sub(1, Ordering::SeqCst);
+        (self.counter)(&self.shared).fetch_sub(1, Ordering::SeqCst);
     }
 }

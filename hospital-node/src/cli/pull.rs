@@ -14,7 +14,7 @@ use snowball_service::files;
 
 use super::{
     Context,
-    batch::{BATCH_FILES_MAX, Batches},
+    batch::Batches,
     receive::open_spool,
     spooled::{Bell, Desk, Span, beside, client_tls, refuse_shared},
     stop::Stop,
@@ -23,6 +23,8 @@ use crate::config::pacs::DicomwebConfig;
 
 const CREDENTIALS_BYTES_MAX: usize = 16 * 1024;
 const PAUSE: Duration = Duration::from_secs(1);
+/// Instances between two looks at whether to stop.
+const CHUNK: usize = 16;
 /// So many failures one after another: the server is not well, and is left alone.
 const FAILURES_MAX: u32 = 10;
 
@@ -167,7 +169,7 @@ impl Errand<'_> {
                     wanted.push((*name.as_bytes(), instance));
                 }
             }
-            for chunk in wanted.chunks(BATCH_FILES_MAX) {
+            for chunk in wanted.chunks(CHUNK) {
                 if self.stop.is_requested() {
                     return Ok(tally);
                 }

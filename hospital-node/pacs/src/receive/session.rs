@@ -9,7 +9,7 @@ use std::{
 use dicom_ul::pdu::Pdu;
 use rustls::{ServerConnection, StreamOwned};
 
-use super::{Shared, Storing, store};
+use super::{Place, Shared, Storing, store};
 use crate::{
     PacsError,
     association::Association,
@@ -24,9 +24,11 @@ const REQUEST_SECONDS_MAX: u64 = 30;
 /// "Unrecognised operation" (PS3.7 annex C.5.24).
 const UNRECOGNISED: u16 = 0x0211;
 
-/// Serves one connection. `is_full`: all places are taken, so it is told to come back.
-pub(super) fn run(tcp: TcpStream, shared: &Arc<Shared>, is_full: bool) {
-    let outcome = establish(tcp, shared, is_full).and_then(|established| {
+/// Serves one connection.
+pub(super) fn run(tcp: TcpStream, shared: &Arc<Shared>) {
+    // An association has a place from its request on: who has not yet said who he is takes none from those who have.
+    let mut place = None;
+    let outcome = establish(tcp, shared, &mut place).and_then(|established| {
         let Some((mut association, calling)) = established else {
             return Ok(());
         };
@@ -50,6 +52,9 @@ pub(super) fn run(tcp: TcpStream, shared: &Arc<Shared>, is_full: bool) {
     });
     match outcome {
         Ok(()) | Err(PacsError::Stopped) => {}
+        Err(PacsError::Line(fault)) if fault.get_ref().is_some_and(|inner| inner.is::<rustls::Error>()) => {
+            tracing::warn!("a TLS connection failed: {fault}");
+        }
         // Port scanners and load balancers connect and go.
         Err(fault @ (PacsError::Ended | PacsError::Silent | PacsError::Line(_))) => {
             tracing::debug!("a connection ended: {fault}");
@@ -58,7 +63,11 @@ pub(super) fn run(tcp: TcpStream, shared: &Arc<Shared>, is_full: bool) {
     }
 }
 
-fn establish(tcp: TcpStream, shared: &Arc<Shared>, is_full: bool) -> Result<Option<(Association, String)>, PacsError> {
+fn establish(
+    tcp: TcpStream,
+    shared: &Arc<Shared>,
+    place: &mut Option<Place>,
+) -> Result<Option<(Association, String)>, PacsError> {
     let settings = &shared.settings;
     let mut socket = Socket::new(tcp, settings.idle, Arc::clone(&shared.stop)).map_err(PacsError::line)?;
     socket.set_deadline(Some(Instant::now() + Duration::from_secs(REQUEST_SECONDS_MAX)));
@@ -80,15 +89,17 @@ fn establish(tcp: TcpStream, shared: &Arc<Shared>, is_full: bool) -> Result<Opti
         }
         None => return Ok(None),
     };
+    *place = Place::take(shared, |shared| &shared.established, settings.associations_max);
     let rules = Rules {
         called: &settings.called,
         calling: &settings.calling,
         is_decodable: settings.is_decodable,
         pdu_bytes_max: settings.pdu_bytes_max,
-        is_full,
+        is_full: place.is_none(),
     };
     match negotiate::answer(&request, &rules) {
         Err(refusal) => {
+            *place = None;
             shared.counts.refused.fetch_add(1, Ordering::Relaxed);
             tracing::warn!(
                 called = printable(&request.called_ae_title),

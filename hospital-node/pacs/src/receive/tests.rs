@@ -177,6 +177,10 @@ fn strangers_and_noise_are_turned_away() {
 #[test]
 fn places_are_bounded_and_given_back() {
     let stage = stage(|settings| settings.associations_max = 1);
+    // Who only connects takes no place.
+    let _idle: Vec<_> = (0..5)
+        .map(|_| TcpStream::connect(stage.receiver.address()).unwrap())
+        .collect();
     let holder = stage.sender();
     let refused = stage.archive("PACS", None).echo();
     assert!(
