@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use snowball_phantoms::Truth;
+use snowball_phantoms::{Truth, read_truth};
 use snowball_protocol::intake::Disposition;
 
 use crate::{
     capture::is_anywhere_below,
     sealed::{files, node_with_everything, planted, pretrain, pseudonym_of},
+    stage::{Stage, ended},
 };
 
 /// The patient with most accepted files.
@@ -99,4 +100,53 @@ async fn a_patient_who_withdraws_is_gone_and_stays_away() {
     let verified = node(vec!["ledger".into(), "verify".into()]).await;
     assert_eq!(verified["kinds"]["patient_withdrawn"], 2, "{verified}");
     assert_eq!(verified["kinds"]["dataset_frozen"], 2, "{verified}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_withdrawal_in_mid_study_reaches_the_next_round_and_ends_nothing() {
+    let mut stage = Stage::set_with(2, 4, 60, 0.0, |plan| plan.local.steps = 20).await;
+    stage.settle().await;
+    let site = stage.consortium.sites[0].clone();
+    let truth = read_truth(&stage.hospitals[0].truth).unwrap();
+    let (patient, _) = busiest(&truth);
+    stage.start_study().await;
+    let mut nodes = stage.run_nodes();
+    let contributed = async {
+        while let Some(said) = stage.heard.recv().await {
+            if said.who == site.name.as_str() && said.what["event"] == "contributed" {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(90), contributed)
+        .await
+        .expect("the node contributes");
+    let pseudonym = pseudonym_of(&site.home, &patient);
+    let words = ["withdraw", "--pseudonym", &pseudonym.to_string()];
+    let receipt = stage.consortium.node(&site, &words).await.unwrap();
+    assert!(
+        !receipt["models"][0]["rounds"].as_array().unwrap().is_empty(),
+        "{receipt}"
+    );
+    stage.wait_for_review().await;
+    stage.release().await;
+    ended(&mut nodes).await;
+
+    // After the withdrawal nothing is trained before the dataset was made anew.
+    let ledger = std::fs::read_to_string(site.home.join("ledger/ledger.jsonl")).unwrap();
+    let kinds: Vec<String> = ledger
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap())
+        .map(|record| record["entry"]["entry"].as_str().unwrap().to_owned())
+        .collect();
+    let after = kinds.iter().skip_while(|kind| *kind != "patient_withdrawn");
+    let order: Vec<&String> = after
+        .filter(|kind| ["dataset_frozen", "training_finished"].contains(&kind.as_str()))
+        .collect();
+    assert!(
+        order.len() >= 2 && order[0] == "dataset_frozen" && order[1] == "training_finished",
+        "{kinds:?}"
+    );
+    assert!(!is_anywhere_below(&site.home, pseudonym.as_bytes()));
+    stage.consortium.node(&site, &["ledger", "verify"]).await.unwrap();
 }
