@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use snowball_phantoms::{Truth, read_truth};
-use snowball_protocol::intake::Disposition;
+use snowball_protocol::intake::{Disposition, IntakeReason};
 
 use crate::{
     capture::is_anywhere_below,
@@ -87,6 +87,23 @@ async fn a_patient_who_withdraws_is_gone_and_stays_away() {
     );
     assert!(!is_anywhere_below(&site.home, pseudonym.as_bytes()));
 
+    // The patient of a file that waits for a person: it goes too, and does not wait again.
+    let waiting = truth
+        .iter()
+        .find(|one| one.reason == Some(IntakeReason::BurnedInText))
+        .unwrap();
+    std::fs::write(&number, planted(waiting, "PatientID").unwrap()).unwrap();
+    let held = node(vec!["quarantine".into(), "list".into()]).await;
+    let other = node(vec!["withdraw".into(), "--patient-file".into(), file.clone()]).await;
+    let removed = other["quarantined"].as_u64().unwrap();
+    assert!(removed >= 1, "{other}");
+    std::fs::rename(&copy, stage.folder.path().join("moved")).unwrap();
+    let moved = stage.folder.path().join("moved");
+    node(vec!["ingest".into(), moved.to_str().unwrap().to_owned()]).await;
+    let left = node(vec!["quarantine".into(), "list".into()]).await;
+    let count = |list: &serde_json::Value| list["files"].as_array().unwrap().len() as u64;
+    assert_eq!(count(&left), count(&held) - removed, "{left}");
+
     // Asked again, nothing is left to remove and the answer about models is the same.
     let again = node(vec!["withdraw".into(), "--pseudonym".into(), pseudonym.to_string()]).await;
     assert_eq!(again["radiographs"], 0, "{again}");
@@ -98,7 +115,7 @@ async fn a_patient_who_withdraws_is_gone_and_stays_away() {
     assert!(site.home.join("datasets/story").exists());
     assert!(!is_anywhere_below(&site.home, pseudonym.as_bytes()));
     let verified = node(vec!["ledger".into(), "verify".into()]).await;
-    assert_eq!(verified["kinds"]["patient_withdrawn"], 2, "{verified}");
+    assert_eq!(verified["kinds"]["patient_withdrawn"], 3, "{verified}");
     assert_eq!(verified["kinds"]["dataset_frozen"], 2, "{verified}");
 }
 
