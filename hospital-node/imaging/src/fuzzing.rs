@@ -26,7 +26,7 @@ const SYNTAXES: [TransferSyntax; 16] = [
     TransferSyntax::JpegXlLossless,
 ];
 /// The first of them are decoded by this crate alone.
-const OURS: usize = 6;
+const OURS: usize = 8;
 /// Syntax, rows, columns, bits stored, flags.
 const HEAD_BYTES: usize = 7;
 
