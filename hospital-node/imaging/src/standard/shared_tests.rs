@@ -166,3 +166,31 @@ fn the_stored_values_of_every_picture_stay_what_they_were() {
     }
     assert!(compared > 200, "{compared}");
 }
+
+/// Real and awkward encodings: whatever is written stands a second look, and a parser that does not know our own.
+#[test]
+fn the_shared_corpus_gives_sound_files_or_reasons() {
+    let root = data().with_file_name("dicom-corpus");
+    if !root.is_dir() {
+        println!("skipped: no shared corpus in {}", root.display());
+        return;
+    }
+    let all = standard(&ProfileOption::ALL);
+    let (mut written, mut refused) = (0, BTreeMap::new());
+    let strict = standard(&[]);
+    for path in crate::walk(&root, 10_000).unwrap().0 {
+        let bytes = fs::read(&path).unwrap();
+        for standard in [&strict, &all] {
+            match standard.deidentify(&bytes, Pixels::Verified) {
+                Ok(made) => {
+                    let findings = standard.verify(&made.bytes, &made.seen);
+                    assert!(findings.is_empty(), "{}: {findings:?}", path.display());
+                    written += 1;
+                }
+                Err(reason) => *refused.entry(reason.code()).or_insert(0) += 1,
+            }
+        }
+    }
+    println!("{written} written, refused: {refused:?}");
+    assert!(written >= 40, "{written} {refused:?}");
+}

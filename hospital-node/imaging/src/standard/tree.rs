@@ -260,7 +260,8 @@ impl<'a> Reader<'a> {
 
 /// The value representation that PS3.6 gives `tag`, where it gives one; US stands for `US or SS`.
 pub(super) fn standard_vr(tag: Tag) -> Option<VR> {
-    (tag.group() % 2 == 0)
+    tag.group()
+        .is_multiple_of(2)
         .then(|| StandardDataDictionary.by_tag(tag).map(|entry| entry.vr().relaxed()))
         .flatten()
 }
