@@ -1,24 +1,31 @@
 //! Text burned into the shared radiographs: what is removed, what stays, and what is harmed.
 
-use std::{fs, io::Write as _, path::PathBuf};
+use std::{
+    fs,
+    io::Write as _,
+    path::{Path, PathBuf},
+    time::Instant,
+};
 
 use rayon::prelude::*;
 use serde_json::Value;
+use snowball_phantoms::Consortium;
 use snowball_protocol::intake::IntakeReason;
+use snowball_text::{Searcher, markers::Markers};
 
 use crate::{
     Limits, Outcome,
     pixels::{self, Description, Grey},
     read::DicomFile,
-    shared_tests::{Case, taken},
+    shared_tests::{Case, intake, shared, taken},
 };
 
 /// A box of the truth counts as gone if no more than this share of its ink is left.
 const LEFT_MAX: f64 = 0.05;
 
 /// The picture before any search for text.
-fn decoded(case: &Case) -> Grey {
-    let bytes = fs::read(&case.path).unwrap();
+fn decoded(path: &Path) -> Grey {
+    let bytes = fs::read(path).unwrap();
     let limits = Limits::default();
     let file = DicomFile::parse(&bytes, &limits).unwrap();
     let description = Description::read(&file, &limits).unwrap();
@@ -89,7 +96,7 @@ fn burned_in_text_is_gone_and_markers_stay() {
                 let name = name.collect::<Vec<_>>().join("-");
                 draw(
                     folder.join(format!("{kind}-{name}.pgm")),
-                    &decoded(case),
+                    &decoded(&case.path),
                     radiograph.pixels(),
                 );
             }
@@ -140,6 +147,34 @@ fn burned_in_text_is_gone_and_markers_stay() {
     );
 }
 
+#[test]
+fn a_name_on_a_large_chest_is_gone() {
+    let Some(root) = shared("dicom-corpus") else { return };
+    let mut grey = decoded(&root.join("edge/burned_in_presidio_rle_u10_mono1.dcm"));
+    let before = Grey {
+        pixels: grey.pixels.clone(),
+        ..grey
+    };
+    let searcher = Searcher::new(Markers::standard());
+    let begun = Instant::now();
+    let cleaned = searcher.clean(&mut grey.pixels, 1760, 2140).unwrap();
+    eprintln!(
+        "{} areas, {:.2} s",
+        cleaned.removed.len(),
+        begun.elapsed().as_secs_f64()
+    );
+    let truth: Value =
+        serde_json::from_str(&fs::read_to_string(root.join("edge/burned_in_presidio_boxes.json")).unwrap()).unwrap();
+    for burned in truth["identity_boxes"].as_array().unwrap() {
+        let burned = serde_json::json!({
+            "x": burned["left"], "y": burned["top"], "w": burned["width"], "h": burned["height"], "label": burned["label"],
+        });
+        let left = left(&before, &grey.pixels, &burned);
+        eprintln!("{} {left:.3}", burned["label"]);
+        assert!(left <= LEFT_MAX);
+    }
+}
+
 fn judge(case: &Case, outcome: &Outcome) -> (Counts, String) {
     let boxes = case.truth["burned"].as_array().cloned().unwrap_or_default();
     let (identifiers, markers): (Vec<&Value>, Vec<&Value>) =
@@ -164,7 +199,7 @@ fn judge(case: &Case, outcome: &Outcome) -> (Counts, String) {
             return (counts, words);
         }
     };
-    let before = decoded(case);
+    let before = decoded(&case.path);
     for burned in identifiers {
         let left = left(&before, radiograph.pixels(), burned);
         if left > LEFT_MAX {
@@ -209,4 +244,52 @@ fn draw(path: PathBuf, before: &Grey, after: &[u16]) {
                 .unwrap();
         }
     }
+}
+
+/// Phantoms carry letters of lead in more than half of the pictures and no other text.
+#[test]
+fn phantoms_are_taken_in_with_their_letters() {
+    let folder = tempfile::tempdir().unwrap();
+    for longest_side in [96, 192] {
+        let consortium = Consortium {
+            images_per_hospital: 60,
+            hospitals: 4,
+            hostile_fraction: 0.0,
+            longest_side,
+            ..Consortium::default()
+        };
+        let root = folder.path().join(longest_side.to_string());
+        snowball_phantoms::write(&consortium, &root, &|_, _| {}).unwrap();
+    }
+    let (files, _) = crate::walk(folder.path(), 10_000).unwrap();
+    let files: Vec<PathBuf> = files
+        .into_iter()
+        .filter(|path| path.components().any(|part| part.as_os_str() == "dicom"))
+        .collect();
+    let intake = intake();
+    let outcomes: Vec<Outcome> = files.par_iter().map(|path| intake.take(path)).collect();
+    let (mut removed, mut kept, mut quarantined) = (0, 0, 0);
+    for (path, outcome) in files.iter().zip(&outcomes) {
+        match outcome {
+            Outcome::Accepted(radiograph) => {
+                removed += u32::from(radiograph.evidence().text_areas_removed > 0);
+                kept += u32::from(radiograph.evidence().markers_kept > 0);
+                if let (Some(folder), true) = (
+                    std::env::var_os("SNOWBALL_TEXT_SHEETS"),
+                    radiograph.evidence().text_areas_removed > 0,
+                ) {
+                    let name = format!("phantom-{}.pgm", path.display().to_string().replace('/', "-"));
+                    draw(Path::new(&folder).join(name), &decoded(path), radiograph.pixels());
+                }
+            }
+            Outcome::Excluded(excluded) => quarantined += u32::from(excluded.reason == IntakeReason::BurnedInText),
+        }
+    }
+    eprintln!(
+        "{} phantoms: {removed} changed, {kept} with a marker kept, {quarantined} quarantined for text",
+        files.len()
+    );
+    assert_eq!(files.len(), 480);
+    assert_eq!(quarantined, 0);
+    assert!(removed <= 48);
 }

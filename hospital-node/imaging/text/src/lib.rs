@@ -24,6 +24,8 @@ pub mod normal;
 pub mod reader;
 mod redact;
 mod search;
+#[cfg(test)]
+mod tests;
 mod weights;
 
 pub use area::{Area, Kind, Patch};

@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// A picture of more pixels is halved first: text that a person could read on it is larger than what is lost.
-const PIXELS_MAX: usize = 4 << 20;
+const PIXELS_MAX: usize = 2 << 20;
 /// The coarsest scale keeps at least this many pixels on its shorter side.
 const SIDE_MIN: usize = 40;
 /// Scales at most.
@@ -77,6 +77,9 @@ impl Searcher {
     /// What is written in a picture of `rows` by `columns` values.
     #[must_use]
     pub fn find(&self, pixels: &[u16], rows: usize, columns: usize) -> Vec<Found> {
+        if rows == 0 || columns == 0 {
+            return Vec::new();
+        }
         let mut tones = Tones::of(pixels, rows, columns);
         let mut scale = 1;
         while tones.values.len() > PIXELS_MAX {
