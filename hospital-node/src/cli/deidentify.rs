@@ -1,9 +1,11 @@
 //! `deidentify`: a folder of DICOM files to a folder of de-identified ones, by PS3.15 annex E under the installed policy.
 
+mod journal;
+
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
-    fs::{self, File, OpenOptions},
-    io::{BufRead as _, BufReader, BufWriter, IsTerminal as _, Write as _},
+    collections::BTreeMap,
+    fs,
+    io::IsTerminal as _,
     path::{Path, PathBuf},
     sync::{Mutex, MutexGuard, PoisonError},
     time::Instant,
@@ -13,11 +15,11 @@ use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use rayon::prelude::*;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use snowball_crypto::{Domain, PseudonymKey};
 use snowball_imaging::{
     Excluded, Limits,
-    standard::{Deidentified, FindingKind, Pixels, Record, Standard},
+    standard::{Deidentified, FindingKind, Pixels, Standard},
 };
 use snowball_policy::SignedPolicy;
 use snowball_protocol::{
@@ -29,11 +31,10 @@ use snowball_store::Importer;
 
 use super::{Context, Refused};
 use crate::{home::Home, policy};
+use journal::{Head, Line, Notes};
 
 /// Most files of one folder tree in one run.
 const FILES_MAX: usize = 10_000_000;
-/// Files after which the journal is handed to the disk: a run that is killed does so many again.
-const FLUSH_FILES: usize = 64;
 
 /// Write de-identified copies of DICOM files by PS3.15 Annex E, under the installed policy. Run again, it goes on.
 #[derive(Args)]
@@ -69,28 +70,6 @@ struct Summary {
     edition: &'static str,
     records: PathBuf,
     seconds: f64,
-}
-
-/// A line of the journal: which input file became what. It holds no name of a file and no value.
-#[derive(Serialize, Deserialize)]
-struct Line {
-    /// Keyed digest of the input's path, size and time of change.
-    input: Sha256Digest,
-    /// Keyed digest of its bytes.
-    content: Sha256Digest,
-    /// `PATIENT/INSTANCE.dcm`, if it was written.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    output: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    reason: Option<IntakeReason>,
-}
-
-/// The first line of a journal: under what its files were made.
-#[derive(PartialEq, Serialize, Deserialize)]
-struct Head {
-    policy: Sha256Digest,
-    project: Sha256Digest,
-    edition: String,
 }
 
 impl Deidentify {
@@ -163,8 +142,27 @@ impl Deidentify {
         if output.starts_with(&input) || input.starts_with(&output) {
             bail!("the output folder and the input folder must not lie in one another; name another output folder");
         }
+        sweep(&output)?;
         Ok(output)
     }
+}
+
+/// Deletes what a killed run left half written, and so never looked at again.
+fn sweep(output: &Path) -> Result<()> {
+    for patient in fs::read_dir(output)? {
+        let patient = patient?.path();
+        if !patient.is_dir() {
+            continue;
+        }
+        for entry in fs::read_dir(&patient)? {
+            let path = entry?.path();
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            if name.starts_with("2.25.") && name.ends_with(".part") {
+                fs::remove_file(&path).with_context(|| format!("cannot delete {}", path.display()))?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The policy, if it is signed, of this site and of this day.
@@ -216,9 +214,12 @@ impl Work<'_> {
             lock(&self.summary).skipped += 1;
             return Ok(());
         }
-        let bytes = match files::read_bounded(path, usize::try_from(Limits::default().file_bytes_max)?) {
-            Ok(bytes) if path.is_file() => bytes,
-            Err(fault) if fault.kind() == std::io::ErrorKind::FileTooLarge => {
+        // A pipe or a device would block: only a regular file is opened.
+        let is_file = fs::metadata(path).is_ok_and(|facts| facts.is_file());
+        let bytes_max = usize::try_from(Limits::default().file_bytes_max)?;
+        let bytes = match is_file.then(|| files::read_bounded(path, bytes_max)) {
+            Some(Ok(bytes)) => bytes,
+            Some(Err(fault)) if fault.kind() == std::io::ErrorKind::FileTooLarge => {
                 return self.refuse(path, input, &[], IntakeReason::TooLarge.into());
             }
             _ => return self.refuse(path, input, &[], IntakeReason::Unreadable.into()),
@@ -284,13 +285,16 @@ impl Work<'_> {
         if quarantined {
             self.importer.quarantine(path, &excluded, &input, clock::now())?;
         }
-        let line = Line {
-            input,
-            content: self.hide(bytes),
-            output: None,
-            reason: Some(reason),
-        };
-        lock(&self.notes).append(line, "", &[])?;
+        // What could not be read may be readable next time.
+        if reason != IntakeReason::Unreadable {
+            let line = Line {
+                input,
+                content: self.hide(bytes),
+                output: None,
+                reason: Some(reason),
+            };
+            lock(&self.notes).append(line, "", &[])?;
+        }
         let mut summary = lock(&self.summary);
         if quarantined {
             summary.quarantined += 1;
@@ -323,132 +327,6 @@ impl Work<'_> {
         let digest = Sha256Digest::of(bytes).to_string();
         Sha256Digest::from_bytes(*self.key.pseudonym(Domain::Instance, &digest).as_bytes())
     }
-}
-
-/// The journal of an output folder and the records of decisions.
-struct Notes {
-    journal: BufWriter<File>,
-    decisions: BufWriter<File>,
-    done: HashSet<Sha256Digest>,
-    instances: HashMap<String, Sha256Digest>,
-    unflushed: usize,
-}
-
-impl Notes {
-    fn open(folder: &Path, output: &Path, head: &Head) -> Result<Self> {
-        let path = folder.join("journal.jsonl");
-        let (mut done, mut instances) = (HashSet::new(), HashMap::new());
-        let begun = match File::open(&path) {
-            Ok(file) => {
-                let mut lines = BufReader::new(file).lines();
-                let first = lines.next().transpose()?.unwrap_or_default();
-                if serde_json::from_str::<Head>(&first)
-                    .ok()
-                    .is_none_or(|found| found != *head)
-                {
-                    let fault = format!(
-                        "{} holds files made under another policy, project or edition; name another output folder",
-                        output.display()
-                    );
-                    return Err(Refused(fault).into());
-                }
-                for line in lines {
-                    // The last line may be cut short by a crash; that file is done again.
-                    let Ok(line) = serde_json::from_str::<Line>(&line?) else {
-                        continue;
-                    };
-                    // What was written and is gone is written again.
-                    if line
-                        .output
-                        .as_ref()
-                        .is_some_and(|written| !output.join(written).is_file())
-                    {
-                        continue;
-                    }
-                    if let Some(instance) = line.output.as_deref().and_then(instance_of) {
-                        instances.insert(instance.to_owned(), line.content);
-                    }
-                    done.insert(line.input);
-                }
-                true
-            }
-            Err(_) => false,
-        };
-        let append = |path: &Path| {
-            let file = OpenOptions::new().create(true).append(true).open(path);
-            file.map(BufWriter::new)
-                .with_context(|| format!("cannot write {}", path.display()))
-        };
-        let mut notes = Self {
-            journal: append(&path)?,
-            decisions: append(&folder.join("decisions.jsonl"))?,
-            done,
-            instances,
-            unflushed: 0,
-        };
-        if begun {
-            // After a line that was cut short the next one begins anew.
-            notes.journal.write_all(b"\n")?;
-        } else {
-            serde_json::to_writer(&mut notes.journal, head)?;
-            notes.journal.write_all(b"\n")?;
-        }
-        Ok(notes)
-    }
-
-    /// Whether an earlier run dealt with this file, and what it wrote is still there.
-    fn is_done(&self, input: &Sha256Digest) -> bool {
-        self.done.contains(input)
-    }
-
-    /// Reserves an instance for one content; the reason if another input had it.
-    fn claim(&mut self, instance: &str, content: Sha256Digest) -> Option<IntakeReason> {
-        match self.instances.get(instance) {
-            None => {
-                self.instances.insert(instance.to_owned(), content);
-                None
-            }
-            Some(found) if *found == content => Some(IntakeReason::Duplicate),
-            Some(_) => Some(IntakeReason::UidConflict),
-        }
-    }
-
-    fn release(&mut self, instance: &str) {
-        self.instances.remove(instance);
-    }
-
-    fn append(&mut self, line: Line, instance: &str, records: &[Record]) -> Result<()> {
-        #[derive(Serialize)]
-        struct Decision<'a> {
-            instance: &'a str,
-            #[serde(flatten)]
-            record: &'a Record,
-        }
-        for record in records {
-            serde_json::to_writer(&mut self.decisions, &Decision { instance, record })?;
-            self.decisions.write_all(b"\n")?;
-        }
-        serde_json::to_writer(&mut self.journal, &line)?;
-        self.journal.write_all(b"\n")?;
-        self.done.insert(line.input);
-        self.unflushed += 1;
-        if self.unflushed >= FLUSH_FILES {
-            self.flush()?;
-        }
-        Ok(())
-    }
-
-    /// Decisions first: the journal never names a file whose decisions are not on record.
-    fn flush(&mut self) -> Result<()> {
-        self.unflushed = 0;
-        self.decisions.flush().context("cannot write the decisions")?;
-        self.journal.flush().context("cannot write the journal")
-    }
-}
-
-/// The instance in `PATIENT/INSTANCE.dcm`.
-fn instance_of(output: &str) -> Option<&str> {
-    output.split_once('/')?.1.strip_suffix(".dcm")
 }
 
 impl Summary {

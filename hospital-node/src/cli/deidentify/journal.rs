@@ -1,0 +1,177 @@
+//! What `deidentify` notes of an output folder, so that a run that was stopped goes on and no two policies mix.
+
+use std::{
+    collections::{HashMap, HashSet},
+    fs::{self, File, OpenOptions},
+    io::{BufRead as _, BufReader, BufWriter, Write as _},
+    path::Path,
+};
+
+use anyhow::{Context as _, Result, bail};
+use serde::{Deserialize, Serialize};
+use snowball_imaging::standard::Record;
+use snowball_protocol::{Sha256Digest, intake::IntakeReason};
+
+use crate::cli::Refused;
+
+/// Files after which the journal is handed to the disk: a run that is killed does so many again.
+const FLUSH_FILES: usize = 64;
+
+/// A line of the journal: which input file became what. It holds no name of a file and no value.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Line {
+    /// Keyed digest of the input's path, size and time of change.
+    pub(super) input: Sha256Digest,
+    /// Keyed digest of its bytes.
+    pub(super) content: Sha256Digest,
+    /// `PATIENT/INSTANCE.dcm`, if it was written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) output: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) reason: Option<IntakeReason>,
+}
+
+/// The first line of a journal: under what its files were made.
+#[derive(PartialEq, Serialize, Deserialize)]
+pub(super) struct Head {
+    pub(super) policy: Sha256Digest,
+    pub(super) project: Sha256Digest,
+    pub(super) edition: String,
+}
+
+/// The journal of an output folder and the records of decisions.
+pub(super) struct Notes {
+    journal: BufWriter<File>,
+    decisions: BufWriter<File>,
+    done: HashSet<Sha256Digest>,
+    instances: HashMap<String, Sha256Digest>,
+    unflushed: usize,
+}
+
+impl Notes {
+    pub(super) fn open(folder: &Path, output: &Path, head: &Head) -> Result<Self> {
+        let path = folder.join("journal.jsonl");
+        let (mut done, mut instances) = (HashSet::new(), HashMap::new());
+        let begun = match File::open(&path) {
+            Ok(file) => {
+                let mut lines = BufReader::new(file).lines();
+                let first = lines.next().transpose()?;
+                let begun = first.is_some();
+                let first = first.unwrap_or_default();
+                if begun
+                    && serde_json::from_str::<Head>(&first)
+                        .ok()
+                        .is_none_or(|found| found != *head)
+                {
+                    let fault = format!(
+                        "{} holds files made under another policy, project or edition; name another output folder",
+                        output.display()
+                    );
+                    return Err(Refused(fault).into());
+                }
+                for line in lines {
+                    // The last line may be cut short by a crash; that file is done again.
+                    let Ok(line) = serde_json::from_str::<Line>(&line?) else {
+                        continue;
+                    };
+                    // What was written and is gone is written again.
+                    if line
+                        .output
+                        .as_ref()
+                        .is_some_and(|written| !output.join(written).is_file())
+                    {
+                        continue;
+                    }
+                    if let Some(instance) = line.output.as_deref().and_then(instance_of) {
+                        instances.insert(instance.to_owned(), line.content);
+                    }
+                    done.insert(line.input);
+                }
+                begun
+            }
+            Err(_) => false,
+        };
+        if !begun && fs::read_dir(output)?.next().is_some() {
+            bail!(
+                "{} is not empty, and this node knows nothing of what lies there; name another output folder",
+                output.display()
+            );
+        }
+        let append = |path: &Path| {
+            let file = OpenOptions::new().create(true).append(true).open(path);
+            file.map(BufWriter::new)
+                .with_context(|| format!("cannot write {}", path.display()))
+        };
+        let mut notes = Self {
+            journal: append(&path)?,
+            decisions: append(&folder.join("decisions.jsonl"))?,
+            done,
+            instances,
+            unflushed: 0,
+        };
+        if begun {
+            // After a line that was cut short the next one begins anew.
+            notes.journal.write_all(b"\n")?;
+        } else {
+            serde_json::to_writer(&mut notes.journal, head)?;
+            notes.journal.write_all(b"\n")?;
+            // At once: a folder must never hold files of which nobody knows under what they were made.
+            notes.journal.flush()?;
+        }
+        Ok(notes)
+    }
+
+    /// Whether an earlier run dealt with this file, and what it wrote is still there.
+    pub(super) fn is_done(&self, input: &Sha256Digest) -> bool {
+        self.done.contains(input)
+    }
+
+    /// Reserves an instance for one content; the reason if another input had it.
+    pub(super) fn claim(&mut self, instance: &str, content: Sha256Digest) -> Option<IntakeReason> {
+        match self.instances.get(instance) {
+            None => {
+                self.instances.insert(instance.to_owned(), content);
+                None
+            }
+            Some(found) if *found == content => Some(IntakeReason::Duplicate),
+            Some(_) => Some(IntakeReason::UidConflict),
+        }
+    }
+
+    pub(super) fn release(&mut self, instance: &str) {
+        self.instances.remove(instance);
+    }
+
+    pub(super) fn append(&mut self, line: Line, instance: &str, records: &[Record]) -> Result<()> {
+        #[derive(Serialize)]
+        struct Decision<'a> {
+            instance: &'a str,
+            #[serde(flatten)]
+            record: &'a Record,
+        }
+        for record in records {
+            serde_json::to_writer(&mut self.decisions, &Decision { instance, record })?;
+            self.decisions.write_all(b"\n")?;
+        }
+        serde_json::to_writer(&mut self.journal, &line)?;
+        self.journal.write_all(b"\n")?;
+        self.done.insert(line.input);
+        self.unflushed += 1;
+        if self.unflushed >= FLUSH_FILES {
+            self.flush()?;
+        }
+        Ok(())
+    }
+
+    /// Decisions first: the journal never names a file whose decisions are not on record.
+    pub(super) fn flush(&mut self) -> Result<()> {
+        self.unflushed = 0;
+        self.decisions.flush().context("cannot write the decisions")?;
+        self.journal.flush().context("cannot write the journal")
+    }
+}
+
+/// The instance in `PATIENT/INSTANCE.dcm`.
+fn instance_of(output: &str) -> Option<&str> {
+    output.split_once('/')?.1.strip_suffix(".dcm")
+}
