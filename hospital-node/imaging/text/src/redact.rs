@@ -7,6 +7,15 @@ use crate::{
 
 /// Text at least this likely is removed.
 const TEXT_MIN: f32 = 0.85;
+/// So is text this likely that has the shape of a line of several letters: chance does not draw those.
+const LINE_MIN: f32 = 0.65;
+/// Cells of a line, and how much longer than high it is at least.
+const LINE_CELLS_MIN: usize = 14;
+const LINE_LENGTH_MIN: usize = 3;
+/// Cells that a line is high at most: rows of vertebrae are higher.
+const LINE_HEIGHT_MAX: usize = 4;
+/// A single letter at least this likely that could not be read is removed.
+const LETTER_MIN: f32 = 0.97;
 /// Beside such text, text this likely is removed too: where there is one line there are more.
 const BESIDE_MIN: f32 = 0.6;
 /// Cells of the least text that is removed where it stands alone.
@@ -80,8 +89,9 @@ fn to_remove(found: &[Found], has_text: bool) -> Vec<Found> {
     let sure = |found: &&Found| {
         found.reading == Reading::Unread
             && match found.kind {
+                Kind::Text if is_line(found) => found.likelihood >= LINE_MIN,
                 Kind::Text => found.likelihood >= TEXT_MIN && found.cells >= CELLS_MIN,
-                Kind::Letter => found.likelihood >= 0.97,
+                Kind::Letter => found.likelihood >= LETTER_MIN,
             }
     };
     let has_text = has_text || found.iter().filter(sure).any(|found| found.kind == Kind::Text);
@@ -93,6 +103,14 @@ fn to_remove(found: &[Found], has_text: bool) -> Vec<Found> {
         .filter(|found| sure(found) || beside(found))
         .copied()
         .collect()
+}
+
+fn is_line(found: &Found) -> bool {
+    let (short, long) = (
+        found.area.width.min(found.area.height),
+        found.area.width.max(found.area.height),
+    );
+    found.cells >= LINE_CELLS_MIN && long >= LINE_LENGTH_MIN * short && short <= LINE_HEIGHT_MAX * found.cell
 }
 
 /// The median of the pixels just outside `area`; black where there are none.
