@@ -53,7 +53,7 @@ enum Verb {
         /// The card; what stands there on real radiographs is kept.
         out: PathBuf,
         /// Pictures with text, and as many without.
-        #[arg(long, default_value_t = 1500)]
+        #[arg(long, default_value_t = 150)]
         count: u32,
         /// Which pictures.
         #[arg(long, default_value_t = 1)]
