@@ -15,8 +15,6 @@ mod receive;
 mod retrieve;
 mod sealed;
 mod stage;
-mod stage;
-mod tampered;
 mod tampered;
 mod watch;
 mod withdrawn;

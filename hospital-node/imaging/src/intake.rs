@@ -10,13 +10,13 @@ use std::path::Path;
 use dicom_dictionary_std::tags;
 use snowball_crypto::{Domain, Pseudonym, PseudonymKey, VaultKeys};
 use snowball_protocol::{Sha256Digest, intake::IntakeReason};
-use snowball_text::{Searcher, markers::Markers};
+use snowball_text::{Cleaned, Searcher, markers::Markers};
 
 use crate::{
     accept,
     deidentify::{self, Identity, Radiograph, acquisition::Acquisition, evidence::BurnedIn},
     labels::{Labelled, dictionary::Dictionary},
-    pixels::{self, Description},
+    pixels::{self, Description, Grey},
     read::DicomFile,
     review::{Picture, Waiver},
 };
@@ -135,13 +135,30 @@ impl Intake {
     /// Why it cannot be decoded.
     pub fn picture(&self, bytes: &[u8]) -> Result<Picture, IntakeReason> {
         quiet::catch(|| {
-            let file = DicomFile::parse(bytes, &self.limits)?;
-            let description = Description::read(&file, &self.limits)?;
-            let syntax = file.syntax.ok_or(IntakeReason::TransferSyntax)?;
-            let grey = pixels::render(pixels::words(&file, syntax, &description)?, &description);
+            let grey = self.grey(&DicomFile::parse(bytes, &self.limits)?)?;
             Ok(Picture::of(grey.rows, grey.columns, &grey.pixels))
         })
         .unwrap_or(Err(IntakeReason::DecodeError))
+    }
+
+    /// Whether something is written in the pixels of a file that would have to be removed. What cannot be decoded cannot be
+    /// answered for.
+    ///
+    /// # Errors
+    /// Why the pixels cannot be looked at.
+    pub fn shows_text(&self, bytes: &[u8]) -> Result<bool, IntakeReason> {
+        quiet::catch(|| {
+            let file = DicomFile::parse(bytes, &self.limits)?;
+            let mut grey = self.grey(&file)?;
+            Ok(deidentify::clean(&self.searcher, &mut grey).map_or(true, |cleaned| !cleaned.removed.is_empty()))
+        })
+        .unwrap_or(Err(IntakeReason::DecodeError))
+    }
+
+    fn grey(&self, file: &DicomFile<'_>) -> Result<Grey, IntakeReason> {
+        let description = Description::read(file, &self.limits)?;
+        let syntax = file.syntax.ok_or(IntakeReason::TransferSyntax)?;
+        Ok(pixels::render(pixels::words(file, syntax, &description)?, &description))
     }
 
     fn judge(&self, bytes: &[u8], waiver: Option<Waiver>) -> Outcome {
@@ -157,8 +174,9 @@ impl Intake {
         let (class, modality) = accept::radiograph(&file)?;
         let description = Description::read(&file, &self.limits)?;
         let identity = Identity::read(&file, &self.key, self.vault.as_ref())?;
-        let burned_in = match deidentify::burned_in(&file) {
-            Err(reason) if waiver.is_some_and(|waiver| waiver.covers(reason)) => BurnedIn::Reviewed,
+        let is_waived = |reason| waiver.is_some_and(|waiver| waiver.covers(reason));
+        let mut burned_in = match deidentify::burned_in(&file) {
+            Err(reason) if is_waived(reason) => BurnedIn::Reviewed,
             said => said?,
         };
         let syntax = file.syntax.ok_or(IntakeReason::TransferSyntax)?;
@@ -166,7 +184,16 @@ impl Intake {
         if pixels::page::is_page(&grey.pixels) {
             return Err(IntakeReason::Document);
         }
-        let written = deidentify::clean(&self.searcher, &mut grey)?;
+        let reviewed = waiver.map(|_| grey.pixels.clone());
+        let written = match (deidentify::clean(&self.searcher, &mut grey), reviewed) {
+            // More looked like text than may be removed, and a person who saw the picture says that nobody is named in it.
+            (Err(reason), Some(pixels)) if is_waived(reason) => {
+                grey.pixels = pixels;
+                burned_in = BurnedIn::Reviewed;
+                Cleaned::default()
+            }
+            (cleaned, _) => cleaned?,
+        };
         let acquisition = Acquisition::read(&file, class, modality, syntax, &description);
         let labelled = Labelled::read(&file, &self.dictionary);
         Ok(deidentify::deidentify(

@@ -38,6 +38,7 @@ mod shared_tests;
 mod side_tests;
 #[cfg(test)]
 mod speed_tests;
+#[cfg(test)]
 mod text_tests;
 
 pub use deidentify::acquisition::{

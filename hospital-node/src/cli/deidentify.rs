@@ -18,7 +18,7 @@ use rayon::prelude::*;
 use serde::Serialize;
 use snowball_crypto::{Domain, PseudonymKey};
 use snowball_imaging::{
-    Excluded, Limits,
+    Dictionary, Excluded, Intake, Limits,
     standard::{Deidentified, FindingKind, Pixels, Standard},
 };
 use snowball_policy::SignedPolicy;
@@ -100,6 +100,7 @@ impl Deidentify {
         let store = home.open_store(&config)?;
         let bar = progress(paths.len() as u64);
         let work = Work {
+            intake: Intake::new(key.clone(), Dictionary::standard(), Limits::default()),
             standard: Standard::new(
                 signed.policy.confidentiality(),
                 signed.digest,
@@ -183,6 +184,8 @@ fn in_force(home: &Home) -> Result<SignedPolicy> {
 }
 
 struct Work<'a> {
+    /// Only to look at the pixels: text that is written in them.
+    intake: Intake,
     standard: Standard,
     key: PseudonymKey,
     importer: Importer<'a>,
@@ -224,6 +227,13 @@ impl Work<'_> {
             }
             _ => return self.refuse(path, input, &[], IntakeReason::Unreadable.into()),
         };
+        // Nobody answers for pixels that were not looked at: what does not decode is not handed out.
+        match self.intake.shows_text(&bytes) {
+            Ok(false) => {}
+            Ok(true) => return self.refuse(path, input, &bytes, IntakeReason::BurnedInText.into()),
+            Err(reason) => return self.refuse(path, input, &bytes, reason.into()),
+        }
+        // The search misses some text, so it is no ground to declare that there is none.
         match self.standard.deidentify(&bytes, Pixels::NotVerified) {
             Ok(made) => match self.write(&made, &input, &bytes)? {
                 Ok(()) => {

@@ -176,7 +176,11 @@ fn places(lines: &[u64]) -> String {
 
 impl CheckDictionary {
     fn run(self, context: &Context) -> Result<()> {
-        let dictionary: Dictionary = IntakeConfig { dictionary: self.file }.dictionary()?;
+        let dictionary: Dictionary = IntakeConfig {
+            dictionary: self.file,
+            ..IntakeConfig::default()
+        }
+        .dictionary()?;
         let read: Vec<serde_json::Value> = self
             .descriptions
             .iter()

@@ -15,7 +15,7 @@ use snowball_protocol::{
 use snowball_service::{clock, files};
 use snowball_store::{Added, HeldFile, HeldState, Review, Store};
 
-use super::{Context, Refused, ingest, words};
+use super::{Context, Refused, words};
 use crate::{config::NodeConfig, home::Home};
 
 /// Files that were kept aside for a person. They lie sealed; no command but `picture` shows anything of what is in them.

@@ -189,7 +189,7 @@ mod tests {
     }
 
     fn read(text: &str, columns: &Columns) -> Result<LabelTable, TableFault> {
-        let secret: SiteSecret = "42".repeat(32).parse().unwrap();
+        let secret = SiteSecret::from_hex(&"42".repeat(32)).unwrap();
         let key: PseudonymKey = secret.project("tables");
         LabelTable::read(text.as_bytes(), columns, |identifier| {
             snowball_imaging::pseudonym_of(&key, snowball_crypto::Domain::Accession, identifier)
