@@ -55,8 +55,17 @@ impl Programs {
 
 async fn build() -> Result<()> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let status = Command::new(cargo)
-        .args(["build", "--workspace", "--bins"])
+    let mut build = Command::new(cargo);
+    build.args(["build", "--workspace", "--bins"]);
+    // What cargo tells a program that it runs is not for another cargo: ring's build script watches some of these, and
+    // everything above it would be compiled anew at each change between a nested and a plain build.
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+            build.env_remove(&name);
+        }
+    }
+    let status = build
         .status()
         .await
         .context("cannot run cargo; build first and name the folder with --programs")?;

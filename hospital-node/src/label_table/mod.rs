@@ -2,7 +2,7 @@
 //! its rows find their radiographs.
 //!
 //! The key of a row is the hospital's own identifier. It is turned into a pseudonym as it is read and never kept; what is
-//! kept of a value is a short code or a number, never free text. Start at [`LabelTable::read`], then [`join`].
+//! kept of a value is a short code or a number, never free text. Start at [`LabelTable::read`], then [`join()`].
 
 mod join;
 mod read;

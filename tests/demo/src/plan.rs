@@ -35,7 +35,7 @@ pub fn plan(size: Size, sites: u32, rounds: Option<u32>, seed: u64) -> StudyPlan
     let mut body_part = classes(LabelName::BodyPart, 1.5);
     if let (Size::Real, HeadKind::Classes(classes)) = (size, &mut body_part.kind) {
         // Some hospitals name the region of the spine and most do not: of real files, each counts as the spine.
-        classes.retain(|class| !BodyPart::from_code(class).is_some_and(|part| part.within().is_some()));
+        classes.retain(|class| BodyPart::from_code(class).is_none_or(|part| part.within().is_none()));
     }
     StudyPlan {
         format: 1,

@@ -3,7 +3,7 @@
 //! A small convolutional network looks at the picture at several scales and scores cells of four by four pixels as
 //! background, text, or a letter that stands alone ([`detector`]). Cells that hang together become areas ([`area`]). A second
 //! network reads letters that stand alone ([`reader`]); those on the closed list ([`markers`]) stay. Every other area is
-//! filled with one value ([`redact`]), and the picture is searched again, until nothing is found. A picture that keeps on
+//! filled with one value (`redact`), and the picture is searched again, until nothing is found. A picture that keeps on
 //! showing text, or whose text covers too much of it, goes to a person.
 //!
 //! It must never keep what it could not read, never paint in what might have been there, and never report a word that it
