@@ -7,6 +7,7 @@ mod deidentify;
 mod hostile_files;
 mod join;
 mod killed;
+mod labels;
 mod learning;
 mod one_hot;
 mod policy;

@@ -27,7 +27,12 @@ impl Census {
         context.print(&census, || {
             let mut lines = vec![format!("in all: {}", words(&census.total))];
             for (name, table) in &census.tables {
-                lines.push(format!("\n{}", name.replace('_', " ")));
+                let title = if name.starts_with("site: ") {
+                    name.clone()
+                } else {
+                    name.replace('_', " ")
+                };
+                lines.push(format!("\n{title}"));
                 lines.extend(table.iter().map(|(term, cell)| format!("  {term:<14} {}", words(cell))));
             }
             lines.join("\n")
