@@ -9,6 +9,7 @@ use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 use snowball_crypto::{PseudonymKey, SigningKey, SiteSecret, VaultKeys, VaultSecret, VerifyingKey};
 use snowball_egress::SharedLedger;
+use snowball_imaging::{Intake, Limits};
 use snowball_ledger::Ledger;
 use snowball_protocol::{
     Sha256Digest, StudyName,
@@ -206,17 +207,25 @@ impl Home {
         Ok(Some(vault.context("cannot open the linkage vault")?))
     }
 
-    /// The vault and its keys for intake, made at the first use; `None` where `node.toml` does not ask for one.
-    pub fn vault_for_intake(&self, config: &NodeConfig) -> Result<Option<(Vault, VaultKeys)>> {
+    /// What reads files by this node's key and words, and links nothing.
+    pub fn reader(&self, config: &NodeConfig) -> Result<Intake> {
+        let key = self.pseudonym_key(&config.project)?;
+        Ok(Intake::new(key, config.intake.dictionary()?, Limits::default()))
+    }
+
+    /// What takes files in; and the vault that it feeds, made at the first use, where
+    /// `node.toml` asks for one.
+    pub fn intake(&self, config: &NodeConfig) -> Result<(Intake, Option<Vault>)> {
+        let intake = self.reader(config)?;
         if !config.intake.linkage {
-            return Ok(None);
+            return Ok((intake, None));
         }
         if !self.vault_secret().exists() && !snowball_vault::is_destroyed(&self.vault_folder()) {
             let secret = VaultSecret::generate().context("no randomness for the vault's secret")?;
             files::write_private(&self.vault_secret(), secret.to_hex().as_bytes())?;
         }
         let vault = self.vault(config)?.context("the vault has no secret")?;
-        Ok(Some((vault, self.vault_keys(config)?)))
+        Ok((intake.linking(self.vault_keys(config)?), Some(vault)))
     }
 
     fn vault_keys(&self, config: &NodeConfig) -> Result<VaultKeys> {

@@ -150,6 +150,9 @@ impl Intake {
         quiet::catch(|| {
             let file = DicomFile::parse(bytes, &self.limits)?;
             let mut grey = self.grey(&file)?;
+            if pixels::page::is_page(&grey.pixels) {
+                return Err(IntakeReason::Document);
+            }
             Ok(deidentify::clean(&self.searcher, &mut grey).map_or(true, |cleaned| !cleaned.removed.is_empty()))
         })
         .unwrap_or(Err(IntakeReason::DecodeError))

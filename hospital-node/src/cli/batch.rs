@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result};
 use rayon::prelude::*;
 use snowball_crypto::{Domain, PseudonymKey};
 use snowball_egress::SharedLedger;
-use snowball_imaging::{Intake, Limits};
+use snowball_imaging::Intake;
 use snowball_protocol::Sha256Digest;
 use snowball_service::clock;
 use snowball_store::{FileOutcome, Store};
@@ -43,16 +43,7 @@ pub(super) struct Waiting {
 impl Batches {
     /// Opens the node's store, its ledger and, where links are kept, its vault.
     pub fn open(home: &Home, config: &NodeConfig, threads: usize) -> Result<Self> {
-        let mut intake = Intake::new(
-            home.pseudonym_key(&config.project)?,
-            config.intake.dictionary()?,
-            Limits::default(),
-        );
-        let mut vault = None;
-        if let Some((opened, keys)) = home.vault_for_intake(config)? {
-            intake = intake.linking(keys);
-            vault = Some(opened);
-        }
+        let (intake, vault) = home.intake(config)?;
         Ok(Self {
             intake,
             vault,

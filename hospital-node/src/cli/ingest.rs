@@ -72,13 +72,7 @@ impl Ingest {
     pub fn run(self, context: &Context) -> Result<()> {
         let home = context.home()?;
         let config = home.config()?;
-        let key = home.pseudonym_key(&config.project)?;
-        let mut intake = Intake::new(key, config.intake.dictionary()?, Limits::default());
-        let mut vault = None;
-        if let Some((opened, keys)) = home.vault_for_intake(&config)? {
-            intake = intake.linking(keys);
-            vault = Some(opened);
-        }
+        let (intake, vault) = home.intake(&config)?;
         let store = home.open_store(&config)?;
         let ledger = home.open_ledger(&config)?;
         let (paths, unreadable_folders) = snowball_imaging::walk(&self.folder, FILES_MAX)

@@ -5,7 +5,7 @@ use std::{io::Cursor, path::PathBuf};
 use anyhow::{Context as _, Result, bail};
 use clap::Subcommand;
 use image::{GrayImage, ImageFormat};
-use snowball_imaging::{Intake, Limits, Outcome, Waiver};
+use snowball_imaging::{Outcome, Waiver};
 use snowball_ledger::Entry;
 use snowball_protocol::{
     Sha256Digest,
@@ -65,7 +65,8 @@ impl Quarantine {
             Self::List => list(context, &store, clock::now()),
             Self::Show { digest } => show(context, &store, &digest),
             Self::Picture { digest, out } => {
-                let picture = intake(&home, &config)?
+                let picture = home
+                    .reader(&config)?
                     .picture(&store.held_content(&digest)?)
                     .map_err(|reason| Refused(format!("there is no picture to see: {}", reason.code())))?;
                 let image = GrayImage::from_raw(picture.columns, picture.rows, picture.grey)
@@ -217,11 +218,6 @@ fn show(context: &Context, store: &Store, digest: &Sha256Digest) -> Result<()> {
     })
 }
 
-fn intake(home: &Home, config: &NodeConfig) -> Result<Intake> {
-    let key = home.pseudonym_key(&config.project)?;
-    Ok(Intake::new(key, config.intake.dictionary()?, Limits::default()))
-}
-
 fn release(
     context: &Context,
     home: &Home,
@@ -235,12 +231,7 @@ fn release(
     let waits = held.iter().find(|file| file.state == HeldState::Held);
     let waived = waits.context("no such file waits in the quarantine")?.reason;
     let waiver = Waiver::of(waived).map_err(|why| Refused(format!("{} can never be waived: {why}", waived.code())))?;
-    let mut intake = intake(home, config)?;
-    let vault = home.vault_for_intake(config)?;
-    let (vault, keys) = vault.map_or((None, None), |(vault, keys)| (Some(vault), Some(keys)));
-    if let Some(keys) = keys {
-        intake = intake.linking(keys);
-    }
+    let (intake, vault) = home.intake(config)?;
     let excluded = match intake.take_reviewed(&store.held_content(digest)?, waiver) {
         Outcome::Excluded(excluded) => Some(excluded.reason),
         Outcome::Accepted(radiograph) => {

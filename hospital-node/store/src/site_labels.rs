@@ -73,9 +73,10 @@ impl Store {
         names: &BTreeSet<String>,
         labels: &BTreeMap<Pseudonym, SiteLabels>,
     ) -> Result<(), StoreError> {
-        let radiographs = self.rows(|radiograph, _, _, _| Ok(radiograph))?;
         self.change(|connection, _| {
-            for radiograph in radiographs {
+            let mut statement = connection.prepare("SELECT radiograph FROM radiographs")?;
+            let radiographs = statement.query_map([], |row| Ok(Pseudonym::from_bytes(row.get(0)?)))?;
+            for radiograph in radiographs.collect::<Result<Vec<_>, _>>()? {
                 let before = self.site_labels_in(connection, &radiograph)?;
                 let mut after = before.clone();
                 after.retain(|name, _| !names.contains(name));
