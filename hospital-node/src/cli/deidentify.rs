@@ -1,6 +1,6 @@
 //! `deidentify`: a folder of DICOM files to a folder of de-identified ones, by PS3.15 annex E under the installed policy.
 
-mod journal;
+pub(super) mod journal;
 
 use std::{
     collections::BTreeMap,
@@ -16,11 +16,13 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use rayon::prelude::*;
 use serde::Serialize;
+use snowball_confidentiality::Profile;
 use snowball_crypto::{Domain, PseudonymKey};
 use snowball_imaging::{
     Dictionary, Excluded, Intake, Limits,
     standard::{Deidentified, FindingKind, Pixels, Standard},
 };
+use snowball_ledger::Entry;
 use snowball_policy::SignedPolicy;
 use snowball_protocol::{
     Sha256Digest,
@@ -54,22 +56,40 @@ pub struct Deidentify {
 
 /// What became of a folder, in counts.
 #[derive(Default, Serialize)]
-struct Summary {
-    files: u64,
-    written: u64,
-    quarantined: u64,
-    rejected: u64,
+pub(super) struct Summary {
+    pub files: u64,
+    pub written: u64,
+    pub quarantined: u64,
+    pub rejected: u64,
     /// Dealt with by an earlier run.
-    skipped: u64,
-    reasons: BTreeMap<IntakeReason, u64>,
+    pub skipped: u64,
+    pub reasons: BTreeMap<IntakeReason, u64>,
     /// What the second pass found in files that were deleted again.
-    findings: BTreeMap<FindingKind, u64>,
+    pub findings: BTreeMap<FindingKind, u64>,
     /// What became of attributes, over all files written in this run.
-    actions: BTreeMap<&'static str, u64>,
-    policy_digest: Option<Sha256Digest>,
-    edition: &'static str,
-    records: PathBuf,
-    seconds: f64,
+    pub actions: BTreeMap<&'static str, u64>,
+    pub policy_digest: Option<Sha256Digest>,
+    pub edition: &'static str,
+    pub records: PathBuf,
+    pub seconds: f64,
+}
+
+/// One run: by which profile, of which policy, from where to where.
+pub(super) struct Order<'a> {
+    pub home: &'a Home,
+    pub profile: Profile,
+    pub policy: Sha256Digest,
+    pub project: &'a str,
+    pub input: &'a Path,
+    pub output: &'a Path,
+    /// 0: as many as cores.
+    pub threads: usize,
+}
+
+/// The project by which DICOM is pseudonymised: another key than that of the training store, so that what leaves as DICOM
+/// cannot be joined with what trains.
+pub(super) fn dicom_project(project: &str) -> String {
+    format!("dicom {project}")
 }
 
 impl Deidentify {
@@ -77,18 +97,34 @@ impl Deidentify {
         let home = context.home()?;
         let config = home.config()?;
         let signed = in_force(&home)?;
-        let project = self.project.clone().unwrap_or_else(|| config.project.clone());
-        // Another key than that of the training store: what leaves as DICOM cannot be joined with what trains.
-        let key = home.pseudonym_key(&format!("dicom {project}"))?;
+        let order = Order {
+            home: &home,
+            profile: signed.policy.confidentiality(),
+            policy: signed.digest,
+            project: self.project.as_deref().unwrap_or(&config.project),
+            input: &self.input,
+            output: &self.output,
+            threads: self.threads,
+        };
+        let summary = order.carry_out(progress)?;
+        context.print(&summary, || summary.table())
+    }
+}
+
+impl Order<'_> {
+    /// Does it, shows how far it is on the bar that `progress` makes, and notes in the ledger what became of the folder.
+    pub fn carry_out(&self, progress: impl FnOnce(u64) -> ProgressBar) -> Result<Summary> {
+        let config = self.home.config()?;
+        let key = self.home.pseudonym_key(&dicom_project(self.project))?;
         let output = self.folders()?;
-        let records = home.deidentified(&Sha256Digest::of(output.as_os_str().as_encoded_bytes()));
+        let records = self.home.deidentified(&output_digest(&output));
         files::create_home(&records).with_context(|| format!("cannot make {}", records.display()))?;
         let head = Head {
-            policy: signed.digest,
-            project: Sha256Digest::of(project.as_bytes()),
+            policy: self.policy,
+            project: Sha256Digest::of(self.project.as_bytes()),
             edition: snowball_confidentiality::EDITION.to_owned(),
         };
-        let (paths, unreadable_folders) = snowball_imaging::walk(&self.input, FILES_MAX)
+        let (paths, unreadable_folders) = snowball_imaging::walk(self.input, FILES_MAX)
             .with_context(|| format!("cannot read {}", self.input.display()))?;
         if unreadable_folders > 0 {
             tracing::warn!(
@@ -97,22 +133,18 @@ impl Deidentify {
             );
         }
         let begun = Instant::now();
-        let store = home.open_store(&config)?;
+        let store = self.home.open_store(&config)?;
+        let ledger = self.home.open_ledger(&config)?;
         let bar = progress(paths.len() as u64);
         let work = Work {
             intake: Intake::new(key.clone(), Dictionary::standard(), Limits::default()),
-            standard: Standard::new(
-                signed.policy.confidentiality(),
-                signed.digest,
-                key.clone(),
-                Limits::default(),
-            ),
+            standard: Standard::new(self.profile.clone(), self.policy, key.clone(), Limits::default()),
             key,
             importer: store.importer(),
             notes: Mutex::new(Notes::open(&records, &output, &head)?),
             summary: Mutex::new(Summary {
                 files: paths.len() as u64,
-                policy_digest: Some(signed.digest),
+                policy_digest: Some(self.policy),
                 edition: snowball_confidentiality::EDITION,
                 records: records.join("decisions.jsonl"),
                 ..Summary::default()
@@ -132,20 +164,33 @@ impl Deidentify {
         work.importer.flush().context("cannot finish the quarantine")?;
         let mut summary = work.summary.into_inner().unwrap_or_else(PoisonError::into_inner);
         summary.seconds = begun.elapsed().as_secs_f64();
-        context.print(&summary, || summary.table())
+        // A folder that was all dealt with before is no news for an auditor.
+        if summary.skipped < summary.files {
+            let entry = summary.entry(&output_digest(&work.output).short(), self.policy);
+            ledger
+                .lock()
+                .map_err(|_| anyhow::anyhow!("the ledger is in use"))?
+                .append(clock::now(), entry)?;
+        }
+        Ok(summary)
     }
 
     /// Makes the output folder. Neither folder may lie in the other: what is written would be read again.
     fn folders(&self) -> Result<PathBuf> {
-        let input = fs::canonicalize(&self.input).with_context(|| format!("cannot read {}", self.input.display()))?;
-        files::create_home(&self.output).with_context(|| format!("cannot make {}", self.output.display()))?;
-        let output = fs::canonicalize(&self.output)?;
+        let input = fs::canonicalize(self.input).with_context(|| format!("cannot read {}", self.input.display()))?;
+        files::create_home(self.output).with_context(|| format!("cannot make {}", self.output.display()))?;
+        let output = fs::canonicalize(self.output)?;
         if output.starts_with(&input) || input.starts_with(&output) {
             bail!("the output folder and the input folder must not lie in one another; name another output folder");
         }
         sweep(&output)?;
         Ok(output)
     }
+}
+
+/// By what the records of an output folder are known.
+pub(super) fn output_digest(output: &Path) -> Sha256Digest {
+    Sha256Digest::of(output.as_os_str().as_encoded_bytes())
 }
 
 /// Deletes what a killed run left half written, and so never looked at again.
@@ -340,6 +385,18 @@ impl Work<'_> {
 }
 
 impl Summary {
+    fn entry(&self, records: &str, policy_digest: Sha256Digest) -> Entry {
+        Entry::DeidentifyFinished {
+            policy_digest,
+            edition: self.edition.to_owned(),
+            records: records.to_owned(),
+            written: self.written,
+            quarantined: self.quarantined,
+            rejected: self.rejected,
+            reasons: self.reasons.clone(),
+        }
+    }
+
     fn table(&self) -> String {
         let speed = self.files as f64 / self.seconds.max(0.001);
         let mut lines = vec![

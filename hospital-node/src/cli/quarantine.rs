@@ -73,6 +73,15 @@ impl Quarantine {
                     .context("the picture has no pixels")?;
                 let mut png = Cursor::new(Vec::new());
                 image.write_to(&mut png, ImageFormat::Png)?;
+                // Who looked is on record before there is anything to see.
+                record(
+                    &home,
+                    &config,
+                    Entry::QuarantinePictureShown {
+                        file_digest: digest,
+                        account: words::account(),
+                    },
+                )?;
                 files::write_private(&out, png.get_ref()).with_context(|| format!("cannot write {}", out.display()))?;
                 let document = serde_json::json!({"digest": digest, "file": out, "identifiable": true});
                 context.print(&document, || {
@@ -92,6 +101,21 @@ impl Quarantine {
                 release(context, &home, &config, &store, &digest, reviewer, reason)
             }
             Self::Discard { digest } => {
+                // One that waits no more leaves no entry: there is nothing to let go.
+                let waits = store
+                    .held_file(&digest)?
+                    .iter()
+                    .any(|file| file.state == HeldState::Held);
+                if waits {
+                    record(
+                        &home,
+                        &config,
+                        Entry::QuarantineDiscarded {
+                            file_digest: digest,
+                            account: words::account(),
+                        },
+                    )?;
+                }
                 store.discard(&digest)?;
                 context.print(&serde_json::json!({"discarded": digest}), || {
                     format!("let go: {digest}")
@@ -99,6 +123,14 @@ impl Quarantine {
             }
         }
     }
+}
+
+/// Writes an entry down, durably.
+fn record(home: &Home, config: &NodeConfig, entry: Entry) -> Result<()> {
+    let ledger = home.open_ledger(config)?;
+    let mut ledger = ledger.lock().map_err(|_| anyhow::anyhow!("the ledger is in use"))?;
+    ledger.append(clock::now(), entry)?;
+    Ok(())
 }
 
 fn list(context: &Context, store: &Store, now: UnixSeconds) -> Result<()> {

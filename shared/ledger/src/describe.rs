@@ -117,6 +117,16 @@ impl Entry {
                 shown(reason),
                 format!("{disposition:?}").to_lowercase()
             ),
+            Self::QuarantinePictureShown { file_digest, account } => {
+                format!(
+                    "{} looked at the picture of quarantined file {}",
+                    shown(account),
+                    file_digest.short()
+                )
+            }
+            Self::QuarantineDiscarded { file_digest, account } => {
+                format!("{} let quarantined file {} go", shown(account), file_digest.short())
+            }
             Self::LinkageShown {
                 subject,
                 account,
@@ -143,6 +153,61 @@ impl Entry {
                  links removed; {} studies had learned from them",
                 subject.short(),
                 studies.len()
+            ),
+            _ => self.describe_evidence(),
+        }
+    }
+
+    /// What a board asks about.
+    fn describe_evidence(&self) -> String {
+        match self {
+            Self::DeidentifyFinished {
+                policy_digest,
+                edition,
+                records,
+                written,
+                quarantined,
+                rejected,
+                ..
+            } => format!(
+                "de-identified DICOM {}: {written} written, {quarantined} quarantined, {rejected} rejected, under policy {} and \
+                 PS3.15 {}",
+                shown(records),
+                policy_digest.short(),
+                shown(edition)
+            ),
+            Self::SelftestFinished {
+                seed,
+                files,
+                policy_digest,
+                passed,
+            } => format!(
+                "self-test on {files} made-up files of seed {seed} under {}: {}",
+                policy_digest.map_or_else(
+                    || "the strictest profile".to_owned(),
+                    |digest| format!("policy {}", digest.short())
+                ),
+                if *passed { "passed" } else { "failed" }
+            ),
+            Self::ReviewPlanned {
+                plan_digest,
+                pictures,
+                drawn,
+                account,
+            } => format!(
+                "{} drew {drawn} of {pictures} pictures for review {}",
+                shown(account),
+                plan_digest.short()
+            ),
+            Self::ReviewRecorded {
+                plan_digest,
+                reviewer,
+                looked_at,
+                found,
+            } => format!(
+                "{} looked at {looked_at} pictures of review {}: {found} showed text",
+                shown(reviewer),
+                plan_digest.short()
             ),
             _ => self.describe_study(),
         }

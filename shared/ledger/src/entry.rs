@@ -146,6 +146,71 @@ entries! {
         /// Where the file ended.
         disposition: Disposition,
     }
+    /// Somebody had the picture of a quarantined file written out, which may show who the patient is. Durable before the
+    /// picture is.
+    QuarantinePictureShown = "quarantine_picture_shown" {
+        /// SHA-256 of the file's bytes.
+        file_digest: Sha256Digest,
+        /// The account that asked.
+        account: String,
+    }
+    /// Somebody let a quarantined file go: the copy was removed.
+    QuarantineDiscarded = "quarantine_discarded" {
+        /// SHA-256 of its bytes.
+        file_digest: Sha256Digest,
+        /// The account that did it.
+        account: String,
+    }
+    /// A folder was written as de-identified DICOM.
+    DeidentifyFinished = "deidentify_finished" {
+        /// Digest of the policy that it was made under.
+        policy_digest: Sha256Digest,
+        /// Edition of PS3.15.
+        edition: String,
+        /// Which output folder: the short digest that names its records.
+        records: String,
+        /// Files written, each looked at again.
+        written: u64,
+        /// Files kept aside for a person.
+        quarantined: u64,
+        /// Files of which nothing can be made.
+        rejected: u64,
+        /// How many of the files that were not written, by reason.
+        reasons: BTreeMap<IntakeReason, u64>,
+    }
+    /// The site had its programs tested on made-up radiographs.
+    SelftestFinished = "selftest_finished" {
+        /// Which made-up radiographs.
+        seed: u64,
+        /// How many files.
+        files: u64,
+        /// Digest of the policy that was tested; absent for the strictest profile.
+        policy_digest: Option<Sha256Digest>,
+        /// Whether everything that must hold held.
+        passed: bool,
+    }
+    /// A sample of pictures was drawn for a person to look through.
+    ReviewPlanned = "review_planned" {
+        /// SHA-256 of the plan: which pictures, of how many, by which seed.
+        plan_digest: Sha256Digest,
+        /// Pictures in all.
+        pictures: u64,
+        /// Pictures drawn.
+        drawn: u64,
+        /// Who drew it.
+        account: String,
+    }
+    /// A person looked through the pictures of a sample.
+    ReviewRecorded = "review_recorded" {
+        /// SHA-256 of the plan.
+        plan_digest: Sha256Digest,
+        /// Who looked.
+        reviewer: String,
+        /// Pictures looked at.
+        looked_at: u64,
+        /// Pictures that still showed text.
+        found: u64,
+    }
     /// Somebody looked up whom the hospital means by a pseudonym.
     LinkageShown = "linkage_shown" {
         /// A keyed mark of the pseudonym: the same for the same one, and no value of anybody.

@@ -196,6 +196,41 @@ pub fn samples() -> Vec<Entry> {
             reason: "a side marker".to_owned(),
             disposition: Disposition::Accepted,
         },
+        Entry::QuarantinePictureShown {
+            file_digest: digest,
+            account: text(),
+        },
+        Entry::QuarantineDiscarded {
+            file_digest: digest,
+            account: text(),
+        },
+        Entry::DeidentifyFinished {
+            policy_digest: digest,
+            edition: "2024e".to_owned(),
+            records: digest.short(),
+            written: 40,
+            quarantined: 2,
+            rejected: 1,
+            reasons: [(IntakeReason::BurnedInText, 2), (IntakeReason::NotDicom, 1)].into(),
+        },
+        Entry::SelftestFinished {
+            seed: 7,
+            files: 240,
+            policy_digest: None,
+            passed: true,
+        },
+        Entry::ReviewPlanned {
+            plan_digest: digest,
+            pictures: 9000,
+            drawn: 598,
+            account: text(),
+        },
+        Entry::ReviewRecorded {
+            plan_digest: digest,
+            reviewer: text(),
+            looked_at: 598,
+            found: 0,
+        },
         Entry::LinkageShown {
             subject: digest,
             account: "root".to_owned(),

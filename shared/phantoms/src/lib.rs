@@ -4,8 +4,8 @@
 //! and age with the patient; every header is full of invented identifiers; a known share of the files is broken in known
 //! ways. The same [`Consortium`] always writes the same bytes.
 //!
-//! This crate serves demonstrations and tests. It must never be linked into a program that meets real patients, and no
-//! text in it may be taken from one.
+//! It serves a site's `selftest`, demonstrations and tests. It reaches no network, reads nothing but what it wrote, and must
+//! never hold a text or a picture that was taken from a patient: what it makes is kept apart from what is taken in.
 //!
 //! Start at [`write()`]; [`read_truth`] and [`planted_identifiers`] are for tests that search for leaks; [`sheet()`] draws
 //! contact sheets for people. `anatomy` holds the bodies, `exposure` the physics, `header` the identifiers, `hostile`
