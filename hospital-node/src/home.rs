@@ -136,6 +136,21 @@ impl Home {
         self.root.join("deidentified").join(folder.short())
     }
 
+    /// What is kept for the board: the last self-test and the reviews.
+    pub fn evidence(&self) -> PathBuf {
+        self.root.join("evidence")
+    }
+
+    /// What the last `selftest` gave.
+    pub fn last_selftest(&self) -> PathBuf {
+        self.evidence().join("selftest.json")
+    }
+
+    /// The samples that were drawn for review, with what was found.
+    pub fn reviews(&self) -> PathBuf {
+        self.evidence().join("reviews")
+    }
+
     /// The frozen dataset of a study.
     pub fn dataset(&self, study: &StudyName) -> PathBuf {
         self.root.join("datasets").join(study.as_str())

@@ -12,8 +12,11 @@ mod driver;
 mod events;
 mod home;
 mod label_table;
+mod page;
 mod participation;
 mod policy;
+mod selftest;
+mod statistics;
 mod trainer;
 
 fn main() -> std::process::ExitCode {

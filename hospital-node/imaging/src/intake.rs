@@ -9,12 +9,16 @@ use std::path::Path;
 
 use dicom_dictionary_std::tags;
 use snowball_crypto::{Domain, Pseudonym, PseudonymKey, VaultKeys};
-use snowball_protocol::{Sha256Digest, intake::IntakeReason};
+use snowball_protocol::{Sha256Digest, intake::IntakeReason, labels::BodyPart};
 use snowball_text::{Cleaned, Searcher, markers::Markers};
 
 use crate::{
     accept,
-    deidentify::{self, Identity, Radiograph, acquisition::Acquisition, evidence::BurnedIn},
+    deidentify::{
+        self, Identity, Radiograph,
+        acquisition::{Acquisition, Modality},
+        evidence::BurnedIn,
+    },
     labels::{Labelled, dictionary::Dictionary},
     pixels::{self, Description, Grey},
     read::DicomFile,
@@ -125,6 +129,17 @@ impl Intake {
         quiet::catch(|| {
             let file = DicomFile::parse(bytes, &self.limits).ok()?;
             deidentify::pseudonym_of(&self.key, Domain::Patient, &file.text(tags::PATIENT_ID)?)
+        })
+        .flatten()
+    }
+
+    /// What a file says it shows and how it was taken, for sorting; no pixel is decoded. `None` for what is no radiograph.
+    #[must_use]
+    pub fn kind_of(&self, bytes: &[u8]) -> Option<(Option<BodyPart>, Option<Modality>)> {
+        quiet::catch(|| {
+            let file = DicomFile::parse(bytes, &self.limits).ok()?;
+            let (_, modality) = accept::radiograph(&file).ok()?;
+            Some((Labelled::read(&file, &self.dictionary).labels.body_part, modality))
         })
         .flatten()
     }

@@ -20,10 +20,10 @@ use super::ingest::{self, Fate, Line, Summary};
 use crate::{config::NodeConfig, home::Home};
 
 /// Files that share a batch: some seconds of work, so that a stop is soon obeyed and a crash repeats little.
-pub(super) const BATCH_FILES_MAX: usize = 64;
+pub(crate) const BATCH_FILES_MAX: usize = 64;
 
 /// Everything that takes files in.
-pub(super) struct Batches {
+pub(crate) struct Batches {
     intake: Intake,
     store: Store,
     vault: Option<Vault>,
@@ -33,7 +33,7 @@ pub(super) struct Batches {
 }
 
 /// A file of a batch.
-pub(super) struct Waiting {
+pub(crate) struct Waiting {
     /// Where it lies.
     pub path: PathBuf,
     /// By what it is known; none: by its path, size and time of change.
@@ -124,7 +124,7 @@ impl Batches {
 }
 
 /// One plain line for a batch.
-pub(super) fn line(summary: &Summary, from: &str) -> String {
+pub(crate) fn line(summary: &Summary, from: &str) -> String {
     let mut parts = vec![
         format!("{} from {from}", summary.files),
         format!("{} accepted", summary.accepted),
@@ -140,6 +140,6 @@ pub(super) fn line(summary: &Summary, from: &str) -> String {
 }
 
 /// Whether a file can be read now; a pipe or a device, which would block, cannot.
-pub(super) fn is_readable(path: &Path) -> bool {
+pub(crate) fn is_readable(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|about| about.is_file()) && std::fs::File::open(path).is_ok()
 }

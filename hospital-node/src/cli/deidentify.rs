@@ -1,6 +1,6 @@
 //! `deidentify`: a folder of DICOM files to a folder of de-identified ones, by PS3.15 annex E under the installed policy.
 
-pub(super) mod journal;
+pub(crate) mod journal;
 
 use std::{
     collections::BTreeMap,
@@ -56,7 +56,7 @@ pub struct Deidentify {
 
 /// What became of a folder, in counts.
 #[derive(Default, Serialize)]
-pub(super) struct Summary {
+pub(crate) struct Summary {
     pub files: u64,
     pub written: u64,
     pub quarantined: u64,
@@ -75,7 +75,7 @@ pub(super) struct Summary {
 }
 
 /// One run: by which profile, of which policy, from where to where.
-pub(super) struct Order<'a> {
+pub(crate) struct Order<'a> {
     pub home: &'a Home,
     pub profile: Profile,
     pub policy: Sha256Digest,
@@ -88,7 +88,7 @@ pub(super) struct Order<'a> {
 
 /// The project by which DICOM is pseudonymised: another key than that of the training store, so that what leaves as DICOM
 /// cannot be joined with what trains.
-pub(super) fn dicom_project(project: &str) -> String {
+pub(crate) fn dicom_project(project: &str) -> String {
     format!("dicom {project}")
 }
 
@@ -189,7 +189,7 @@ impl Order<'_> {
 }
 
 /// By what the records of an output folder are known.
-pub(super) fn output_digest(output: &Path) -> Sha256Digest {
+pub(crate) fn output_digest(output: &Path) -> Sha256Digest {
     Sha256Digest::of(output.as_os_str().as_encoded_bytes())
 }
 

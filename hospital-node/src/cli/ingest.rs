@@ -47,7 +47,7 @@ pub struct Ingest {
 
 /// What became of a folder, in counts.
 #[derive(Default, Serialize)]
-pub(super) struct Summary {
+pub(crate) struct Summary {
     pub files: u64,
     pub accepted: u64,
     pub quarantined: u64,
@@ -218,7 +218,7 @@ impl Line<'_> {
 }
 
 impl Summary {
-    pub fn count(&mut self, fate: &Fate) {
+    pub(super) fn count(&mut self, fate: &Fate) {
         match fate {
             Fate::Accepted => self.accepted += 1,
             Fate::Skipped => self.skipped += 1,

@@ -1,14 +1,14 @@
 //! The command line: one file a verb. Exit codes: 0 done, 1 a fault, 2 wrong usage, 3 refused by the policy or not verified.
 
-mod batch;
+pub(crate) mod batch;
 mod census;
 mod contact_sheet;
-mod deidentify;
+pub(crate) mod deidentify;
 mod doctor;
 mod enroll;
 mod evaluate;
 mod ingest;
-mod init;
+pub(crate) mod init;
 mod labels;
 mod ledger;
 mod linkage;
@@ -18,7 +18,9 @@ mod pull;
 mod quarantine;
 mod receive;
 mod retrieve;
+pub(crate) mod review;
 mod run;
+mod selftest;
 mod spooled;
 mod stop;
 mod watch;
@@ -68,11 +70,14 @@ enum Verb {
     Retrieve(retrieve::Retrieve),
     Pull(pull::Pull),
     Deidentify(deidentify::Deidentify),
+    Selftest(selftest::Selftest),
     Census(census::Census),
     #[command(subcommand)]
     Labels(labels::Labels),
     #[command(subcommand)]
     Quarantine(quarantine::Quarantine),
+    #[command(subcommand)]
+    Review(review::Review),
     Withdraw(withdraw::Withdraw),
     #[command(subcommand)]
     Linkage(linkage::Linkage),
@@ -133,9 +138,11 @@ pub fn run() -> ExitCode {
         Verb::Retrieve(verb) => verb.run(&context),
         Verb::Pull(verb) => verb.run(&context),
         Verb::Deidentify(verb) => verb.run(&context),
+        Verb::Selftest(verb) => verb.run(&context),
         Verb::Census(verb) => verb.run(&context),
         Verb::Labels(verb) => verb.run(&context),
         Verb::Quarantine(verb) => verb.run(&context),
+        Verb::Review(verb) => verb.run(&context),
         Verb::Withdraw(verb) => verb.run(&context),
         Verb::Linkage(verb) => verb.run(&context),
         Verb::ContactSheet(verb) => verb.run(&context),

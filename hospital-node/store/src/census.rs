@@ -54,7 +54,7 @@ impl Census {
         let tables = self
             .tables
             .iter()
-            .map(|(name, table)| (name.clone(), hide(table, patients_min)))
+            .map(|(name, table)| (name.clone(), hide_small(table, patients_min)))
             .collect();
         let total = if is_small(self.total, patients_min) {
             Cell::Hidden { below: patients_min }
@@ -213,7 +213,10 @@ const fn is_small(cell: Cell, patients_min: u64) -> bool {
     }
 }
 
-fn hide(table: &Table, patients_min: u64) -> Table {
+/// `table` with every cell of fewer than `patients_min` patients hidden, and as many further cells as it takes that the
+/// hidden ones cannot be had by subtraction.
+#[must_use]
+pub fn hide_small(table: &Table, patients_min: u64) -> Table {
     let mut by_size: Vec<(u64, u64, &String)> = table
         .iter()
         .map(|(term, cell)| match cell {
@@ -273,9 +276,9 @@ mod tests {
 
     #[test]
     fn a_lone_small_cell_takes_its_neighbour_with_it() {
-        assert_eq!(hidden(&hide(&table(&[100, 3, 40, 60]), 5)), ["1", "2"]);
-        assert_eq!(hidden(&hide(&table(&[100, 1, 2, 60]), 5)), ["1", "2", "3"]);
-        assert!(hidden(&hide(&table(&[100, 5, 40]), 5)).is_empty());
+        assert_eq!(hidden(&hide_small(&table(&[100, 3, 40, 60]), 5)), ["1", "2"]);
+        assert_eq!(hidden(&hide_small(&table(&[100, 1, 2, 60]), 5)), ["1", "2", "3"]);
+        assert!(hidden(&hide_small(&table(&[100, 5, 40]), 5)).is_empty());
     }
 
     #[test]
@@ -379,7 +382,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_small_number_is_told_or_left_over(cells in proptest::collection::vec(1u64..30, 1..12), patients_min in 0u64..12) {
-            let shown = hide(&table(&cells), patients_min);
+            let shown = hide_small(&table(&cells), patients_min);
             let mut left = cells.iter().sum::<u64>();
             for cell in shown.values() {
                 if let Cell::Counted { patients, .. } = cell {

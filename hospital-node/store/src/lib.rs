@@ -20,6 +20,7 @@ mod freeze;
 mod import;
 mod pack;
 mod quarantine;
+mod reviewable;
 mod schema;
 mod seen;
 mod sheet;
@@ -41,12 +42,13 @@ use std::{
 use rusqlite::{Connection, OptionalExtension};
 use snowball_crypto::{Pseudonym, StoreKeys};
 
-pub use census::{Cell, Census, Table, age_band};
+pub use census::{Cell, Census, Table, age_band, hide_small};
 pub use error::StoreError;
 pub use fact::Master;
 pub use freeze::{FreezeRequest, Frozen, PartCount};
 pub use import::{Added, Importer};
 pub use quarantine::{HeldFile, HeldState, Review, Searched};
+pub use reviewable::{Combination, Reviewable};
 pub use seen::FileOutcome;
 pub use sheet::{Caption, ContactSheet, SheetRequest};
 pub use site_labels::{RadiographKeys, SiteLabel, SiteLabels, SiteValue};

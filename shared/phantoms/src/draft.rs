@@ -15,8 +15,9 @@ use crate::{
     file::{self, Envelope},
     header::{self, Header},
     hospital::{Order, Site},
+    letters,
     people::plain,
-    truth::Truth,
+    truth::{Area, Truth},
 };
 
 /// A file in the making.
@@ -208,9 +209,55 @@ impl Draft {
                 sex: Some(examination.sex),
                 age_years: Some(examination.age_years),
             },
+            written: None,
             marker: self.picture.marker.map(str::to_owned),
         }
     }
+}
+
+/// The sound file of `order` with the patient's name and number written into the picture, as consoles and scanners of film do,
+/// and a header that does not say so.
+///
+/// # Errors
+/// The file cannot be encoded.
+pub fn written_on(order: &Order, site: &Site, longest_side: u32) -> Result<Made, PhantomError> {
+    let mut draft = draft(order, site, longest_side);
+    let text = format!(
+        "{} {}",
+        plain(&order.patient.family).to_uppercase(),
+        order.patient.record
+    );
+    let picture = &mut draft.picture;
+    let (columns, rows) = (usize::from(picture.columns), usize::from(picture.rows));
+    let scale = (columns / (letters::width(&text) + 4)).clamp(1, 4);
+    let (width, height) = (letters::width(&text) * scale, letters::HEIGHT * scale);
+    let area = Area {
+        x: (scale * 2).min(columns),
+        y: (scale * 2).min(rows),
+        width: width.min(columns.saturating_sub(scale * 2)),
+        height: height.min(rows.saturating_sub(scale * 2)),
+    };
+    let top = ((1_u32 << picture.bits_stored) - 1) as u16;
+    let (bright, dark) = if picture.is_monochrome1 { (0, top) } else { (top, 0) };
+    // On a dark plate, as most consoles write; the plate of film is the picture itself.
+    if order.number.is_multiple_of(2) {
+        for y in area.y - scale..(area.y + area.height + scale).min(rows) {
+            let row = y * columns;
+            picture.samples[row + area.x - scale..row + (area.x + area.width + scale).min(columns)].fill(dark);
+        }
+    }
+    letters::pixels(&text, scale, |x, y| {
+        let (x, y) = (x + area.x, y + area.y);
+        if x < columns && y < rows {
+            picture.samples[y * columns + x] = bright;
+        }
+    });
+    draft.header.form.list_drawn("PixelData", &text);
+    draft.develop(site)?;
+    let bytes = file::bytes(&draft.header.form, &draft.envelope)?;
+    let mut truth = draft.truth(order, "written_on", None);
+    truth.written = Some(area);
+    Ok(Made { bytes, truth })
 }
 
 /// The sound file of `order`, in bytes.

@@ -41,7 +41,7 @@ use std::{
 use rayon::prelude::*;
 
 pub use sheet::sheet;
-pub use truth::{Expected, Identifier, Truth, planted_identifiers, read_truth};
+pub use truth::{Area, Expected, Identifier, Truth, planted_identifiers, read_truth};
 
 use crate::{
     draft::Made,
@@ -144,13 +144,27 @@ pub fn write(
     root: &Path,
     progress: &(dyn Fn(u64, u64) + Sync),
 ) -> Result<Vec<Hospital>, PhantomError> {
+    write_with_text(consortium, 0, root, progress)
+}
+
+/// As [`write()`], with the patient's name and number written into the picture of every `written_every`th sound image of
+/// each hospital; 0: into none.
+///
+/// # Errors
+/// A setting is out of range, or a file cannot be written.
+pub fn write_with_text(
+    consortium: &Consortium,
+    written_every: u64,
+    root: &Path,
+    progress: &(dyn Fn(u64, u64) + Sync),
+) -> Result<Vec<Hospital>, PhantomError> {
     check(consortium)?;
     let hostile = (consortium.images_per_hospital as f64 * consortium.hostile_fraction).round() as u64;
     let total = (consortium.images_per_hospital + hostile) * u64::from(consortium.hospitals);
     let written = AtomicU64::new(0);
     let step = || progress(written.fetch_add(1, Ordering::Relaxed) + 1, total);
     (0..consortium.hospitals)
-        .map(|index| write_hospital(consortium, index, hostile, root, &step))
+        .map(|index| write_hospital(consortium, index, (hostile, written_every), root, &step))
         .collect()
 }
 
@@ -177,13 +191,14 @@ fn check(consortium: &Consortium) -> Result<(), PhantomError> {
 /// What one file is to become.
 enum Job<'a> {
     Sound(&'a Order),
+    WrittenOn(&'a Order),
     Hostile(Fault, u64, &'a Order),
 }
 
 fn write_hospital(
     consortium: &Consortium,
     index: u32,
-    hostile: u64,
+    (hostile, written_every): (u64, u64),
     root: &Path,
     step: &(dyn Fn() + Sync),
 ) -> Result<Hospital, PhantomError> {
@@ -191,13 +206,26 @@ fn write_hospital(
     // Hostile files show patients of their own, planned behind the sound ones.
     let site = hospital::plan(consortium.seed, index, images, hostile);
     let (sound, spare) = site.images.split_at(images as usize);
-    let jobs: Vec<Job<'_>> = (sound.iter().map(Job::Sound))
+    let is_written_on = |order: &Order| written_every > 0 && order.number.is_multiple_of(written_every);
+    let jobs: Vec<Job<'_>> = (sound.iter())
+        .map(|order| {
+            if is_written_on(order) {
+                Job::WrittenOn(order)
+            } else {
+                Job::Sound(order)
+            }
+        })
         .chain((0..hostile).zip(spare).map(|(number, order)| {
             let fault = Fault::ALL[((u64::from(index) * hostile + number) % Fault::ALL.len() as u64) as usize];
             // Each doubled file doubles another sound one; there are never more of them than sound ones.
             let doubles = matches!(fault, Fault::Duplicate | Fault::UidConflict);
             let order = if doubles {
-                &sound[number as usize % sound.len()]
+                let turned = sound
+                    .iter()
+                    .cycle()
+                    .skip(number as usize % sound.len())
+                    .take(sound.len());
+                turned.into_iter().find(|order| !is_written_on(order)).unwrap_or(order)
             } else {
                 order
             };
@@ -234,6 +262,7 @@ fn write_hospital(
 fn make(job: &Job<'_>, site: &Site, longest_side: u32) -> Result<Made, PhantomError> {
     match job {
         Job::Sound(order) => draft::sound(order, site, longest_side),
+        Job::WrittenOn(order) => draft::written_on(order, site, longest_side),
         Job::Hostile(fault, number, order) => hostile::make(*fault, *number, order, site, longest_side),
     }
 }

@@ -61,9 +61,25 @@ pub struct Truth {
     pub labels: Labels,
     /// The labels of the picture itself.
     pub true_labels: Labels,
+    /// Where text was written into the picture, unless the header says that there is some.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub written: Option<Area>,
     /// The letter of lead in the picture.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub marker: Option<String>,
+}
+
+/// A box in the picture, in pixels.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Area {
+    /// Left column.
+    pub x: usize,
+    /// Upper row.
+    pub y: usize,
+    /// Columns.
+    pub width: usize,
+    /// Rows.
+    pub height: usize,
 }
 
 /// How many files must end where.

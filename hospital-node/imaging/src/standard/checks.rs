@@ -2,12 +2,21 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use dicom_core::{Tag, header::Header as _, value::Value};
-use dicom_dictionary_std::tags;
+use dicom_core::{
+    Tag,
+    dictionary::{DataDictionary as _, DataDictionaryEntry as _},
+    header::Header as _,
+    value::Value,
+};
+use dicom_dictionary_std::{StandardDataDictionary, tags};
 use dicom_object::{InMemDicomObject, from_reader};
+use serde::{Deserialize, Serialize};
+
+use crate::{Limits, intake::quiet};
 
 /// A kind of check.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Check {
     /// The attribute is still there.
     TagRetained,
@@ -31,6 +40,66 @@ pub enum Check {
     PixelsRetained,
 }
 
+impl Check {
+    /// All ten, in the order of the challenge.
+    pub const ALL: [Self; 10] = [
+        Self::TagRetained,
+        Self::TextNotNull,
+        Self::TextRetained,
+        Self::TextRemoved,
+        Self::DateShifted,
+        Self::UidChanged,
+        Self::UidConsistent,
+        Self::PatientIdConsistent,
+        Self::PixelsHidden,
+        Self::PixelsRetained,
+    ];
+
+    /// The check in words, as the challenge names it.
+    #[must_use]
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::TagRetained => "tag retained",
+            Self::TextNotNull => "text not null",
+            Self::TextRetained => "text retained",
+            Self::TextRemoved => "text removed",
+            Self::DateShifted => "date shifted",
+            Self::UidChanged => "uid changed",
+            Self::UidConsistent => "uid consistent",
+            Self::PatientIdConsistent => "patid consistent",
+            Self::PixelsHidden => "pixels hidden",
+            Self::PixelsRetained => "pixels retained",
+        }
+    }
+
+    /// Whether a failure leaves somebody known, or tears apart what belongs together; the others cost use only.
+    #[must_use]
+    pub const fn must_hold(self) -> bool {
+        !matches!(
+            self,
+            Self::TagRetained | Self::TextNotNull | Self::TextRetained | Self::PixelsRetained
+        )
+    }
+}
+
+/// The place of a path of keywords: `AnatomicRegionSequence[0].CodeValue` is `(0008,2218)[0]/(0008,0100)`. Tags may stand as
+/// they are. `None` where a word is no attribute.
+#[must_use]
+pub fn place_of(path: &str) -> Option<String> {
+    let place = |word: &str| {
+        let (name, item) = word
+            .split_once('[')
+            .map_or((word, None), |(name, item)| (name, Some(item)));
+        let tag = match name.parse::<snowball_confidentiality::Tag>() {
+            Ok(tag) => tag,
+            Err(_) => super::apply::ours(StandardDataDictionary.by_name(name)?.tag()),
+        };
+        Some(item.map_or_else(|| tag.to_string(), |item| format!("{tag}[{item}")))
+    };
+    let places: Option<Vec<String>> = path.split('.').map(place).collect();
+    places.map(|places| places.join("/"))
+}
+
 /// What is expected of one attribute.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Expectation {
@@ -50,7 +119,13 @@ impl Texts {
     /// Reads a DICOM file (PS3.10); `None` if the object reader does not take it.
     #[must_use]
     pub fn read(file: &[u8]) -> Option<Self> {
-        let object = from_reader(file).ok()?;
+        let has_preamble = file.get(128..132) == Some(b"DICM");
+        let object = if has_preamble {
+            from_reader(file).ok()?
+        } else {
+            // A file that begins with its elements is one all the same.
+            from_reader([[0; 128].as_slice(), b"DICM", file].concat().as_slice()).ok()?
+        };
         let mut texts = Self::default();
         texts.gather(&object, "");
         Some(texts)
@@ -163,6 +238,32 @@ pub fn pixels(before: &[u16], after: &[u16], columns: usize, boxes: &[PixelBox])
     (hidden, retained)
 }
 
+/// The stored values of a picture, before and after.
+pub struct Stored {
+    /// Values in a row.
+    pub columns: usize,
+    /// Row by row.
+    pub values: Vec<u16>,
+}
+
+impl Stored {
+    /// Decodes the picture of a file; `None` where it does not decode.
+    #[must_use]
+    pub fn read(file: &[u8]) -> Option<Self> {
+        quiet::catch(|| {
+            let limits = Limits::default();
+            let file = crate::read::DicomFile::parse(file, &limits).ok()?;
+            let description = crate::pixels::Description::read(&file, &limits).ok()?;
+            let words = crate::pixels::words(&file, file.syntax?, &description).ok()?.words;
+            Some(Self {
+                columns: usize::try_from(description.columns).ok()?,
+                values: words.iter().map(|word| description.stored(*word)).collect(),
+            })
+        })
+        .flatten()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -174,6 +275,18 @@ mod tests {
                 .map(|(place, text)| ((*place).to_owned(), (*text).to_owned()))
                 .collect(),
         )
+    }
+
+    #[test]
+    fn paths_of_keywords_are_places() {
+        for (path, place) in [
+            ("PatientName", "(0010,0010)"),
+            ("AnatomicRegionSequence[0].CodeValue", "(0008,2218)[0]/(0008,0100)"),
+            ("(0029,1020)[0].PatientID", "(0029,1020)[0]/(0010,0020)"),
+        ] {
+            assert_eq!(place_of(path).as_deref(), Some(place));
+        }
+        assert_eq!(place_of("preamble"), None);
     }
 
     #[test]

@@ -17,6 +17,7 @@ mod text;
 mod tree;
 mod values;
 mod verify;
+pub mod vocabulary;
 
 #[cfg(test)]
 mod shared_tests;
@@ -33,7 +34,7 @@ use snowball_crypto::PseudonymKey;
 use snowball_protocol::{Sha256Digest, intake::IntakeReason};
 
 use crate::{
-    deidentify::normalise,
+    deidentify::{acquisition::Modality, normalise},
     intake::{Limits, quiet},
     read::{self, charset::Charset, element::Encoding, form, syntax::TransferSyntax},
 };
@@ -45,6 +46,7 @@ pub use seen::Seen;
 pub use verify::{Finding, FindingKind};
 
 const EXPLICIT_LITTLE: &str = "1.2.840.10008.1.2.1";
+const SECONDARY_CAPTURE: &str = "1.2.840.10008.5.1.4.1.1.7";
 const DICOMDIR: &str = "1.2.840.10008.1.3.10";
 
 /// Whether somebody or something looked for burned-in text and found the pixels free of it.
@@ -210,6 +212,14 @@ impl Origin {
             return Err(IntakeReason::Dicomdir);
         }
         let class = class(&uid).ok_or(IntakeReason::SopClass)?;
+        // What calls itself a radiograph by its class and another thing by its modality is neither; a secondary capture may be
+        // of anything.
+        if let Some(named) = text(tags::MODALITY)
+            && uid != SECONDARY_CAPTURE
+            && Modality::from_code(named.trim()).is_none()
+        {
+            return Err(IntakeReason::Modality);
+        }
         // The text is what the training path hashes too, so one patient has one pseudonym in a project.
         let patient = text(tags::PATIENT_ID)
             .map(|id| normalise(&id))
