@@ -10,6 +10,7 @@ mod config;
 mod datasets;
 mod driver;
 mod events;
+mod evidence;
 mod home;
 mod label_table;
 mod page;

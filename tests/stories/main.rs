@@ -4,6 +4,7 @@
 mod archive;
 mod capture;
 mod deidentify;
+mod evidence;
 mod hostile_files;
 mod join;
 mod killed;

@@ -17,6 +17,7 @@ mod pretrain;
 mod pull;
 mod quarantine;
 mod receive;
+mod report;
 mod retrieve;
 pub(crate) mod review;
 mod run;
@@ -78,6 +79,8 @@ enum Verb {
     Quarantine(quarantine::Quarantine),
     #[command(subcommand)]
     Review(review::Review),
+    #[command(subcommand)]
+    Report(report::Report),
     Withdraw(withdraw::Withdraw),
     #[command(subcommand)]
     Linkage(linkage::Linkage),
@@ -142,6 +145,7 @@ pub fn run() -> ExitCode {
         Verb::Census(verb) => verb.run(&context),
         Verb::Labels(verb) => verb.run(&context),
         Verb::Quarantine(verb) => verb.run(&context),
+        Verb::Report(verb) => verb.run(&context),
         Verb::Review(verb) => verb.run(&context),
         Verb::Withdraw(verb) => verb.run(&context),
         Verb::Linkage(verb) => verb.run(&context),

@@ -2,10 +2,17 @@
 //!
 //! Whatever is put into a page is escaped. No page but the reviewer's holds a picture, and none a value of a patient.
 
+use std::collections::BTreeMap;
+
 use anyhow::Result;
 use askama::Template;
+use snowball_protocol::intake::IntakeReason;
+use snowball_store::Table;
 
-use crate::selftest::Outcome;
+use crate::{
+    evidence::{Evidence, Folder, Kept, shown},
+    selftest::Outcome,
+};
 
 /// The page of one self-test.
 pub fn selftest(outcome: &Outcome) -> Result<String> {
@@ -25,6 +32,69 @@ impl SelftestPage<'_> {
 
     fn found(&self, outcome: &Outcome) -> u64 {
         outcome.reread.found.values().sum()
+    }
+}
+
+/// The board's page.
+pub fn deidentification(evidence: &Evidence) -> Result<String> {
+    Ok(DeidentificationPage { e: evidence }.render()?)
+}
+
+#[derive(Template)]
+#[template(path = "deidentification.html")]
+struct DeidentificationPage<'a> {
+    e: &'a Evidence,
+}
+
+impl DeidentificationPage<'_> {
+    fn percent(&self, share: &f64) -> String {
+        percent(*share)
+    }
+
+    fn found(&self, outcome: &Outcome) -> u64 {
+        outcome.reread.found.values().sum()
+    }
+
+    fn day(&self, seconds: &i64) -> String {
+        jiff::Timestamp::from_second(*seconds)
+            .map_or_else(|_| String::new(), |time| time.strftime("%Y-%m-%d").to_string())
+    }
+
+    fn written(&self) -> u64 {
+        self.e.folders.iter().map(|folder| folder.written).sum()
+    }
+
+    /// Files that the second look found wanting, over all folders.
+    fn remains(&self) -> u64 {
+        let of = |folder: &Folder| folder.reasons.get(&IntakeReason::IdentifierRemains).copied();
+        self.e.folders.iter().filter_map(of).sum()
+    }
+
+    fn reasons(&self, reasons: &BTreeMap<IntakeReason, u64>) -> String {
+        let words: Vec<String> = reasons
+            .iter()
+            .map(|(reason, count)| format!("{} {count}", reason.code().replace('_', " ")))
+            .collect();
+        words.join(", ")
+    }
+
+    fn words(&self, action: &str) -> String {
+        action.replace('_', " ")
+    }
+
+    fn terms(&self, kept: &Kept) -> Vec<(String, String)> {
+        shown(&kept.terms)
+    }
+
+    fn cells(&self, table: &Table) -> Vec<(String, String)> {
+        shown(table)
+    }
+
+    fn is_of_another_policy(&self, outcome: &Outcome) -> bool {
+        self.e
+            .rules
+            .as_ref()
+            .is_ok_and(|rules| outcome.policy_digest != Some(rules.digest))
     }
 }
 

@@ -12,7 +12,7 @@ use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
 use snowball_confidentiality::Profile;
 
-use super::{Known, expect};
+use super::{Known, expect, moves_dates};
 
 /// Shorter texts occur by chance in sealed and compressed bytes.
 const CHARACTERS_MIN: usize = 6;
@@ -34,7 +34,9 @@ pub struct Reread {
 pub fn search(folders: &[&Path], truths: &[Known], profile: &Profile) -> Result<Reread> {
     let mut planted: BTreeMap<&str, &str> = BTreeMap::new();
     for one in truths.iter().flat_map(|known| &known.truth.identifiers) {
-        if one.value.chars().count() >= CHARACTERS_MIN && !expect::may_stay(&one.path, profile) {
+        // A date that moved may be another patient's true one; each file is searched for its own when it is scored.
+        let moves = moves_dates(profile) && is_date(&one.value);
+        if one.value.chars().count() >= CHARACTERS_MIN && !moves && !expect::may_stay(&one.path, profile) {
             planted.insert(&one.value, &one.path);
         }
     }
@@ -82,8 +84,15 @@ pub fn search(folders: &[&Path], truths: &[Known], profile: &Profile) -> Result<
     Ok(reread)
 }
 
+/// A date as DICOM writes it.
+pub fn is_date(text: &str) -> bool {
+    text.len() == 8
+        && text.bytes().all(|byte| byte.is_ascii_digit())
+        && (text.starts_with("19") || text.starts_with("20"))
+}
+
 /// Digits within a longer run of digits: a new UID has 39 of them, and holds any six of a record number by chance.
-fn is_part_of_a_number(text: &[u8], start: usize, length: usize) -> bool {
+pub fn is_part_of_a_number(text: &[u8], start: usize, length: usize) -> bool {
     let found = text.get(start..start + length).unwrap_or_default();
     let is_digit = |place: Option<usize>| place.and_then(|place| text.get(place)).is_some_and(u8::is_ascii_digit);
     found.iter().all(u8::is_ascii_digit) && (is_digit(start.checked_sub(1)) || is_digit(Some(start + length)))

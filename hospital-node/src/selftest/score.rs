@@ -19,7 +19,10 @@ use snowball_phantoms::{Area, Truth};
 use snowball_protocol::intake::Disposition;
 use snowball_store::Store;
 
-use super::{Known, expect, moves_dates};
+use super::{
+    Known, expect, moves_dates,
+    reread::{is_date, is_part_of_a_number},
+};
 use crate::{cli::deidentify::dicom_project, home::Home, statistics::wilson};
 
 /// Most places of failures that a row tells.
@@ -261,14 +264,18 @@ fn pair(path: &str, before: &Texts, after: &Texts) -> Option<(String, String)> {
 /// What was planted in the preamble, in comments of compressed pixels, behind the data set: it must be nowhere in the file.
 fn beside_the_data_set(board: &mut Board, truth: &Truth, written: &[u8], profile: &Profile) {
     for planted in &truth.identifiers {
-        let beside = place_of(&planted.path).is_none() || planted.path == "DataSetTrailingPadding";
+        let beside = place_of(&planted.path).is_none()
+            || planted.path == "DataSetTrailingPadding"
+            || (moves_dates(profile) && is_date(&planted.value));
         if planted.is_drawn || !beside || expect::may_stay(&planted.path, profile) {
             continue;
         }
-        let holds = !planted
-            .encodings()
-            .iter()
-            .any(|text| written.windows(text.len()).any(|window| window == text));
+        let holds = !planted.encodings().iter().any(|text| {
+            let found = (0..written.len()).filter(|start| written[*start..].starts_with(text));
+            found
+                .into_iter()
+                .any(|start| !is_part_of_a_number(written, start, text.len()))
+        });
         board.note("dicom", Check::TextRemoved, &planted.path, holds);
     }
 }

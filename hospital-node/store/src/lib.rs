@@ -48,7 +48,7 @@ pub use fact::Master;
 pub use freeze::{FreezeRequest, Frozen, PartCount};
 pub use import::{Added, Importer};
 pub use quarantine::{HeldFile, HeldState, Review, Searched};
-pub use reviewable::{Combination, Reviewable};
+pub use reviewable::{Combination, Redactions, Reviewable};
 pub use seen::FileOutcome;
 pub use sheet::{Caption, ContactSheet, SheetRequest};
 pub use site_labels::{RadiographKeys, SiteLabel, SiteLabels, SiteValue};

@@ -22,6 +22,19 @@ pub struct Reviewable {
 /// Age band, sex, body part and maker of one radiograph, and the number of its patient within this store.
 pub type Combination = ([String; 4], i64);
 
+/// What was removed from pictures, over all that are kept.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize)]
+pub struct Redactions {
+    /// Radiographs kept.
+    pub radiographs: u64,
+    /// Of these: with something removed.
+    pub redacted: u64,
+    /// Areas removed.
+    pub areas: u64,
+    /// Side letters that stayed.
+    pub markers: u64,
+}
+
 impl Store {
     /// Every kept radiograph, in the order of its pseudonym.
     ///
@@ -50,6 +63,24 @@ impl Store {
                 term(&making.acquisition, "manufacturer"),
             ];
             (terms.map(|term| term.unwrap_or_else(|| "unknown".to_owned())), patient)
+        })
+    }
+
+    /// What the search for text did to the kept radiographs.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn redactions(&self) -> Result<Redactions, StoreError> {
+        let count = |evidence: &serde_json::Value, name: &str| evidence.get(name).and_then(serde_json::Value::as_u64);
+        let rows = self.each_row(|_, _, _, making| {
+            let of = |name| count(&making.evidence, name).unwrap_or(0);
+            (of("text_areas_removed"), of("markers_kept"))
+        })?;
+        Ok(Redactions {
+            radiographs: rows.len() as u64,
+            redacted: rows.iter().filter(|(areas, _)| *areas > 0).count() as u64,
+            areas: rows.iter().map(|(areas, _)| areas).sum(),
+            markers: rows.iter().map(|(_, markers)| markers).sum(),
         })
     }
 
@@ -95,6 +126,7 @@ mod tests {
         let all = store.reviewables().unwrap();
         assert!(all.len() == 3 && all.is_sorted_by_key(|one| *one.radiograph.as_bytes()));
         assert_eq!(all[0].modality.as_deref(), Some("digital_radiography"));
+        assert_eq!(store.redactions().unwrap().radiographs, 3);
         assert!(store.master(&all[0].radiograph).unwrap().is_some());
         let combinations = store.combinations().unwrap();
         let mut patients: Vec<i64> = combinations.iter().map(|(_, patient)| *patient).collect();

@@ -19,28 +19,28 @@ const FLUSH_FILES: usize = 64;
 
 /// A line of the journal: which input file became what. It holds no name of a file and no value.
 #[derive(Serialize, Deserialize)]
-pub(super) struct Line {
+pub(crate) struct Line {
     /// Keyed digest of the input's path, size and time of change.
-    pub(super) input: Sha256Digest,
+    pub(crate) input: Sha256Digest,
     /// Keyed digest of its bytes.
-    pub(super) content: Sha256Digest,
+    pub(crate) content: Sha256Digest,
     /// `PATIENT/INSTANCE.dcm`, if it was written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) output: Option<String>,
+    pub(crate) output: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) reason: Option<IntakeReason>,
+    pub(crate) reason: Option<IntakeReason>,
 }
 
 /// The first line of a journal: under what its files were made.
 #[derive(PartialEq, Serialize, Deserialize)]
-pub(super) struct Head {
-    pub(super) policy: Sha256Digest,
-    pub(super) project: Sha256Digest,
-    pub(super) edition: String,
+pub(crate) struct Head {
+    pub(crate) policy: Sha256Digest,
+    pub(crate) project: Sha256Digest,
+    pub(crate) edition: String,
 }
 
 /// The journal of an output folder and the records of decisions.
-pub(super) struct Notes {
+pub(crate) struct Notes {
     journal: BufWriter<File>,
     decisions: BufWriter<File>,
     done: HashSet<Sha256Digest>,
@@ -49,7 +49,7 @@ pub(super) struct Notes {
 }
 
 impl Notes {
-    pub(super) fn open(folder: &Path, output: &Path, head: &Head) -> Result<Self> {
+    pub(crate) fn open(folder: &Path, output: &Path, head: &Head) -> Result<Self> {
         let path = folder.join("journal.jsonl");
         let (mut done, mut instances) = (HashSet::new(), HashMap::new());
         let begun = match File::open(&path) {
@@ -122,12 +122,12 @@ impl Notes {
     }
 
     /// Whether an earlier run dealt with this file, and what it wrote is still there.
-    pub(super) fn is_done(&self, input: &Sha256Digest) -> bool {
+    pub(crate) fn is_done(&self, input: &Sha256Digest) -> bool {
         self.done.contains(input)
     }
 
     /// Reserves an instance for one content; the reason if another input had it.
-    pub(super) fn claim(&mut self, instance: &str, content: Sha256Digest) -> Option<IntakeReason> {
+    pub(crate) fn claim(&mut self, instance: &str, content: Sha256Digest) -> Option<IntakeReason> {
         match self.instances.get(instance) {
             None => {
                 self.instances.insert(instance.to_owned(), content);
@@ -138,11 +138,11 @@ impl Notes {
         }
     }
 
-    pub(super) fn release(&mut self, instance: &str) {
+    pub(crate) fn release(&mut self, instance: &str) {
         self.instances.remove(instance);
     }
 
-    pub(super) fn append(&mut self, line: Line, instance: &str, records: &[Record]) -> Result<()> {
+    pub(crate) fn append(&mut self, line: Line, instance: &str, records: &[Record]) -> Result<()> {
         #[derive(Serialize)]
         struct Decision<'a> {
             instance: &'a str,
@@ -164,7 +164,7 @@ impl Notes {
     }
 
     /// Decisions first: the journal never names a file whose decisions are not on record.
-    pub(super) fn flush(&mut self) -> Result<()> {
+    pub(crate) fn flush(&mut self) -> Result<()> {
         self.unflushed = 0;
         self.decisions.flush().context("cannot write the decisions")?;
         self.journal.flush().context("cannot write the journal")
