@@ -1,0 +1,93 @@
+//! `snowball-benchmark`: how fast this machine de-identifies and takes in, beside other programs, and how a node bears a large
+//! archive. What it prints was measured in that run; nothing in it is a constant of somebody's machine.
+//!
+//! It runs `hospital-node` and its peers as people do, by their command lines, over the same files on the same processors. It
+//! must never be pointed at a node's real home: it makes homes of its own and removes them.
+//!
+//! Start at [`deidentification`] and [`large`].
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod corpus;
+mod deidentification;
+mod floors;
+mod header;
+mod home;
+mod large;
+mod ours;
+mod peers;
+mod table;
+mod watched;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use anyhow::{Context as _, Result};
+use clap::{Parser, Subcommand};
+use snowball_tests::Programs;
+
+/// Measures de-identification beside other programs, and the intake of a large archive.
+#[derive(Parser)]
+#[command(name = "snowball-benchmark", version)]
+struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    Deidentification(deidentification::Deidentification),
+    Large(large::Large),
+    #[command(hide = true)]
+    Floor(floors::Floor),
+    #[command(hide = true)]
+    Header(header::Header),
+}
+
+/// What both benchmarks take.
+#[derive(clap::Args, Clone)]
+pub struct Common {
+    /// Where the programs lie, already built; absent: they are built first.
+    #[arg(long, value_name = "DIR")]
+    programs: Option<PathBuf>,
+    /// Where to work; made, and emptied of what this run made. Absent: a temporary folder.
+    #[arg(long, value_name = "DIR")]
+    work: Option<PathBuf>,
+    /// Processors that each program may use.
+    #[arg(long, default_value_t = 2)]
+    cores: usize,
+    /// JSON on standard output.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Common {
+    /// Where `hospital-node` lies.
+    fn node(&self) -> Result<PathBuf> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        Ok(runtime.block_on(Programs::prepare(self.programs.as_deref()))?.node)
+    }
+
+    /// A folder that is gone when the answer is dropped.
+    fn folder(&self) -> Result<tempfile::TempDir> {
+        let root = self.work.clone().unwrap_or_else(std::env::temp_dir);
+        std::fs::create_dir_all(&root).with_context(|| format!("cannot make {}", root.display()))?;
+        let folder = tempfile::Builder::new().prefix("snowball-benchmark-").tempdir_in(&root);
+        folder.with_context(|| format!("cannot work in {}", root.display()))
+    }
+}
+
+fn main() -> ExitCode {
+    let outcome = match Arguments::parse().verb {
+        Verb::Deidentification(verb) => verb.run(),
+        Verb::Large(verb) => verb.run(),
+        Verb::Floor(verb) => verb.run().map(|()| true),
+        Verb::Header(verb) => verb.run().map(|()| true),
+    };
+    match outcome {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(1),
+        Err(fault) => {
+            eprintln!("snowball-benchmark: {fault:#}");
+            ExitCode::from(1)
+        }
+    }
+}
