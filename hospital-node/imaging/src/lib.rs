@@ -52,4 +52,4 @@ pub use labels::dictionary::{Dictionary, DictionaryError};
 pub use read::syntax::TransferSyntax;
 pub use resample::{downscale, letterbox};
 pub use review::{Picture, Waiver};
-pub use walk::walk;
+pub use walk::{Walk, walk};

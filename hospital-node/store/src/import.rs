@@ -14,14 +14,9 @@ use crate::{
     FileOutcome, Store, StoreError, codec,
     fact::{self, Facts, Making, Picture},
     pack::Extent,
-    seen, split, withdraw,
+    record, seen, split, withdraw,
     writer::Tail,
 };
-
-/// Changes that share a commit: enough that syncing costs little, few enough that a crash repeats seconds of work.
-const CHANGES_MAX: usize = 64;
-/// Pixels that share a commit, in bytes.
-const APPENDED_MAX: u64 = 64 << 20;
 
 /// What became of a radiograph.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize)]
@@ -81,15 +76,27 @@ impl Store {
     /// A writer for long imports, which commits as it goes; shared freely between threads.
     #[must_use]
     pub const fn importer(&self) -> Importer<'_> {
-        Importer { store: self }
+        Importer {
+            store: self,
+            on_record: false,
+        }
     }
 
     /// Does the costly part outside every lock; `None` for what is stored already.
-    fn prepare(&self, radiograph: &Radiograph) -> Result<Option<Picture>, StoreError> {
+    fn prepare(&self, radiograph: &Radiograph) -> Result<Option<Prepared>, StoreError> {
         if self.read(|connection| self.standing(connection, radiograph))?.is_some() {
             return Ok(None);
         }
-        Ok(Some(self.picture(radiograph)))
+        self.sealed(radiograph).map(Some)
+    }
+
+    fn sealed(&self, radiograph: &Radiograph) -> Result<Prepared, StoreError> {
+        let picture = self.picture(radiograph);
+        Ok(Prepared {
+            facts: Facts::seal(&self.keys.facts, radiograph, &picture)?,
+            making: Making::seal(&self.keys.facts, radiograph)?,
+            content: picture.content,
+        })
     }
 
     fn insert(
@@ -97,18 +104,18 @@ impl Store {
         connection: &Connection,
         tail: &mut Tail<'_>,
         radiograph: &Radiograph,
-        prepared: Option<Picture>,
+        prepared: Option<Prepared>,
     ) -> Result<Added, StoreError> {
         // Asked again: another thread or process may have been faster, or may have undone what was there.
         if let Some(added) = self.standing(connection, radiograph)? {
             return Ok(added);
         }
-        let prepared = prepared.unwrap_or_else(|| self.picture(radiograph));
+        let prepared = prepared.map_or_else(|| self.sealed(radiograph), Ok)?;
         let extent = tail.append(connection, prepared.content.len() + SEAL_BYTES, |extent| {
             let place = fact::picture_place(radiograph.id(), extent);
             Ok(self.keys.pictures.seal(&place, &prepared.content)?)
         })?;
-        self.insert_row(connection, radiograph, &prepared, extent)?;
+        insert_row(connection, radiograph, &prepared, extent)?;
         Ok(Added::New)
     }
 
@@ -136,42 +143,57 @@ impl Store {
             }
         }))
     }
+}
 
-    fn insert_row(
-        &self,
-        connection: &Connection,
-        radiograph: &Radiograph,
-        picture: &Picture,
-        extent: Extent,
-    ) -> Result<(), StoreError> {
-        let patient = patient_number(connection, radiograph)?;
-        connection
-            .prepare_cached(
-                "INSERT INTO radiographs (radiograph, patient, pack, offset, bytes, facts, making)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-            )?
-            .execute(params![
-                radiograph.id().as_bytes(),
-                patient,
-                extent.pack,
-                extent.offset as i64,
-                extent.bytes,
-                Facts::seal(&self.keys.facts, radiograph, picture)?,
-                Making::seal(&self.keys.facts, radiograph)?,
-            ])?;
-        Ok(())
-    }
+/// A radiograph as it will be stored, but for the place that its picture is sealed for.
+struct Prepared {
+    content: Vec<u8>,
+    facts: Vec<u8>,
+    making: Vec<u8>,
+}
+
+fn insert_row(
+    connection: &Connection,
+    radiograph: &Radiograph,
+    prepared: &Prepared,
+    extent: Extent,
+) -> Result<(), StoreError> {
+    let patient = patient_number(connection, radiograph)?;
+    connection
+        .prepare_cached(
+            "INSERT INTO radiographs (radiograph, patient, pack, offset, bytes, facts, making)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        )?
+        .execute(params![
+            radiograph.id().as_bytes(),
+            patient,
+            extent.pack,
+            extent.offset as i64,
+            extent.bytes,
+            prepared.facts,
+            prepared.making,
+        ])?;
+    Ok(())
 }
 
 /// Takes in many files with few commits.
 ///
-/// An answer of this writer is durable once [`flush`](Self::flush) returned, or 64 files later. A file and the memory of
-/// it stand or fall together, so after a crash the same import run again loses nothing and repeats little.
+/// An answer of this writer is durable once [`flush`](Self::flush) returned, or some hundred files or two seconds later. A
+/// file and the memory of it stand or fall together, so after a crash the same import run again loses nothing and repeats
+/// little.
 pub struct Importer<'a> {
     store: &'a Store,
+    on_record: bool,
 }
 
 impl Importer<'_> {
+    /// This importer, which also notes what became of each file for the site's ledger: see [`Store::record`].
+    #[must_use]
+    pub const fn on_record(mut self) -> Self {
+        self.on_record = true;
+        self
+    }
+
     /// Takes in the radiograph that the file behind `file_key` became, and remembers the file. Where the answer is
     /// [`Added::Conflict`] the file is not remembered: [`quarantine`](Self::quarantine) does.
     ///
@@ -188,6 +210,9 @@ impl Importer<'_> {
                 Added::Conflict => return Ok(added),
             };
             seen::keep(connection, file_key, outcome)?;
+            if self.on_record && added == Added::New {
+                record::note(connection, None)?;
+            }
             Ok(added)
         })
     }
@@ -203,9 +228,12 @@ impl Importer<'_> {
         file_key: &Sha256Digest,
         when: UnixSeconds,
     ) -> Result<Disposition, StoreError> {
-        self.change(|connection, _| {
+        self.change(|connection, tail| {
             seen::keep(connection, file_key, FileOutcome::Excluded(excluded.reason))?;
-            self.store.set_aside(connection, path, excluded, when)
+            if self.on_record {
+                record::note(connection, Some(excluded))?;
+            }
+            self.store.set_aside(connection, tail, path, excluded, when)
         })
     }
 
@@ -223,10 +251,7 @@ impl Importer<'_> {
     ) -> Result<T, StoreError> {
         let mut writer = self.store.lock();
         let answer = writer.change(&self.store.packs, change)?;
-        if writer
-            .pending()
-            .is_some_and(|pending| pending.changes >= CHANGES_MAX || pending.appended >= APPENDED_MAX)
-        {
+        if writer.is_due() {
             writer.commit(&self.store.packs)?;
         }
         Ok(answer)

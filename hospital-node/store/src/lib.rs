@@ -21,6 +21,7 @@ mod import;
 mod pack;
 mod quarantine;
 mod reviewable;
+mod record;
 mod schema;
 mod seen;
 mod sheet;
@@ -49,6 +50,7 @@ pub use freeze::{FreezeRequest, Frozen, PartCount};
 pub use import::{Added, Importer};
 pub use quarantine::{HeldFile, HeldState, Review, Searched};
 pub use reviewable::{Combination, Redactions, Reviewable};
+pub use record::Unrecorded;
 pub use seen::FileOutcome;
 pub use sheet::{Caption, ContactSheet, SheetRequest};
 pub use site_labels::{RadiographKeys, SiteLabel, SiteLabels, SiteValue};
@@ -209,6 +211,16 @@ impl Store {
         Ok(answer)
     }
 
+    /// Holds the file `name` in the store's folder until the answer is dropped: one holder at a time, in this process and all
+    /// others.
+    pub(crate) fn hold(&self, name: &str) -> Result<fs::File, StoreError> {
+        let path = self.folder.join(name);
+        // Opened anew each time: the lock belongs to the opening, so that threads wait for each other too.
+        let file = fs::File::create(&path).map_err(StoreError::at(&path))?;
+        file.lock().map_err(StoreError::at(&path))?;
+        Ok(file)
+    }
+
     fn lock(&self) -> MutexGuard<'_, Writer> {
         self.writer.lock().unwrap_or_else(|poisoned| {
             // A thread panicked in the middle of a change: what was not acknowledged is undone.
@@ -224,6 +236,7 @@ const DATABASE: &str = "store.sqlite";
 const PACKS: &str = "packs";
 const QUARANTINE: &str = "quarantine";
 const FREEZING: &str = "freezing.lock";
+const RECORDING: &str = "recording.lock";
 const PROOF: &[u8] = b"snowball store proof 1";
 
 #[cfg(test)]

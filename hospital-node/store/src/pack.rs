@@ -4,11 +4,11 @@
 //! by the next append.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs::{self, File, OpenOptions},
     io::{self, Write},
     os::unix::fs::{FileExt, OpenOptionsExt},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -31,6 +31,8 @@ pub(crate) struct Extent {
 pub(crate) struct Packs {
     folder: PathBuf,
     open: Mutex<BTreeMap<u32, Arc<File>>>,
+    /// Packs whose name is known to be on disk.
+    named: Mutex<BTreeSet<u32>>,
 }
 
 impl Packs {
@@ -38,6 +40,7 @@ impl Packs {
         Self {
             folder,
             open: Mutex::default(),
+            named: Mutex::default(),
         }
     }
 
@@ -97,9 +100,12 @@ impl Packs {
     /// Returns when everything written to `pack` is on disk, its name included.
     pub fn sync(&self, pack: u32) -> Result<(), StoreError> {
         self.file(pack)?.sync_data().map_err(self.at(pack))?;
-        File::open(&self.folder)
-            .and_then(|folder| folder.sync_all())
-            .map_err(StoreError::at(&self.folder))
+        let mut named = self.named.lock().unwrap_or_else(PoisonError::into_inner);
+        if !named.contains(&pack) {
+            sync_folder(&self.folder)?;
+            named.insert(pack);
+        }
+        Ok(())
     }
 
     fn file(&self, pack: u32) -> Result<Arc<File>, StoreError> {
@@ -131,18 +137,33 @@ impl Packs {
     }
 }
 
-/// Writes `content` to `path` so that it is on disk when this returns.
-pub(crate) fn write_durably(path: &std::path::Path, content: &mut dyn io::Read) -> io::Result<u64> {
+/// Returns when the files and their names are on disk. Written together, they cost little more than one of them.
+pub(crate) fn sync_all(files: &[PathBuf]) -> Result<(), StoreError> {
+    let mut folders = BTreeSet::new();
+    for path in files {
+        File::open(path)
+            .and_then(|file| file.sync_all())
+            .map_err(StoreError::at(path))?;
+        folders.extend(path.parent());
+    }
+    folders.into_iter().try_for_each(sync_folder)
+}
+
+fn sync_folder(folder: &Path) -> Result<(), StoreError> {
+    File::open(folder)
+        .and_then(|opened| opened.sync_all())
+        .map_err(StoreError::at(folder))
+}
+
+/// Writes `content` to `path`, for its owner alone.
+pub(crate) fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {
     let mut file = OpenOptions::new()
         .write(true)
         .create(true)
         .truncate(true)
         .mode(0o600)
         .open(path)?;
-    let bytes = io::copy(content, &mut file)?;
-    file.flush()?;
-    file.sync_all()?;
-    Ok(bytes)
+    file.write_all(content)
 }
 
 #[cfg(test)]

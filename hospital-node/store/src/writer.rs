@@ -4,12 +4,24 @@
 //! the position that the database names; committing syncs the packs first and the rows after. Several changes may share
 //! one commit. Whatever fails undoes everything since the last commit.
 
+use std::{
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::{
     StoreError,
-    pack::{Extent, PACK_BYTES_MAX, Packs},
+    pack::{Extent, PACK_BYTES_MAX, Packs, sync_all},
 };
+
+/// Changes that share a commit: syncing a dozen files takes as long as fifty small pictures.
+const CHANGES_MAX: usize = 512;
+/// Pixels that share a commit, in bytes.
+const APPENDED_MAX: u64 = 64 << 20;
+/// How long a commit is put off: other processes that write wait for it, and a crash repeats so much work.
+const OPEN_MAX: Duration = Duration::from_secs(2);
 
 pub(crate) struct Writer {
     connection: Connection,
@@ -17,15 +29,30 @@ pub(crate) struct Writer {
 }
 
 /// What a transaction under way has done.
-#[derive(Default)]
-pub(crate) struct Pending {
+struct Pending {
+    begun: Instant,
     pack: u32,
     end: u64,
     touched: Vec<u32>,
-    /// Changes since it began.
-    pub changes: usize,
-    /// Bytes appended since it began.
-    pub appended: u64,
+    /// Files beside the packs that must be on disk with it.
+    beside: Vec<PathBuf>,
+    changes: usize,
+    appended: u64,
+}
+
+impl Pending {
+    fn after(last: Option<(u32, u64)>) -> Self {
+        let (pack, end) = last.unwrap_or((1, 0));
+        Self {
+            begun: Instant::now(),
+            pack,
+            end,
+            touched: Vec::new(),
+            beside: Vec::new(),
+            changes: 0,
+            appended: 0,
+        }
+    }
 }
 
 impl Writer {
@@ -40,8 +67,11 @@ impl Writer {
         &self.connection
     }
 
-    pub const fn pending(&self) -> Option<&Pending> {
-        self.pending.as_ref()
+    /// Whether enough is pending, or for long enough, that it should be made durable.
+    pub fn is_due(&self) -> bool {
+        self.pending.as_ref().is_some_and(|pending| {
+            pending.changes >= CHANGES_MAX || pending.appended >= APPENDED_MAX || pending.begun.elapsed() >= OPEN_MAX
+        })
     }
 
     /// Does one change; it is visible to this store at once, durable after [`commit`](Self::commit).
@@ -52,16 +82,8 @@ impl Writer {
     ) -> Result<T, StoreError> {
         if self.pending.is_none() {
             self.connection.execute_batch("BEGIN IMMEDIATE")?;
-            self.pending = Some(Pending::default());
             match last_pack(&self.connection) {
-                Ok(last) => {
-                    let (pack, end) = last.unwrap_or((1, 0));
-                    self.pending = Some(Pending {
-                        pack,
-                        end,
-                        ..Pending::default()
-                    });
-                }
+                Ok(last) => self.pending = Some(Pending::after(last)),
                 Err(fault) => {
                     self.abandon();
                     return Err(fault);
@@ -78,7 +100,7 @@ impl Writer {
         answer
     }
 
-    /// Makes everything pending durable: pixels first, then the rows that point to them.
+    /// Makes everything pending durable: pixels and files first, then the rows that point to them.
     pub fn commit(&mut self, packs: &Packs) -> Result<(), StoreError> {
         let Some(pending) = self.pending.take() else {
             return Ok(());
@@ -104,6 +126,7 @@ fn seal(connection: &Connection, packs: &Packs, pending: &Pending) -> Result<(),
     for pack in &pending.touched {
         packs.sync(*pack)?;
     }
+    sync_all(&pending.beside)?;
     connection.execute_batch("COMMIT")?;
     Ok(())
 }
@@ -124,6 +147,11 @@ pub(crate) struct Tail<'a> {
 }
 
 impl Tail<'_> {
+    /// Has the file at `path`, which was just written, on disk before the transaction is.
+    pub fn sync_beside(&mut self, path: PathBuf) {
+        self.pending.beside.push(path);
+    }
+
     /// Appends `bytes` bytes, which `content` makes for the place where they will lie, and says where that is; they count
     /// once the transaction is committed.
     pub fn append(

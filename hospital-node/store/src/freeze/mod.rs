@@ -188,11 +188,7 @@ impl Store {
 
     /// One freeze or withdrawal at a time, in this process and all others, until the answer is dropped.
     pub(crate) fn freezing(&self) -> Result<File, StoreError> {
-        let path = self.folder.join(FREEZING);
-        // Opened anew each time: the lock belongs to the opening, so that threads wait for each other too.
-        let file = File::create(&path).map_err(StoreError::at(&path))?;
-        file.lock().map_err(StoreError::at(&path))?;
-        Ok(file)
+        self.hold(FREEZING)
     }
 
     /// Folder and digest of every dataset that was frozen, whether or not it is still there.

@@ -24,7 +24,7 @@ use snowball_protocol::{
 
 pub use review::{Review, Searched};
 
-use crate::{FileOutcome, QUARANTINE, Store, StoreError, pack, seen};
+use crate::{FileOutcome, QUARANTINE, Store, StoreError, pack, seen, writer::Tail};
 
 /// Larger files are noted and not kept; intake refuses them long before.
 const COPY_BYTES_MAX: u64 = 1 << 30;
@@ -73,11 +73,11 @@ impl Store {
         file_key: Option<&Sha256Digest>,
         when: UnixSeconds,
     ) -> Result<Disposition, StoreError> {
-        self.change(|connection, _| {
+        self.change(|connection, tail| {
             if let Some(file_key) = file_key {
                 seen::keep(connection, file_key, FileOutcome::Excluded(excluded.reason))?;
             }
-            self.set_aside(connection, path, excluded, when)
+            self.set_aside(connection, tail, path, excluded, when)
         })
     }
 
@@ -218,6 +218,7 @@ impl Store {
     pub(crate) fn set_aside(
         &self,
         connection: &Connection,
+        tail: &mut Tail<'_>,
         path: &Path,
         excluded: &Excluded,
         when: UnixSeconds,
@@ -237,8 +238,9 @@ impl Store {
             _ => "rejected",
         };
         // What cannot be read has no digest of its own and nothing to copy.
-        let copied =
-            state == "held" && excluded.reason != IntakeReason::Unreadable && self.keep_copy(path, &digest).is_ok();
+        let copied = state == "held"
+            && excluded.reason != IntakeReason::Unreadable
+            && self.keep_copy(tail, path, &digest).is_ok();
         let bytes = fs::metadata(path).map_or(0, |metadata| metadata.len());
         connection
             .prepare_cached(
@@ -249,10 +251,12 @@ impl Store {
         Ok(disposition)
     }
 
-    /// Seals a copy of the file at `from`, durably, if its bytes are still those of `digest`.
-    fn keep_copy(&self, from: &Path, digest: &Sha256Digest) -> Result<(), StoreError> {
+    /// Seals a copy of the file at `from`, durable with the transaction, if its bytes are still those of `digest`.
+    fn keep_copy(&self, tail: &mut Tail<'_>, from: &Path, digest: &Sha256Digest) -> Result<(), StoreError> {
         let to = copy_path(&self.quarantine_folder(), digest);
         if to.exists() {
+            // Perhaps of a transaction that was undone before anything was on disk.
+            tail.sync_beside(to);
             return Ok(());
         }
         let at = StoreError::at(&to);
@@ -268,12 +272,10 @@ impl Store {
         }
         let sealed = self.keys.quarantine.seal(&copy_place(digest), &content)?;
         let partial = to.with_extension("partial");
-        pack::write_durably(&partial, &mut sealed.as_slice()).map_err(&at)?;
+        pack::write_private(&partial, &sealed).map_err(&at)?;
         fs::rename(&partial, &to).map_err(&at)?;
-        let folder = self.quarantine_folder();
-        File::open(&folder)
-            .and_then(|folder| folder.sync_all())
-            .map_err(StoreError::at(&folder))
+        tail.sync_beside(to);
+        Ok(())
     }
 }
 
