@@ -1,4 +1,4 @@
-//! Intake in batches, for the ways in that never end: each batch is durable, and in the ledger, before the next begins.
+//! Intake in batches: each batch is durable, and in the ledger, before the next begins.
 
 use std::{
     path::{Path, PathBuf},
@@ -41,17 +41,20 @@ pub(crate) struct Waiting {
 }
 
 impl Batches {
-    /// Opens the node's store, its ledger and, where links are kept, its vault.
+    /// Opens the node's store, its ledger and, where links are kept, its vault; and has in the ledger what a process that was
+    /// killed took in.
     pub fn open(home: &Home, config: &NodeConfig, threads: usize) -> Result<Self> {
         let (intake, vault) = home.intake(config)?;
-        Ok(Self {
+        let batches = Self {
             intake,
             vault,
             store: home.open_store(config)?,
             ledger: home.open_ledger(config)?,
             key: home.pseudonym_key(&config.project)?,
             pool: rayon::ThreadPoolBuilder::new().num_threads(threads).build()?,
-        })
+        };
+        batches.record()?;
+        Ok(batches)
     }
 
     /// Takes the files in; everything is durable, and the ledger knows, when this returns.
@@ -59,44 +62,51 @@ impl Batches {
     /// # Errors
     /// When the store or the ledger refuses; what a file holds is never an error.
     pub fn take(&self, files: &[Waiting]) -> Result<Summary> {
+        self.take_telling(files, &|_| {})
+    }
+
+    /// As [`take`](Self::take), telling `tell` each file's fate as it comes, from any thread.
+    ///
+    /// # Errors
+    /// As [`take`](Self::take).
+    pub fn take_telling(&self, files: &[Waiting], tell: &(dyn Fn(&Fate) + Sync)) -> Result<Summary> {
         let begun = Instant::now();
         let line = Line {
             intake: &self.intake,
-            importer: self.store.importer(),
+            importer: self.store.importer().on_record(),
             store: &self.store,
             vault: self.vault.as_ref(),
             key: self.key.clone(),
         };
-        let counted = Mutex::new((
-            Summary {
-                files: files.len() as u64,
-                ..Summary::default()
-            },
-            Vec::new(),
-        ));
+        let counted = Mutex::new(Summary {
+            files: files.len() as u64,
+            ..Summary::default()
+        });
         self.pool.install(|| {
-            files.par_iter().try_for_each(|file| {
+            // Dealt out one by one: otherwise the last file's neighbours wait for it while other threads have nothing to do.
+            files.par_iter().with_max_len(1).try_for_each(|file| {
                 let fate = self.one(&line, file)?;
-                let mut counted = counted.lock().unwrap_or_else(PoisonError::into_inner);
-                counted.0.count(&fate);
-                if let Fate::Excluded(one) = fate {
-                    counted.1.push(one);
-                }
+                counted.lock().unwrap_or_else(PoisonError::into_inner).count(&fate);
+                tell(&fate);
                 anyhow::Ok(())
             })
         })?;
         line.importer.flush().context("cannot finish the batch")?;
-        let (mut summary, excluded) = counted.into_inner().unwrap_or_else(PoisonError::into_inner);
+        self.record()?;
+        let mut summary = counted.into_inner().unwrap_or_else(PoisonError::into_inner);
         summary.seconds = begun.elapsed().as_secs_f64();
-        // A batch of files that were all dealt with before is no news for an auditor.
-        if summary.skipped < summary.files {
-            let entries = ingest::entries(&summary, excluded);
+        Ok(summary)
+    }
+
+    /// Has in the ledger what the store took in. Files that were dealt with before are no news for an auditor.
+    fn record(&self) -> Result<()> {
+        self.store.record(|taken| {
             self.ledger
                 .lock()
                 .map_err(|_| anyhow::anyhow!("the ledger is in use"))?
-                .append_all(clock::now(), entries)?;
-        }
-        Ok(summary)
+                .append_all(clock::now(), ingest::entries(taken))?;
+            anyhow::Ok(())
+        })
     }
 
     fn one(&self, line: &Line<'_>, file: &Waiting) -> Result<Fate> {

@@ -4,20 +4,16 @@ use std::{
     collections::BTreeMap,
     io::{IsTerminal, Read},
     path::{Path, PathBuf},
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
     time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, Result};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use rayon::prelude::*;
 use serde::Serialize;
 use snowball_crypto::{Domain, PseudonymKey};
-use snowball_imaging::{Excluded, Intake, Limits, Outcome, Radiograph};
+use snowball_imaging::{Excluded, Intake, Limits, Outcome, Radiograph, Walk};
 use snowball_ledger::Entry;
 use snowball_protocol::{
     Sha256Digest,
@@ -25,14 +21,19 @@ use snowball_protocol::{
     intake::{Disposition, IntakeReason},
 };
 use snowball_service::{clock, files};
-use snowball_store::{Added, FileOutcome, Importer, Store};
+use snowball_store::{Added, FileOutcome, Importer, Store, Unrecorded};
 use snowball_vault::Vault;
 
-use super::Context;
+use super::{
+    Context,
+    batch::{Batches, Waiting},
+};
 use crate::home::Home;
 
-/// Most files of one folder tree in one run.
+/// Most files of one folder tree where all of them are held in memory.
 pub(super) const FILES_MAX: usize = 10_000_000;
+/// Files of a large folder that share a batch: a dozen seconds of work, in the ledger as one.
+const BATCH_FILES: usize = 4_096;
 
 /// Take in a folder of DICOM files. Run again, it skips what was dealt with before.
 #[derive(Args)]
@@ -71,55 +72,41 @@ pub(super) enum Fate {
 impl Ingest {
     pub fn run(self, context: &Context) -> Result<()> {
         let home = context.home()?;
-        let config = home.config()?;
-        let (intake, vault) = home.intake(&config)?;
-        let store = home.open_store(&config)?;
-        let ledger = home.open_ledger(&config)?;
-        let (paths, unreadable_folders) = snowball_imaging::walk(&self.folder, FILES_MAX)
-            .with_context(|| format!("cannot read {}", self.folder.display()))?;
-        if unreadable_folders > 0 {
+        let batches = Batches::open(&home, &home.config()?, self.threads)?;
+        let mut walk = self.walk()?;
+        let begun = Instant::now();
+        let progress = Progress::new();
+        let mut summary = Summary::default();
+        std::thread::scope(|scope| {
+            scope.spawn(|| progress.count(&self.folder));
+            let done = take_all(&batches, &mut walk, &progress, &mut summary);
+            progress.finish();
+            done
+        })?;
+        if walk.unreadable() > 0 {
             tracing::warn!(
-                unreadable_folders,
+                unreadable_folders = walk.unreadable(),
                 "some folders cannot be read; their files are left out"
             );
         }
-        let begun = Instant::now();
-        let summary = Mutex::new(Summary {
-            files: paths.len() as u64,
-            ..Summary::default()
-        });
-        let excluded = Mutex::new(Vec::new());
-        let progress = Progress::new(paths.len() as u64);
-        let line = Line {
-            intake: &intake,
-            importer: store.importer(),
-            store: &store,
-            vault: vault.as_ref(),
-            key: home.pseudonym_key(&config.project)?,
-        };
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(self.threads).build()?;
-        pool.install(|| {
-            paths.par_iter().try_for_each(|path| {
-                let fate = line.take(path)?;
-                let mut summary = summary.lock().unwrap_or_else(PoisonError::into_inner);
-                summary.count(&fate);
-                if let Fate::Excluded(one) = fate {
-                    excluded.lock().unwrap_or_else(PoisonError::into_inner).push(one);
-                }
-                progress.tick(&summary);
-                anyhow::Ok(())
-            })
-        })?;
-        line.importer.flush().context("cannot finish the import")?;
-        progress.finish();
-        let mut summary = summary.into_inner().unwrap_or_else(PoisonError::into_inner);
         summary.seconds = begun.elapsed().as_secs_f64();
-        let entries = entries(&summary, excluded.into_inner().unwrap_or_else(PoisonError::into_inner));
-        ledger
-            .lock()
-            .map_err(|_| anyhow::anyhow!("the ledger is in use"))?
-            .append_all(clock::now(), entries)?;
         context.print(&summary, || summary.table(&home))
+    }
+
+    fn walk(&self) -> Result<Walk> {
+        Walk::new(&self.folder).with_context(|| format!("cannot read {}", self.folder.display()))
+    }
+}
+
+/// Batch by batch, so that neither the names of a million files nor what became of them are held in memory.
+fn take_all(batches: &Batches, walk: &mut Walk, progress: &Progress, summary: &mut Summary) -> Result<()> {
+    loop {
+        let waiting = |path| Waiting { path, key: None };
+        let files: Vec<Waiting> = walk.by_ref().take(BATCH_FILES).map(waiting).collect();
+        if files.is_empty() {
+            return Ok(());
+        }
+        summary.add(&batches.take_telling(&files, &|fate| progress.tick(fate))?);
     }
 }
 
@@ -233,8 +220,16 @@ impl Summary {
         }
     }
 
-    fn done(&self) -> u64 {
-        self.accepted + self.quarantined + self.rejected + self.skipped + self.withdrawn
+    fn add(&mut self, batch: &Self) {
+        self.files += batch.files;
+        self.accepted += batch.accepted;
+        self.quarantined += batch.quarantined;
+        self.rejected += batch.rejected;
+        self.skipped += batch.skipped;
+        self.withdrawn += batch.withdrawn;
+        for (reason, count) in &batch.reasons {
+            *self.reasons.entry(*reason).or_default() += count;
+        }
     }
 
     fn table(&self, home: &Home) -> String {
@@ -286,41 +281,50 @@ fn digest_of(path: &Path) -> Option<Sha256Digest> {
     }
 }
 
-pub(super) fn entries(summary: &Summary, excluded: Vec<Excluded>) -> Vec<Entry> {
-    let mut entries: Vec<Entry> = excluded
-        .into_iter()
-        .map(|one| Entry::ImageExcluded {
+pub(super) fn entries(taken: Unrecorded) -> Vec<Entry> {
+    let mut summary = Summary {
+        accepted: taken.accepted,
+        ..Summary::default()
+    };
+    let mut entries = Vec::with_capacity(taken.excluded.len() + 1);
+    for one in taken.excluded {
+        summary.count(&Fate::Excluded(one));
+        entries.push(Entry::ImageExcluded {
             file_digest: one.file_digest,
             disposition: one.reason.disposition(),
             reason: one.reason,
-        })
-        .collect();
+        });
+    }
     entries.push(Entry::IntakeFinished {
         accepted: summary.accepted,
         quarantined: summary.quarantined,
         rejected: summary.rejected,
-        reasons: summary.reasons.clone(),
+        reasons: summary.reasons,
     });
     entries
 }
 
-/// A bar on a terminal, a plain line every two seconds elsewhere.
+/// A bar on a terminal, a plain line every two seconds elsewhere. How many files there are is counted beside the work.
 struct Progress {
     bar: ProgressBar,
     is_terminal: bool,
     begun: Instant,
     said_milliseconds: AtomicU64,
+    files: AtomicU64,
+    done: AtomicU64,
+    set_aside: AtomicU64,
+    is_over: AtomicBool,
 }
 
 impl Progress {
-    fn new(files: u64) -> Self {
+    fn new() -> Self {
         let is_terminal = std::io::stderr().is_terminal();
         let target = if is_terminal {
             ProgressDrawTarget::stderr()
         } else {
             ProgressDrawTarget::hidden()
         };
-        let bar = ProgressBar::with_draw_target(Some(files), target);
+        let bar = ProgressBar::with_draw_target(Some(0), target);
         if let Ok(style) = ProgressStyle::with_template("{bar:32} {pos}/{len} {per_sec:10} {eta:>4} {msg}") {
             bar.set_style(style);
         }
@@ -329,23 +333,54 @@ impl Progress {
             is_terminal,
             begun: Instant::now(),
             said_milliseconds: AtomicU64::new(0),
+            files: AtomicU64::new(0),
+            done: AtomicU64::new(0),
+            set_aside: AtomicU64::new(0),
+            is_over: AtomicBool::new(false),
         }
     }
 
-    fn tick(&self, summary: &Summary) {
-        let set_aside = summary.quarantined + summary.rejected;
-        self.bar.set_position(summary.done());
-        self.bar.set_message(format!("{set_aside} set aside"));
+    /// Counts the files below `folder` until all are counted or the work is over.
+    fn count(&self, folder: &Path) {
+        let Ok(walk) = Walk::new(folder) else { return };
+        for _ in walk {
+            let files = self.files.fetch_add(1, Ordering::Relaxed) + 1;
+            if self.is_over.load(Ordering::Relaxed) {
+                return;
+            }
+            if files.is_multiple_of(1024) {
+                self.bar.set_length(files);
+            }
+        }
+        self.bar.set_length(self.files.load(Ordering::Relaxed));
+    }
+
+    fn tick(&self, fate: &Fate) {
+        let done = self.done.fetch_add(1, Ordering::Relaxed) + 1;
+        let is_aside = u64::from(matches!(fate, Fate::Excluded(_)));
+        let set_aside = self.set_aside.fetch_add(is_aside, Ordering::Relaxed) + is_aside;
         let now = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let is_due = now.saturating_sub(self.said_milliseconds.load(Ordering::Relaxed))
-            > Duration::from_secs(2).as_millis() as u64;
-        if !self.is_terminal && is_due {
-            self.said_milliseconds.store(now, Ordering::Relaxed);
-            eprintln!("{} of {} files, {set_aside} set aside", summary.done(), summary.files);
+        if self.is_terminal {
+            self.bar.set_position(done);
+            self.bar.set_message(format!("{set_aside} set aside"));
+            return;
+        }
+        let said = self.said_milliseconds.load(Ordering::Relaxed);
+        let is_due = now.saturating_sub(said) > Duration::from_secs(2).as_millis() as u64;
+        // Of several threads that find it due, one speaks.
+        let speaks = is_due
+            && self
+                .said_milliseconds
+                .compare_exchange(said, now, Ordering::Relaxed, Ordering::Relaxed)
+                .is_ok();
+        if speaks {
+            let files = self.files.load(Ordering::Relaxed).max(done);
+            eprintln!("{done} of {files} files, {set_aside} set aside");
         }
     }
 
     fn finish(&self) {
+        self.is_over.store(true, Ordering::Relaxed);
         self.bar.finish_and_clear();
     }
 }
