@@ -19,7 +19,7 @@ use serde::Serialize;
 use snowball_confidentiality::Profile;
 use snowball_crypto::{Domain, PseudonymKey};
 use snowball_imaging::{
-    Dictionary, Excluded, Intake, Limits,
+    Dictionary, Excluded, Intake, Limits, Walk,
     standard::{Deidentified, FindingKind, Pixels, Standard},
 };
 use snowball_ledger::Entry;
@@ -35,8 +35,8 @@ use super::{Context, Refused};
 use crate::{home::Home, policy};
 use journal::{Head, Line, Notes};
 
-/// Most files of one folder tree in one run.
-const FILES_MAX: usize = 10_000_000;
+/// Files whose names are held at once.
+const BATCH_FILES: usize = 4_096;
 
 /// Write de-identified copies of DICOM files by PS3.15 Annex E, under the installed policy. Run again, it goes on.
 #[derive(Args)]
@@ -124,18 +124,14 @@ impl Order<'_> {
             project: Sha256Digest::of(self.project.as_bytes()),
             edition: snowball_confidentiality::EDITION.to_owned(),
         };
-        let (paths, unreadable_folders) = snowball_imaging::walk(self.input, FILES_MAX)
-            .with_context(|| format!("cannot read {}", self.input.display()))?;
-        if unreadable_folders > 0 {
-            tracing::warn!(
-                unreadable_folders,
-                "some folders cannot be read; their files are left out"
-            );
-        }
+        let walk = || Walk::new(self.input).with_context(|| format!("cannot read {}", self.input.display()));
+        // Counted first, for people who wait; then walked a batch at a time, so that a million names are never held.
+        let files = walk()?.count() as u64;
+        let mut walk = walk()?;
         let begun = Instant::now();
         let store = self.home.open_store(&config)?;
         let ledger = self.home.open_ledger(&config)?;
-        let bar = progress(paths.len() as u64);
+        let bar = progress(files);
         let work = Work {
             intake: Intake::new(key.clone(), Dictionary::standard(), Limits::default()),
             standard: Standard::new(self.profile.clone(), self.policy, key.clone(), Limits::default()),
@@ -143,7 +139,6 @@ impl Order<'_> {
             importer: store.importer(),
             notes: Mutex::new(Notes::open(&records, &output, &head)?),
             summary: Mutex::new(Summary {
-                files: paths.len() as u64,
                 policy_digest: Some(self.policy),
                 edition: snowball_confidentiality::EDITION,
                 records: records.join("decisions.jsonl"),
@@ -152,14 +147,27 @@ impl Order<'_> {
             output,
         };
         let pool = rayon::ThreadPoolBuilder::new().num_threads(self.threads).build()?;
-        pool.install(|| {
-            paths.par_iter().try_for_each(|path| {
-                work.take(path)?;
-                bar.inc(1);
-                anyhow::Ok(())
-            })
-        })?;
+        loop {
+            let paths: Vec<PathBuf> = walk.by_ref().take(BATCH_FILES).collect();
+            if paths.is_empty() {
+                break;
+            }
+            lock(&work.summary).files += paths.len() as u64;
+            pool.install(|| {
+                paths.par_iter().with_max_len(1).try_for_each(|path| {
+                    work.take(path)?;
+                    bar.inc(1);
+                    anyhow::Ok(())
+                })
+            })?;
+        }
         bar.finish_and_clear();
+        if walk.unreadable() > 0 {
+            tracing::warn!(
+                unreadable_folders = walk.unreadable(),
+                "some folders cannot be read; their files are left out"
+            );
+        }
         lock(&work.notes).flush()?;
         work.importer.flush().context("cannot finish the quarantine")?;
         let mut summary = work.summary.into_inner().unwrap_or_else(PoisonError::into_inner);
