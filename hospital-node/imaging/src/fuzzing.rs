@@ -78,6 +78,10 @@ fn decode(bytes: &[u8], syntaxes: usize) {
     let description = Description {
         rows: u32::from(u16::from_le_bytes([head[1], head[2]])).max(1),
         columns: u32::from(u16::from_le_bytes([head[3], head[4]])).max(1),
+        frames: 1,
+        samples: 1,
+        planar: false,
+        grey: true,
         bits_allocated,
         bits_stored: head[5] % bits_allocated + 1,
         shift: 0,

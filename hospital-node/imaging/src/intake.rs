@@ -32,8 +32,10 @@ pub struct Limits {
     pub file_bytes_max: u64,
     /// How many times larger than its file an inflated data set may be.
     pub inflate_ratio_max: u32,
-    /// Pixels of a picture.
+    /// Pixels of a picture, of colour its samples.
     pub pixels_max: u64,
+    /// Frames of a file that holds several.
+    pub frames_max: u32,
     /// Sequences inside sequences.
     pub sequence_depth_max: u32,
     /// Elements and items, at all levels together.
@@ -46,6 +48,7 @@ impl Default for Limits {
             file_bytes_max: 256 << 20,
             inflate_ratio_max: 100,
             pixels_max: 64 << 20,
+            frames_max: 1000,
             sequence_depth_max: 16,
             elements_max: 200_000,
         }
@@ -152,23 +155,6 @@ impl Intake {
         quiet::catch(|| {
             let grey = self.grey(&DicomFile::parse(bytes, &self.limits)?)?;
             Ok(Picture::of(grey.rows, grey.columns, &grey.pixels))
-        })
-        .unwrap_or(Err(IntakeReason::DecodeError))
-    }
-
-    /// Whether something is written in the pixels of a file that would have to be removed. What cannot be decoded cannot be
-    /// answered for.
-    ///
-    /// # Errors
-    /// Why the pixels cannot be looked at.
-    pub fn shows_text(&self, bytes: &[u8]) -> Result<bool, IntakeReason> {
-        quiet::catch(|| {
-            let file = DicomFile::parse(bytes, &self.limits)?;
-            let mut grey = self.grey(&file)?;
-            if pixels::page::is_page(&grey.pixels) {
-                return Err(IntakeReason::Document);
-            }
-            Ok(deidentify::clean(&self.searcher, &mut grey).map_or(true, |cleaned| !cleaned.removed.is_empty()))
         })
         .unwrap_or(Err(IntakeReason::DecodeError))
     }

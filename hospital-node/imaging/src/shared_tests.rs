@@ -51,7 +51,7 @@ impl Case {
     }
 }
 
-fn cases() -> Option<Vec<Case>> {
+pub(crate) fn cases() -> Option<Vec<Case>> {
     let root = shared("radiographs")?;
     let mut cases = Vec::new();
     for hospital in ["a", "b", "c", "d", "fullsize"] {

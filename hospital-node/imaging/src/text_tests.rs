@@ -21,13 +21,17 @@ use crate::{
 };
 
 /// A box of the truth counts as gone if no more than this share of its ink is left.
-const LEFT_MAX: f64 = 0.05;
+pub(crate) const LEFT_MAX: f64 = 0.05;
 
 /// The picture before any search for text.
-fn decoded(path: &Path) -> Grey {
-    let bytes = fs::read(path).unwrap();
+pub(crate) fn decoded(path: &Path) -> Grey {
+    rendered(&fs::read(path).unwrap())
+}
+
+/// The same of a file in memory.
+pub(crate) fn rendered(bytes: &[u8]) -> Grey {
     let limits = Limits::default();
-    let file = DicomFile::parse(&bytes, &limits).unwrap();
+    let file = DicomFile::parse(bytes, &limits).unwrap();
     let description = Description::read(&file, &limits).unwrap();
     pixels::render(
         pixels::words(&file, file.syntax.unwrap(), &description).unwrap(),
@@ -37,7 +41,7 @@ fn decoded(path: &Path) -> Grey {
 
 /// Share of a box's ink that is as it was. Ink is what stands out from the box's middle value; a pixel in a flat place is
 /// covered even where its value did not change.
-fn left(before: &Grey, after: &[u16], truth: &Value) -> f64 {
+pub(crate) fn left(before: &Grey, after: &[u16], truth: &Value) -> f64 {
     let number = |field: &str| truth[field].as_u64().unwrap() as usize;
     let (columns, rows) = (before.columns as usize, before.rows as usize);
     let (x, y) = (number("x"), number("y"));

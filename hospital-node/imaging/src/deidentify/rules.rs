@@ -61,6 +61,7 @@ pub(crate) fn rule(tag: Tag) -> Option<Rule> {
         | tags::ACQUISITION_DEVICE_PROCESSING_DESCRIPTION => Rule::Label,
 
         tags::SAMPLES_PER_PIXEL
+        | tags::PLANAR_CONFIGURATION
         | tags::PHOTOMETRIC_INTERPRETATION
         | tags::NUMBER_OF_FRAMES
         | tags::ROWS

@@ -18,7 +18,10 @@ pub(super) fn decode(stream: &[u8], description: &Description) -> Result<Words, 
             std::io::ErrorKind::UnexpectedEof => IntakeReason::Truncated,
             _ => IntakeReason::DecodeError,
         })?;
-    native::decode(&frame, false, false, description)
+    if frame.len() as u64 > bytes_max {
+        return Err(IntakeReason::SizeMismatch);
+    }
+    native::decode_at(&frame, 0, false, false, description)
 }
 
 #[cfg(test)]

@@ -5,12 +5,22 @@ use snowball_protocol::intake::IntakeReason;
 
 use crate::{deidentify::acquisition::ModalityTransform, intake::Limits, read::DicomFile};
 
-/// The stored pixels of one grey frame.
+/// Samples of a pixel at most: colour and one beside it.
+const SAMPLES_MAX: u8 = 4;
+
+/// The stored pixels, one frame like another.
 #[derive(Clone, PartialEq, Debug)]
 pub(crate) struct Description {
     pub(crate) rows: u32,
     pub(crate) columns: u32,
-    /// 8 or 16.
+    pub(crate) frames: u32,
+    /// Samples of a pixel: 1 is grey or an index, 3 colour.
+    pub(crate) samples: u8,
+    /// Native colour that lies plane by plane instead of pixel by pixel.
+    pub(crate) planar: bool,
+    /// MONOCHROME1 or MONOCHROME2, one sample.
+    pub(crate) grey: bool,
+    /// 8 or 16 as [`read`](Self::read) and [`read_frames`](Self::read_frames) take them; else 1 and 32 too.
     pub(crate) bits_allocated: u8,
     /// 1 to `bits_allocated`.
     pub(crate) bits_stored: u8,
@@ -46,8 +56,31 @@ impl Transform {
 }
 
 impl Description {
-    /// Reads the header's claims.
+    /// Reads the header's claims of one grey frame.
     pub(crate) fn read(file: &DicomFile<'_>, limits: &Limits) -> Result<Self, IntakeReason> {
+        let description = Self::read_any(file, limits)?;
+        if description.frames > 1 {
+            return Err(IntakeReason::NotGrey);
+        }
+        description.of_grey()
+    }
+
+    /// Reads the header's claims of grey frames, one or many.
+    pub(crate) fn read_frames(file: &DicomFile<'_>, limits: &Limits) -> Result<Self, IntakeReason> {
+        Self::read_any(file, limits)?.of_grey()
+    }
+
+    fn of_grey(self) -> Result<Self, IntakeReason> {
+        match self.bits_allocated {
+            _ if !self.grey => Err(IntakeReason::NotGrey),
+            8 | 16 => Ok(self),
+            _ => Err(IntakeReason::SizeMismatch),
+        }
+    }
+
+    /// Reads the header's claims of whatever a decoder could be asked for: colour, bits and double words too. What may be
+    /// done with it is for others to say.
+    pub(crate) fn read_any(file: &DicomFile<'_>, limits: &Limits) -> Result<Self, IntakeReason> {
         if file.dataset.pixels.is_none() {
             return Err(IntakeReason::NoPixels);
         }
@@ -56,13 +89,20 @@ impl Description {
         if rows == 0 || columns == 0 {
             return Err(IntakeReason::SizeMismatch);
         }
-        if u64::from(rows) * u64::from(columns) > limits.pixels_max {
+        let samples = u8::try_from(file.word(tags::SAMPLES_PER_PIXEL).unwrap_or(1)).unwrap_or(0);
+        if !(1..=SAMPLES_MAX).contains(&samples) {
+            return Err(IntakeReason::NotGrey);
+        }
+        if u64::from(rows) * u64::from(columns) * u64::from(samples) > limits.pixels_max {
             return Err(IntakeReason::SizeBomb);
         }
-        let inverted = polarity(file)?;
+        let frames = frames(file);
+        if frames > limits.frames_max {
+            return Err(IntakeReason::SizeBomb);
+        }
+        let polarity = polarity(file);
         let bits_allocated = match file.word(tags::BITS_ALLOCATED) {
-            Some(8) => 8,
-            Some(16) => 16,
+            Some(bits @ (1 | 8 | 16 | 32)) => bits as u8,
             _ => return Err(IntakeReason::SizeMismatch),
         };
         let stored = file.word(tags::BITS_STORED).unwrap_or(u16::from(bits_allocated));
@@ -85,11 +125,15 @@ impl Description {
         Ok(Self {
             rows,
             columns,
+            frames,
+            samples,
+            planar: samples > 1 && file.word(tags::PLANAR_CONFIGURATION) == Some(1),
+            grey: samples == 1 && polarity.is_some(),
             bits_allocated,
             bits_stored,
             shift,
             signed,
-            inverted,
+            inverted: polarity == Some(true),
             padding,
             transform,
         })
@@ -100,9 +144,22 @@ impl Description {
         self.rows as usize * self.columns as usize
     }
 
-    /// Bytes of a container word.
+    /// Number of samples of a frame, which is what a decoder gives.
+    pub(crate) const fn values(&self) -> usize {
+        self.pixels() * self.samples as usize
+    }
+
+    /// Bytes of a container word; none where pixels are single bits.
     pub(crate) const fn word_bytes(&self) -> usize {
         self.bits_allocated as usize / 8
+    }
+
+    /// Bytes of one native frame; of single bits, as many as hold them.
+    pub(crate) const fn frame_bytes(&self) -> usize {
+        match self.bits_allocated {
+            1 => self.values().div_ceil(8),
+            _ => self.values() * self.word_bytes(),
+        }
     }
 
     /// The stored value of a container word: masked, shifted down, sign bit as it is.
@@ -116,28 +173,31 @@ impl Description {
     }
 }
 
-/// Grey, one sample, one frame; whether the smallest value is white.
-fn polarity(file: &DicomFile<'_>) -> Result<bool, IntakeReason> {
-    let samples = file.word(tags::SAMPLES_PER_PIXEL).unwrap_or(1);
+/// How many frames there are, at least one.
+fn frames(file: &DicomFile<'_>) -> u32 {
     // "1A" is one frame with an odd tail: digits count, the rest does not.
-    let frames = file.text(tags::NUMBER_OF_FRAMES).unwrap_or_default();
-    let digits = frames
-        .trim()
-        .find(|letter: char| !letter.is_ascii_digit())
-        .unwrap_or(frames.trim().len());
-    let frames = frames.trim()[..digits].parse::<u64>().unwrap_or(1);
-    if samples != 1 || frames > 1 {
-        return Err(IntakeReason::NotGrey);
+    let text = file.text(tags::NUMBER_OF_FRAMES).unwrap_or_default();
+    let text = text.trim();
+    let digits = text.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(text.len());
+    match text[..digits].parse::<u64>() {
+        Ok(frames) => u32::try_from(frames).unwrap_or(u32::MAX).max(1),
+        // More digits than any number of frames has.
+        Err(_) if digits > 0 => u32::MAX,
+        Err(_) => 1,
     }
+}
+
+/// Whether the smallest value is white; `None` for what is not grey.
+fn polarity(file: &DicomFile<'_>) -> Option<bool> {
     match file
         .text(tags::PHOTOMETRIC_INTERPRETATION)
         .unwrap_or_default()
         .to_ascii_uppercase()
         .as_str()
     {
-        "MONOCHROME1" => Ok(true),
-        "MONOCHROME2" => Ok(false),
-        _ => Err(IntakeReason::NotGrey),
+        "MONOCHROME1" => Some(true),
+        "MONOCHROME2" => Some(false),
+        _ => None,
     }
 }
 

@@ -31,16 +31,13 @@ pub(crate) struct Grey {
 }
 
 /// Renders decoded words as grey values.
-pub(crate) fn render(decoded: Words, description: &Description) -> Grey {
+pub(crate) fn render(mut decoded: Words, description: &Description) -> Grey {
+    decoded.settle(description);
     let Words {
         mut words,
         comment_bytes,
-        overshoots,
+        ..
     } = decoded;
-    if overshoots && description.shift == 0 && !description.signed {
-        let max = description.stored_max();
-        words.iter_mut().for_each(|word| *word = (*word).min(max));
-    }
     let outside = !(description.stored_max() << description.shift);
     let high_bit_pixels = words
         .iter()
@@ -94,7 +91,7 @@ fn looked_up(word: u16, description: &Description, first: i32, entries: &[u16]) 
 }
 
 /// The stored value with its sign.
-pub(super) fn signed_value(word: u16, description: &Description) -> i32 {
+pub(crate) fn signed_value(word: u16, description: &Description) -> i32 {
     let sign = 1_i32 << (description.bits_stored - 1);
     if description.signed {
         (i32::from(word) ^ sign) - sign
@@ -103,13 +100,18 @@ pub(super) fn signed_value(word: u16, description: &Description) -> i32 {
     }
 }
 
+/// The stored values that are padding, with their sign.
+pub(crate) fn padding_range(description: &Description) -> Option<std::ops::RangeInclusive<i32>> {
+    let (value, limit) = description.padding?;
+    let end = |word: u16| signed_value(word & description.stored_max(), description);
+    Some(end(value).min(end(limit))..=end(value).max(end(limit)))
+}
+
 /// Places of padding that hang together with the border, by way of their four neighbours.
 fn padding(stored: &[u16], description: &Description) -> Vec<usize> {
-    let Some((value, limit)) = description.padding else {
+    let Some(range) = padding_range(description) else {
         return Vec::new();
     };
-    let end = |word: u16| signed_value(word & description.stored_max(), description);
-    let range = end(value).min(end(limit))..=end(value).max(end(limit));
     let is_padding = |place: usize| range.contains(&signed_value(stored[place], description));
     let (rows, columns) = (description.rows as usize, description.columns as usize);
     let mut seen = vec![false; stored.len()];
@@ -158,6 +160,10 @@ mod tests {
         Description {
             rows: 1,
             columns: 4,
+            frames: 1,
+            samples: 1,
+            planar: false,
+            grey: true,
             bits_allocated: 16,
             bits_stored,
             shift: 0,
@@ -174,6 +180,7 @@ mod tests {
                 words: words.to_vec(),
                 comment_bytes: 0,
                 overshoots: false,
+                lossy: false,
             },
             description,
         )
@@ -201,6 +208,7 @@ mod tests {
                 words: vec![0x1001, 5, 0x0FFF, 0],
                 comment_bytes: 0,
                 overshoots: false,
+                lossy: false,
             },
             &description(12, false, false),
         );
@@ -210,6 +218,7 @@ mod tests {
                 words: vec![0xF800, 0x0800, 1, 2],
                 comment_bytes: 0,
                 overshoots: false,
+                lossy: false,
             },
             &description(12, true, false),
         );
@@ -222,6 +231,7 @@ mod tests {
             words: vec![1023, 1024, 1030, 0],
             comment_bytes: 0,
             overshoots,
+            lossy: false,
         };
         let lossy = render(decoded(true), &description(10, false, false));
         assert_eq!((lossy.pixels, lossy.high_bit_pixels), (vec![1023, 1023, 1023, 0], 0));
@@ -285,6 +295,7 @@ mod tests {
                 words: words.to_vec(),
                 comment_bytes: 0,
                 overshoots: false,
+                lossy: false,
             },
             &padded,
         );
@@ -306,6 +317,7 @@ mod tests {
                 words: words.to_vec(),
                 comment_bytes: 0,
                 overshoots: false,
+                lossy: false,
             },
             &padded,
         );

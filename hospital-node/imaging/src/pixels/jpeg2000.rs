@@ -25,7 +25,7 @@ pub(super) fn decode(
     description: &Description,
 ) -> Result<Words, IntakeReason> {
     let size = size(&stream).ok_or(IntakeReason::DecodeError)?;
-    if size.components != 1 {
+    if size.components != u16::from(description.samples) {
         return Err(IntakeReason::NotGrey);
     }
     if (size.rows, size.columns) != (description.rows, description.columns) {
@@ -41,6 +41,7 @@ pub(super) fn decode(
         words,
         comment_bytes,
         overshoots: irreversible && precision > description.bits_stored,
+        lossy: irreversible,
     })
 }
 
@@ -73,13 +74,16 @@ fn size(stream: &[u8]) -> Option<Size> {
     let (tile_columns, tile_rows) = (number(24)?, number(28)?);
     let (tile_x0, tile_y0) = (number(32)?, number(36)?);
     let components = u16_at(stream, 40)?;
-    let subsampling = (*stream.get(43)?, *stream.get(44)?);
+    // Components of one depth and one grid; of more than a few nobody asks.
+    let first = stream.get(42..45)?;
+    let alike =
+        (0..usize::from(components.min(4))).all(|number| stream.get(42 + 3 * number..45 + 3 * number) == Some(first));
     // Offsets and subsampled grids are legal, unheard of in radiographs, and only make the bounds harder to check.
-    let plain = x0 == 0 && y0 == 0 && tile_x0 == 0 && tile_y0 == 0 && (components != 1 || subsampling == (1, 1));
+    let plain = x0 == 0 && y0 == 0 && tile_x0 == 0 && tile_y0 == 0 && first.get(1..) == Some(&[1, 1]) && alike;
     if !plain || tile_columns == 0 || tile_rows == 0 {
         return None;
     }
-    let precision = (*stream.get(42)? & 0x7F) + 1;
+    let precision = (first.first()? & 0x7F) + 1;
     let end = 4 + usize::from(u16_at(stream, 4)?);
     Some(Size {
         rows: y1,
@@ -167,7 +171,7 @@ fn bounded(style: &[u8], with_precincts: bool, size: &Size) -> bool {
         let along = |extent: u64, exponent: u8| (extent >> reduction).max(1).div_ceil(1 << exponent) + 1;
         precincts += along(tile.0, exponents >> 4) * along(tile.1, exponents & 15);
     }
-    precincts * size.tiles() <= PRECINCTS_MAX
+    precincts * size.tiles() * u64::from(size.components) <= PRECINCTS_MAX
 }
 
 fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {

@@ -31,6 +31,7 @@ pub(super) fn decode(stream: &[u8], description: &Description) -> Result<Words, 
         words,
         comment_bytes: header.comment_bytes,
         overshoots: header.near > 0 && header.precision > description.bits_stored,
+        lossy: header.near > 0,
     })
 }
 

@@ -50,6 +50,7 @@ pub(super) fn decode(stream: &[u8], description: &Description) -> Result<Words, 
         words: samples.into_iter().map(|part| (part * max).round() as u16).collect(),
         comment_bytes: 0,
         overshoots: false,
+        lossy: false,
     })
 }
 

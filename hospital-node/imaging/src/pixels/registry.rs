@@ -19,7 +19,7 @@ struct Frame<'a> {
     description: &'a Description,
 }
 
-/// What the codec is to write for each pixel, whatever is stored.
+/// What the codec is to write for each sample, whatever is stored.
 const WORD_BITS: u16 = 16;
 
 /// Decodes `stream` into words.
@@ -46,7 +46,7 @@ pub(super) fn decode(
         .chunks_exact(2)
         .map(|pair| u16::from_le_bytes([pair[0], pair[1]]))
         .collect();
-    if words.len() == description.pixels() {
+    if words.len() == description.values() {
         Ok(words)
     } else {
         Err(IntakeReason::SizeMismatch)
@@ -67,7 +67,7 @@ impl PixelDataObject for Frame<'_> {
     }
 
     fn samples_per_pixel(&self) -> Option<u16> {
-        Some(1)
+        Some(u16::from(self.description.samples))
     }
 
     fn bits_allocated(&self) -> Option<u16> {
@@ -79,7 +79,11 @@ impl PixelDataObject for Frame<'_> {
     }
 
     fn photometric_interpretation(&self) -> Option<&str> {
-        Some("MONOCHROME2")
+        Some(if self.description.samples == 1 {
+            "MONOCHROME2"
+        } else {
+            "RGB"
+        })
     }
 
     fn number_of_frames(&self) -> Option<u32> {

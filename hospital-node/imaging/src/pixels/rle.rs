@@ -14,10 +14,12 @@ pub(super) fn decode(stream: &[u8], description: &Description) -> Result<Words, 
         Some(u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]) as usize)
     };
     let planes = number(0).ok_or(IntakeReason::DecodeError)?;
-    if planes != description.word_bytes() || stream.len() < HEADER_BYTES {
+    let (bytes, samples) = (description.word_bytes(), usize::from(description.samples));
+    let is_known = matches!(bytes, 1 | 2) && planes == bytes * samples;
+    if !is_known || stream.len() < HEADER_BYTES {
         return Err(IntakeReason::DecodeError);
     }
-    let mut words = vec![0; description.pixels()];
+    let mut words = vec![0; description.values()];
     for plane in 0..planes {
         let start = number(plane + 1).ok_or(IntakeReason::DecodeError)?;
         let stop = if plane + 1 < planes {
@@ -29,12 +31,21 @@ pub(super) fn decode(stream: &[u8], description: &Description) -> Result<Words, 
             .get(start..stop)
             .filter(|_| start >= HEADER_BYTES)
             .ok_or(IntakeReason::DecodeError)?;
-        unpack(segment, 8 * (planes - 1 - plane) as u32, &mut words).ok_or(IntakeReason::DecodeError)?;
+        let shift = 8 * (bytes - 1 - plane % bytes) as u32;
+        if samples == 1 {
+            unpack(segment, shift, &mut words).ok_or(IntakeReason::DecodeError)?;
+        } else {
+            let mut sample = vec![0; description.pixels()];
+            unpack(segment, shift, &mut sample).ok_or(IntakeReason::DecodeError)?;
+            let places = words.iter_mut().skip(plane / bytes).step_by(samples);
+            places.zip(sample).for_each(|(word, byte)| *word |= byte);
+        }
     }
     Ok(Words {
         words,
         comment_bytes: 0,
         overshoots: false,
+        lossy: false,
     })
 }
 

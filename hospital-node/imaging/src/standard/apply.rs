@@ -13,6 +13,7 @@ use super::{
     Origin, Pixels, Record, Seen, Standard,
     collect::{self, REGISTERED_ROOT},
     frames::Frames,
+    redact::Looked,
     stamp, text,
     tree::{Element, Value, bytes_of, standard_vr},
     values,
@@ -127,9 +128,15 @@ impl<'a> Applied<'a> {
         Ok(())
     }
 
-    /// Adds pixels and what the standard wants said of the de-identification.
-    pub(super) fn finish(mut self, frames: Frames, pixels: Pixels) -> Result<Made, IntakeReason> {
-        if self.says_burned_in && pixels == Pixels::NotVerified {
+    /// Adds pixels and what the standard wants said of the de-identification. `looked` is what came of a search in them.
+    pub(super) fn finish(
+        mut self,
+        frames: Frames,
+        pixels: Pixels,
+        looked: Option<Looked>,
+    ) -> Result<Made, IntakeReason> {
+        // Where the file says that there is text, a search that finds none is no answer.
+        if self.says_burned_in && pixels != Pixels::Verified {
             return Err(IntakeReason::BurnedInText);
         }
         let is_native = matches!(frames, Frames::Native(_));
@@ -153,13 +160,16 @@ impl<'a> Applied<'a> {
             }
         }
         let burned_in = self.class.demand(&[], ours(tags::BURNED_IN_ANNOTATION));
-        stamp::stamp(
-            &mut self.object,
-            &self.standard.profile,
-            &self.standard.policy,
+        let said = stamp::Said {
+            policy: &self.standard.policy,
             pixels,
             burned_in,
-        );
+            areas: looked.as_ref().map(|looked| looked.filled.len()),
+        };
+        stamp::stamp(&mut self.object, &self.standard.profile, &said);
+        if let Some(looked) = looked {
+            self.searched(looked, is_native);
+        }
         Ok(Made {
             object: self.object,
             instance: self.instance,
@@ -167,6 +177,30 @@ impl<'a> Applied<'a> {
             records: self.records,
             is_native,
         })
+    }
+
+    /// Notes what the search did, and what it did to attributes that speak of the pixels.
+    fn searched(&mut self, looked: Looked, is_native: bool) {
+        self.seen.pixels = Some(looked.stored);
+        let record = self
+            .records
+            .iter_mut()
+            .find(|record| record.attribute == tags::PIXEL_DATA && record.path.is_empty());
+        if !looked.filled.is_empty() {
+            stamp::describe_filled(&mut self.object, &looked);
+        }
+        if is_native {
+            stamp::describe_native(&mut self.object, &looked);
+        }
+        if let Some(record) = record {
+            record.rule = if looked.filled.is_empty() {
+                "pixels, searched for text: none found; written anew".into()
+            } else {
+                record.action = Action::Clean;
+                "pixels, text filled with one value each, searched again: none found; written anew".into()
+            };
+            record.areas = looked.filled;
+        }
     }
 
     fn level(
@@ -188,6 +222,7 @@ impl<'a> Applied<'a> {
                 action,
                 rule,
                 row: row(ours(element.tag)).map(snowball_confidentiality::Row::tag_text),
+                areas: Vec::new(),
             });
             match written {
                 Written::Nothing => {}

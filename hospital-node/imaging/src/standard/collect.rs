@@ -3,10 +3,12 @@
 use dicom_core::{Tag, VR};
 use dicom_dictionary_std::tags;
 use snowball_confidentiality::{Action, Class};
+use snowball_crypto::PseudonymKey;
 
 use super::{
     Seen, Standard,
     apply::{decided, texts},
+    text::Vocabulary,
     tree::{Element, Value},
     values,
 };
@@ -20,15 +22,26 @@ pub(super) fn collect(standard: &Standard, class: &Class, elements: &[Element<'_
     let mut walk = Walk {
         standard,
         class,
-        seen: Seen::default(),
+        gather: Gather {
+            key: &standard.key,
+            vocabulary: &standard.vocabulary,
+            seen: Seen::default(),
+        },
     };
     walk.level(elements, &mut Vec::new(), "", &Charset::DEFAULT, false);
-    walk.seen
+    walk.gather.seen
 }
 
 struct Walk<'a> {
     standard: &'a Standard,
     class: &'a Class,
+    gather: Gather<'a>,
+}
+
+/// Marks, and what it takes to make them.
+struct Gather<'a> {
+    key: &'a PseudonymKey,
+    vocabulary: &'a Vocabulary,
     seen: Seen,
 }
 
@@ -53,15 +66,17 @@ impl Walk<'_> {
                 Value::Bytes(bytes)
                     if going || !matches!(action, Action::Keep | Action::KeepListed | Action::CapAge) =>
                 {
-                    self.value(element, bytes, place, charset);
+                    self.gather.value(element, bytes, place, charset);
                 }
                 _ => {}
             }
         }
     }
+}
 
+impl Gather<'_> {
     fn value(&mut self, element: &Element<'_>, bytes: &[u8], place: &str, charset: &Charset) {
-        let key = &self.standard.key;
+        let key = self.key;
         // The name of a vendor that reserved a block is in every file of its machines.
         let is_creator = element.tag.group() % 2 == 1 && element.tag.element() < 0x1000;
         let vr = super::tree::standard_vr(element.tag).unwrap_or(element.vr);
@@ -87,7 +102,7 @@ impl Walk<'_> {
     }
 
     fn free(&mut self, text: &str) {
-        let (key, vocabulary) = (&self.standard.key, &self.standard.vocabulary);
+        let (key, vocabulary) = (self.key, self.vocabulary);
         if text.contains('^') {
             self.seen.person(key, text);
         } else {

@@ -7,6 +7,7 @@ mod rle;
 use snowball_protocol::intake::IntakeReason;
 
 use super::tree::{Element, Value, bytes_of};
+use crate::pixels::fragments;
 use dicom_dictionary_std::tags;
 
 /// What the header says of the container words.
@@ -112,6 +113,14 @@ impl Layout {
     }
 }
 
+/// Whether pixels of the transfer syntax with this UID are written in it again; those of others are written uncompressed.
+pub(super) fn is_kept(syntax: &str) -> bool {
+    matches!(
+        syntax.strip_prefix("1.2.840.10008.1.2."),
+        Some("5" | "4.50" | "4.51" | "4.57" | "4.70" | "4.80" | "4.81" | "4.90" | "4.91" | "4.201" | "4.202" | "4.203")
+    )
+}
+
 /// The pixels of `element`, cleaned. `syntax` is the UID of the transfer syntax.
 pub(super) fn clean(element: &Element<'_>, syntax: &str, layout: &Layout) -> Result<Cleaned, IntakeReason> {
     match &element.value {
@@ -148,12 +157,7 @@ fn native(bytes: &[u8], big: bool, layout: &Layout) -> Result<Cleaned, IntakeRea
 }
 
 fn encapsulated(fragments: &[&[u8]], syntax: &str, layout: &Layout) -> Result<Cleaned, IntakeReason> {
-    // One frame may lie in several fragments; of several frames each must have its own, else none could be told apart.
-    let frames: Vec<Vec<u8>> = match layout.frames {
-        1 if !fragments.is_empty() => vec![fragments.concat()],
-        count if count == fragments.len() => fragments.iter().map(|fragment| fragment.to_vec()).collect(),
-        _ => return Err(IntakeReason::SizeMismatch),
-    };
+    let frames = fragments::frames(fragments, layout.frames).ok_or(IntakeReason::SizeMismatch)?;
     let mut cleaned = Cleaned {
         frames: Frames::Encapsulated(Vec::new()),
         comment_bytes: 0,
@@ -161,6 +165,7 @@ fn encapsulated(fragments: &[&[u8]], syntax: &str, layout: &Layout) -> Result<Cl
     };
     let mut kept = Vec::with_capacity(frames.len());
     for frame in frames {
+        let frame = frame.concat();
         let (stream, precision, comment_bytes) = match syntax {
             "1.2.840.10008.1.2.5" => (rle::masked(&frame, layout), layout.bits_stored, 0),
             "1.2.840.10008.1.2.4.50"

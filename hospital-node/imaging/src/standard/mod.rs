@@ -8,17 +8,20 @@
 
 mod apply;
 pub mod checks;
-mod collect;
+pub(crate) mod collect;
 mod frames;
 mod record;
+mod redact;
 mod seen;
 mod stamp;
-mod text;
-mod tree;
+pub(crate) mod text;
+pub(crate) mod tree;
 mod values;
 mod verify;
 pub mod vocabulary;
 
+#[cfg(test)]
+mod redact_tests;
 #[cfg(test)]
 mod shared_tests;
 #[cfg(test)]
@@ -32,6 +35,7 @@ use dicom_object::FileMetaTableBuilder;
 use snowball_confidentiality::{Class, Profile, class};
 use snowball_crypto::PseudonymKey;
 use snowball_protocol::{Sha256Digest, intake::IntakeReason};
+use snowball_text::{Searcher, markers::Markers};
 
 use crate::{
     deidentify::{acquisition::Modality, normalise},
@@ -42,6 +46,7 @@ use apply::Applied;
 use tree::{Element, Fault};
 
 pub use record::Record;
+pub use redact::FilledArea;
 pub use seen::Seen;
 pub use verify::{Finding, FindingKind};
 
@@ -56,6 +61,10 @@ pub enum Pixels {
     NotVerified,
     /// They were looked through: `BurnedInAnnotation` is NO.
     Verified,
+    /// They are to be searched: what is written there and is no marker is filled in the stored values, until a search finds
+    /// nothing; then `BurnedInAnnotation` is NO. Pixels that keep on showing text are refused, and so is a file that says
+    /// itself that there is text.
+    Searched,
 }
 
 /// De-identifies files of one site under one profile. It holds no state that changes, so that threads share one.
@@ -65,6 +74,7 @@ pub struct Standard {
     key: PseudonymKey,
     limits: Limits,
     vocabulary: text::Vocabulary,
+    searcher: Searcher,
 }
 
 /// A de-identified file.
@@ -94,6 +104,7 @@ impl Standard {
             key,
             limits,
             vocabulary: text::Vocabulary::new(),
+            searcher: Searcher::new(Markers::standard()),
         }
     }
 
@@ -134,14 +145,19 @@ impl Standard {
             Err(Fault::Malformed) => return Err(IntakeReason::Malformed),
         };
         let origin = Origin::read(&elements, form.media_class.as_deref())?;
-        let frames = self.frames(bytes, &elements, named.as_deref().unwrap_or_default())?;
+        let named = named.unwrap_or_default();
+        let looked = match pixels {
+            Pixels::Searched => Some(redact::look(&self.searcher, bytes, &self.limits)?),
+            Pixels::NotVerified | Pixels::Verified => None,
+        };
+        let frames = self.frames(bytes, &elements, &named, looked.as_ref())?;
         let mut applied = Applied::new(self, &origin, &elements);
         applied.data_set(&elements)?;
-        let cleaned = applied.finish(frames.frames, pixels)?;
+        let cleaned = applied.finish(frames.frames, pixels, looked)?;
         let kept_syntax = if cleaned.is_native {
             EXPLICIT_LITTLE.to_owned()
         } else {
-            named.unwrap_or_default()
+            named
         };
         let meta = FileMetaTableBuilder::new()
             .media_storage_sop_class_uid(origin.class.uid)
@@ -160,11 +176,28 @@ impl Standard {
         })
     }
 
-    /// The pixels to write.
-    fn frames(&self, file: &[u8], elements: &[Element<'_>], syntax: &str) -> Result<frames::Cleaned, IntakeReason> {
+    /// The pixels to write: as they came, or as they were looked at where something was filled in them.
+    fn frames(
+        &self,
+        file: &[u8],
+        elements: &[Element<'_>],
+        syntax: &str,
+        looked: Option<&redact::Looked>,
+    ) -> Result<frames::Cleaned, IntakeReason> {
         let pixels = elements.iter().find(|element| element.tag == tags::PIXEL_DATA);
         let pixels = pixels.ok_or(IntakeReason::NoPixels)?;
         let layout = frames::Layout::read(elements, self.limits.pixels_max)?;
+        let is_native = !matches!(pixels.value, tree::Value::Fragments(_));
+        match looked {
+            Some(looked) if !looked.filled.is_empty() || !(is_native || frames::is_kept(syntax)) => {
+                return Ok(frames::Cleaned {
+                    frames: frames::Frames::Native(looked.native.clone()),
+                    comment_bytes: 0,
+                    is_wider: false,
+                });
+            }
+            _ => {}
+        }
         let cleaned = frames::clean(pixels, syntax, &layout)?;
         if cleaned.is_wider {
             self.nothing_above(file, &layout)?;
@@ -175,15 +208,15 @@ impl Standard {
     /// Compressed samples that are wider than the stored bits can hide something above them: they are decoded to look.
     fn nothing_above(&self, bytes: &[u8], layout: &frames::Layout) -> Result<(), IntakeReason> {
         let file = read::DicomFile::parse(bytes, &self.limits)?;
-        let description = crate::pixels::Description::read(&file, &self.limits)?;
+        let description = crate::pixels::Description::read_frames(&file, &self.limits)?;
         let syntax = file.syntax.ok_or(IntakeReason::TransferSyntax)?;
-        let words = crate::pixels::words(&file, syntax, &description)?.words;
-        let hidden = words.iter().any(|word| layout.masked(*word) != *word);
-        if hidden {
-            Err(IntakeReason::SizeMismatch)
-        } else {
-            Ok(())
+        for number in 0..description.frames as usize {
+            let words = crate::pixels::words_of(&file, syntax, &description, number)?.words;
+            if words.iter().any(|word| layout.masked(*word) != *word) {
+                return Err(IntakeReason::SizeMismatch);
+            }
         }
+        Ok(())
     }
 }
 

@@ -6,6 +6,8 @@ use dicom_core::{Tag, VR};
 use serde::{Serialize, Serializer};
 use snowball_confidentiality::Action;
 
+use super::FilledArea;
+
 /// The record of one attribute of one file. What lay inside a sequence that went has none of its own.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct Record {
@@ -24,6 +26,9 @@ pub struct Record {
     /// The row of table E.1-1 that speaks of it, where one does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub row: Option<String>,
+    /// Of the pixels: what was filled because it read as text.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub areas: Vec<FilledArea>,
 }
 
 fn tag_text<S: Serializer>(tag: &Tag, serializer: S) -> Result<S::Ok, S::Error> {

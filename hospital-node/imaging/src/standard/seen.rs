@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use snowball_crypto::PseudonymKey;
+use snowball_protocol::Sha256Digest;
 
 use crate::labels::fold;
 
@@ -10,7 +11,7 @@ use crate::labels::fold;
 const CHARACTERS_MIN: usize = 4;
 
 /// Marks of what was seen and lists of what was made instead.
-#[derive(Default)]
+#[derive(Clone, PartialEq, Eq, Default)]
 pub struct Seen {
     /// Names, and whatever holds a digit.
     strong: HashSet<[u8; 16]>,
@@ -24,6 +25,8 @@ pub struct Seen {
     pub(super) minted_dates: HashSet<String>,
     /// The patient's pseudonym as written.
     pub(super) patient: String,
+    /// Digest of the stored values in which the last search found nothing; none where nobody searched.
+    pub(super) pixels: Option<Sha256Digest>,
 }
 
 impl Seen {
@@ -74,7 +77,7 @@ impl Seen {
     }
 
     /// Whether `text` as a whole, or a word of it, was seen; of weak ones only where `and_weak`.
-    pub(super) fn knows(&self, key: &PseudonymKey, text: &str, and_weak: bool) -> bool {
+    pub(crate) fn knows(&self, key: &PseudonymKey, text: &str, and_weak: bool) -> bool {
         let whole = text.trim_matches([' ', '\0']);
         (whole.contains('.') && self.strong.contains(&key.mark(whole)))
             || forms(text).iter().any(|form| {

@@ -136,7 +136,7 @@ fn no_planted_identifier_is_in_any_byte_with_descriptions_cleaned_and_dates_move
 }
 
 /// The stored values of the first frame of a file.
-fn stored(bytes: &[u8]) -> Option<Vec<u16>> {
+pub(super) fn stored(bytes: &[u8]) -> Option<Vec<u16>> {
     let file = crate::read::DicomFile::parse(bytes, &Limits::default()).ok()?;
     let description = crate::pixels::Description::read(&file, &Limits::default()).ok()?;
     let words = crate::pixels::words(&file, file.syntax?, &description).ok()?.words;

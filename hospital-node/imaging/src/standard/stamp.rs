@@ -6,26 +6,35 @@ use dicom_object::InMemDicomObject;
 use snowball_confidentiality::{AttributeType, EDITION, Profile, ProfileOption};
 use snowball_protocol::Sha256Digest;
 
-use super::Pixels;
+use super::{Pixels, redact::Looked};
+
+/// What is to be said of a file.
+pub(super) struct Said<'a> {
+    pub(super) policy: &'a Sha256Digest,
+    pub(super) pixels: Pixels,
+    /// What the class demands of `BurnedInAnnotation`.
+    pub(super) burned_in: Option<AttributeType>,
+    /// Areas that were filled, where the pixels were searched.
+    pub(super) areas: Option<usize>,
+}
 
 /// Writes method, options and what became of dates and pixels into `object`.
-pub(super) fn stamp(
-    object: &mut InMemDicomObject,
-    profile: &Profile,
-    policy: &Sha256Digest,
-    pixels: Pixels,
-    burned_in: Option<AttributeType>,
-) {
+pub(super) fn stamp(object: &mut InMemDicomObject, profile: &Profile, said: &Said<'_>) {
+    let (pixels, burned_in) = (said.pixels, said.burned_in);
     let mut put = |tag, vr, value: PrimitiveValue| drop(object.put(DataElement::new(tag, vr, value)));
     put(tags::SPECIFIC_CHARACTER_SET, VR::CS, "ISO_IR 192".into());
     put(tags::PATIENT_IDENTITY_REMOVED, VR::CS, "YES".into());
-    // A value of LO has 64 characters, as many as the digest has digits.
-    let digest = policy.to_string();
-    let method = vec![
+    let mut method = vec![
         format!("PS3.15 {EDITION} Annex E with the list of the SOP class"),
         format!("Snowball {}", env!("CARGO_PKG_VERSION")),
-        digest.strip_prefix("sha256:").unwrap_or(&digest).to_owned(),
     ];
+    method.extend(said.areas.map(|areas| match areas {
+        0 => "Pixels searched for burned-in text, none found".to_owned(),
+        areas => format!("Burned-in text filled in {areas} areas, none found again"),
+    }));
+    // A value of LO has 64 characters, as many as the digest has digits.
+    let digest = said.policy.to_string();
+    method.push(digest.strip_prefix("sha256:").unwrap_or(&digest).to_owned());
     put(
         tags::DEIDENTIFICATION_METHOD,
         VR::LO,
@@ -41,7 +50,7 @@ pub(super) fn stamp(
     put(tags::LONGITUDINAL_TEMPORAL_INFORMATION_MODIFIED, VR::CS, dates.into());
     let demanded = matches!(burned_in, Some(AttributeType::Required | AttributeType::Conditional));
     match pixels {
-        Pixels::Verified => put(tags::BURNED_IN_ANNOTATION, VR::CS, "NO".into()),
+        Pixels::Verified | Pixels::Searched => put(tags::BURNED_IN_ANNOTATION, VR::CS, "NO".into()),
         // Where the class demands an answer and nobody looked, the answer is not NO.
         Pixels::NotVerified if demanded => put(tags::BURNED_IN_ANNOTATION, VR::CS, "YES".into()),
         Pixels::NotVerified => {
@@ -56,10 +65,49 @@ pub(super) fn stamp(
     ));
 }
 
+/// What stands of the values of pixels that were filled (PS3.3 C.7.6.3): the smallest and largest of them, where the file
+/// names them.
+pub(super) fn describe_filled(object: &mut InMemDicomObject, looked: &Looked) {
+    for (tag, value) in [
+        (tags::SMALLEST_IMAGE_PIXEL_VALUE, looked.range.0),
+        (tags::LARGEST_IMAGE_PIXEL_VALUE, looked.range.1),
+    ] {
+        if object.get(tag).is_some() {
+            let (vr, value) = match u16::try_from(value) {
+                Ok(value) if looked.range.0 >= 0 => (VR::US, PrimitiveValue::from(value)),
+                _ => (VR::SS, PrimitiveValue::from(value as i16)),
+            };
+            object.put(DataElement::new(tag, vr, value));
+        }
+    }
+}
+
+/// What must be said of native words: where their bits stand, and how they were coded with loss before, for that does not
+/// end with the coding (PS3.3 C.7.6.1.1.5).
+pub(super) fn describe_native(object: &mut InMemDicomObject, looked: &Looked) {
+    let high_bit = PrimitiveValue::from(looked.high_bit);
+    object.put(DataElement::new(tags::HIGH_BIT, VR::US, high_bit));
+    let Some((method, ratio)) = looked.lossy else { return };
+    object.put(DataElement::new(tags::LOSSY_IMAGE_COMPRESSION, VR::CS, "01"));
+    let ratio = format!("{ratio:.2}");
+    for (tag, vr, value) in [
+        (tags::LOSSY_IMAGE_COMPRESSION_RATIO, VR::DS, ratio.as_str()),
+        (tags::LOSSY_IMAGE_COMPRESSION_METHOD, VR::CS, method),
+    ] {
+        let is_named = object
+            .get(tag)
+            .and_then(|element| element.to_str().ok())
+            .is_some_and(|text| !text.trim().is_empty());
+        if !is_named {
+            object.put(DataElement::new(tag, vr, PrimitiveValue::from(value)));
+        }
+    }
+}
+
 /// Items of CID 7050 (PS3.16).
 fn method_codes(profile: &Profile, pixels: Pixels) -> Vec<InMemDicomObject> {
     let basic = ("113100", "Basic Application Confidentiality Profile");
-    let cleaned = (pixels == Pixels::Verified).then_some(("113101", "Clean Pixel Data Option"));
+    let cleaned = (pixels != Pixels::NotVerified).then_some(("113101", "Clean Pixel Data Option"));
     let options = profile.options().map(ProfileOption::method_code);
     std::iter::once(basic)
         .chain(cleaned)

@@ -8,7 +8,7 @@ use crate::labels::fold;
 const DIGITS_MAX: usize = 5;
 
 /// The closed vocabulary of cleaned descriptions: the words of the label dictionary, and what describes an exposure.
-pub(super) struct Vocabulary(HashSet<String>);
+pub(crate) struct Vocabulary(HashSet<String>);
 
 /// Words of radiography that the label dictionary has no use for. English and French, folded.
 const MORE: &str = "ap pa lat lateral oblique obl axial sagittal coronal left right gauche droite droit bilateral both deux \
@@ -21,7 +21,7 @@ const MORE: &str = "ap pa lat lateral oblique obl axial sagittal coronal left ri
     proximal distal medial upper lower part partie adult child enfant infant nourrisson first second third premier";
 
 impl Vocabulary {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut words: HashSet<String> = MORE.split_whitespace().map(str::to_owned).collect();
         let standard: toml::Table = include_str!("../labels/standard.toml").parse().unwrap_or_default();
         for (name, value) in &standard {

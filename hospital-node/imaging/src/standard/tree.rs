@@ -16,18 +16,18 @@ const SEQUENCE_END: Tag = Tag(0xFFFE, 0xE0DD);
 
 /// One attribute.
 #[derive(Debug)]
-pub(super) struct Element<'a> {
-    pub(super) tag: Tag,
+pub(crate) struct Element<'a> {
+    pub(crate) tag: Tag,
     /// As written; of public attributes written as UN, or without one, the dictionary's.
-    pub(super) vr: VR,
-    pub(super) value: Value<'a>,
+    pub(crate) vr: VR,
+    pub(crate) value: Value<'a>,
     /// Whether its words stand in big endian.
-    pub(super) big: bool,
+    pub(crate) big: bool,
 }
 
 /// What an attribute holds.
 #[derive(Debug)]
-pub(super) enum Value<'a> {
+pub(crate) enum Value<'a> {
     Bytes(&'a [u8]),
     Items(Vec<Vec<Element<'a>>>),
     /// The fragments of encapsulated pixels, without the offset table.
@@ -36,14 +36,14 @@ pub(super) enum Value<'a> {
 
 /// Why there is no tree.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Fault {
+pub(crate) enum Fault {
     Truncated,
     Malformed,
     TooDeep,
 }
 
 /// The elements of `data`, in the order in which they stand.
-pub(super) fn parse<'a>(data: &'a [u8], encoding: Encoding, limits: &Limits) -> Result<Vec<Element<'a>>, Fault> {
+pub(crate) fn parse<'a>(data: &'a [u8], encoding: Encoding, limits: &Limits) -> Result<Vec<Element<'a>>, Fault> {
     let mut reader = Reader {
         bytes: data,
         at: 0,
@@ -259,7 +259,7 @@ impl<'a> Reader<'a> {
 }
 
 /// The value representation that PS3.6 gives `tag`, where it gives one; US stands for `US or SS`.
-pub(super) fn standard_vr(tag: Tag) -> Option<VR> {
+pub(crate) fn standard_vr(tag: Tag) -> Option<VR> {
     tag.group()
         .is_multiple_of(2)
         .then(|| StandardDataDictionary.by_tag(tag).map(|entry| entry.vr().relaxed()))
@@ -267,7 +267,7 @@ pub(super) fn standard_vr(tag: Tag) -> Option<VR> {
 }
 
 /// The bytes of the first `tag` in `elements`.
-pub(super) fn bytes_of<'a>(elements: &[Element<'a>], tag: Tag) -> Option<&'a [u8]> {
+pub(crate) fn bytes_of<'a>(elements: &[Element<'a>], tag: Tag) -> Option<&'a [u8]> {
     elements
         .iter()
         .find(|element| element.tag == tag)

@@ -6,12 +6,19 @@ use dicom_dictionary_std::tags;
 use dicom_object::{InMemDicomObject, from_reader, mem::InMemElement};
 use serde::Serialize;
 use snowball_confidentiality::ProfileOption;
+use snowball_protocol::{Sha256Digest, digest::RunningDigest};
 
 use super::{
     Seen, Standard,
     apply::{inside, inside_tag, is_known, ours},
     collect::REGISTERED_ROOT,
+    redact::stored_bytes,
     values,
+};
+use crate::{
+    intake::Limits,
+    pixels::{self, Description, fragments},
+    read::DicomFile,
 };
 
 /// Something that must not be in a written file.
@@ -51,6 +58,8 @@ pub enum FindingKind {
     Comment,
     /// The file does not say that it is de-identified.
     Unmarked,
+    /// The stored values are not those in which the search found nothing.
+    Pixels,
 }
 
 impl Finding {
@@ -101,8 +110,50 @@ pub(super) fn verify(standard: &Standard, written: &[u8], seen: &Seen) -> Vec<Fi
     {
         look.find(FindingKind::Unmarked, tags::PATIENT_IDENTITY_REMOVED);
     }
+    if let Some(searched) = seen.pixels
+        && stored_digest(&file, written, &standard.limits) != Some(searched)
+    {
+        look.find(FindingKind::Pixels, tags::PIXEL_DATA);
+    }
     look.level(&file, "");
     look.findings
+}
+
+/// Digest of the stored values of all frames as they lie in the written file. Equal values are found clean again by the
+/// same search, so that this stands for searching once more.
+fn stored_digest(file: &InMemDicomObject, written: &[u8], limits: &Limits) -> Option<Sha256Digest> {
+    let number = |tag| file.get(tag)?.to_int::<u32>().ok();
+    let (allocated, stored) = (number(tags::BITS_ALLOCATED)?, number(tags::BITS_STORED)?);
+    let lowest = (number(tags::HIGH_BIT)? + 1).checked_sub(stored)?;
+    let mask = u16::MAX.checked_shr(16_u32.checked_sub(stored)?)?;
+    let count = number(tags::NUMBER_OF_FRAMES).unwrap_or(1).max(1) as usize;
+    let values = number(tags::ROWS)? as usize * number(tags::COLUMNS)? as usize * count;
+    let mut digest = RunningDigest::default();
+    match file.get(tags::PIXEL_DATA)?.value() {
+        Value::Primitive(value) => {
+            let bytes = value.to_bytes();
+            let words: Vec<u16> = if allocated == 8 {
+                bytes.get(..values)?.iter().map(|byte| u16::from(*byte)).collect()
+            } else {
+                let pairs = bytes.get(..values * 2)?.chunks_exact(2);
+                pairs.map(|pair| u16::from_le_bytes([pair[0], pair[1]])).collect()
+            };
+            let words: Vec<u16> = words.into_iter().map(|word| word >> lowest & mask).collect();
+            digest.update(&stored_bytes(&words));
+        }
+        // A decoder is a decoder: the stream that was written is decoded, whatever the one that came in gave.
+        Value::PixelSequence(pixels) => {
+            let parsed = DicomFile::parse(written, limits).ok()?;
+            let description = Description::read_frames(&parsed, limits).ok()?;
+            let fragments: Vec<&[u8]> = pixels.fragments().iter().map(Vec::as_slice).collect();
+            for frame in fragments::frames(&fragments, count)? {
+                let words = pixels::frame(frame.concat(), parsed.syntax?, &description).ok()?;
+                digest.update(&stored_bytes(&words.stored(&description)));
+            }
+        }
+        Value::Sequence(_) => return None,
+    }
+    Some(digest.finish())
 }
 
 struct Look<'a> {

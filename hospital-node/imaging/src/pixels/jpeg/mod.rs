@@ -34,5 +34,6 @@ pub(super) fn decode(stream: &[u8], description: &Description) -> Result<Words, 
         words,
         comment_bytes: header.comment_bytes,
         overshoots: header.process != Process::Lossless && header.precision > description.bits_stored,
+        lossy: header.process != Process::Lossless,
     })
 }
