@@ -18,11 +18,13 @@ use crate::{
         self, Identity, Radiograph,
         acquisition::{Acquisition, Modality},
         evidence::BurnedIn,
+        marks::Marks,
     },
     labels::{Labelled, dictionary::Dictionary},
     pixels::{self, Description, Grey},
     read::DicomFile,
     review::{Picture, Waiver},
+    standard::text::Vocabulary,
 };
 
 /// Bounds on what one file may cost. The defaults fit the largest radiographs in use (mammograms, stitched spines).
@@ -80,6 +82,7 @@ pub struct Intake {
     dictionary: Dictionary,
     limits: Limits,
     searcher: Searcher,
+    vocabulary: Vocabulary,
 }
 
 impl Intake {
@@ -94,6 +97,7 @@ impl Intake {
             dictionary,
             limits,
             searcher: Searcher::new(Markers::standard()),
+            vocabulary: Vocabulary::new(),
         }
     }
 
@@ -177,7 +181,8 @@ impl Intake {
         let file = DicomFile::parse(bytes, &self.limits)?;
         let (class, modality) = accept::radiograph(&file)?;
         let description = Description::read(&file, &self.limits)?;
-        let identity = Identity::read(&file, &self.key, self.vault.as_ref())?;
+        let marks = Marks::read(&file, &self.limits, &self.key, &self.vocabulary)?;
+        let identity = Identity::read(&file, &self.key, self.vault.as_ref(), marks)?;
         let is_waived = |reason| waiver.is_some_and(|waiver| waiver.covers(reason));
         let mut burned_in = match deidentify::burned_in(&file) {
             Err(reason) if is_waived(reason) => BurnedIn::Reviewed,

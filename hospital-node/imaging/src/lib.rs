@@ -46,10 +46,11 @@ pub use deidentify::acquisition::{
     Photometric,
 };
 pub use deidentify::evidence::{BurnedIn, Evidence, LabelSource, LabelSources};
+pub use deidentify::marks::Marks;
 pub use deidentify::{Radiograph, RadiographId, pseudonym_of};
 pub use intake::{Excluded, Intake, Limits, Outcome};
 pub use labels::dictionary::{Dictionary, DictionaryError};
 pub use read::syntax::TransferSyntax;
 pub use resample::{downscale, letterbox};
-pub use review::{Picture, Waiver};
+pub use review::{Picture, TextSearch, Waiver};
 pub use walk::{Walk, walk};

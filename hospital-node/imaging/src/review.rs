@@ -1,6 +1,7 @@
 //! What a person may decide about a file that was set aside, and the picture they look at.
 
 use snowball_protocol::intake::IntakeReason;
+use snowball_text::{Searcher, markers::Markers};
 
 /// One reason to exclude a file, set aside by a person who looked at it. Few reasons can be.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -46,6 +47,25 @@ pub struct Picture {
     pub columns: u32,
     /// Row by row, the smallest value black, the largest white.
     pub grey: Vec<u8>,
+}
+
+/// The search for text of the intake, for pictures that are stored.
+pub struct TextSearch(Searcher);
+
+impl TextSearch {
+    /// The search with the standard list of markers that may stay.
+    #[must_use]
+    pub fn standard() -> Self {
+        Self(Searcher::new(Markers::standard()))
+    }
+
+    /// Whether a picture of `rows` by `columns` values, 0 black, shows text that may not stay.
+    #[must_use]
+    pub fn finds(&self, rows: u32, columns: u32, pixels: &[u16]) -> bool {
+        let mut pixels = pixels.to_vec();
+        let cleaned = self.0.clean(&mut pixels, rows as usize, columns as usize);
+        cleaned.map_or(true, |cleaned| !cleaned.removed.is_empty())
+    }
 }
 
 impl Picture {

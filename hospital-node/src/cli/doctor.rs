@@ -17,11 +17,17 @@ const DAYS_WARN: i64 = 14;
 
 /// Check this node: files, keys, certificate, policy, ledger, trainer, connection. Says the remedy of what is wrong.
 #[derive(Args)]
-#[command(after_help = "Example: hospital-node doctor")]
+#[command(after_help = "Example: hospital-node doctor --offline --store")]
 pub struct Doctor {
     /// Leave out the connections to the aggregator and to the archive.
     #[arg(long)]
     offline: bool,
+    /// Read everything in the store again by another way than it was written: rows, terms and pixels. Minutes for a large store.
+    #[arg(long)]
+    store: bool,
+    /// With --store: search every stored picture for text again, which takes as long as taking it in.
+    #[arg(long, requires = "store")]
+    text: bool,
 }
 
 #[derive(Serialize)]
@@ -52,6 +58,9 @@ impl Doctor {
         findings.push(certificate(&home));
         if let Ok(config) = home.config() {
             findings.extend(pacs::findings(&home, &config, self.offline));
+        }
+        if self.store {
+            findings.push(stored(&home, self.text));
         }
         if !self.offline && home.aggregator_file().exists() {
             findings.push(connection(&home));
@@ -149,6 +158,27 @@ fn ledger(home: &Home) -> Finding {
         .and_then(|key| snowball_ledger::verify(&home.ledger(), &key).map_err(|fault| fault.to_string()))
         .map(|verified| format!("{} entries, sound", verified.entries));
     finding("ledger", outcome)
+}
+
+/// A second look at everything that is stored.
+fn stored(home: &Home, search_text: bool) -> Finding {
+    let looked = home
+        .config()
+        .and_then(|config| Ok(home.open_store(&config)?.look_again(search_text)?));
+    let outcome = looked.map_err(|fault| format!("{fault:#}")).and_then(|looked| {
+        if looked.unsound == 0 {
+            return Ok(format!("{} radiographs read again, all sound", looked.radiographs));
+        }
+        let faults = looked.faults.iter().map(|(fault, count)| format!("{count} {fault:?}").to_lowercase());
+        Err(format!(
+            "{} of {} radiographs are not as they must be ({}); train nothing with this store: restore it from a copy, or move \
+             it away and ingest again",
+            looked.unsound,
+            looked.radiographs,
+            faults.collect::<Vec<_>>().join(", ")
+        ))
+    });
+    finding("store", outcome)
 }
 
 fn trainers(home: &Home) -> Finding {

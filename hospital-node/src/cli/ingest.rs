@@ -240,7 +240,7 @@ impl Summary {
                 self.seconds,
                 self.files as f64 / self.seconds.max(1e-9)
             ),
-            format!("{:>8}  accepted", self.accepted),
+            format!("{:>8}  accepted, each read again from the store", self.accepted),
             format!(
                 "{:>8}  quarantined (a copy waits for a person: hospital-node quarantine list)",
                 self.quarantined

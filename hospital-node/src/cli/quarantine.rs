@@ -274,7 +274,7 @@ fn release(
             }
             match store.add(&radiograph)? {
                 Added::New | Added::Duplicate => None,
-                Added::Conflict => Some(IntakeReason::UidConflict),
+                added @ (Added::Conflict | Added::Unsound) => added.reason(),
                 Added::Withdrawn => {
                     store.discard(digest)?;
                     return Err(Refused("the patient has withdrawn; the file was let go".to_owned()).into());

@@ -59,6 +59,8 @@ pub(crate) struct Picture {
     pub encoding: Encoding,
     pub content: Vec<u8>,
     pub digest: Sha256Digest,
+    /// Digest of the pixels themselves, by which a second look knows them again.
+    pub pixels: Sha256Digest,
 }
 
 impl Facts {

@@ -30,6 +30,9 @@ pub enum Added {
     Conflict,
     /// Its patient has withdrawn; nothing was kept.
     Withdrawn,
+    /// A second look at what was written of it found something wrong, and it was taken back. The file belongs in the
+    /// quarantine.
+    Unsound,
 }
 
 impl Added {
@@ -41,6 +44,7 @@ impl Added {
             Self::New | Self::Withdrawn => None,
             Self::Duplicate => Some(IntakeReason::Duplicate),
             Self::Conflict => Some(IntakeReason::UidConflict),
+            Self::Unsound => Some(IntakeReason::IdentifierRemains),
         }
     }
 }
@@ -64,13 +68,44 @@ impl Store {
             .par_iter()
             .map(|radiograph| self.prepare(radiograph))
             .collect::<Result<_, _>>()?;
-        self.change(|connection, tail| {
+        let wanted: Vec<Option<Sha256Digest>> = prepared.iter().map(pixels_of).collect();
+        let added: Vec<Added> = self.change(|connection, tail| {
             radiographs
                 .iter()
                 .zip(prepared)
                 .map(|(radiograph, prepared)| self.insert(connection, tail, radiograph, prepared))
+                .collect::<Result<_, _>>()
+        })?;
+        let looked = radiographs.par_iter().zip(wanted).zip(added);
+        let looked: Vec<Added> = looked
+            .map(|((radiograph, wanted), added)| self.looked_at(radiograph, wanted, added))
+            .collect::<Result<_, _>>()?;
+        self.change(|connection, _| {
+            let looked = radiographs.iter().zip(looked);
+            looked
+                .map(|(radiograph, added)| settled(connection, radiograph, added))
                 .collect()
         })
+    }
+
+    /// `added`, once a second look at what was written found nothing; else it is taken back. What was stored before is looked
+    /// at too: a run that was killed may have left it without.
+    fn looked_at(
+        &self,
+        radiograph: &Radiograph,
+        wanted: Option<Sha256Digest>,
+        added: Added,
+    ) -> Result<Added, StoreError> {
+        let wanted = match added {
+            Added::New => wanted,
+            Added::Duplicate => None,
+            Added::Conflict | Added::Withdrawn | Added::Unsound => return Ok(added),
+        };
+        if self.reread(radiograph, wanted)?.is_empty() {
+            return Ok(added);
+        }
+        self.take_back(radiograph.id())?;
+        Ok(Added::Unsound)
     }
 
     /// A writer for long imports, which commits as it goes; shared freely between threads.
@@ -95,11 +130,12 @@ impl Store {
         Ok(Prepared {
             facts: Facts::seal(&self.keys.facts, radiograph, &picture)?,
             making: Making::seal(&self.keys.facts, radiograph)?,
+            pixels: picture.pixels,
             content: picture.content,
         })
     }
 
-    fn insert(
+    pub(crate) fn insert(
         &self,
         connection: &Connection,
         tail: &mut Tail<'_>,
@@ -116,6 +152,13 @@ impl Store {
             Ok(self.keys.pictures.seal(&place, &prepared.content)?)
         })?;
         insert_row(connection, radiograph, &prepared, extent)?;
+        connection
+            .prepare_cached("INSERT INTO unlooked (radiograph) VALUES (?1)")?
+            .execute(params![radiograph.id().as_bytes()])?;
+        #[cfg(test)]
+        if let Some(spoil) = *self.spoil.lock().expect("no test panics in it") {
+            spoil(self, connection, radiograph, extent);
+        }
         Ok(Added::New)
     }
 
@@ -146,10 +189,24 @@ impl Store {
 }
 
 /// A radiograph as it will be stored, but for the place that its picture is sealed for.
-struct Prepared {
+pub(crate) struct Prepared {
     content: Vec<u8>,
+    /// Digest of the pixels.
+    pixels: Sha256Digest,
     facts: Vec<u8>,
     making: Vec<u8>,
+}
+
+/// The end of a taking in that found nothing wrong: `added`, as it counts. Of several files with the same content, here or after
+/// a crash, one is [`Added::New`]: the first that comes to this point.
+fn settled(connection: &Connection, radiograph: &Radiograph, added: Added) -> Result<Added, StoreError> {
+    if !matches!(added, Added::New | Added::Duplicate) {
+        return Ok(added);
+    }
+    let first = connection
+        .prepare_cached("DELETE FROM unlooked WHERE radiograph = ?1")?
+        .execute(params![radiograph.id().as_bytes()])?;
+    Ok(if first == 1 { Added::New } else { Added::Duplicate })
 }
 
 fn insert_row(
@@ -178,9 +235,9 @@ fn insert_row(
 
 /// Takes in many files with few commits.
 ///
-/// An answer of this writer is durable once [`flush`](Self::flush) returned, or some hundred files or two seconds later. A
-/// file and the memory of it stand or fall together, so after a crash the same import run again loses nothing and repeats
-/// little.
+/// An answer of this writer is durable once [`flush`](Self::flush) returned, or some hundred files or two seconds later. A file
+/// is remembered only after a second look at what was written of it; until then a row says that nobody looked. So after a crash
+/// the same import run again loses nothing, repeats little, looks at what nobody had looked at, and counts it once.
 pub struct Importer<'a> {
     store: &'a Store,
     on_record: bool,
@@ -194,20 +251,24 @@ impl Importer<'_> {
         self
     }
 
-    /// Takes in the radiograph that the file behind `file_key` became, and remembers the file. Where the answer is
-    /// [`Added::Conflict`] the file is not remembered: [`quarantine`](Self::quarantine) does.
+    /// Takes in the radiograph that the file behind `file_key` became, looks at what was written of it, and remembers the file.
+    /// Where the answer is [`Added::Conflict`] or [`Added::Unsound`] the file is not remembered:
+    /// [`quarantine`](Self::quarantine) does.
     ///
     /// # Errors
     /// When the disk refuses; then everything since the last commit is undone and the import should end.
     pub fn add(&self, radiograph: &Radiograph, file_key: &Sha256Digest) -> Result<Added, StoreError> {
         let prepared = self.store.prepare(radiograph)?;
-        self.change(|connection, tail| {
-            let added = self.store.insert(connection, tail, radiograph, prepared)?;
+        let wanted = pixels_of(&prepared);
+        let added = self.change(|connection, tail| self.store.insert(connection, tail, radiograph, prepared))?;
+        let added = self.store.looked_at(radiograph, wanted, added)?;
+        self.change(|connection, _| {
+            let added = settled(connection, radiograph, added)?;
             let outcome = match added {
                 Added::New => FileOutcome::Accepted,
                 Added::Duplicate => FileOutcome::Excluded(IntakeReason::Duplicate),
                 Added::Withdrawn => FileOutcome::Withdrawn,
-                Added::Conflict => return Ok(added),
+                Added::Conflict | Added::Unsound => return Ok(added),
             };
             seen::keep(connection, file_key, outcome)?;
             if self.on_record && added == Added::New {
@@ -265,6 +326,11 @@ impl Drop for Importer<'_> {
     }
 }
 
+/// The digest of the pixels that were prepared.
+fn pixels_of(prepared: &Option<Prepared>) -> Option<Sha256Digest> {
+    prepared.as_ref().map(|prepared| prepared.pixels)
+}
+
 fn picture_of(rows: u32, columns: u32, pixels: &[u16]) -> Picture {
     let (encoding, content) = codec::encode(columns, pixels);
     Picture {
@@ -272,6 +338,7 @@ fn picture_of(rows: u32, columns: u32, pixels: &[u16]) -> Picture {
         columns,
         encoding,
         digest: Sha256Digest::of(&content),
+        pixels: Sha256Digest::of(&pixels.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>()),
         content,
     }
 }

@@ -7,7 +7,7 @@
 //! All of it lies sealed under keys that come from the site's secret ([`snowball_crypto::derived`]); `schema` says what the
 //! database holds in the clear. Keys come in as arguments and are never written.
 //!
-//! Start at [`Store`]. `import` takes radiographs in, `freeze` turns them into a dataset for the trainer, `withdraw`
+//! Start at [`Store`]. `import` takes radiographs in, `reread` looks at what was written of each by another way, `freeze` turns them into a dataset for the trainer, `withdraw`
 //! removes a patient. `writer` keeps the order that makes a crash harmless: pixels are on disk before the row that
 //! points to them.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
@@ -22,6 +22,7 @@ mod pack;
 mod quarantine;
 mod reviewable;
 mod record;
+mod reread;
 mod schema;
 mod seen;
 mod sheet;
@@ -37,11 +38,12 @@ use std::{
     fs,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
-    sync::{Mutex, MutexGuard},
+    sync::{Mutex, MutexGuard, OnceLock},
 };
 
 use rusqlite::{Connection, OptionalExtension};
 use snowball_crypto::{Pseudonym, StoreKeys};
+use snowball_imaging::TextSearch;
 
 pub use census::{Cell, Census, Table, age_band, hide_small};
 pub use error::StoreError;
@@ -51,6 +53,7 @@ pub use import::{Added, Importer};
 pub use quarantine::{HeldFile, HeldState, Review, Searched};
 pub use reviewable::{Combination, Redactions, Reviewable};
 pub use record::Unrecorded;
+pub use reread::{LookedAgain, Unsound};
 pub use seen::FileOutcome;
 pub use sheet::{Caption, ContactSheet, SheetRequest};
 pub use site_labels::{RadiographKeys, SiteLabel, SiteLabels, SiteValue};
@@ -82,6 +85,11 @@ pub struct Store {
     settings: Settings,
     packs: Packs,
     writer: Mutex<Writer>,
+    /// Made when it is first asked for.
+    text_search: OnceLock<TextSearch>,
+    /// What a test does to a radiograph right after it was written.
+    #[cfg(test)]
+    spoil: Mutex<Option<sample::Spoil>>,
 }
 
 impl Store {
@@ -115,6 +123,9 @@ impl Store {
             settings,
             packs: Packs::new(dir.join(PACKS)),
             writer: Mutex::new(Writer::new(connection)),
+            text_search: OnceLock::new(),
+            #[cfg(test)]
+            spoil: Mutex::default(),
         };
         store.prove_keys()?;
         store.recover()?;

@@ -112,6 +112,9 @@ impl Sample {
     }
 }
 
+/// What a test does to a radiograph right after it was written, inside of the same change.
+pub(crate) type Spoil = fn(&crate::Store, &rusqlite::Connection, &Radiograph, crate::pack::Extent);
+
 /// A head for `label` with every class of the vocabulary.
 pub(crate) fn head(label: LabelName) -> Head {
     let codes = label.codes();

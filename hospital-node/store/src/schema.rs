@@ -91,6 +91,9 @@ const MIGRATIONS: &[&str] = &[
 ",
     "
     CREATE TABLE unrecorded (number INTEGER PRIMARY KEY, digest BLOB, reason TEXT) STRICT;
+    CREATE TABLE unlooked (
+        radiograph BLOB PRIMARY KEY REFERENCES radiographs (radiograph) ON DELETE CASCADE
+    ) STRICT, WITHOUT ROWID;
 ",
 ];
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod acquisition;
 pub(crate) mod evidence;
+pub(crate) mod marks;
 pub(crate) mod rules;
 
 use dicom_dictionary_std::tags;
@@ -14,6 +15,7 @@ use zeroize::Zeroizing;
 use crate::{labels::Labelled, pixels::Grey, read::DicomFile};
 use acquisition::Acquisition;
 use evidence::{BurnedIn, Evidence};
+use marks::Marks;
 
 /// The identity of a radiograph: the pseudonym of its SOP Instance UID.
 pub type RadiographId = Pseudonym;
@@ -42,6 +44,7 @@ pub(crate) struct Identity {
     accession: Option<Pseudonym>,
     /// The way back, sealed for the site's vault.
     linkage: Option<Linkage>,
+    marks: Marks,
 }
 
 /// The pseudonym of an identifier as a hospital writes it, in a header, in a table or on a person's request; `None` where it is
@@ -59,6 +62,7 @@ impl Identity {
         file: &DicomFile<'_>,
         key: &PseudonymKey,
         vault: Option<&VaultKeys>,
+        marks: Marks,
     ) -> Result<Self, IntakeReason> {
         let pseudonym = |tag, domain| pseudonym_of(key, domain, &file.text(tag)?);
         let needed = |tag, domain| pseudonym(tag, domain).ok_or(IntakeReason::MissingIdentity);
@@ -77,6 +81,7 @@ impl Identity {
         };
         Ok(Self {
             linkage: vault.map(link).transpose()?,
+            marks,
             id: needed(tags::SOP_INSTANCE_UID, Domain::Instance)?,
             patient,
             study,
@@ -184,6 +189,12 @@ impl Radiograph {
     #[must_use]
     pub fn linkage(&self) -> Option<&Linkage> {
         self.identity.linkage.as_ref()
+    }
+
+    /// What identified somebody in the file, as a keyed set: for a second look at what is written of this.
+    #[must_use]
+    pub fn marks(&self) -> &Marks {
+        &self.identity.marks
     }
 
     /// Pseudonym of the accession number, where there is one.

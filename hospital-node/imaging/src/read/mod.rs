@@ -98,6 +98,11 @@ impl<'a> DicomFile<'a> {
         self.dataset.item_value(&self.bytes, sequence, tag)
     }
 
+    /// The whole data set, inflated.
+    pub(crate) fn data(&self) -> &[u8] {
+        &self.bytes
+    }
+
     /// The bytes of one range that the data set named (a pixel fragment).
     pub(crate) fn slice(&self, range: &std::ops::Range<usize>) -> &[u8] {
         self.bytes.get(range.clone()).unwrap_or_default()

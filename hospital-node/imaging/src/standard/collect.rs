@@ -32,6 +32,17 @@ pub(super) fn collect(standard: &Standard, class: &Class, elements: &[Element<'_
     walk.gather.seen
 }
 
+/// Every name, text, date and UID of a file, whatever becomes of it, in marks.
+pub(crate) fn everything(key: &PseudonymKey, vocabulary: &Vocabulary, elements: &[Element<'_>]) -> Seen {
+    let mut gather = Gather {
+        key,
+        vocabulary,
+        seen: Seen::default(),
+    };
+    gather.level(elements, &Charset::DEFAULT);
+    gather.seen
+}
+
 struct Walk<'a> {
     standard: &'a Standard,
     class: &'a Class,
@@ -75,6 +86,18 @@ impl Walk<'_> {
 }
 
 impl Gather<'_> {
+    fn level(&mut self, elements: &[Element<'_>], outer: &Charset) {
+        let own = super::tree::bytes_of(elements, tags::SPECIFIC_CHARACTER_SET).map(Charset::named);
+        let charset = own.as_ref().unwrap_or(outer);
+        for element in elements {
+            match &element.value {
+                Value::Items(items) => items.iter().for_each(|item| self.level(item, charset)),
+                Value::Bytes(bytes) => self.value(element, bytes, "", charset),
+                Value::Fragments(_) => {}
+            }
+        }
+    }
+
     fn value(&mut self, element: &Element<'_>, bytes: &[u8], place: &str, charset: &Charset) {
         let key = self.key;
         // The name of a vendor that reserved a block is in every file of its machines.
