@@ -1,5 +1,5 @@
 //! Writes what the fuzzer starts from: every file of a folder of DICOM for `header`, and its frame for `pixels` and
-//! `ours`.
+//! `ours`; and what was captured on the wire for the others, folder by folder.
 //!
 //!     cargo run --bin seeds -- FOLDER CORPUS
 
@@ -35,5 +35,18 @@ fn main() {
             }
         }
     }
+    written += captured(&corpus);
     println!("{written} seeds");
+}
+
+/// Copies what lies in `captured`, a folder a target; the number of files.
+fn captured(corpus: &Path) -> usize {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("captured");
+    let (files, _) = snowball_imaging::walk(&folder, 10_000).expect("the captured seeds can be read");
+    for file in &files {
+        let seed = corpus.join(file.strip_prefix(&folder).expect("it lies in the folder"));
+        fs::create_dir_all(seed.parent().expect("it lies in a folder")).expect("the corpus can be written");
+        fs::copy(file, seed).expect("the corpus can be written");
+    }
+    files.len()
 }

@@ -1,12 +1,14 @@
 //! Doors for fuzzers: plain functions of bytes that must neither panic, nor hang, nor take more memory than their input.
 
+use dicom_ul::pdu::PDataValueType;
+
 use crate::{command::Command, dicomweb::multipart, identifier::Identifier, negotiate, wire};
 
 /// PDUs, and what is inside of them.
 #[doc(hidden)]
 pub fn fuzz_pdu(bytes: &[u8]) {
     let (mut source, mut buffer) = (bytes, Vec::new());
-    let mut commands = Vec::new();
+    let (mut commands, mut data_sets) = (Vec::new(), Vec::new());
     while let Ok(Some(pdu)) = wire::read(&mut source, 16_384, &mut buffer) {
         match pdu {
             dicom_ul::pdu::Pdu::AssociationRQ(request) => {
@@ -31,14 +33,29 @@ pub fn fuzz_pdu(bytes: &[u8]) {
             }
             dicom_ul::pdu::Pdu::PData { data } => {
                 for value in data {
-                    commands.extend(value.data);
+                    match value.value_type {
+                        PDataValueType::Command => commands.extend(value.data),
+                        PDataValueType::Data => data_sets.extend(value.data),
+                    }
+                    // A message ends here: the next command is another one.
+                    if value.is_last {
+                        look_into(&std::mem::take(&mut commands), &data_sets);
+                        data_sets.clear();
+                    }
                 }
             }
             _ => {}
         }
     }
-    let _ = Command::decode(&commands).map(|command| Command::response(&command, 0, None).encode());
-    let _ = Identifier::decode(&commands);
+    look_into(&commands, &data_sets);
+}
+
+fn look_into(command: &[u8], data_set: &[u8]) {
+    if let Ok(command) = Command::decode(command) {
+        let answer = Command::response(&command, 0, None);
+        assert!(Command::decode(&answer.encode()).is_ok(), "an answer must parse");
+    }
+    let _ = Identifier::decode(data_set);
 }
 
 /// Multipart bodies: the first byte says where the rest is cut in two.
@@ -56,6 +73,70 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    /// Seeds of the fuzzer: associations of DCMTK with Orthanc, whose answers we must read as well.
+    const CAPTURED: [(&str, &[u8], usize); 8] = [
+        (
+            "echo-asks",
+            include_bytes!("../../../tests/fuzz/captured/pdu/echo-asks"),
+            3,
+        ),
+        (
+            "echo-answers",
+            include_bytes!("../../../tests/fuzz/captured/pdu/echo-answers"),
+            3,
+        ),
+        (
+            "store-asks",
+            include_bytes!("../../../tests/fuzz/captured/pdu/store-asks"),
+            4,
+        ),
+        (
+            "store-answers",
+            include_bytes!("../../../tests/fuzz/captured/pdu/store-answers"),
+            3,
+        ),
+        (
+            "find-asks",
+            include_bytes!("../../../tests/fuzz/captured/pdu/find-asks"),
+            4,
+        ),
+        (
+            "find-answers",
+            include_bytes!("../../../tests/fuzz/captured/pdu/find-answers"),
+            5,
+        ),
+        (
+            "get-asks",
+            include_bytes!("../../../tests/fuzz/captured/pdu/get-asks"),
+            5,
+        ),
+        (
+            "get-answers",
+            include_bytes!("../../../tests/fuzz/captured/pdu/get-answers"),
+            5,
+        ),
+    ];
+
+    #[test]
+    fn what_others_send_is_read_to_its_end() {
+        for (name, mut bytes, expected) in CAPTURED {
+            fuzz_pdu(bytes);
+            let mut count = 0;
+            while wire::read(&mut bytes, 16_384, &mut Vec::new()).unwrap().is_some() {
+                count += 1;
+            }
+            assert_eq!(count, expected, "{name}");
+        }
+        let body = include_bytes!("../../../tests/fuzz/captured/multipart/orthanc-series");
+        fuzz_multipart(body);
+        let parts = multipart::collect("b", &[&body[1..]]).unwrap();
+        assert!(
+            parts.len() == 3 && parts.iter().all(|part| part.len() == 568),
+            "{}",
+            parts.len()
+        );
+    }
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(2_000))]
