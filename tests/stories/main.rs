@@ -5,6 +5,7 @@ mod archive;
 mod capture;
 mod deidentify;
 mod evidence;
+mod closed_pipe;
 mod hostile_files;
 mod join;
 mod killed;

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use serde_json::{Value, json};
+use snowball_service::output;
 
 const FAULT: u8 = 1;
 const REFUSED: u8 = 3;
@@ -44,14 +45,20 @@ impl Answer {
 #[error("{0}")]
 pub struct Refused(pub String);
 
-/// Prints and chooses the exit code: 0 done, 1 fault, 3 refused or verification failed (clap itself exits with 2).
+/// Prints and chooses the exit code: 0 done, 1 fault, 3 refused or verification failed (clap itself exits with 2), 141
+/// where nobody reads on.
 pub fn print(result: Result<Answer>, json: bool) -> ExitCode {
     match result {
         Ok(answer) => {
-            if json {
-                line(&answer.json.to_string());
-            } else if !answer.text.is_empty() {
-                line(answer.text.trim_end());
+            let written = if json {
+                output::line(&answer.json)
+            } else if answer.text.is_empty() {
+                Ok(())
+            } else {
+                output::line(answer.text.trim_end())
+            };
+            if let Err(fault) = written {
+                return unheard(&fault);
             }
             if answer.refused {
                 ExitCode::from(REFUSED)
@@ -64,15 +71,22 @@ pub fn print(result: Result<Answer>, json: bool) -> ExitCode {
             if json {
                 line(&json!({ "error": format!("{error:#}"), "exit_code": code }).to_string());
             }
-            eprintln!("error: {error:#}");
+            output::note(format_args!("error: {error:#}"));
             ExitCode::from(code)
         }
     }
 }
 
-/// A line on standard output; a reader that went away (`| head`) is no fault.
+/// A line on standard output of a service, which serves whether or not anybody reads on.
 pub fn line(text: &str) {
-    use std::io::Write as _;
-    let mut out = std::io::stdout().lock();
-    let _ = writeln!(out, "{text}").and_then(|()| out.flush());
+    let _ = output::line(text);
+}
+
+/// The work is done, but what it says reaches nobody.
+fn unheard(fault: &output::OutputError) -> ExitCode {
+    if output::is_closed(fault) {
+        return ExitCode::from(output::CLOSED_EXIT_CODE);
+    }
+    output::note(format_args!("error: {fault}"));
+    ExitCode::from(FAULT)
 }

@@ -13,7 +13,7 @@ use snowball_protocol::{
     limits::JSON_BYTES_MAX,
     plan::canonical_json,
 };
-use snowball_service::{clock, files, tls};
+use snowball_service::{clock, files, output, tls};
 
 use super::{Context, Refused};
 use crate::home::{Aggregator, Home};
@@ -100,7 +100,9 @@ impl Enroll {
             .into());
         }
         let short = pending.key_fingerprint.short();
-        eprintln!("the request is handed in; read this fingerprint to the coordinator: {short}");
+        output::note(format_args!(
+            "the request is handed in; read this fingerprint to the coordinator: {short}"
+        ));
         let begun = Instant::now();
         loop {
             match contact.status(&accepted.enrolment).await {

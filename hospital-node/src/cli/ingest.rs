@@ -20,7 +20,7 @@ use snowball_protocol::{
     digest::RunningDigest,
     intake::{Disposition, IntakeReason},
 };
-use snowball_service::{clock, files};
+use snowball_service::{clock, files, output};
 use snowball_store::{Added, FileOutcome, Importer, Store, Unrecorded};
 use snowball_vault::Vault;
 
@@ -375,7 +375,7 @@ impl Progress {
                 .is_ok();
         if speaks {
             let files = self.files.load(Ordering::Relaxed).max(done);
-            eprintln!("{done} of {files} files, {set_aside} set aside");
+            output::note(format_args!("{done} of {files} files, {set_aside} set aside"));
         }
     }
 

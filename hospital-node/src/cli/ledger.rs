@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result};
 use clap::Subcommand;
 use snowball_crypto::VerifyingKey;
+use snowball_service::output;
 
 use super::{Context, Refused};
 
@@ -69,11 +70,11 @@ fn show(context: &Context) -> Result<()> {
     let records = snowball_ledger::read(&context.home()?.ledger()).context("cannot read the ledger")?;
     for record in records {
         if context.json {
-            println!("{}", serde_json::to_string(&record)?);
+            output::line(serde_json::to_string(&record)?)?;
         } else {
             let time = jiff::Timestamp::from_second(record.time)
                 .map_or_else(|_| record.time.to_string(), |time| time.to_string());
-            println!("{:>6}  {time}  {}", record.index, record.describe());
+            snowball_service::say!("{:>6}  {time}  {}", record.index, record.describe())?;
         }
     }
     Ok(())

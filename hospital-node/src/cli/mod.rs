@@ -1,4 +1,5 @@
-//! The command line: one file a verb. Exit codes: 0 done, 1 a fault, 2 wrong usage, 3 refused by the policy or not verified.
+//! The command line: one file a verb. Exit codes: 0 done, 1 a fault, 2 wrong usage, 3 refused by the policy or not
+//! verified, 141 where nobody reads the output any more.
 
 pub(crate) mod batch;
 mod census;
@@ -32,6 +33,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+use snowball_service::output;
 
 use crate::home::Home;
 
@@ -109,9 +111,9 @@ impl Context {
     /// Prints one document: as JSON, or as `text` for people.
     pub fn print(&self, document: &impl serde::Serialize, text: impl FnOnce() -> String) -> Result<()> {
         if self.json {
-            println!("{}", serde_json::to_string(document)?);
+            output::line(serde_json::to_string(document)?)?;
         } else {
-            println!("{}", text());
+            output::line(text())?;
         }
         Ok(())
     }
@@ -157,8 +159,9 @@ pub fn run() -> ExitCode {
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
+        Err(fault) if output::is_closed(&*fault) => ExitCode::from(output::CLOSED_EXIT_CODE),
         Err(fault) => {
-            eprintln!("hospital-node: {fault:#}");
+            output::note(format_args!("hospital-node: {fault:#}"));
             let is_refusal = fault.chain().any(|cause| {
                 cause.is::<Refused>()
                     || cause

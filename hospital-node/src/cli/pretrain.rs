@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use snowball_layout::Layout;
 use snowball_policy::{Action, Request, Spent};
 use snowball_protocol::{Sha256Digest, StudyPlan, evaluation::Evaluation, limits::PLAN_BYTES_MAX};
-use snowball_service::{clock, files};
+use snowball_service::{clock, files, output};
 use snowball_worker::{
     job::{Answer, EvaluateJob, Job, TrainJob},
     key::DatasetSource,
@@ -52,7 +52,10 @@ impl Pretrain {
                 u32::try_from(plan.steps_total()).context("the plan has too many steps for one run; name --steps")?
             }
         };
-        eprintln!("training on {} ({}), {steps} steps", trainer.device_name, trainer.why);
+        output::note(format_args!(
+            "training on {} ({}), {steps} steps",
+            trainer.device_name, trainer.why
+        ));
         let job = Job::Train(TrainJob {
             plan: plan.clone(),
             dataset: dataset.source.clone(),
@@ -83,7 +86,9 @@ impl Pretrain {
                         bar.set_message(format!("loss {loss:.3}, {images_per_second:.0} radiographs a second"));
                     }
                     Answer::Checked { step, evaluation } => {
-                        bar.suspend(|| eprintln!("after {step} steps: {}", events::summary(&evaluation)));
+                        bar.suspend(|| {
+                            output::note(format_args!("after {step} steps: {}", events::summary(&evaluation)))
+                        });
                     }
                     Answer::Trained {
                         seconds: took,

@@ -39,16 +39,28 @@ fn main() -> ExitCode {
         ["probe", "--json"] => probe::print(true),
         ["probe", probe::ADAPTERS] => probe::print_adapters(),
         ["--version" | "-V"] => {
-            println!("snowball-trainer {} ({})", env!("CARGO_PKG_VERSION"), device::BUILD);
+            say(format_args!(
+                "snowball-trainer {} ({})",
+                env!("CARGO_PKG_VERSION"),
+                device::BUILD
+            ));
             ExitCode::SUCCESS
         }
         ["--help" | "-h" | "help"] => {
-            print!("{USAGE}");
+            say(USAGE.trim_end());
             ExitCode::SUCCESS
         }
         _ => {
             eprint!("{USAGE}");
             ExitCode::from(2)
         }
+    }
+}
+
+/// Tells people a line. Where nobody reads on this ends as a program that SIGPIPE ended, and does not panic.
+fn say(text: impl std::fmt::Display) {
+    use std::io::Write as _;
+    if writeln!(std::io::stdout().lock(), "{text}").is_err() {
+        std::process::exit(141);
     }
 }

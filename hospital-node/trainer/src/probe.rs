@@ -18,6 +18,7 @@ use snowball_worker::job::{DeviceChoice, ProbedDevice};
 use crate::{
     device::{self, Place},
     failure::Failure,
+    say,
 };
 
 /// The hidden word by which the probe starts itself for the adapters.
@@ -35,12 +36,16 @@ const PLAN: &str = include_str!("probe.json");
 pub fn print(as_json: bool) -> ExitCode {
     let devices = devices();
     if as_json {
-        println!("{}", serde_json::to_string_pretty(&devices).unwrap_or_default());
+        say(serde_json::to_string_pretty(&devices).unwrap_or_default());
     } else {
-        println!("snowball-trainer {} ({})", env!("CARGO_PKG_VERSION"), device::BUILD);
+        say(format_args!(
+            "snowball-trainer {} ({})",
+            env!("CARGO_PKG_VERSION"),
+            device::BUILD
+        ));
         devices.iter().for_each(print_device);
         if !device::KNOWS_GPUS {
-            println!("a GPU would be used by the trainer built with --features wgpu (or cuda)");
+            say("a GPU would be used by the trainer built with --features wgpu (or cuda)");
         }
     }
     if devices.iter().any(|device| device.sound) {
@@ -53,7 +58,7 @@ pub fn print(as_json: bool) -> ExitCode {
 /// `snowball-trainer probe --adapters`: one JSON line an adapter, each said before the next is tried.
 pub fn print_adapters() -> ExitCode {
     for place in device::adapters() {
-        println!("{}", serde_json::to_string(&probe(&place)).unwrap_or_default());
+        say(serde_json::to_string(&probe(&place)).unwrap_or_default());
     }
     ExitCode::SUCCESS
 }
@@ -74,14 +79,14 @@ pub fn is_sound(place: &Place) -> bool {
 
 fn print_device(device: &ProbedDevice) {
     let verdict = if device.sound { "sound" } else { "NOT SOUND" };
-    println!(
+    say(format_args!(
         "{:<28} {verdict:<10} difference {:.1e}  {:.1} ms",
         device.name,
         device.difference,
         device.seconds * 1e3
-    );
+    ));
     if let Some(note) = &device.note {
-        println!("    {note}");
+        say(format_args!("    {note}"));
     }
 }
 

@@ -1,6 +1,6 @@
 //! Writes a consortium of phantoms and contact sheets to a folder: `phantoms FOLDER [IMAGES] [LONGEST_SIDE]`.
 
-use std::{path::PathBuf, process::ExitCode, time::Instant};
+use std::{io::Write as _, path::PathBuf, process::ExitCode, time::Instant};
 
 use snowball_phantoms::{Consortium, sheet, write};
 use snowball_protocol::labels::{BodyPart, View};
@@ -29,12 +29,14 @@ fn main() -> ExitCode {
         }
     };
     let files: u64 = hospitals.iter().map(|hospital| hospital.files).sum();
-    println!("{files} files in {:.1} s", start.elapsed().as_secs_f32());
+    let mut text = format!("{files} files in {:.1} s\n", start.elapsed().as_secs_f32());
     for hospital in &hospitals {
-        println!(
-            "{}: {} files, {} to accept",
-            hospital.name, hospital.files, hospital.expected.accepted
-        );
+        let (name, accepted) = (&hospital.name, hospital.expected.accepted);
+        text += &format!("{name}: {} files, {accepted} to accept\n", hospital.files);
+    }
+    if std::io::stdout().write_all(text.as_bytes()).is_err() {
+        // Nobody reads on: as a shell tells of a program that SIGPIPE ended.
+        return ExitCode::from(141);
     }
     for part in BodyPart::ALL {
         for view in View::ALL {

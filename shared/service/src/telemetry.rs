@@ -14,13 +14,20 @@ pub fn start(program: &'static str, json: bool) {
     let registry = tracing_subscriber::registry().with(filter);
     let started = if json {
         registry
-            .with(fmt::layer().json().with_writer(std::io::stderr))
+            // Where standard error is closed, a complaint about it would have nowhere to go either.
+            .with(
+                fmt::layer()
+                    .json()
+                    .log_internal_errors(false)
+                    .with_writer(std::io::stderr),
+            )
             .try_init()
     } else {
         registry
             .with(
                 fmt::layer()
                     .with_target(false)
+                    .log_internal_errors(false)
                     .with_ansi(std::io::stderr().is_terminal())
                     .with_writer(std::io::stderr),
             )

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use snowball_protocol::SiteName;
+use snowball_service::say;
 
 use crate::{Arguments, plan::Size};
 
@@ -72,7 +73,7 @@ fn real(folder: &Path) -> Result<Vec<Hospital>> {
             .map(|name| name.to_string_lossy().into_owned())
             .unwrap_or_default();
         if files < FILES_MIN {
-            println!("  {name}: left out, {files} files are fewer than {FILES_MIN}");
+            say!("  {name}: left out, {files} files are fewer than {FILES_MIN}")?;
             continue;
         }
         found.push(Hospital {

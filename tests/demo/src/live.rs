@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, io::IsTerminal, time::Duration};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use serde_json::Value;
 use snowball_protocol::record::RoundRecord;
+use snowball_service::{output::OutputError, say};
 use snowball_tests::Said;
 
 use crate::results::Quality;
@@ -44,8 +45,13 @@ impl Live {
     }
 
     /// Shows what a node said.
-    pub fn hear(&self, said: &Said) {
-        let Some(bar) = self.sites.get(&said.who) else { return };
+    ///
+    /// # Errors
+    /// When nobody reads on.
+    pub fn hear(&self, said: &Said) -> Result<(), OutputError> {
+        let Some(bar) = self.sites.get(&said.who) else {
+            return Ok(());
+        };
         let what = &said.what;
         match what["event"].as_str() {
             Some("training") => {
@@ -57,14 +63,18 @@ impl Live {
             Some("disconnected") => bar.set_message("no connection, trying again"),
             Some("not_contributed" | "not_joined") => {
                 let line = format!("  {}: {}", said.who, what["reason"].as_str().unwrap_or_default());
-                self.say(&line);
+                self.say(&line)?;
             }
             _ => {}
         }
+        Ok(())
     }
 
     /// Shows where the study stands.
-    pub fn status(&mut self, status: &Value, records: &[RoundRecord]) {
+    ///
+    /// # Errors
+    /// When nobody reads on.
+    pub fn status(&mut self, status: &Value, records: &[RoundRecord]) -> Result<(), OutputError> {
         self.head.set_position(records.len() as u64);
         for record in &records[self.rounds_said.min(records.len())..] {
             let quality = record.evaluation.as_ref().map(Quality::of).unwrap_or_default();
@@ -77,20 +87,22 @@ impl Live {
             if self.is_terminal {
                 self.head.set_message(sentence(&quality));
             } else {
-                println!("{line}");
+                say!("{line}")?;
             }
         }
         self.rounds_said = records.len();
         if status["phase"] == "reviewing" {
             self.head.set_message("the sites evaluate the final model");
         }
+        Ok(())
     }
 
-    pub fn say(&self, line: &str) {
+    fn say(&self, line: &str) -> Result<(), OutputError> {
         if self.is_terminal {
             let _ = self.all.println(line);
+            Ok(())
         } else {
-            println!("{line}");
+            say!("{line}")
         }
     }
 

@@ -19,6 +19,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::Result;
 use clap::Parser;
+use snowball_service::output;
 
 /// Four hospitals and one aggregator on this machine, from invitation to signed release.
 #[derive(Parser)]
@@ -58,8 +59,9 @@ fn main() -> ExitCode {
     match perform(&arguments) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(1),
+        Err(fault) if output::is_closed(&*fault) => ExitCode::from(output::CLOSED_EXIT_CODE),
         Err(fault) => {
-            eprintln!("\ndemo: {fault:#}");
+            output::note(format_args!("\ndemo: {fault:#}"));
             ExitCode::from(1)
         }
     }

@@ -9,6 +9,7 @@ use anyhow::{Context, Result, bail};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::Value;
 use snowball_protocol::{StudyPlan, evaluation::Evaluation};
+use snowball_service::say;
 use snowball_tests::{Consortium, PolicyWish, Programs, Running, Said, free_port, text};
 use tokio::sync::mpsc;
 
@@ -29,7 +30,7 @@ pub async fn tell(arguments: &Arguments) -> Result<bool> {
     let programs = Programs::prepare(arguments.programs.as_deref()).await?;
     let begun = Instant::now();
     let root = folder(arguments.out.clone())?;
-    println!("a consortium in {}", root.display());
+    say!("a consortium in {}", root.display())?;
     let size = match (&arguments.dicom, arguments.quick) {
         (_, true) => Size::Quick,
         (Some(_), false) => Size::Real,
@@ -48,7 +49,7 @@ pub async fn tell(arguments: &Arguments) -> Result<bool> {
     let mut results = Results::default();
     let aggregator = found_consortium(&consortium, &plan, &hear, &mut results).await?;
     study(&consortium, &plan, hear, heard, &mut results).await?;
-    println!("  each hospital alone, for comparison: the same network and steps on its own radiographs");
+    say!("  each hospital alone, for comparison: the same network and steps on its own radiographs")?;
     compare(&consortium, &mut results).await?;
     aggregator.end().await?;
     ledgers(&consortium, &mut results).await?;
@@ -65,15 +66,15 @@ pub async fn tell(arguments: &Arguments) -> Result<bool> {
     );
     results.seconds = begun.elapsed().as_secs_f64();
     let findings = verdict::findings(&results, &plan, arguments.quick);
-    println!("{}", table::table(&results));
-    println!("{}", verdict::text(&findings));
+    say!("{}", table::table(&results))?;
+    say!("{}", verdict::text(&findings))?;
     std::fs::write(
         consortium.root.join("results.json"),
         serde_json::to_vec_pretty(&results)?,
     )?;
     let page = consortium.root.join("report.html");
     std::fs::write(&page, report::page(&results, &findings)?)?;
-    println!("\nreport: {}\n{:.0} seconds", page.display(), results.seconds);
+    say!("\nreport: {}\n{:.0} seconds", page.display(), results.seconds)?;
     Ok(findings.iter().all(|finding| finding.holds))
 }
 
@@ -87,12 +88,12 @@ async fn found_consortium(
     let port = free_port()?;
     consortium.found(port).await?;
     let aggregator = consortium.serve(port, hear).await?;
-    println!("  aggregator: running, its own certificate authority, TLS 1.3");
+    say!("  aggregator: running, its own certificate authority, TLS 1.3")?;
     for site in &consortium.sites {
         consortium.make_node(site, 1).await?;
         consortium.install_policy(site, plan, &PolicyWish::default()).await?;
         let intake = consortium.ingest(site).await?;
-        println!(
+        say!(
             "  {}: {} files, {} accepted, {} quarantined, {} rejected ({:.0} a second)",
             site.name,
             intake["files"],
@@ -100,7 +101,7 @@ async fn found_consortium(
             intake["quarantined"],
             intake["rejected"],
             intake["files"].as_f64().unwrap_or(0.0) / intake["seconds"].as_f64().unwrap_or(1.0).max(1e-9)
-        );
+        )?;
         results.sites.push(SiteResult {
             site: site.name.to_string(),
             intake,
@@ -110,10 +111,10 @@ async fn found_consortium(
     for site in &consortium.sites {
         consortium.enrol(site, hear).await?;
     }
-    println!(
+    say!(
         "  enrolled: {} hospitals, each with a key that it made itself",
         consortium.sites.len()
-    );
+    )?;
     Ok(aggregator)
 }
 
@@ -130,7 +131,7 @@ async fn study(
         .aggregator(&["study", "create", text(&consortium.plan_file())?])
         .await?;
     consortium.aggregator(&["study", "start", name]).await?;
-    println!("  study {name}: {} rounds, plan {}", plan.rounds.count, plan.digest());
+    say!("  study {name}: {} rounds, plan {}", plan.rounds.count, plan.digest())?;
     let mut nodes = Vec::new();
     for site in &consortium.sites {
         nodes.push(consortium.run_node(site, name, &hear)?);
@@ -140,12 +141,12 @@ async fn study(
     let mut live = Live::new(&sites, plan.rounds.count);
     loop {
         while let Ok(said) = heard.try_recv() {
-            live.hear(&said);
+            live.hear(&said)?;
             joined(results, &said);
         }
         let status = consortium.aggregator(&["study", "status", name]).await?;
         results.rounds = serde_json::from_value(status["rounds"].clone()).unwrap_or_default();
-        live.status(&status, &results.rounds);
+        live.status(&status, &results.rounds)?;
         match status["phase"].as_str() {
             Some("reviewing") if evaluated(&status) == consortium.sites.len() => break,
             Some("abandoned") => bail!("the study was abandoned"),
@@ -168,7 +169,7 @@ async fn study(
         "the demo's coordinator",
     ];
     let made = consortium.aggregator(&release).await.context("no release")?;
-    println!("  release signed: {}", out.display());
+    say!("  release signed: {}", out.display())?;
     results.release = Some(made);
     let status = consortium.aggregator(&["study", "status", name]).await?;
     results.last = pooled(&status);

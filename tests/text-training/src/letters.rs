@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 use fontdue::Font;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use snowball_service::say;
 use snowball_text::{Area, map::Map, network::Network, normal::Tones, reader};
 
 use crate::{
@@ -58,13 +59,13 @@ pub fn reader(steps: usize, seed: u64, out: &Path) -> Result<()> {
         adam.step(RATE * warm * (0.01 + cosine), &mut values, &gradient);
         if (step + 1) % 100 == 0 {
             let shares = right.map(|[right, all]| format!("{:.3}", f64::from(right) / f64::from(all.max(1))));
-            println!(
+            say!(
                 "{:6} {:.4} right: {}  {:.0} s",
                 step + 1,
                 loss / 100.0,
                 shares.join(" "),
                 begun.elapsed().as_secs_f64()
-            );
+            )?;
             (loss, right) = (0.0, Default::default());
         }
         if (step + 1) % 500 == 0 || step + 1 == steps {

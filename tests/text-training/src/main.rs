@@ -12,10 +12,11 @@ mod sample;
 mod train;
 mod writing;
 
-use std::path::PathBuf;
+use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+use snowball_service::{output, say};
 
 #[derive(Parser)]
 #[command(about = "Trains, shows and measures the networks that find and read text in radiographs")]
@@ -79,16 +80,27 @@ enum Verb {
     },
 }
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
+    match perform() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(fault) if output::is_closed(&*fault) => ExitCode::from(output::CLOSED_EXIT_CODE),
+        Err(fault) => {
+            output::note(format_args!("text-training: {fault:#}"));
+            ExitCode::from(1)
+        }
+    }
+}
+
+fn perform() -> Result<()> {
     match Arguments::parse().verb {
         Verb::Preview { out, seed } => preview::sheet(&out, seed),
         Verb::Card { out, count, seed } => card::card(&out, count, seed),
         Verb::Manifest { detector, reader } => {
             for (name, path) in [("detector", detector), ("reader", reader)] {
-                println!(
+                say!(
                     "[{name}]\ndigest = \"{}\"",
                     snowball_protocol::Sha256Digest::of(&std::fs::read(path)?)
-                );
+                )?;
             }
             Ok(())
         }

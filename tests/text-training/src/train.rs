@@ -5,6 +5,7 @@ use std::{path::Path, time::Instant};
 use anyhow::{Context, Result};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
+use snowball_service::say;
 use snowball_text::{detector, map::Map, normal::Tones};
 
 use crate::{
@@ -56,7 +57,7 @@ pub fn detector(steps: usize, seed: u64, from: Option<&Path>, out: &Path) -> Res
         if (step + 1) % 100 == 0 {
             let share =
                 |class: usize| f64::from(counts[class][class]) / f64::from(counts[class].iter().sum::<u32>().max(1));
-            println!(
+            say!(
                 "{:6} {:.4} right: {:.4} {:.4} {:.4}  {:.0} s",
                 step + 1,
                 loss / 100.0,
@@ -64,7 +65,7 @@ pub fn detector(steps: usize, seed: u64, from: Option<&Path>, out: &Path) -> Res
                 share(1),
                 share(2),
                 begun.elapsed().as_secs_f64()
-            );
+            )?;
             (loss, counts) = (0.0, Default::default());
         }
         if (step + 1) % 1000 == 0 || step + 1 == steps {
