@@ -1,5 +1,7 @@
 //! `policy`: read, sign, install what the ethics board decided.
 
+mod table;
+
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
@@ -64,6 +66,9 @@ pub struct Explain {
     /// The image class of the table, by its UID; absent: a class that is not known.
     #[arg(long, requires = "table")]
     sop_class: Option<String>,
+    /// The language of the table.
+    #[arg(long, requires = "table", value_enum, default_value_t)]
+    language: table::Language,
 }
 
 /// Say in plain English what changes from one policy to another.
@@ -176,43 +181,11 @@ impl Explain {
             None => policy::in_force(&context.home()?).map_err(refused)?.policy,
         };
         if self.table {
-            return self.print_table(&policy, context);
+            let uid = self.sop_class.as_deref().unwrap_or_default();
+            return table::print(&policy, uid, self.language, context);
         }
         let text = policy.explain();
         context.print(&serde_json::json!({"explanation": text}), || text.clone())
-    }
-}
-
-impl Explain {
-    fn print_table(&self, policy: &snowball_policy::Policy, context: &Context) -> Result<()> {
-        let uid = self.sop_class.as_deref().unwrap_or_default();
-        let class = snowball_confidentiality::class(uid);
-        if class.is_none() && !uid.is_empty() {
-            let known: Vec<_> = snowball_confidentiality::classes()
-                .iter()
-                .map(|class| format!("{}  {}", class.uid, class.name))
-                .collect();
-            bail!("--sop-class must be one of:\n{}", known.join("\n"));
-        }
-        let table = policy.confidentiality_table(uid);
-        let rows: Vec<_> = table
-            .iter()
-            .map(|row| {
-                serde_json::json!({"tag": row.tag, "keyword": row.keyword, "action": row.decision.action,
-                    "rule": row.decision.rule.to_string(), "in_table": row.in_table})
-            })
-            .collect();
-        let edition = snowball_confidentiality::EDITION;
-        let document = serde_json::json!({"edition": edition, "sop_class": uid, "rows": rows});
-        context.print(&document, || {
-            let name = class.map_or("any class that is not known", |class| class.name);
-            let lines = table.iter().map(|row| {
-                let action = row.decision.action.text();
-                format!("{:<13} {:<52} {action:<18} {}", row.tag, row.keyword, row.decision.rule)
-            });
-            let heading = format!("PS3.15 annex E, edition {edition}, for {name}; what is not listed here is removed");
-            std::iter::once(heading).chain(lines).collect::<Vec<_>>().join("\n")
-        })
     }
 }
 
