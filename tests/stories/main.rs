@@ -3,9 +3,9 @@
 
 mod archive;
 mod capture;
+mod closed_pipe;
 mod deidentify;
 mod evidence;
-mod closed_pipe;
 mod hostile_files;
 mod join;
 mod killed;
@@ -13,6 +13,7 @@ mod labels;
 mod learning;
 mod one_hot;
 mod policy;
+mod policy_change;
 mod pull;
 mod receive;
 mod retrieve;

@@ -269,15 +269,9 @@ impl Work<'_> {
             lock(&self.summary).skipped += 1;
             return Ok(());
         }
-        // A pipe or a device would block: only a regular file is opened.
-        let is_file = fs::metadata(path).is_ok_and(|facts| facts.is_file());
-        let bytes_max = usize::try_from(Limits::default().file_bytes_max)?;
-        let bytes = match is_file.then(|| files::read_bounded(path, bytes_max)) {
-            Some(Ok(bytes)) => bytes,
-            Some(Err(fault)) if fault.kind() == std::io::ErrorKind::FileTooLarge => {
-                return self.refuse(path, input, &[], IntakeReason::TooLarge.into());
-            }
-            _ => return self.refuse(path, input, &[], IntakeReason::Unreadable.into()),
+        let bytes = match read(path) {
+            Ok(bytes) => bytes,
+            Err(reason) => return self.refuse(path, input, &[], reason.into()),
         };
         // Nobody answers for pixels that were not looked at: what does not decode is not handed out.
         match self.standard.deidentify(&bytes, Pixels::Searched) {
@@ -434,7 +428,20 @@ impl Summary {
     }
 }
 
-fn progress(files: u64) -> ProgressBar {
+/// The bytes of a file that nobody trusts, or why there are none.
+pub(super) fn read(path: &Path) -> Result<Vec<u8>, IntakeReason> {
+    // A pipe or a device would block: only a regular file is opened.
+    if !fs::metadata(path).is_ok_and(|facts| facts.is_file()) {
+        return Err(IntakeReason::Unreadable);
+    }
+    let bytes_max = usize::try_from(Limits::default().file_bytes_max).unwrap_or(usize::MAX);
+    files::read_bounded(path, bytes_max).map_err(|fault| match fault.kind() {
+        std::io::ErrorKind::FileTooLarge => IntakeReason::TooLarge,
+        _ => IntakeReason::Unreadable,
+    })
+}
+
+pub(super) fn progress(files: u64) -> ProgressBar {
     let target = if std::io::stderr().is_terminal() {
         ProgressDrawTarget::stderr()
     } else {

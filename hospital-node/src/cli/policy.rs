@@ -1,5 +1,7 @@
 //! `policy`: read, sign, install what the ethics board decided.
 
+mod corpus;
+mod stored;
 mod table;
 
 use std::path::{Path, PathBuf};
@@ -71,14 +73,24 @@ pub struct Explain {
     language: table::Language,
 }
 
-/// Say in plain English what changes from one policy to another.
+/// Say in plain English what changes from one policy to another, and count what would change over the site's own files.
 #[derive(Args)]
-#[command(after_help = "Example: hospital-node policy diff old.toml new.toml")]
+#[command(after_help = "Example: hospital-node policy diff old.toml new.toml --corpus /mnt/radiographs/2026 --store")]
 pub struct Diff {
     /// The one that is in force.
     old: PathBuf,
     /// The one that is proposed.
     new: PathBuf,
+    /// Carry out both over a folder of DICOM files, in memory, and count what would come out otherwise. No value is shown.
+    /// Text in pixels is not searched for: every policy treats it alike.
+    #[arg(long, value_name = "FOLDER")]
+    corpus: Option<PathBuf>,
+    /// Count also, over what this node has stored, how many radiographs may be learned from under each.
+    #[arg(long)]
+    store: bool,
+    /// Threads for --corpus; 0: as many as cores.
+    #[arg(long, default_value_t = 0, requires = "corpus")]
+    threads: usize,
 }
 
 /// Put a signed policy in force.
@@ -191,14 +203,28 @@ impl Explain {
 
 impl Diff {
     fn run(self, context: &Context) -> Result<()> {
-        let changes = snowball_policy::diff(&parse(&self.old)?, &parse(&self.new)?);
-        context.print(&changes, || {
-            if changes.is_empty() {
-                "no difference".to_owned()
-            } else {
-                changes.join("\n")
-            }
-        })
+        let (old, new) = (parse(&self.old)?, parse(&self.new)?);
+        let changes = snowball_policy::diff(&old, &new);
+        let mut lines = changes.clone();
+        if lines.is_empty() {
+            lines.push("no difference".to_owned());
+        }
+        if self.corpus.is_none() && !self.store {
+            return context.print(&changes, || lines.join("\n"));
+        }
+        let mut document = serde_json::json!({ "changes": changes });
+        if let Some(folder) = &self.corpus {
+            let diff = corpus::compare(&old, &new, folder, self.threads)?;
+            document["corpus"] = serde_json::to_value(&diff)?;
+            lines.extend([String::new()].into_iter().chain(diff.lines()));
+        }
+        if self.store {
+            let census = stored::census(&context.home()?)?;
+            let (labels, radiographs) = (stored::compare(&old, &new, &census), stored::radiographs(&census));
+            document["store"] = serde_json::json!({ "radiographs": radiographs, "labels": labels });
+            lines.extend([String::new()].into_iter().chain(stored::lines(&labels, radiographs)));
+        }
+        context.print(&document, || lines.join("\n"))
     }
 }
 

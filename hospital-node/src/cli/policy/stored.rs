@@ -1,0 +1,134 @@
+//! What a change of policy would do to the training that the store permits: for each label, how many radiographs may be
+//! learned from.
+
+use anyhow::Result;
+use serde::Serialize;
+use snowball_policy::Policy;
+use snowball_protocol::labels::LabelName;
+use snowball_store::{Cell, Census, Table};
+
+/// A label of which more or fewer radiographs may be learned.
+#[derive(PartialEq, Eq, Debug, Serialize)]
+pub(super) struct LabelChange {
+    label: &'static str,
+    /// Radiographs that may be learned from under the policy in force.
+    from: u64,
+    /// Under the one that is proposed.
+    to: u64,
+}
+
+/// The labels whose number of radiographs changes.
+pub(super) fn compare(old: &Policy, new: &Policy, census: &Census) -> Vec<LabelChange> {
+    let labels = [
+        (LabelName::BodyPart, "body_part"),
+        (LabelName::View, "view"),
+        (LabelName::Laterality, "laterality"),
+        (LabelName::Sex, "sex"),
+        (LabelName::Age, "age_band"),
+    ];
+    let changes = labels.into_iter().map(|(label, table)| {
+        let table = census.tables.get(table);
+        let count = |policy| table.map_or(0, |table| learnable(policy, label, table));
+        LabelChange {
+            label: label.code(),
+            from: count(old),
+            to: count(new),
+        }
+    });
+    changes.filter(|change| change.from != change.to).collect()
+}
+
+/// Radiographs with a known label that the policy permits. Of classes it wants a least number each; ages are no classes.
+fn learnable(policy: &Policy, label: LabelName, table: &Table) -> u64 {
+    if !policy.labels().contains(&label) || !policy.allows_label(label) {
+        return 0;
+    }
+    let least = if label == LabelName::Age { 0 } else { policy.cell_min() };
+    let known = table.iter().filter(|(term, _)| *term != "unknown");
+    let counted = known.filter_map(|(_, cell)| match cell {
+        Cell::Counted { radiographs, .. } => Some(*radiographs),
+        Cell::Hidden { .. } => None,
+    });
+    counted.filter(|radiographs| *radiographs >= least).sum()
+}
+
+/// For people.
+pub(super) fn lines(changes: &[LabelChange], radiographs: u64) -> Vec<String> {
+    let mut lines = vec![format!("Of {radiographs} radiographs in the store:")];
+    if changes.is_empty() {
+        lines.push("No label may be learned from more or fewer of them.".to_owned());
+    }
+    lines.extend(changes.iter().map(|change| {
+        format!(
+            "{:>8}  -> {} may be learned from for {}",
+            change.from, change.to, change.label
+        )
+    }));
+    lines
+}
+
+/// All radiographs of a census.
+pub(super) const fn radiographs(census: &Census) -> u64 {
+    match census.total {
+        Cell::Counted { radiographs, .. } => radiographs,
+        Cell::Hidden { .. } => 0,
+    }
+}
+
+/// The census of a node's store.
+pub(super) fn census(home: &crate::home::Home) -> Result<Census> {
+    Ok(home.open_store(&home.config()?)?.census()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    #[test]
+    fn a_label_that_is_let_in_and_a_larger_cell_are_counted() {
+        let text = include_str!("../../../../policies/collaboration.toml");
+        let old = snowball_policy::parse(text).unwrap();
+        let swap = |from: &str, to: &str| {
+            assert!(text.contains(from));
+            snowball_policy::parse(&text.replacen(from, to, 1)).unwrap()
+        };
+        let cell = |radiographs| Cell::Counted {
+            radiographs,
+            patients: 1,
+        };
+        let table = |terms: &[(&str, u64)]| -> Table {
+            terms
+                .iter()
+                .map(|(term, count)| ((*term).to_owned(), cell(*count)))
+                .collect()
+        };
+        let census = Census {
+            total: cell(30),
+            tables: BTreeMap::from([
+                ("view".to_owned(), table(&[("ap", 20), ("lateral", 7), ("unknown", 3)])),
+                ("age_band".to_owned(), table(&[("0-9", 2), ("90+", 9)])),
+            ]),
+        };
+        assert_eq!(compare(&old, &old, &census), []);
+        let fewer = compare(&old, &swap("cell_min = 5", "cell_min = 10"), &census);
+        assert_eq!(
+            fewer,
+            [LabelChange {
+                label: "view",
+                from: 27,
+                to: 20
+            }]
+        );
+        let none = compare(&old, &swap("[\"retain-patient-characteristics\"]", "[]"), &census);
+        assert_eq!(
+            none,
+            [LabelChange {
+                label: "age",
+                from: 11,
+                to: 0
+            }]
+        );
+    }
+}
