@@ -114,7 +114,7 @@ mod tests {
         (
             "get-answers",
             include_bytes!("../../../tests/fuzz/captured/pdu/get-answers"),
-            5,
+            6,
         ),
     ];
 
