@@ -78,9 +78,17 @@ impl Ward {
 
     /// Adds to `node.toml`.
     pub fn configure(&self, config: &str) {
-        let path = self.site().home.join("node.toml");
-        let before = std::fs::read_to_string(&path).unwrap();
-        std::fs::write(&path, before + config).unwrap();
+        self.set_configuration(&(self.configuration() + config));
+    }
+
+    /// `node.toml` as it is.
+    pub fn configuration(&self) -> String {
+        std::fs::read_to_string(self.site().home.join("node.toml")).unwrap()
+    }
+
+    /// Puts a whole `node.toml` in its place.
+    pub fn set_configuration(&self, config: &str) {
+        std::fs::write(self.site().home.join("node.toml"), config).unwrap();
     }
 
     /// `[receive]` at this ward's port, for the archive and for DCMTK.
@@ -196,6 +204,7 @@ pub struct Counts {
     pub quarantined: u64,
     pub rejected: u64,
     pub skipped: u64,
+    pub withdrawn: u64,
 }
 
 impl Counts {
@@ -206,6 +215,7 @@ impl Counts {
         self.quarantined += count("quarantined");
         self.rejected += count("rejected");
         self.skipped += count("skipped");
+        self.withdrawn += count("withdrawn");
     }
 
     pub fn of(lines: &[Value]) -> Self {
@@ -248,7 +258,7 @@ pub async fn send(files: &[(PathBuf, String)], to: (&str, u16), from: &str) -> S
 }
 
 /// The option under which `storescu` proposes a syntax.
-fn option(syntax: &str) -> Option<&'static str> {
+pub fn option(syntax: &str) -> Option<&'static str> {
     Some(match syntax {
         "1.2.840.10008.1.2" => "-xi",
         "1.2.840.10008.1.2.1" => "-xe",
@@ -274,10 +284,15 @@ pub struct Orthanc {
 impl Orthanc {
     /// Starts one in `folder` that knows our node at `node_port`, with a user `reader` and its password `secret`.
     pub async fn start(folder: &Path, node_port: u16) -> Self {
+        Self::start_with(folder, node_port, None).await
+    }
+
+    /// The same, behind https where there is a file with its certificate and key.
+    pub async fn start_with(folder: &Path, node_port: u16, identity: Option<&Path>) -> Self {
         let (dicom_port, web_port) = (free_port().unwrap(), free_port().unwrap());
         let storage = folder.join("orthanc");
         std::fs::create_dir_all(&storage).unwrap();
-        let config = serde_json::json!({
+        let mut config = serde_json::json!({
             "Name": "story",
             "StorageDirectory": storage,
             "IndexDirectory": storage,
@@ -296,6 +311,10 @@ impl Orthanc {
             "DicomWeb": { "Enable": true, "Root": "/dicom-web/" },
             "HttpsVerifyPeers": false,
         });
+        if let Some(identity) = identity {
+            config["SslEnabled"] = true.into();
+            config["SslCertificate"] = text(identity).unwrap().into();
+        }
         let file = folder.join("orthanc.json");
         std::fs::write(&file, config.to_string()).unwrap();
         let log = std::fs::File::create(folder.join("logs/orthanc.log")).unwrap();

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod archive;
+mod authority;
 mod capture;
 mod closed_pipe;
 mod deidentify;
@@ -16,10 +17,13 @@ mod policy;
 mod policy_change;
 mod pull;
 mod receive;
+mod receive_tls;
 mod retrieve;
 mod sealed;
 mod stage;
 mod tampered;
 mod watch;
+mod web_peers;
+mod web_server;
 mod withdrawn;
 mod wrong_certificate;

@@ -40,7 +40,7 @@ async fn a_watched_folder_is_taken_in_as_it_fills_and_once() {
         accepted: of(Disposition::Accepted),
         quarantined: of(Disposition::Quarantined),
         rejected: of(Disposition::Rejected),
-        skipped: 0,
+        ..Counts::default()
     };
     assert_eq!(counts, expected);
 

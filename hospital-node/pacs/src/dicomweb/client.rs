@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use reqwest::{Client, Response, StatusCode, Url, header, redirect};
 use rustls::ClientConfig;
 
@@ -9,6 +10,7 @@ use super::throttle::Throttle;
 use crate::PacsError;
 
 const CONNECT_SECONDS: u64 = 15;
+/// The longest wait before another try, whoever asks for it.
 const WAIT_MAX: Duration = Duration::from_secs(60);
 
 /// How the server is reached.
@@ -166,9 +168,18 @@ impl Web {
             Credentials::Basic { user, password } => request.basic_auth(user, Some(password)),
             Credentials::Bearer(token) => request.bearer_auth(token),
         };
-        let response = request.send().await.map_err(|fault| Refusal::Later {
-            what: plain(&fault),
-            after: None,
+        let response = request.send().await.map_err(|fault| {
+            if is_about_its_certificate(&fault) {
+                let what = format!(
+                    "{}; name the CA that certified it as ca under [dicomweb.tls], and its host in --url as its certificate does",
+                    plain(&fault)
+                );
+                return Refusal::Fatal(PacsError::WebRefused { what });
+            }
+            Refusal::Later {
+                what: plain(&fault),
+                after: None,
+            }
         })?;
         let fatal = |what: String| Err(Refusal::Fatal(PacsError::WebRefused { what }));
         match response.status() {
@@ -185,16 +196,24 @@ impl Web {
                 "{status}: the server sends us elsewhere; name the final address as --url"
             )),
             status => {
-                let seconds = response
+                let after = response
                     .headers()
                     .get(header::RETRY_AFTER)
-                    .and_then(|value| value.to_str().ok()?.parse().ok());
+                    .and_then(|value| retry_after(value.to_str().ok()?, Timestamp::now()));
+                let asked = after.map_or(String::new(), |after| {
+                    format!(" and asks to be left alone for {} seconds", after.as_secs())
+                });
                 Err(Refusal::Later {
-                    what: format!("the server answered {status}"),
-                    after: seconds.map(Duration::from_secs),
+                    what: format!("the server answered {status}{asked}"),
+                    after,
                 })
             }
         }
+    }
+
+    /// Whether another try makes sense. A server that asks for more patience than ours is left alone until another run.
+    pub(super) fn tries_again(&self, tried: u32, asked: Option<Duration>) -> bool {
+        tried < self.tries && asked.is_none_or(|asked| asked <= WAIT_MAX)
     }
 
     /// Waits before the try after `tried`.
@@ -202,6 +221,27 @@ impl Web {
         let ours = self.pause.saturating_mul(1 << tried.saturating_sub(1).min(10));
         tokio::time::sleep(asked.unwrap_or(ours).max(ours).min(WAIT_MAX)).await;
     }
+}
+
+/// What `Retry-After` asks for: seconds, or a time (RFC 9110 section 10.2.3).
+fn retry_after(value: &str, now: Timestamp) -> Option<Duration> {
+    if let Ok(seconds) = value.trim().parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let at = jiff::fmt::rfc2822::parse(value.trim()).ok()?.timestamp();
+    Some(Duration::try_from(at.duration_since(now)).unwrap_or_default())
+}
+
+/// Whether it failed at the server's certificate: then it fails each time.
+fn is_about_its_certificate(fault: &(dyn std::error::Error + 'static)) -> bool {
+    if matches!(fault.downcast_ref(), Some(rustls::Error::InvalidCertificate(_))) {
+        return true;
+    }
+    // What the libraries wrap into faults of the line, one in another, is not among the sources of these.
+    let wrapped = fault
+        .downcast_ref::<std::io::Error>()
+        .and_then(|line| Some(line.get_ref()? as &(dyn std::error::Error + 'static)));
+    wrapped.is_some_and(is_about_its_certificate) || fault.source().is_some_and(is_about_its_certificate)
 }
 
 fn without_roots() -> Result<ClientConfig, PacsError> {
@@ -264,6 +304,21 @@ mod tests {
             "no CA"
         );
         assert!(Web::new(settings("ftp://pacs.example", Credentials::None)).is_err());
+    }
+
+    #[test]
+    fn a_server_says_when_to_come_back_in_seconds_or_by_a_time() {
+        let now: Timestamp = "1994-11-06T08:49:00Z".parse().unwrap();
+        for (value, expected) in [
+            ("120", Some(120)),
+            (" 0 ", Some(0)),
+            ("Sun, 06 Nov 1994 08:49:37 GMT", Some(37)),
+            ("Sun, 06 Nov 1994 08:48:37 GMT", Some(0)),
+            ("soon", None),
+            ("-3", None),
+        ] {
+            assert_eq!(retry_after(value, now), expected.map(Duration::from_secs), "{value}");
+        }
     }
 
     #[test]

@@ -155,7 +155,7 @@ impl Web {
                 Refusal::Gone => "there is no QIDO-RS below --url; the root of the service is needed".to_owned(),
                 Refusal::NotAcceptable => "the server does not understand our query".to_owned(),
                 Refusal::Fatal(fault) => return Err(fault),
-                Refusal::Later { after, .. } if tried < self.tries => {
+                Refusal::Later { after, .. } if self.tries_again(tried, after) => {
                     self.pause(tried, after).await;
                     continue;
                 }

@@ -76,7 +76,7 @@ impl Web {
                     return Ok(Fetched::Failed(fault));
                 }
                 Err(Refusal::Fatal(fault)) => return Err(fault),
-                Err(Refusal::Later { after, .. }) if tried < self.tries => self.pause(tried, after).await,
+                Err(Refusal::Later { after, .. }) if self.tries_again(tried, after) => self.pause(tried, after).await,
                 Err(Refusal::Later { what, .. }) => return Ok(Fetched::Failed(PacsError::Web { what })),
             }
         }
