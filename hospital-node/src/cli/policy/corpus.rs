@@ -23,7 +23,7 @@ use snowball_protocol::{
     intake::{Disposition, IntakeReason},
 };
 
-use crate::cli::deidentify;
+use crate::cli::{deidentify, ingest};
 
 /// Changes told apart. Private attributes have as many numbers as a hostile file likes.
 const CHANGES_MAX: usize = 10_000;
