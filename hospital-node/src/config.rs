@@ -103,6 +103,20 @@ pub struct TrainingConfig {
     pub threads: u32,
     /// The trainer's program; absent: those beside this program.
     pub trainer: Option<PathBuf>,
+    /// Whether it must be confined by the kernel.
+    #[serde(default)]
+    pub confinement: ConfinementWish,
+}
+
+/// Whether the trainer must be confined: no network, no file but its dataset, no other program.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ConfinementWish {
+    /// Where the kernel cannot, nothing is trained.
+    #[default]
+    Required,
+    /// As far as the kernel can.
+    WhereAvailable,
 }
 
 /// Where to compute.
@@ -189,6 +203,9 @@ linkage = {linkage}
 device = "auto"
 # Threads on the CPU; 0: as many as cores.
 threads = {threads}
+# required: the trainer runs only where the kernel takes the network, all other files and other programs from it (Landlock
+# and seccomp; hospital-node doctor says whether). where-available: as far as the kernel can; let your ethics board know.
+confinement = "required"
 # The trainer's program; absent: those beside hospital-node.
 # trainer = "/usr/lib/snowball/snowball-trainer"
 {pacs}"#,

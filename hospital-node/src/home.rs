@@ -90,6 +90,11 @@ impl Home {
         self.root.join("vault")
     }
 
+    /// What drivers of GPUs compile for the trainer; it may be emptied.
+    pub fn scratch(&self) -> PathBuf {
+        self.root.join("scratch")
+    }
+
     pub fn certificate(&self) -> PathBuf {
         self.root.join("certs/node.pem")
     }

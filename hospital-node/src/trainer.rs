@@ -1,4 +1,6 @@
-//! The trainer: a child process that gets a job, a dataset's folder and a pipe. No key, no address, an empty environment.
+//! The trainer: a child process that gets a job, a dataset's folder and a pipe. No key, no address, an empty environment,
+//! and before it opens the dataset it takes from itself the network, all other files and the start of programs. Where the
+//! kernel does not confirm that, the node ends it, unless `node.toml` says that it may go on.
 
 use std::{
     io::{BufReader, BufWriter, Read},
@@ -10,13 +12,16 @@ use std::{
     },
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Error, Result, anyhow, bail};
+use snowball_confine::Confinement;
 use snowball_worker::{
     job::{Answer, DeviceChoice, Job, ProbedDevice},
     pipe,
 };
 
-use crate::config::{DeviceWish, TrainingConfig};
+use snowball_service::files;
+
+use crate::config::{ConfinementWish, DeviceWish, TrainingConfig};
 
 /// The trainers that may lie beside this program, best first.
 const PROGRAMS: [&str; 3] = ["snowball-trainer-cuda", "snowball-trainer-wgpu", "snowball-trainer"];
@@ -30,17 +35,27 @@ pub struct Trainer {
     pub threads: u32,
     pub device_name: String,
     pub why: String,
+    /// What its kernel lets it take from itself.
+    pub confinement: Confinement,
+    wish: ConfinementWish,
+    scratch: PathBuf,
     stop: Arc<AtomicBool>,
 }
 
 /// One installed trainer and what its probe found.
 pub struct Installed {
     pub program: PathBuf,
-    pub devices: Result<Vec<ProbedDevice>>,
+    pub found: Result<Probed>,
+}
+
+/// What a probe found.
+pub struct Probed {
+    pub devices: Vec<ProbedDevice>,
+    pub confinement: Confinement,
 }
 
 /// Probes every trainer that is installed.
-pub fn installed(config: &TrainingConfig) -> Result<Vec<Installed>> {
+fn installed(config: &TrainingConfig, scratch: &Path) -> Result<Vec<Installed>> {
     let programs = match &config.trainer {
         Some(program) => vec![program.clone()],
         None => {
@@ -56,18 +71,23 @@ pub fn installed(config: &TrainingConfig) -> Result<Vec<Installed>> {
     Ok(programs
         .into_iter()
         .map(|program| Installed {
-            devices: probe(&program),
+            found: probe(&program, scratch),
             program,
         })
         .collect())
 }
 
-/// Picks a trainer and a device: a GPU that computed soundly, else the CPU; or what the configuration insists on.
-pub fn choose(config: &TrainingConfig) -> Result<Trainer> {
-    let installed = installed(config)?;
+/// Picks a trainer and a device: a GPU that computed soundly, else the CPU; or what the configuration insists on. `scratch`
+/// is a folder of the node for what a GPU's driver compiles.
+pub fn choose(config: &TrainingConfig, scratch: &Path) -> Result<Trainer> {
+    let installed = installed(config, scratch)?;
     let picked = pick(config.device, &installed)?;
+    check_confinement(config.confinement, &picked.confinement)?;
     Ok(Trainer {
         program: installed[picked.program].program.clone(),
+        confinement: picked.confinement,
+        wish: config.confinement,
+        scratch: scratch.to_owned(),
         device: picked.device,
         threads: config.threads,
         device_name: picked.name,
@@ -76,7 +96,18 @@ pub fn choose(config: &TrainingConfig) -> Result<Trainer> {
     })
 }
 
+fn check_confinement(wish: ConfinementWish, confinement: &Confinement) -> Result<()> {
+    if wish == ConfinementWish::Required && !confinement.is_whole() {
+        bail!(
+            "the trainer cannot be confined on this machine: {confinement}; use a kernel that can, or let the ethics board \
+             know and set confinement = \"where-available\" under [training] in node.toml"
+        );
+    }
+    Ok(())
+}
+
 struct Picked {
+    confinement: Confinement,
     program: usize,
     device: DeviceChoice,
     name: String,
@@ -92,15 +123,16 @@ fn pick(wish: DeviceWish, installed: &[Installed]) -> Result<Picked> {
     let mut notes = Vec::new();
     if wish != DeviceWish::Cpu {
         for (program, found) in installed.iter().enumerate() {
-            for device in found
+            let Ok(probed) = &found.found else { continue };
+            for device in probed
                 .devices
                 .iter()
-                .flatten()
                 .filter(|device| device.choice == DeviceChoice::Gpu)
             {
                 if device.sound {
                     let why = "its probe agrees with the CPU".to_owned();
                     return Ok(Picked {
+                        confinement: probed.confinement.clone(),
                         program,
                         device: DeviceChoice::Gpu,
                         name: device.name.clone(),
@@ -124,9 +156,9 @@ fn pick(wish: DeviceWish, installed: &[Installed]) -> Result<Picked> {
         }
     }
     for (program, found) in installed.iter().enumerate().rev() {
-        match &found.devices {
-            Ok(devices) => {
-                let Some(cpu) = devices.iter().find(|device| device.choice == DeviceChoice::Cpu) else {
+        match &found.found {
+            Ok(probed) => {
+                let Some(cpu) = probed.devices.iter().find(|device| device.choice == DeviceChoice::Cpu) else {
                     continue;
                 };
                 let why = match (wish, notes.is_empty()) {
@@ -135,6 +167,7 @@ fn pick(wish: DeviceWish, installed: &[Installed]) -> Result<Picked> {
                     (_, false) => notes.join("; "),
                 };
                 return Ok(Picked {
+                    confinement: probed.confinement.clone(),
                     program,
                     device: DeviceChoice::Cpu,
                     name: cpu.name.clone(),
@@ -147,22 +180,19 @@ fn pick(wish: DeviceWish, installed: &[Installed]) -> Result<Picked> {
     bail!("no trainer works: {}; run hospital-node doctor", notes.join("; "))
 }
 
-fn probe(program: &Path) -> Result<Vec<ProbedDevice>> {
-    let trainer = Trainer {
-        program: program.to_owned(),
-        device: DeviceChoice::Cpu,
-        threads: 0,
-        device_name: String::new(),
-        why: String::new(),
-        stop: Arc::new(AtomicBool::new(false)),
-    };
-    let mut devices = None;
-    trainer.run(&Job::Probe, None, 0, |answer| {
-        if let Answer::Probed { devices: found } = answer {
-            devices = Some(found);
+fn probe(program: &Path, scratch: &Path) -> Result<Probed> {
+    let mut probed = None;
+    let mut hear = |answer| {
+        if let Answer::Probed { devices, confinement } = answer {
+            probed = Some(Probed { devices, confinement });
         }
-    })?;
-    devices.context("it answered nothing")
+    };
+    let never = AtomicBool::new(false);
+    let mut worker = Worker::start(program, scratch)?;
+    // A probe sees no pixels: it may run unconfined, and says what would hold.
+    let outcome = worker.converse(&Job::Probe, None, 0, ConfinementWish::WhereAvailable, &never, &mut hear);
+    outcome.map_err(|fault| worker.explain(program, fault))?;
+    probed.context("it answered nothing")
 }
 
 impl Trainer {
@@ -179,23 +209,14 @@ impl Trainer {
         count: usize,
         mut hear: impl FnMut(Answer),
     ) -> Result<Option<Vec<f32>>> {
-        let mut worker = Worker::start(&self.program)?;
-        let outcome = worker.converse(job, parameters, count, &self.stop, &mut hear);
-        match outcome {
-            Ok(trained) => Ok(trained),
-            Err(fault) => {
-                let said = worker.end();
-                if self.stop.load(Ordering::SeqCst) {
-                    bail!("training was stopped");
-                }
-                let said = if said.is_empty() {
-                    String::new()
-                } else {
-                    format!("; it said: {said}")
-                };
-                Err(fault.context(format!("the trainer {} failed{said}", self.program.display())))
+        let mut worker = Worker::start(&self.program, &self.scratch)?;
+        let outcome = worker.converse(job, parameters, count, self.wish, &self.stop, &mut hear);
+        outcome.map_err(|fault| {
+            if self.stop.load(Ordering::SeqCst) {
+                return anyhow!("training was stopped");
             }
-        }
+            worker.explain(&self.program, fault)
+        })
     }
 }
 
@@ -205,11 +226,15 @@ struct Worker {
 }
 
 impl Worker {
-    fn start(program: &Path) -> Result<Self> {
-        let mut command = Command::new(program);
+    fn start(program: &Path, scratch: &Path) -> Result<Self> {
+        files::create_home(scratch).with_context(|| format!("cannot make {}", scratch.display()))?;
+        let program = std::path::absolute(program).context("cannot tell where the trainer lies")?;
+        let mut command = Command::new(&program);
         command
             .arg("work")
+            .current_dir(scratch)
             .env_clear()
+            .env("HOME", scratch)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
@@ -220,7 +245,6 @@ impl Worker {
             "VK_ICD_FILENAMES",
             "XDG_RUNTIME_DIR",
             "CUDA_VISIBLE_DEVICES",
-            "HOME",
         ] {
             if let Some(value) = std::env::var_os(name) {
                 command.env(name, value);
@@ -237,6 +261,7 @@ impl Worker {
         job: &Job,
         parameters: Option<&[f32]>,
         count: usize,
+        wish: ConfinementWish,
         stop: &AtomicBool,
         hear: &mut impl FnMut(Answer),
     ) -> Result<Option<Vec<f32>>> {
@@ -253,6 +278,7 @@ impl Worker {
             }
             match answer {
                 Answer::Failed { reason, remedy } => bail!("{reason}; {remedy}"),
+                Answer::Confined { confinement } => check_confinement(wish, &confinement)?,
                 Answer::Trained { .. } => {
                     let trained = pipe::receive_parameters(&mut output, count)?;
                     hear(answer);
@@ -265,6 +291,15 @@ impl Worker {
                 Answer::Progress { .. } | Answer::Checked { .. } => hear(answer),
             }
         }
+    }
+
+    /// `fault` with what the child said before it was ended.
+    fn explain(&mut self, program: &Path, fault: Error) -> Error {
+        let said = match self.end() {
+            said if said.is_empty() => said,
+            said => format!("; it said: {said}"),
+        };
+        fault.context(format!("the trainer {} failed{said}", program.display()))
     }
 
     /// Ends the child and gives the last lines of its log.
@@ -295,6 +330,8 @@ impl Drop for Worker {
 
 #[cfg(test)]
 mod tests {
+    use snowball_confine::Hold;
+
     use super::*;
 
     fn device(choice: DeviceChoice, sound: bool) -> ProbedDevice {
@@ -308,10 +345,38 @@ mod tests {
         }
     }
 
+    fn whole() -> Confinement {
+        Confinement {
+            files: Hold::Whole,
+            calls: Hold::Whole,
+            memory: Hold::Whole,
+        }
+    }
+
+    #[test]
+    fn a_trainer_that_the_kernel_cannot_confine_is_not_used_unless_the_site_says_so() {
+        let open = Confinement {
+            files: Hold::Nothing("no Landlock".to_owned()),
+            ..whole()
+        };
+        assert!(check_confinement(ConfinementWish::Required, &whole()).is_ok());
+        let fault = check_confinement(ConfinementWish::Required, &open)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            fault.contains("no Landlock") && fault.contains("where-available"),
+            "{fault}"
+        );
+        assert!(check_confinement(ConfinementWish::WhereAvailable, &open).is_ok());
+    }
+
     fn trainers(devices: Vec<ProbedDevice>) -> Vec<Installed> {
         vec![Installed {
             program: PathBuf::from("trainer"),
-            devices: Ok(devices),
+            found: Ok(Probed {
+                devices,
+                confinement: whole(),
+            }),
         }]
     }
 

@@ -182,9 +182,21 @@ fn stored(home: &Home, search_text: bool) -> Finding {
 }
 
 fn trainers(home: &Home) -> Finding {
-    let outcome = home.config().and_then(|config| trainer::choose(&config.training));
+    let outcome = home
+        .config()
+        .and_then(|config| trainer::choose(&config.training, &home.scratch()));
     match outcome {
-        Ok(trainer) => finding("trainer", Ok(format!("{}: {}", trainer.device_name, trainer.why))),
+        Ok(trainer) => {
+            let says = format!(
+                "{}: {}; it keeps {}",
+                trainer.device_name, trainer.why, trainer.confinement
+            );
+            let mut finding = finding("trainer", Ok(says));
+            if !trainer.confinement.is_whole() {
+                finding.state = State::Warning;
+            }
+            finding
+        }
         Err(fault) => finding("trainer", Err(format!("{fault:#}"))),
     }
 }

@@ -69,7 +69,7 @@ impl Evaluate {
             PartChoice::Validation => Part::Validation,
             PartChoice::Testing => Part::Testing,
         };
-        let trainer = trainer::choose(&config.training)?;
+        let trainer = trainer::choose(&config.training, &home.scratch())?;
         let digest = Sha256Digest::of(&bytes);
         let evaluation = pretrain::quality(&trainer, &plan, &dataset.source, part, &parameters, digest)?;
         context.print(&evaluation, || {

@@ -44,7 +44,7 @@ impl Pretrain {
         let store = home.open_store(&config)?;
         let dataset = datasets::freeze(&home, &store, &plan)?;
         permit(&home, &config.site, &plan, &dataset)?;
-        let trainer = trainer::choose(&config.training)?;
+        let trainer = trainer::choose(&config.training, &home.scratch())?;
         let layout = Layout::of(&plan);
         let steps = match self.steps {
             Some(steps) => steps,

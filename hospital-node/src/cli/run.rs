@@ -20,7 +20,7 @@ pub struct Run {
 impl Run {
     pub fn run(self, context: &Context) -> Result<()> {
         let home = context.home()?;
-        let trainer = trainer::choose(&home.config()?.training)?;
+        let trainer = trainer::choose(&home.config()?.training, &home.scratch())?;
         let stopper = trainer.clone();
         let driver = Driver::open(&home, trainer, Voice::new(context.json))?;
         let runtime = tokio::runtime::Builder::new_multi_thread()

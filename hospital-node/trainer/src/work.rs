@@ -3,13 +3,17 @@
 use std::{
     io::{self, BufReader, Read, Write},
     panic::{AssertUnwindSafe, catch_unwind},
+    path::PathBuf,
     process::ExitCode,
+    thread,
 };
 
+use snowball_confine::{Reach, confine};
 use snowball_layout::Layout;
 use snowball_protocol::{StudyPlan, limits::PARAMETERS_MAX};
 use snowball_worker::{
-    job::{Answer, Job},
+    job::{Answer, DeviceChoice, Job},
+    key::DatasetSource,
     pipe,
 };
 
@@ -52,16 +56,23 @@ pub fn work() -> ExitCode {
 /// Reads one job from `input` and does it.
 fn job<W: Write + Send>(mut input: impl Read, answers: &mut Answers<W>) -> Result<(), Failure> {
     match pipe::receive(&mut input)? {
-        Job::Probe => Ok(answers.send(&Answer::Probed {
-            devices: probe::devices(),
-        })?),
-        Job::Train(job) => {
+        Job::Probe => {
+            // The adapters are tried by another program, so that the confinement comes last.
+            let devices = probe::devices();
+            let confinement = confine(&Reach::default());
+            Ok(answers.send(&Answer::Probed { devices, confinement })?)
+        }
+        Job::Train(mut job) => {
+            job.threads = threads(job.threads);
+            enclose(&job.dataset, job.device, answers)?;
             let parameters = parameters(&job.plan, &mut input)?;
             on_threads(job.threads, || {
                 train(&job, parameters, &Place::open(job.device)?, answers)
             })
         }
-        Job::Evaluate(job) => {
+        Job::Evaluate(mut job) => {
+            job.threads = threads(job.threads);
+            enclose(&job.dataset, job.device, answers)?;
             let parameters = parameters(&job.plan, &mut input)?;
             on_threads(job.threads, || {
                 let examples = Examples::open(&job.plan, &job.dataset)?;
@@ -70,6 +81,40 @@ fn job<W: Write + Send>(mut input: impl Read, answers: &mut Answers<W>) -> Resul
             })
         }
     }
+}
+
+/// Takes from this process all but its dataset, and on a GPU what a driver needs, and tells the node what the kernel
+/// confirmed. The node ends this process where that will not do.
+fn enclose<W: Write>(dataset: &DatasetSource, device: DeviceChoice, answers: &mut Answers<W>) -> Result<(), Failure> {
+    let mut reach = match device {
+        DeviceChoice::Cpu => Reach::default(),
+        DeviceChoice::Gpu => driver(),
+    };
+    reach.read.push(dataset.folder.clone());
+    let confinement = confine(&reach);
+    Ok(answers.send(&Answer::Confined { confinement })?)
+}
+
+/// What the driver of a GPU needs: its libraries and descriptions, the devices, a folder for compiled kernels. The node
+/// starts this program in a folder of its own for that.
+fn driver() -> Reach {
+    let libraries = std::env::var_os("LD_LIBRARY_PATH").unwrap_or_default();
+    let descriptions = ["VK_DRIVER_FILES", "VK_ICD_FILENAMES"].map(|name| std::env::var_os(name).unwrap_or_default());
+    let named = descriptions.iter().chain([&libraries]).flat_map(std::env::split_paths);
+    let system = ["/usr", "/lib", "/lib64", "/etc", "/opt", "/proc", "/sys", "/run"];
+    Reach {
+        read: system.into_iter().map(PathBuf::from).chain(named).collect(),
+        write: std::env::current_dir().into_iter().chain(["/dev".into()]).collect(),
+        local_sockets: true,
+    }
+}
+
+/// The threads to use. Asked for before the confinement, which hides what the machine says of itself.
+fn threads(wished: u32) -> u32 {
+    if wished > 0 || std::env::var_os("RAYON_NUM_THREADS").is_some() {
+        return wished;
+    }
+    thread::available_parallelism().map_or(0, |count| u32::try_from(count.get()).unwrap_or(0))
 }
 
 /// Checks the plan before anything is allocated for it, then takes its parameters.

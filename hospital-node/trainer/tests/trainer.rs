@@ -365,6 +365,50 @@ fn what_cannot_be_done_is_said_with_a_remedy() {
     fails(job(&plan, &data, 1), &parameters, "was changed");
 }
 
+/// What the kernel says of a running trainer, and not what it says of itself.
+#[test]
+fn while_it_trains_the_kernel_holds_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("set");
+    dataset(&data, &[BodyPart::Chest, BodyPart::Hand, BodyPart::Knee]);
+    let plan = plan();
+    let parameters = Layout::of(&plan).initial_parameters(plan.seed);
+    let mut child = Command::new(env!("CARGO_BIN_EXE_snowball-trainer"))
+        .arg("work")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = child.stdin.take().unwrap();
+    pipe::send(&mut input, &Job::Train(job(&plan, &data, 2_000))).unwrap();
+    pipe::send_parameters(&mut input, &parameters).unwrap();
+    let mut output = BufReader::new(child.stdout.take().unwrap());
+    let first = pipe::receive::<Answer>(&mut output).unwrap();
+    let Answer::Confined { confinement } = first else {
+        panic!("the first answer is {first:?}")
+    };
+    let second = pipe::receive::<Answer>(&mut output).unwrap();
+    assert!(matches!(second, Answer::Progress { .. }), "{second:?}");
+    let says = |line: &str| {
+        std::fs::read_dir(format!("/proc/{}/task", child.id()))
+            .unwrap()
+            .map(|thread| std::fs::read_to_string(thread.unwrap().path().join("status")).unwrap())
+            .all(|status| {
+                status
+                    .lines()
+                    .any(|found| found.split_whitespace().eq(line.split_whitespace()))
+            })
+    };
+    if confinement.is_whole() {
+        assert!(says("Seccomp: 2"), "a thread makes calls unfiltered");
+    } else {
+        println!("skipped in part: this kernel does not confine wholly: {confinement}");
+    }
+    assert!(says("NoNewPrivs: 1"));
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
 #[test]
 fn noise_instead_of_a_job_is_refused() {
     use std::io::{Read, Write};
@@ -399,6 +443,6 @@ fn the_probe_speaks_to_people_and_programs() {
     assert!(devices[0].choice == DeviceChoice::Cpu && devices[0].sound);
     let outcome = run(&Job::Probe, None);
     assert!(outcome.status.success());
-    assert!(matches!(outcome.answers.as_slice(), [Answer::Probed { devices }] if devices[0].sound));
+    assert!(matches!(outcome.answers.as_slice(), [Answer::Probed { devices, .. }] if devices[0].sound));
     assert!(!probe(&["dance"]).status.success());
 }

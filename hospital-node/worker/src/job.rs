@@ -1,6 +1,7 @@
 //! One job for the trainer and what it answers. A trainer does one job and ends.
 
 use serde::{Deserialize, Serialize};
+use snowball_confine::Confinement;
 use snowball_protocol::{StudyPlan, evaluation::Evaluation};
 
 use crate::key::DatasetSource;
@@ -68,10 +69,15 @@ pub enum DeviceChoice {
     Gpu,
 }
 
-/// What the trainer answers, in order; [`Answer::Trained`], [`Answer::Evaluated`], [`Answer::Probed`] and [`Answer::Failed`] end a job.
+/// What the trainer answers, in order; [`Answer::Confined`] comes before it opens a dataset, and [`Answer::Trained`], [`Answer::Evaluated`], [`Answer::Probed`] and [`Answer::Failed`] end a job.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "answer", rename_all = "snake_case")]
 pub enum Answer {
+    /// What the trainer took from itself before it looked at parameters or pixels.
+    Confined {
+        /// What the kernel confirmed.
+        confinement: Confinement,
+    },
     /// A step was done.
     Progress {
         /// Steps done of this job.
@@ -110,6 +116,8 @@ pub enum Answer {
     Probed {
         /// One for each; the CPU is always first.
         devices: Vec<ProbedDevice>,
+        /// What this kernel lets a trainer take from itself.
+        confinement: Confinement,
     },
     /// The job could not be done.
     Failed {

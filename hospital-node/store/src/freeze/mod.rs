@@ -164,7 +164,8 @@ impl Store {
         let key = self.keys.datasets.open(KEY_PLACE, wrapped).map(Zeroizing::new).ok();
         let key = key.and_then(|bytes| DatasetKey::from_bytes(&bytes));
         key.map(|key| DatasetSource {
-            folder: folder.to_owned(),
+            // The trainer starts in another folder.
+            folder: std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned()),
             key,
         })
         .ok_or_else(|| StoreError::ForeignDataset {

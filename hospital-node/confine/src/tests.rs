@@ -1,0 +1,134 @@
+//! Each test confines a child: this test program itself, started again for one hidden test.
+
+use std::{
+    fs::{self, File},
+    io::ErrorKind,
+    net::{TcpListener, TcpStream, UdpSocket},
+    os::unix::net::UnixStream,
+    process::{Command, Output},
+};
+
+use super::*;
+
+const FOLDER: &str = "SNOWBALL_CONFINE_FOLDER";
+const LOCAL: &str = "SNOWBALL_CONFINE_LOCAL_SOCKETS";
+
+/// What the confined child tries. Asserts as it goes; prints what holds.
+#[test]
+#[ignore = "it confines its own process; the tests below start it in a child"]
+fn confined_child() {
+    let Some(folder) = std::env::var_os(FOLDER).map(PathBuf::from) else {
+        return;
+    };
+    let local_sockets = std::env::var_os(LOCAL).is_some();
+    let inside = folder.join("inside");
+    let confinement = confine(&Reach {
+        read: vec![inside.clone(), folder.join("absent")],
+        write: vec![],
+        local_sockets,
+    });
+    println!("confinement: {confinement}");
+    if confinement.calls == Hold::Whole {
+        assert_eq!(
+            TcpStream::connect("127.0.0.1:9").unwrap_err().kind(),
+            ErrorKind::PermissionDenied
+        );
+        assert_eq!(
+            TcpListener::bind("127.0.0.1:0").unwrap_err().kind(),
+            ErrorKind::PermissionDenied
+        );
+        assert_eq!(
+            UdpSocket::bind("127.0.0.1:0").unwrap_err().kind(),
+            ErrorKind::PermissionDenied
+        );
+        assert_eq!(UnixStream::pair().is_ok(), local_sockets);
+        assert_eq!(
+            Command::new("/bin/true").status().unwrap_err().kind(),
+            ErrorKind::PermissionDenied
+        );
+    }
+    if confinement.files == Hold::Whole {
+        assert_eq!(fs::read(inside.join("shard")).unwrap(), b"pixels");
+        for refused in [
+            folder.join("site.key"),
+            "/etc/hostname".into(),
+            "/proc/self/environ".into(),
+        ] {
+            assert_eq!(
+                fs::read(&refused).unwrap_err().kind(),
+                ErrorKind::PermissionDenied,
+                "{refused:?}"
+            );
+        }
+        for refused in [
+            inside.join("new"),
+            folder.join("new"),
+            "/tmp/snowball-confine-new".into(),
+        ] {
+            assert_eq!(
+                File::create(&refused).unwrap_err().kind(),
+                ErrorKind::PermissionDenied,
+                "{refused:?}"
+            );
+        }
+        // A thread started later is bound as well.
+        let key = folder.join("site.key");
+        assert!(std::thread::spawn(move || fs::read(key).is_err()).join().unwrap());
+    }
+    println!("the child came to its end");
+}
+
+fn child(local_sockets: bool) -> Output {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("inside")).unwrap();
+    fs::write(folder.path().join("inside/shard"), b"pixels").unwrap();
+    fs::write(folder.path().join("site.key"), b"secret").unwrap();
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command
+        .args([
+            "--exact",
+            "tests::confined_child",
+            "--ignored",
+            "--nocapture",
+            "--test-threads=1",
+        ])
+        .env(FOLDER, folder.path());
+    if local_sockets {
+        command.env(LOCAL, "1");
+    }
+    command.output().unwrap()
+}
+
+fn came_to_its_end(output: &Output) {
+    let said = String::from_utf8_lossy(&output.stdout);
+    let complained = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}\n{complained}");
+    assert!(said.contains("the child came to its end"), "{said}");
+    if !said.contains("confinement: no network") {
+        println!("skipped in part: this kernel does not confine wholly: {said}");
+    }
+}
+
+#[test]
+fn a_confined_process_reaches_its_folder_and_nothing_else() {
+    came_to_its_end(&child(false));
+}
+
+#[test]
+fn sockets_of_this_machine_stay_where_a_driver_needs_them_and_the_network_does_not() {
+    came_to_its_end(&child(true));
+}
+
+#[test]
+fn what_does_not_hold_is_said_aloud() {
+    let confinement = Confinement {
+        files: Hold::Nothing("no Landlock".to_owned()),
+        calls: Hold::Whole,
+        memory: Hold::Partly("a limit".to_owned()),
+    };
+    assert!(!confinement.is_whole());
+    assert_eq!(
+        confinement.to_string(),
+        "other files NOT closed (no Landlock); memory partly closed (a limit)"
+    );
+}
