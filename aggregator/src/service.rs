@@ -46,6 +46,8 @@ impl Service {
             studies,
             uploads: Uploads::default(),
             ca_pem,
+            home: home.clone(),
+            site_certificate_days: config.site_certificate_days,
             stop,
         });
         Ok(Self {

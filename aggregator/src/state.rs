@@ -41,6 +41,10 @@ pub struct App {
     pub uploads: Uploads,
     /// The CA's certificate, PEM.
     pub ca_pem: String,
+    /// The aggregator's folder, for the CA's key, which is read when it is needed.
+    pub home: Home,
+    /// How long a site's certificate holds.
+    pub site_certificate_days: u32,
     /// Heard when the server is asked to stop.
     pub stop: Stop,
 }

@@ -32,7 +32,7 @@ use crate::{
     events::{Event, Voice},
     home::Home,
     participation::{self, Action, Interest, Progress},
-    policy,
+    policy, renewal,
     trainer::Trainer,
 };
 
@@ -60,31 +60,10 @@ pub struct Driver {
 }
 
 impl Driver {
-    /// Opens the node's parts. The ledger stays locked while the driver lives.
+    /// Opens the node's parts.
     pub fn open(home: &Home, trainer: Trainer, voice: Voice) -> Result<Arc<Self>> {
         let config = home.config()?;
-        let aggregator = home.aggregator()?;
-        let tls = tls::client(
-            &home.read_text(&home.authority())?,
-            &home.read_text(&home.certificate())?,
-            &home.read_text(&home.tls_key())?,
-        )
-        .context("the node's certificate or key cannot be used; enrol again")?;
-        let settings = ClientSettings {
-            address: aggregator.address.clone(),
-            proxy: config.network.proxy.clone(),
-        };
-        let ledger = home.open_ledger(&config)?;
-        let budget = Budget::of(&snowball_ledger::read(&home.ledger()).context("cannot read the ledger")?);
-        let door = Door::new(
-            Transport::new(&settings, tls)?,
-            config.site.clone(),
-            aggregator.aggregator_key,
-            policy::reader(home),
-            ledger,
-            budget,
-            clock::now,
-        );
+        let door = open_door(home, &config)?;
         voice.say(&Event::TrainerChosen {
             device: trainer.device_name.clone(),
             why: trainer.why.clone(),
@@ -105,6 +84,7 @@ impl Driver {
         let mut following = Following::new();
         let mut retry = 250;
         self.connect().await?;
+        let _renewal = self.keep_certificate_fresh();
         loop {
             match self.egress.door().studies().await {
                 Ok(studies) => {
@@ -133,6 +113,14 @@ impl Driver {
                 return Ok(());
             }
         }
+    }
+
+    /// Ends with what it returns.
+    fn keep_certificate_fresh(self: &Arc<Self>) -> AbortOnDrop {
+        let driver = Arc::clone(self);
+        AbortOnDrop(tokio::spawn(async move {
+            renewal::watch(&driver.home, driver.egress.door(), driver.voice).await;
+        }))
     }
 
     async fn connect(&self) -> Result<()> {
@@ -486,6 +474,42 @@ impl Driver {
                 settled => return settled,
             }
         }
+    }
+}
+
+/// The line to the aggregator that this node enrolled with. The ledger stays open while it lives.
+pub fn open_door(home: &Home, config: &NodeConfig) -> Result<Door> {
+    renewal::settle(home)?;
+    let aggregator = home.aggregator()?;
+    let tls = tls::client(
+        &home.read_text(&home.authority())?,
+        &home.read_text(&home.certificate())?,
+        &home.read_text(&home.tls_key())?,
+    )
+    .context("the node's certificate or key cannot be used; enrol again")?;
+    let settings = ClientSettings {
+        address: aggregator.address.clone(),
+        proxy: config.network.proxy.clone(),
+    };
+    let ledger = home.open_ledger(config)?;
+    let budget = Budget::of(&snowball_ledger::read(&home.ledger()).context("cannot read the ledger")?);
+    Ok(Door::new(
+        Transport::new(&settings, tls)?,
+        config.site.clone(),
+        aggregator.aggregator_key,
+        policy::reader(home),
+        ledger,
+        budget,
+        clock::now,
+    ))
+}
+
+/// A task that ends together with its owner.
+struct AbortOnDrop(JoinHandle<()>);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 

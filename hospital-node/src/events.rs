@@ -13,6 +13,10 @@ pub enum Event {
     Connected { address: String },
     /// The line is broken; the node tries again by itself.
     Disconnected { reason: String },
+    /// The node speaks with its next certificate.
+    CertificateRenewed { serial: String, not_after: i64 },
+    /// The certificate's end comes nearer and it could not be renewed; the node tries on.
+    CertificateNotRenewed { days_left: i64, reason: String },
     /// Which trainer computes, and why.
     TrainerChosen { device: String, why: String },
     /// The site takes part.
@@ -81,6 +85,10 @@ fn sentence(event: &Event) -> Option<String> {
     Some(match event {
         Event::Connected { address } => format!("connected to {address}"),
         Event::Disconnected { reason } => format!("no connection: {reason}; trying again"),
+        Event::CertificateRenewed { serial, .. } => format!("the certificate was renewed: now {serial}"),
+        Event::CertificateNotRenewed { days_left, reason } => format!(
+            "the certificate ends in {days_left} days and could not be renewed: {reason}; trying again every ten minutes"
+        ),
         Event::TrainerChosen { device, why } => format!("training on {device}: {why}"),
         Event::Joined {
             study,

@@ -77,6 +77,20 @@ impl Home {
         self.root.join("ledger.pub")
     }
 
+    /// The key and certificate of a renewal that is under way.
+    pub fn next_tls_key(&self) -> PathBuf {
+        self.root.join("keys/tls.next.pem")
+    }
+
+    pub fn next_certificate(&self) -> PathBuf {
+        self.root.join("certs/node.next.pem")
+    }
+
+    /// Locked by the process that renews.
+    pub fn renewal_lock(&self) -> PathBuf {
+        self.root.join("certs/renewal.lock")
+    }
+
     pub fn site_secret(&self) -> PathBuf {
         self.root.join("keys/site.secret")
     }

@@ -18,6 +18,7 @@ mod participation;
 mod policy;
 mod selftest;
 mod statistics;
+mod renewal;
 mod trainer;
 
 fn main() -> std::process::ExitCode {

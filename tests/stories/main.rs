@@ -18,6 +18,7 @@ mod policy_change;
 mod pull;
 mod receive;
 mod receive_tls;
+mod renewal;
 mod retrieve;
 mod sealed;
 mod stage;

@@ -5,6 +5,9 @@ use sqlx::SqliteConnection;
 
 use crate::{Registry, RegistryError, rows::Columns as _, sites};
 
+/// Certificates that a site may hold at once: the one in use, the one before, and some for a node that crashed while it renewed.
+pub const LIVE_CERTIFICATES_MAX: i64 = 8;
+
 /// A certificate that the consortium's CA has issued.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Certificate {
@@ -76,7 +79,8 @@ impl Registry {
     /// Adds a renewed certificate of `site`; those before it stay valid until they expire.
     ///
     /// # Errors
-    /// When the site is unknown or revoked, the serial number was used, or the database fails.
+    /// When the site is unknown or revoked, holds [`LIVE_CERTIFICATES_MAX`] already, the serial number was used, or the
+    /// database fails.
     pub async fn add_certificate(
         &self,
         site: &SiteName,
@@ -85,6 +89,19 @@ impl Registry {
     ) -> Result<(), RegistryError> {
         let mut transaction = self.begin("add a certificate").await?;
         sites::expect_in_good_standing(transaction.connection(), site).await?;
+        let live: i64 = sqlx::query_scalar(
+            "SELECT COUNT(*) FROM certificates WHERE site = $1 AND revoked IS NULL AND expires > $2",
+        )
+        .bind(site.as_str())
+        .bind(now)
+        .fetch_one(transaction.connection())
+        .await?;
+        if live >= LIVE_CERTIFICATES_MAX {
+            return Err(RegistryError::refused(
+                ProblemCode::Busy,
+                "the site holds as many valid certificates as it may; one of them has to end first",
+            ));
+        }
         insert(transaction.connection(), site, certificate, now).await?;
         transaction.commit().await
     }

@@ -34,7 +34,7 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-pub use certificates::{Certificate, RevokedSerial, Standing};
+pub use certificates::{Certificate, LIVE_CERTIFICATES_MAX, RevokedSerial, Standing};
 pub use consortium::Consortium;
 pub use enrolments::{Decision, Enrolment};
 pub use error::RegistryError;

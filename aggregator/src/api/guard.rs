@@ -17,6 +17,10 @@ use crate::{server::Peer, state::Shared};
 #[derive(Clone)]
 pub struct Site(pub SiteName);
 
+/// The serial number of the certificate that it asks with.
+#[derive(Clone)]
+pub struct Serial(pub String);
+
 /// Lets a request through if its route is open or its certificate is in force at this moment.
 pub async fn admit(State(app): State<Shared>, mut request: Request, next: Next) -> Answer<Response> {
     if is_open(request.method(), request.uri().path()) {
@@ -34,6 +38,7 @@ pub async fn admit(State(app): State<Shared>, mut request: Request, next: Next) 
         tracing::warn!(%error, "a heartbeat could not be saved");
     }
     request.extensions_mut().insert(Site(site));
+    request.extensions_mut().insert(Serial(certificate.serial));
     Ok(next.run(request).await)
 }
 
@@ -65,15 +70,26 @@ impl<S: Sync> FromRequestParts<S> for Site {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Refusal> {
-        // Absent only if a route that asks for a site were put on the open list.
-        let missing = || {
-            Refusal::new(
-                ProblemCode::CertificateMissing,
-                "this route needs the site's certificate",
-            )
-        };
-        parts.extensions.get::<Self>().cloned().ok_or_else(missing)
+        of_certificate(parts)
     }
+}
+
+impl<S: Sync> FromRequestParts<S> for Serial {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Refusal> {
+        of_certificate(parts)
+    }
+}
+
+/// What [`admit`] left; absent only if a route that asks for it were put on the open list.
+fn of_certificate<T: Clone + Send + Sync + 'static>(parts: &Parts) -> Result<T, Refusal> {
+    parts.extensions.get::<T>().cloned().ok_or_else(|| {
+        Refusal::new(
+            ProblemCode::CertificateMissing,
+            "this route needs the site's certificate",
+        )
+    })
 }
 
 #[cfg(test)]

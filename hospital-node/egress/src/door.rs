@@ -2,12 +2,14 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use rustls::ClientConfig;
 use serde::{Serialize, de::DeserializeOwned};
 use snowball_crypto::VerifyingKey;
 use snowball_ledger::{Entry, Ledger, Record};
 use snowball_policy::{Action, DatasetFacts, PolicyFault, SignedPolicy, Spent};
 use snowball_protocol::{
     PROTOCOL_VERSION, PROTOCOL_VERSION_MIN, RoundNumber, Sha256Digest, SiteName, StudyName, StudyPlan,
+    enrolment::{Renewal, RenewalRequest},
     evaluation::Evaluation,
     ids::UnixSeconds,
     limits::CLOCK_SKEW_SECONDS_MAX,
@@ -89,6 +91,24 @@ impl Door {
             return Err(EgressError::Answer { reason });
         }
         Ok(reply)
+    }
+
+    /// Asks for the next certificate over `csr_pem`, whose key was made here.
+    ///
+    /// # Errors
+    /// When the ledger cannot be written, or the aggregator refuses or cannot be reached.
+    pub async fn renew_certificate(&self, csr_pem: String) -> Result<String, EgressError> {
+        let request = RenewalRequest { csr_pem };
+        let renewal: Renewal = self.disclose("certificate renewal", "v1/certificate", &request).await?;
+        Ok(renewal.certificate_pem)
+    }
+
+    /// Speaks TLS as `tls` says from the next request on.
+    ///
+    /// # Errors
+    /// When no client can be made; then the one before stays.
+    pub fn replace_tls(&self, tls: ClientConfig) -> Result<(), EgressError> {
+        self.transport.replace(tls)
     }
 
     /// The studies that are open to this site.

@@ -19,6 +19,7 @@ mod pull;
 mod quarantine;
 mod receive;
 mod report;
+mod renew;
 mod retrieve;
 pub(crate) mod review;
 mod run;
@@ -88,6 +89,7 @@ enum Verb {
     Linkage(linkage::Linkage),
     ContactSheet(contact_sheet::ContactSheet),
     Run(run::Run),
+    Renew(renew::Renew),
     Pretrain(pretrain::Pretrain),
     Evaluate(evaluate::Evaluate),
     #[command(subcommand)]
@@ -136,6 +138,7 @@ pub fn run() -> ExitCode {
         Verb::Init(verb) => verb.run(&context),
         Verb::Doctor(verb) => verb.run(&context),
         Verb::Enroll(verb) => verb.run(&context),
+        Verb::Renew(verb) => verb.run(&context),
         Verb::Policy(verb) => verb.run(&context),
         Verb::Ingest(verb) => verb.run(&context),
         Verb::Watch(verb) => verb.run(&context),

@@ -49,6 +49,17 @@ impl Entry {
             Self::CertificateReceived { certificate_serial } => {
                 format!("certificate {} was received", shown(certificate_serial))
             }
+            Self::CertificateRenewed {
+                site,
+                key_fingerprint,
+                certificate_serial,
+                previous_serial,
+            } => format!(
+                "{site} renewed its certificate {}: now {}, with key {}",
+                shown(previous_serial),
+                shown(certificate_serial),
+                key_fingerprint.short()
+            ),
             Self::SiteRevoked { site, reason } => format!("{site} was revoked: {}", shown(reason)),
             Self::PolicyInstalled {
                 policy_digest,

@@ -97,6 +97,17 @@ entries! {
         /// Serial number, hexadecimal.
         certificate_serial: String,
     }
+    /// A site got its next certificate over the one before, which stays valid to its end.
+    CertificateRenewed = "certificate_renewed" {
+        /// Which site.
+        site: SiteName,
+        /// SHA-256 of the certified public key.
+        key_fingerprint: Sha256Digest,
+        /// Serial number, hexadecimal.
+        certificate_serial: String,
+        /// Serial number of the certificate that it was asked with.
+        previous_serial: String,
+    }
     /// The coordinator revoked a site: none of its certificates is accepted any more.
     SiteRevoked = "site_revoked" {
         /// Which site.

@@ -105,6 +105,22 @@ pub enum EnrolmentStatus {
     },
 }
 
+/// `POST /v1/certificate`, over a connection with a certificate that still holds: the site asks for its next one. No person
+/// approves it again; the site is the one that the present certificate names.
+#[derive(Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RenewalRequest {
+    /// PKCS#10 certificate signing request (RFC 2986) in PEM, over a new key that was made on site and stays there.
+    pub csr_pem: String,
+}
+
+/// Answer to [`RenewalRequest`]. The certificate before stays valid to its end, so that no transfer breaks.
+#[derive(Clone, Serialize, Deserialize, JsonSchema)]
+pub struct Renewal {
+    /// The new certificate, PEM.
+    pub certificate_pem: String,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

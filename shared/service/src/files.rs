@@ -31,6 +31,16 @@ pub fn write_durable(path: &Path, content: &[u8]) -> io::Result<()> {
     replace(path, content, 0o644)
 }
 
+/// Moves a file over another on the same disk, durable when this returns.
+///
+/// # Errors
+/// When the system refuses.
+pub fn move_durable(from: &Path, to: &Path) -> io::Result<()> {
+    fs::rename(from, to)?;
+    sync_folder(to)?;
+    sync_folder(from)
+}
+
 /// Reads a file of at most `bytes_max`.
 ///
 /// # Errors
@@ -60,6 +70,10 @@ fn replace(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
     file.write_all(content)?;
     file.sync_all()?;
     fs::rename(&partial, path)?;
+    sync_folder(path)
+}
+
+fn sync_folder(path: &Path) -> io::Result<()> {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => File::open(parent)?.sync_all(),
         _ => File::open(".")?.sync_all(),

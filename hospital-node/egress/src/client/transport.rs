@@ -1,6 +1,10 @@
 //! Requests and bounded answers.
 
-use std::{error::Error as _, time::Duration};
+use std::{
+    error::Error as _,
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
 
 use futures_util::StreamExt;
 use reqwest::{Client, Method, Proxy, RequestBuilder, Response, StatusCode, header, redirect};
@@ -58,8 +62,8 @@ impl Body {
 /// One client for one aggregator.
 #[derive(Clone)]
 pub struct Transport {
-    client: Client,
-    address: String,
+    client: Arc<RwLock<Client>>,
+    settings: ClientSettings,
 }
 
 impl Transport {
@@ -67,32 +71,21 @@ impl Transport {
     ///
     /// # Errors
     /// When the address or the proxy is no URL of the right kind.
-    pub fn new(settings: &ClientSettings, mut tls: ClientConfig) -> Result<Self, EgressError> {
-        let setup = |fault: reqwest::Error| EgressError::Setup { reason: chain(&fault) };
-        if !settings.address.starts_with("https://") {
-            return Err(EgressError::Setup {
-                reason: "the aggregator's address must start with https://".to_owned(),
-            });
-        }
-        tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        let builder = Client::builder()
-            .tls_backend_preconfigured(tls)
-            .https_only(true)
-            .redirect(redirect::Policy::none())
-            .connect_timeout(Duration::from_secs(CONNECT_SECONDS))
-            .read_timeout(Duration::from_secs(IDLE_SECONDS_MAX))
-            .http2_adaptive_window(true)
-            .user_agent(concat!("snowball/", env!("CARGO_PKG_VERSION")));
-        // The environment never decides where hospital traffic goes: a proxy is the one of the configuration, or none.
-        let builder = match &settings.proxy {
-            Some(proxy) => builder.proxy(Proxy::https(proxy).map_err(setup)?),
-            None => builder.no_proxy(),
-        };
-        let client = builder.build().map_err(setup)?;
+    pub fn new(settings: &ClientSettings, tls: ClientConfig) -> Result<Self, EgressError> {
         Ok(Self {
-            client,
-            address: settings.address.trim_end_matches('/').to_owned(),
+            client: Arc::new(RwLock::new(client(settings, tls)?)),
+            settings: settings.clone(),
         })
+    }
+
+    /// Speaks TLS as `tls` says from the next request on; what is under way goes on over its own connection.
+    ///
+    /// # Errors
+    /// When no client can be made; then the one before stays.
+    pub fn replace(&self, tls: ClientConfig) -> Result<(), EgressError> {
+        let next = client(&self.settings, tls)?;
+        *self.client.write().unwrap_or_else(PoisonError::into_inner) = next;
+        Ok(())
     }
 
     /// `GET` of a JSON document.
@@ -179,8 +172,34 @@ impl Transport {
     }
 
     fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        self.client.request(method, format!("{}/{path}", self.address))
+        let address = self.settings.address.trim_end_matches('/');
+        let client = self.client.read().unwrap_or_else(PoisonError::into_inner);
+        client.request(method, format!("{address}/{path}"))
     }
+}
+
+fn client(settings: &ClientSettings, mut tls: ClientConfig) -> Result<Client, EgressError> {
+    let setup = |fault: reqwest::Error| EgressError::Setup { reason: chain(&fault) };
+    if !settings.address.starts_with("https://") {
+        return Err(EgressError::Setup {
+            reason: "the aggregator's address must start with https://".to_owned(),
+        });
+    }
+    tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    let builder = Client::builder()
+        .tls_backend_preconfigured(tls)
+        .https_only(true)
+        .redirect(redirect::Policy::none())
+        .connect_timeout(Duration::from_secs(CONNECT_SECONDS))
+        .read_timeout(Duration::from_secs(IDLE_SECONDS_MAX))
+        .http2_adaptive_window(true)
+        .user_agent(concat!("snowball/", env!("CARGO_PKG_VERSION")));
+    // The environment never decides where hospital traffic goes: a proxy is the one of the configuration, or none.
+    let builder = match &settings.proxy {
+        Some(proxy) => builder.proxy(Proxy::https(proxy).map_err(setup)?),
+        None => builder.no_proxy(),
+    };
+    builder.build().map_err(setup)
 }
 
 async fn answer<T: DeserializeOwned>(response: Response) -> Result<T, EgressError> {

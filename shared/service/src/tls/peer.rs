@@ -19,6 +19,8 @@ pub struct PeerCertificate {
     pub site: SiteName,
     /// Its serial number, lower-case hex.
     pub serial: String,
+    /// When it begins.
+    pub not_before: UnixSeconds,
     /// When it ends.
     pub not_after: UnixSeconds,
 }
@@ -55,6 +57,7 @@ impl PeerCertificate {
                 .iter()
                 .map(|byte| format!("{byte:02x}"))
                 .collect(),
+            not_before: certificate.validity().not_before.timestamp(),
             not_after: certificate.validity().not_after.timestamp(),
         })
     }

@@ -1,0 +1,179 @@
+//! The node's certificate, renewed over itself while it still holds: a new key each time, made here and kept here.
+//!
+//! Two files change places, so that a crash at any point leaves a pair that fits: the new key is durable before the request
+//! leaves, the new certificate before either takes its place, and [`settle`] ends what a crash interrupted.
+
+use std::{
+    fs::{self, File},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use anyhow::{Context as _, Result, ensure};
+use snowball_egress::Door;
+use snowball_ledger::Entry;
+use snowball_protocol::ids::UnixSeconds;
+use snowball_service::{
+    clock, files,
+    tls::{self, PeerCertificate},
+};
+
+use crate::{
+    events::{Event, Voice},
+    home::Home,
+};
+
+/// How often the node looks whether it is time, or whether a person renewed it.
+const LOOK_PAUSE: Duration = Duration::from_secs(5);
+/// After a renewal failed.
+const RETRY_SECONDS: i64 = 600;
+/// Days left at which a certificate that could not be renewed is reported, once each.
+const WARNING_DAYS: [i64; 3] = [30, 14, 3];
+
+/// When a certificate is to be renewed: after two thirds of its life.
+pub fn is_due(certificate: &PeerCertificate, now: UnixSeconds) -> bool {
+    let life = certificate.not_after - certificate.not_before;
+    now >= certificate.not_after - life / 3
+}
+
+/// The warning that is due with so many seconds left: the fewest days of [`WARNING_DAYS`] that are not less.
+fn warning(seconds_left: i64) -> Option<i64> {
+    let reached = |days: &&i64| seconds_left <= **days * 86_400;
+    WARNING_DAYS.iter().filter(reached).min().copied()
+}
+
+/// The certificate that the node uses.
+pub fn current(home: &Home) -> Result<PeerCertificate> {
+    let pem = home
+        .read_text(&home.certificate())
+        .context("this node is not enrolled")?;
+    PeerCertificate::read_pem(&pem).context("the node's certificate cannot be used; enrol again")
+}
+
+/// Ends a renewal that a crash interrupted, before anything reads key and certificate.
+pub fn settle(home: &Home) -> Result<()> {
+    if !home.next_certificate().exists() {
+        // The answer never came, or was taken in whole: a key without a certificate is of no use.
+        fs::remove_file(home.next_tls_key()).ok();
+        return Ok(());
+    }
+    let authority = home.read_text(&home.authority())?;
+    let certificate = home.read_text(&home.next_certificate())?;
+    // The key moves first: where it lies in its place already, that one fits.
+    let next = home.next_tls_key();
+    if next.exists() {
+        let key = home.read_text(&next)?;
+        tls::client(&authority, &certificate, &key).context("the renewed certificate is not for the renewed key")?;
+        rename(&next, &home.tls_key())?;
+    }
+    rename(&home.next_certificate(), &home.certificate())
+}
+
+/// Renews now. What is under way goes on with the certificate before; a node that runs beside takes up the new one.
+pub async fn renew(home: &Home, door: &Door) -> Result<PeerCertificate> {
+    let lock = File::create(home.renewal_lock()).context("cannot lock the renewal")?;
+    ensure!(
+        lock.try_lock().is_ok(),
+        "another process renews the certificate at this moment"
+    );
+    let before = current(home)?;
+    let made = tls::request_certificate(&before.site).context("cannot make a key")?;
+    files::write_private(&home.next_tls_key(), made.key_pem.as_bytes())?;
+    let pem = door.renew_certificate(made.csr_pem).await?;
+    let renewed = PeerCertificate::read_pem(&pem).context("the aggregator's answer is no certificate")?;
+    ensure!(
+        renewed.site == before.site,
+        "the aggregator answered with another site's certificate"
+    );
+    tls::client(&home.read_text(&home.authority())?, &pem, &made.key_pem)
+        .context("the answer's certificate is not for our key")?;
+    door.record(Entry::CertificateReceived {
+        certificate_serial: renewed.serial.clone(),
+    })?;
+    files::write_durable(&home.next_certificate(), pem.as_bytes())?;
+    settle(home)?;
+    Ok(renewed)
+}
+
+/// Keeps the certificate fresh as long as the node runs.
+pub async fn watch(home: &Home, door: &Door, voice: Voice) {
+    let mut in_use = current(home).map(|certificate| certificate.serial).unwrap_or_default();
+    let (mut not_before, mut warned) = (0, None);
+    loop {
+        tokio::time::sleep(LOOK_PAUSE).await;
+        let now = clock::now();
+        let Ok(mut certificate) = current(home) else { continue };
+        if is_due(&certificate, now) && now >= not_before {
+            match renew(home, door).await {
+                Ok(renewed) => certificate = renewed,
+                Err(fault) => {
+                    not_before = now + RETRY_SECONDS;
+                    let left = certificate.not_after - now;
+                    if warning(left) != warned {
+                        warned = warning(left);
+                        voice.say(&Event::CertificateNotRenewed {
+                            days_left: left / 86_400,
+                            reason: format!("{fault:#}"),
+                        });
+                    }
+                }
+            }
+        }
+        // Renewed here, or by a person with `hospital-node renew`; half a change is looked at again.
+        if certificate.serial != in_use && take_up(home, door).is_ok() {
+            warned = None;
+            in_use.clone_from(&certificate.serial);
+            voice.say(&Event::CertificateRenewed {
+                serial: certificate.serial,
+                not_after: certificate.not_after,
+            });
+        }
+    }
+}
+
+/// Speaks with the key and certificate that lie there now.
+fn take_up(home: &Home, door: &Door) -> Result<()> {
+    let text = |path: PathBuf| home.read_text(&path);
+    let client = tls::client(
+        &text(home.authority())?,
+        &text(home.certificate())?,
+        &text(home.tls_key())?,
+    )?;
+    Ok(door.replace_tls(client)?)
+}
+
+fn rename(from: &Path, to: &Path) -> Result<()> {
+    files::move_durable(from, to).with_context(|| format!("cannot put {} in its place", to.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DAY: i64 = 86_400;
+
+    fn certificate(not_before: i64, not_after: i64) -> PeerCertificate {
+        PeerCertificate {
+            site: "north".parse().unwrap(),
+            serial: "1".to_owned(),
+            not_before,
+            not_after,
+        }
+    }
+
+    #[test]
+    fn a_certificate_is_renewed_after_two_thirds_of_its_life() {
+        let month = certificate(0, 30 * DAY);
+        assert!(!is_due(&month, 19 * DAY) && is_due(&month, 20 * DAY) && is_due(&month, 31 * DAY));
+        assert!(!is_due(&certificate(0, 9), 5) && is_due(&certificate(0, 9), 6));
+    }
+
+    #[test]
+    fn what_could_not_be_renewed_is_said_at_thirty_fourteen_and_three_days() {
+        let said: Vec<_> = [40, 30, 20, 14, 4, 3, 1, -1].map(|days| warning(days * DAY)).to_vec();
+        assert_eq!(
+            said,
+            [None, Some(30), Some(30), Some(14), Some(14), Some(3), Some(3), Some(3)]
+        );
+    }
+}
