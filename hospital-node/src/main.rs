@@ -16,9 +16,9 @@ mod label_table;
 mod page;
 mod participation;
 mod policy;
+mod renewal;
 mod selftest;
 mod statistics;
-mod renewal;
 mod trainer;
 
 fn main() -> std::process::ExitCode {

@@ -79,7 +79,10 @@ async fn a_crash_in_the_middle_of_a_renewal_leaves_a_pair_that_fits() {
         }
         let renewed = stage.consortium.node(site, &["renew"]).await;
         assert!(renewed.is_ok(), "{when}: {:?}", renewed.err());
-        assert!(!file("keys/tls.next.pem").exists() && !file("certs/node.next.pem").exists(), "{when}");
+        assert!(
+            !file("keys/tls.next.pem").exists() && !file("certs/node.next.pem").exists(),
+            "{when}"
+        );
         assert_ne!(certificate(site).serial, serial, "{when}");
     }
 
