@@ -37,8 +37,8 @@ const LONGEST_SIDE: u32 = 256;
 /// Faulty and hostile files, as a share of the sound ones.
 const HOSTILE: f64 = 0.12;
 /// Every so many pictures have text written in them which the header does not tell.
-const WRITTEN_EVERY: u64 = 8;
-/// Fewest files with which every kind of fault occurs.
+const WRITTEN_EVERY: u64 = 6;
+/// Fewest files with which every hospital has a picture that is written on.
 pub const FILES_MIN: u64 = 48;
 
 /// What to test.
