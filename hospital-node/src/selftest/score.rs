@@ -92,9 +92,7 @@ impl Board {
         if holds {
             tally.right += 1;
         } else {
-            // Items of one sequence are one place.
-            let place = place.replace(|letter: char| letter == '\n', " ");
-            *tally.failures.entry(place).or_default() += 1;
+            *tally.failures.entry(place.to_owned()).or_default() += 1;
         }
     }
 

@@ -58,6 +58,7 @@ fn the_schema_refuses_unknown_fields_at_every_level() {
 fn each_annotated_policy_is_of_its_stage() {
     for (name, stage) in [
         ("local.toml", Stage::Local),
+        ("research-files.toml", Stage::Local),
         ("proof-of-concept.toml", Stage::ProofOfConcept),
         ("collaboration.toml", Stage::Collaboration),
     ] {
