@@ -3,6 +3,7 @@
 
 mod archive;
 mod authority;
+mod benchmark;
 mod capture;
 mod closed_pipe;
 mod deidentify;

@@ -26,7 +26,11 @@ use snowball_tests::Programs;
 
 /// Measures de-identification beside other programs, and the intake of a large archive.
 #[derive(Parser)]
-#[command(name = "snowball-benchmark", version)]
+#[command(
+    name = "snowball-benchmark",
+    version,
+    after_help = "Example: snowball-benchmark deidentification --python /tmp/peers-venv/bin/python"
+)]
 struct Arguments {
     #[command(subcommand)]
     verb: Verb,
@@ -88,6 +92,32 @@ fn main() -> ExitCode {
         Err(fault) => {
             eprintln!("snowball-benchmark: {fault:#}");
             ExitCode::from(1)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn every_command_in_the_document_and_the_help_is_one_that_this_program_takes() {
+        let document = include_str!("../../../hospital-node/docs/speed.md");
+        let start = "    cargo run --bin snowball-benchmark -- ";
+        let mut samples: Vec<String> = document
+            .lines()
+            .filter_map(|line| Some(format!("snowball-benchmark {}", line.strip_prefix(start)?)))
+            .collect();
+        for command in Arguments::command().get_subcommands() {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            samples.extend(help.strip_prefix("Example: ").map(str::to_owned));
+        }
+        assert!(samples.len() >= 5, "{samples:?}");
+        for sample in &samples {
+            let parsed = Arguments::try_parse_from(sample.split_whitespace());
+            assert!(parsed.is_ok(), "{sample}: {:?}", parsed.err());
         }
     }
 }
