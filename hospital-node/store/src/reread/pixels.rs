@@ -31,7 +31,7 @@ pub(super) fn decoded(encoding: u64, rows: u64, columns: u64, content: &[u8]) ->
             let mut values = Vec::with_capacity(count);
             let mut left = 0_i32;
             for place in 0..count {
-                if place % columns == 0 {
+                if place.is_multiple_of(columns) {
                     left = 0;
                 }
                 let folded = i32::from(planes[place]) + 256 * i32::from(planes[count + place]);
