@@ -144,10 +144,8 @@ impl Command {
             let Some((value, rest)) = rest.split_at_checked(length) else {
                 return Err(broken);
             };
-            if group != 0 {
-                return Err(broken);
-            }
-            if element != 0 {
+            // Orthanc appends the list of failed instances, of group 0008, to its answers to C-GET.
+            if group == 0 && element != 0 {
                 elements.insert(element, value.to_vec());
             }
             bytes = rest;

@@ -7,8 +7,10 @@ use crate::PacsError;
 /// A tag as (group, element).
 pub(crate) type Tag = (u16, u16);
 
+pub(crate) const INSTANCE: Tag = (0x0008, 0x0018);
 pub(crate) const STUDY_DATE: Tag = (0x0008, 0x0020);
 pub(crate) const QUERY_LEVEL: Tag = (0x0008, 0x0052);
+pub(crate) const FAILED_INSTANCES: Tag = (0x0008, 0x0058);
 pub(crate) const MODALITY: Tag = (0x0008, 0x0060);
 pub(crate) const MODALITIES_IN_STUDY: Tag = (0x0008, 0x0061);
 pub(crate) const STUDY: Tag = (0x0020, 0x000d);
@@ -20,7 +22,7 @@ const ITEM_END: Tag = (0xfffe, 0xe00d);
 const SEQUENCE_END: Tag = (0xfffe, 0xe0dd);
 const UNDEFINED: u32 = u32::MAX;
 const DEPTH_MAX: u32 = 8;
-/// Values of more bytes are no use in a query's answer.
+/// Values of more bytes are no use in a query's answer; but the list of what failed is as long as it is.
 const VALUE_BYTES_MAX: usize = 1024;
 
 /// Attributes with text, by tag.
@@ -44,7 +46,7 @@ impl Identifier {
         for (tag, text) in &self.0 {
             let mut value = text.as_bytes().to_vec();
             if value.len() % 2 == 1 {
-                let is_uid = matches!(*tag, STUDY | SERIES);
+                let is_uid = matches!(*tag, STUDY | SERIES | INSTANCE);
                 value.push(if is_uid { 0 } else { b' ' });
             }
             bytes.extend(tag.0.to_le_bytes());
@@ -66,7 +68,7 @@ impl Identifier {
                 continue;
             }
             let value = walk.take(length)?;
-            if value.len() <= VALUE_BYTES_MAX
+            if (value.len() <= VALUE_BYTES_MAX || tag == FAILED_INSTANCES)
                 && let Ok(text) = std::str::from_utf8(value)
             {
                 attributes.insert(tag, text.trim_matches([' ', '\0']).to_owned());

@@ -13,4 +13,4 @@ mod retrieve;
 pub(crate) use connect::Proposal;
 pub use connect::{Archive, Archived};
 pub use find::Series;
-pub use retrieve::Moved;
+pub use retrieve::{Moved, Wanted};

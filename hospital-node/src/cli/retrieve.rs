@@ -1,5 +1,7 @@
 //! `retrieve`: ask the archive day by day (C-FIND), have it send what is new (C-MOVE or C-GET).
 
+mod errand;
+
 use std::{
     sync::{Arc, atomic::Ordering},
     time::Duration,
@@ -10,24 +12,22 @@ use clap::Args;
 use serde::Serialize;
 use snowball_pacs::{
     PacsError,
-    query::{Archive, Archived, Moved, Series},
+    query::{Archive, Archived, Series},
     spool::Spool,
 };
-use snowball_protocol::Sha256Digest;
 
 use super::{
     Context,
     batch::Batches,
     receive::{listen, open_spool},
-    spooled::{Bell, Desk, Span, beside, client_tls, is_decodable},
+    spooled::{Bell, Desk, Span, beside, client_tls},
     stop::Stop,
 };
 use crate::config::pacs::{Method, RetrieveConfig};
+use errand::Errand;
 
-const TRIES: u32 = 3;
 /// So many series one after another without success: the archive is not well, and is left alone.
 const FAILURES_MAX: u32 = 10;
-const PAUSE: Duration = Duration::from_secs(2);
 
 /// Query the archive for radiographs of some days and have it send what was not taken in before. Run again, it goes on.
 #[derive(Args)]
@@ -67,7 +67,6 @@ impl Retrieve {
         let batches = Batches::open(&home, &config, self.threads)?;
         let work = |bell: &Bell, spool: Option<&Spool>| {
             let errand = Errand {
-                context,
                 archive: &archive,
                 config: retrieve,
                 batches: &batches,
@@ -75,13 +74,14 @@ impl Retrieve {
                 bell,
                 stop: &stop,
             };
+            let work = Work { context, errand };
             let mut total = Tally::default();
             for day in &days {
                 if archive.stop.load(Ordering::SeqCst) {
                     break;
                 }
-                let series = errand.asked(|| archive.series_of(*day, &modalities))?;
-                let tally = errand.day(&day.to_string(), &series)?;
+                let series = work.errand.asked(|| Ok(archive.series_of(*day, &modalities)))??;
+                let tally = work.day(&day.to_string(), &series)?;
                 total.series += tally.series;
                 total.known += tally.known;
                 total.objects += tally.objects;
@@ -146,19 +146,15 @@ pub(super) fn archive(retrieve: &RetrieveConfig, stop: &Stop) -> Result<Archive>
     })
 }
 
-/// What it takes to have series sent.
-struct Errand<'a> {
+/// One day.
+struct Work<'a> {
     context: &'a Context,
-    archive: &'a Archive,
-    config: &'a RetrieveConfig,
-    batches: &'a Batches,
-    spool: Option<(&'a Spool, u64)>,
-    bell: &'a Bell,
-    stop: &'a Stop,
+    errand: Errand<'a>,
 }
 
-impl Errand<'_> {
+impl Work<'_> {
     fn day(&self, day: &str, series: &[Series]) -> Result<Tally> {
+        let errand = &self.errand;
         let mut tally = Tally {
             day: Some(day.to_owned()),
             series: series.len() as u64,
@@ -166,20 +162,20 @@ impl Errand<'_> {
         };
         let (mut line_up, mut failures) = (None, 0);
         for one in series {
-            if self.stop.is_requested() {
+            if errand.stop.is_requested() {
                 break;
             }
-            let key = self.key(one);
-            if self.batches.is_known(&key)? {
+            let key = errand.key(one);
+            if errand.batches.is_known(&key)? {
                 tally.known += 1;
                 continue;
             }
-            match self.fetch(&mut line_up, one) {
-                Ok(moved) => {
-                    tally.objects += u64::from(moved.completed);
-                    if moved.failed == 0 && moved.completed > 0 {
+            match errand.series(&mut line_up, one)? {
+                Ok(came) => {
+                    tally.objects += u64::from(came.objects);
+                    if came.is_whole {
                         failures = 0;
-                        self.batches.remember(&key)?;
+                        errand.batches.remember(&key)?;
                     } else {
                         failures += 1;
                         tally.failed += 1;
@@ -208,62 +204,6 @@ impl Errand<'_> {
             self.context.print(&tally, || line(day, &tally))?;
         }
         Ok(tally)
-    }
-
-    /// Asks, and asks again when the line breaks.
-    fn asked(&self, ask: impl Fn() -> Result<Vec<Series>, PacsError>) -> Result<Vec<Series>, PacsError> {
-        let mut tried = 0;
-        loop {
-            tried += 1;
-            match ask() {
-                Err(PacsError::Line(_) | PacsError::Ended | PacsError::Silent | PacsError::Unreachable { .. })
-                    if tried < TRIES =>
-                {
-                    if self.stop.wait(PAUSE * tried) {
-                        return Err(PacsError::Stopped);
-                    }
-                }
-                other => return other,
-            }
-        }
-    }
-
-    /// One series, on the association that is open or a new one; a broken line is tried again.
-    fn fetch(&self, open: &mut Option<Archived>, series: &Series) -> Result<Moved, PacsError> {
-        let mut tried = 0;
-        loop {
-            tried += 1;
-            let mut archived = match open.take() {
-                Some(archived) => archived,
-                None if self.config.method == Method::Move => self.archive.for_moves()?,
-                None => self.archive.for_gets(is_decodable)?,
-            };
-            let moved = match (self.config.method, self.spool) {
-                (Method::Get, Some((spool, object_bytes_max))) => {
-                    archived.get_series(series, spool, object_bytes_max, &|| self.bell.ring())
-                }
-                _ => archived.move_series(series, &self.config.title),
-            };
-            match moved {
-                Ok(moved) => {
-                    *open = Some(archived);
-                    return Ok(moved);
-                }
-                Err(PacsError::Line(_) | PacsError::Ended | PacsError::Silent) if tried < TRIES => {
-                    if self.stop.wait(PAUSE * tried) {
-                        return Err(PacsError::Stopped);
-                    }
-                }
-                Err(fault) => return Err(fault),
-            }
-        }
-    }
-
-    /// A series with more instances than last time is another one.
-    fn key(&self, series: &Series) -> Sha256Digest {
-        let count = series.instances.map_or(String::new(), |count| count.to_string());
-        self.batches
-            .hide(&format!("retrieved series {} {} {count}", series.study, series.series))
     }
 }
 

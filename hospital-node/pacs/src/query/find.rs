@@ -10,7 +10,8 @@ use crate::{
     classes::{STUDY_ROOT_FIND, is_uid},
     command::{Command, field},
     identifier::{
-        INSTANCES_IN_SERIES, Identifier, MODALITIES_IN_STUDY, MODALITY, QUERY_LEVEL, SERIES, STUDY, STUDY_DATE,
+        INSTANCE, INSTANCES_IN_SERIES, Identifier, MODALITIES_IN_STUDY, MODALITY, QUERY_LEVEL, SERIES, STUDY,
+        STUDY_DATE,
     },
 };
 
@@ -75,6 +76,23 @@ impl Archive {
         series.sort();
         series.dedup();
         Ok(series)
+    }
+
+    /// The SOP Instance UIDs of a series: identifiers, to be hidden before they are kept anywhere.
+    ///
+    /// # Errors
+    /// When the archive refuses, fails or has more answers than fit.
+    pub fn instances_of(&self, series: &Series) -> Result<BTreeSet<String>, PacsError> {
+        let mut archived = self.connect(&[Proposal::user(STUDY_ROOT_FIND)])?;
+        let context = archived.context(STUDY_ROOT_FIND, "queries at the study root (C-FIND)")?;
+        let wanted = Identifier::default()
+            .with(QUERY_LEVEL, "IMAGE")
+            .with(STUDY, &series.study)
+            .with(SERIES, &series.series)
+            .with(INSTANCE, "");
+        let found = archived.find(context, &wanted)?;
+        archived.end()?;
+        Ok(found.iter().filter_map(|answer| uid(answer.text(INSTANCE))).collect())
     }
 }
 

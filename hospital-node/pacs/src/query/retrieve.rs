@@ -1,4 +1,7 @@
-//! C-MOVE and C-GET: one series at a time, so that a failure costs no more than that.
+//! C-MOVE and C-GET: one series at a time, or one instance of it where some came before, so that a failure costs no more
+//! than that.
+
+use std::collections::BTreeSet;
 
 use super::{
     connect::{Archive, Archived, Proposal},
@@ -6,9 +9,9 @@ use super::{
 };
 use crate::{
     AeTitle, PacsError, RADIOGRAPHS, TRANSFER_SYNTAXES,
-    classes::{EXPLICIT_LITTLE, IMPLICIT_LITTLE, STUDY_ROOT_GET, STUDY_ROOT_MOVE},
+    classes::{EXPLICIT_LITTLE, IMPLICIT_LITTLE, STUDY_ROOT_GET, STUDY_ROOT_MOVE, is_uid},
     command::{Command, element, field},
-    identifier::{Identifier, QUERY_LEVEL, SERIES, STUDY},
+    identifier::{FAILED_INSTANCES, INSTANCE, Identifier, QUERY_LEVEL, SERIES, STUDY},
     receive::{Storing, store},
     spool::Spool,
 };
@@ -16,12 +19,23 @@ use crate::{
 const FAILED_LIST_BYTES_MAX: usize = 1 << 20;
 
 /// What the archive says of a retrieval: numbers of sub-operations.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Moved {
     /// Objects sent and acknowledged.
     pub completed: u32,
     /// Objects that could not be sent.
     pub failed: u32,
+    /// Which these are, where the archive says so.
+    pub failed_instances: BTreeSet<String>,
+}
+
+/// A series, or one instance of it.
+#[derive(Clone, Copy)]
+pub struct Wanted<'a> {
+    /// The series.
+    pub series: &'a Series,
+    /// The SOP Instance UID; none: all of the series.
+    pub instance: Option<&'a str>,
 }
 
 impl Archive {
@@ -64,15 +78,15 @@ impl Archive {
 }
 
 impl Archived {
-    /// Has the archive send a series to `destination`, a title that it knows.
+    /// Has the archive send what is wanted to `destination`, a title that it knows.
     ///
     /// # Errors
     /// When the archive refuses or fails.
-    pub fn move_series(&mut self, series: &Series, destination: &AeTitle) -> Result<Moved, PacsError> {
+    pub fn move_to(&mut self, destination: &AeTitle, wanted: Wanted<'_>) -> Result<Moved, PacsError> {
         let context = self.context(STUDY_ROOT_MOVE, "retrieval by C-MOVE")?;
         let request = Command::request(field::MOVE, self.association.next_message(), STUDY_ROOT_MOVE, true)
             .text(element::DESTINATION, destination.as_str());
-        self.association.send(context, &request, Some(&wanted(series)))?;
+        self.association.send(context, &request, Some(&wanted.encode()))?;
         loop {
             let (id, answer) = self.association.next_command()?.ok_or(PacsError::Ended)?;
             if let Some(moved) = self.progress(id, &answer, "C-MOVE", field::MOVE)? {
@@ -81,20 +95,21 @@ impl Archived {
         }
     }
 
-    /// Gets a series on this association into `spool`. `on_kept` is called after each object.
+    /// Gets what is wanted on this association into `spool`. `on_kept` is called after each object that is durable there,
+    /// with the SOP Instance UID that the archive gave it, where it gave one.
     ///
     /// # Errors
     /// When the archive refuses or fails, or ours does.
-    pub fn get_series(
+    pub fn get(
         &mut self,
-        series: &Series,
+        wanted: Wanted<'_>,
         spool: &Spool,
         object_bytes_max: u64,
-        on_kept: &dyn Fn(),
+        on_kept: &dyn Fn(Option<&str>),
     ) -> Result<Moved, PacsError> {
         let context = self.context(STUDY_ROOT_GET, "retrieval by C-GET")?;
         let request = Command::request(field::GET, self.association.next_message(), STUDY_ROOT_GET, true);
-        self.association.send(context, &request, Some(&wanted(series)))?;
+        self.association.send(context, &request, Some(&wanted.encode()))?;
         let storing = Storing {
             spool,
             object_bytes_max,
@@ -103,7 +118,7 @@ impl Archived {
             let (id, command) = self.association.next_command()?.ok_or(PacsError::Ended)?;
             if command.field() == field::STORE {
                 if store(&mut self.association, id, &command, &storing)? {
-                    on_kept();
+                    on_kept(command.string(element::AFFECTED_INSTANCE).filter(|uid| is_uid(uid)));
                 }
             } else if let Some(moved) = self.progress(id, &command, "C-GET", field::GET)? {
                 return Ok(moved);
@@ -124,14 +139,19 @@ impl Archived {
                 what: "no answer to a retrieval",
             });
         }
+        let mut failed_instances = BTreeSet::new();
         if answer.has_data() {
-            // The list of failed objects; the counts say enough.
-            self.association.whole_data(id, FAILED_LIST_BYTES_MAX)?;
+            let data = self.association.whole_data(id, FAILED_LIST_BYTES_MAX)?;
+            // The counts are what is relied on; a list that does not parse is none.
+            let list = Identifier::decode(&data).unwrap_or_default();
+            let uids = list.text(FAILED_INSTANCES).unwrap_or_default().split('\\');
+            failed_instances.extend(uids.filter(|uid| is_uid(uid)).map(str::to_owned));
         }
         let count = |element| answer.number(element).map_or(0, u32::from);
         let moved = Moved {
             completed: count(element::COMPLETED) + count(element::WARNING),
             failed: count(element::FAILED) + count(element::REMAINING),
+            failed_instances,
         };
         match answer.status().unwrap_or(u16::MAX) {
             0xff00 | 0xff01 => Ok(None),
@@ -147,10 +167,16 @@ impl Archived {
     }
 }
 
-fn wanted(series: &Series) -> Vec<u8> {
-    Identifier::default()
-        .with(QUERY_LEVEL, "SERIES")
-        .with(STUDY, &series.study)
-        .with(SERIES, &series.series)
-        .encode()
+impl Wanted<'_> {
+    fn encode(&self) -> Vec<u8> {
+        let level = if self.instance.is_some() { "IMAGE" } else { "SERIES" };
+        let identifier = Identifier::default()
+            .with(QUERY_LEVEL, level)
+            .with(STUDY, &self.series.study)
+            .with(SERIES, &self.series.series);
+        match self.instance {
+            Some(uid) => identifier.with(INSTANCE, uid).encode(),
+            None => identifier.encode(),
+        }
+    }
 }
