@@ -6,6 +6,7 @@ use snowball_phantoms::{Truth, read_truth};
 use snowball_protocol::intake::{Disposition, IntakeReason};
 
 use crate::{
+    archive::{Ward, lacks, send},
     capture::is_anywhere_below,
     sealed::{files, node_with_everything, planted, pretrain, pseudonym_of},
     stage::{Stage, ended},
@@ -166,4 +167,64 @@ async fn a_withdrawal_in_mid_study_reaches_the_next_round_and_ends_nothing() {
     );
     assert!(!is_anywhere_below(&site.home, pseudonym.as_bytes()));
     stage.consortium.node(&site, &["ledger", "verify"]).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_waits_in_the_spool_goes_too_and_what_comes_later_is_refused() {
+    if lacks(&["storescu"]).await {
+        return;
+    }
+    let mut ward = Ward::open(24, 0.0, "").await;
+    ward.configure(&ward.receiving());
+    let receiving = ward.receive().await;
+    // Somebody else writes to the store, so the intake waits, and everything stays in the spool.
+    let store = rusqlite::Connection::open(ward.site().home.join("store/store.sqlite")).unwrap();
+    store.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let files: Vec<_> = (ward.truth.iter())
+        .map(|one| (ward.path(one), one.syntax.clone()))
+        .collect();
+    let sent = send(&files, ("SNOWBALL", ward.port), "PACS").await;
+    assert_eq!(sent.acknowledged, files.len() as u64, "{}", sent.said);
+    receiving.kill().await.unwrap();
+    store.execute_batch("ROLLBACK").unwrap();
+    drop(store);
+
+    let (patient, theirs) = busiest(&ward.truth);
+    let spool = ward.site().home.join("spool");
+    assert!(
+        is_anywhere_below(&spool, patient.as_bytes()),
+        "the search finds what is there"
+    );
+    let number = ward.folder.path().join("number.txt");
+    std::fs::write(&number, &patient).unwrap();
+    let words = ["withdraw", "--patient-file", number.to_str().unwrap()];
+    let (output, lines) = ward.run(&words).await;
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let receipt = lines.last().unwrap();
+    assert_eq!(
+        (&receipt["spooled"], &receipt["spooled_untied"]),
+        (&theirs.into(), &0.into()),
+        "{receipt}"
+    );
+    assert_eq!(ward.spooled("receive") as u64, sent.acknowledged - theirs);
+    assert!(!is_anywhere_below(&spool, patient.as_bytes()));
+
+    // The others are taken in. Sent again, the patient is refused at the intake, and the spool is empty after it.
+    let again = ward.receive().await;
+    let counts = ward.hear_files(sent.acknowledged - theirs).await;
+    assert_eq!(
+        (counts.accepted, counts.withdrawn),
+        (sent.acknowledged - theirs, 0),
+        "{counts:?}"
+    );
+    let sent = send(&files, ("SNOWBALL", ward.port), "PACS").await;
+    let counts = ward.hear_files(sent.acknowledged).await;
+    assert_eq!((counts.accepted, counts.withdrawn), (0, theirs), "{counts:?}");
+    // While the service holds its spool a withdrawal goes as well.
+    let (output, lines) = ward.run(&words).await;
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(lines.last().unwrap()["spooled"], 0);
+    again.end().await.unwrap();
+    assert_eq!(ward.spooled("receive"), 0);
+    assert!(!is_anywhere_below(&ward.site().home, patient.as_bytes()));
 }

@@ -34,6 +34,15 @@ pub struct Spool {
     _lock: File,
 }
 
+/// What a search of a spool came to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Searched {
+    /// Objects that are gone.
+    pub removed: u64,
+    /// Objects of which nobody could tell whose they are; the intake judges them.
+    pub untied: u64,
+}
+
 /// An object that waits for its intake.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Spooled {
@@ -254,6 +263,45 @@ impl Drop for Arriving<'_> {
     }
 }
 
+/// Removes from the spool in `folder` what `is_theirs`, given its path, says is somebody's who withdrew. Another process may
+/// hold the spool and take objects in meanwhile. What is half written stays in that case: it goes through the intake, which
+/// must know by now whom to refuse. Where nobody holds the spool it goes.
+///
+/// # Errors
+/// When the disk refuses.
+pub fn withdraw(folder: &Path, mut is_theirs: impl FnMut(&Path) -> Option<bool>) -> Result<Searched, PacsError> {
+    let mut searched = Searched::default();
+    if !folder.exists() {
+        return Ok(searched);
+    }
+    let _held = match Spool::open(folder, 0) {
+        Err(PacsError::SpoolInUse { .. }) => None,
+        opened => Some(opened?),
+    };
+    let at = |source| PacsError::Spool {
+        path: folder.to_owned(),
+        source,
+    };
+    for entry in fs::read_dir(folder).map_err(at)? {
+        let path = entry.map_err(at)?.path();
+        if name_of(&path).is_none() {
+            continue;
+        }
+        match is_theirs(&path) {
+            Some(true) => match fs::remove_file(&path) {
+                Ok(()) => searched.removed += 1,
+                // The intake was faster, and refused it.
+                Err(fault) if fault.kind() == io::ErrorKind::NotFound => {}
+                Err(fault) => return Err(at(fault)),
+            },
+            Some(false) => {}
+            None => searched.untied += u64::from(path.exists()),
+        }
+    }
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(at)?;
+    Ok(searched)
+}
+
 /// Bytes that an ordinary user may still write to the disk below `folder`.
 ///
 /// # Errors
@@ -361,6 +409,38 @@ mod tests {
         drop(spool);
         let full = Spool::open(folder.path(), u64::MAX).unwrap();
         assert!(matches!(full.begin([1; 32], 3), Err(PacsError::DiskLow { .. })));
+    }
+
+    #[test]
+    fn what_is_somebodys_goes_whether_or_not_the_spool_is_held() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("spool");
+        assert_eq!(withdraw(&path, |_| Some(true)).unwrap(), Searched::default());
+        assert!(!path.exists(), "a search makes nothing");
+        for is_held in [false, true] {
+            let spool = Spool::open(&path, 0).unwrap();
+            for (name, content) in [([1; 32], "theirs"), ([2; 32], "another's"), ([3; 32], "nobody's")] {
+                let mut object = spool.begin(name, 100).unwrap();
+                object.write(content.as_bytes()).unwrap();
+                object.keep().unwrap();
+            }
+            fs::write(path.join("notes.txt"), "theirs").unwrap();
+            fs::write(path.join(format!("{}.{PARTIAL}", "ab".repeat(32))), "theirs").unwrap();
+            let _held = is_held.then_some(spool);
+            let searched = withdraw(&path, |path| match fs::read_to_string(path).unwrap().as_str() {
+                "theirs" => Some(true),
+                "another's" => Some(false),
+                _ => None,
+            });
+            let expected = Searched { removed: 1, untied: 1 };
+            assert_eq!(searched.unwrap(), expected, "held: {is_held}");
+            let left = fs::read_dir(&path).unwrap().count();
+            assert_eq!(
+                left,
+                if is_held { 5 } else { 4 },
+                "two objects, lock, notes, and the half one if held"
+            );
+        }
     }
 
     #[test]

@@ -11,6 +11,7 @@ use serde::Serialize;
 use snowball_crypto::{Domain, Pseudonym};
 use snowball_imaging::{Dictionary, Intake, Limits, pseudonym_of};
 use snowball_ledger::{Entry, Record};
+use snowball_pacs::spool;
 use snowball_protocol::{RoundNumber, Sha256Digest, StudyName};
 use snowball_service::{clock, files};
 use snowball_store::Touched;
@@ -24,7 +25,7 @@ const IDENTIFIER_BYTES_MAX: usize = 1024;
 /// Shorter numbers would be met by chance in files that cannot be parsed.
 const SEARCHED_BYTES_MIN: usize = 5;
 
-/// Remove a patient: radiographs, frozen datasets, links, quarantined files. They are left out of the next round and refused
+/// Remove a patient: radiographs, frozen datasets, links, files in quarantine and in the spools. They are left out of the next round and refused
 /// at a later import. What models have learned stays learned; the receipt names the models.
 #[derive(Args)]
 #[command(
@@ -51,6 +52,10 @@ struct Receipt {
     quarantined: u64,
     /// Quarantined files that cannot be tied to anybody: a person should look through them.
     untied: u64,
+    /// Objects that waited for their intake in the spools of `receive`, `retrieve` and `pull`.
+    spooled: u64,
+    /// Objects there that cannot be tied to anybody: the intake quarantines what a person must look at.
+    spooled_untied: u64,
     links: u64,
     /// Models that may have learned from the patient.
     models: Vec<Model>,
@@ -95,6 +100,17 @@ impl Withdraw {
         let searched = store
             .withdraw_held(|content| is_theirs(&intake, &patient, identifier.as_deref().map(String::as_str), content))
             .context("the quarantine was not searched to its end; do this again")?;
+        // After the store, which refuses from now on what the intake takes out of a spool meanwhile.
+        let mut spooled = spool::Searched::default();
+        for way in ["receive", "fetch"] {
+            let searched = spool::withdraw(&home.spool(way), |path| {
+                let content = super::deidentify::read(path).ok()?;
+                is_theirs(&intake, &patient, identifier.as_deref().map(String::as_str), &content)
+            });
+            let searched = searched.context("the spool was not searched to its end; do this again")?;
+            spooled.removed += searched.removed;
+            spooled.untied += searched.untied;
+        }
         let links = match &vault {
             Some(vault) => vault
                 .forget(&patient)
@@ -118,6 +134,8 @@ impl Withdraw {
             datasets: withdrawn.datasets.len() as u64,
             quarantined: searched.removed,
             untied: searched.untied,
+            spooled: spooled.removed,
+            spooled_untied: spooled.untied,
             links,
             models,
             ledger_entry,
@@ -137,8 +155,15 @@ impl Receipt {
                 self.datasets
             ),
             format!("{:>8}  quarantined files removed", self.quarantined),
+            format!("{:>8}  files removed that waited for their intake", self.spooled),
             format!("{:>8}  links removed from the vault", self.links),
         ];
+        if self.spooled_untied > 0 {
+            lines.push(format!(
+                "{:>8}  files that wait for their intake cannot be tied to anybody: the intake sets them aside",
+                self.spooled_untied
+            ));
+        }
         if self.untied > 0 {
             lines.push(format!(
                 "{:>8}  quarantined files cannot be tied to anybody: look through them (hospital-node quarantine list)",
