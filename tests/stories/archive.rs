@@ -284,15 +284,10 @@ pub struct Orthanc {
 impl Orthanc {
     /// Starts one in `folder` that knows our node at `node_port`, with a user `reader` and its password `secret`.
     pub async fn start(folder: &Path, node_port: u16) -> Self {
-        Self::start_with(folder, node_port, None).await
-    }
-
-    /// The same, behind https where there is a file with its certificate and key.
-    pub async fn start_with(folder: &Path, node_port: u16, identity: Option<&Path>) -> Self {
         let (dicom_port, web_port) = (free_port().unwrap(), free_port().unwrap());
         let storage = folder.join("orthanc");
         std::fs::create_dir_all(&storage).unwrap();
-        let mut config = serde_json::json!({
+        let config = serde_json::json!({
             "Name": "story",
             "StorageDirectory": storage,
             "IndexDirectory": storage,
@@ -311,10 +306,6 @@ impl Orthanc {
             "DicomWeb": { "Enable": true, "Root": "/dicom-web/" },
             "HttpsVerifyPeers": false,
         });
-        if let Some(identity) = identity {
-            config["SslEnabled"] = true.into();
-            config["SslCertificate"] = text(identity).unwrap().into();
-        }
         let file = folder.join("orthanc.json");
         std::fs::write(&file, config.to_string()).unwrap();
         let log = std::fs::File::create(folder.join("logs/orthanc.log")).unwrap();

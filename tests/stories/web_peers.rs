@@ -16,14 +16,15 @@ async fn an_archive_behind_https_is_trusted_by_the_hospitals_own_ca_alone() {
     let ward = Ward::open(4, 0.0, "").await;
     let folder = ward.folder.path();
     let (own, other) = (Authority::found(folder, "own"), Authority::found(folder, "other"));
-    let archive = Orthanc::start_with(folder, ward.port, Some(&own.certify("archive").both)).await;
+    let archive = Orthanc::start(folder, ward.port).await;
+    let port = own.proxy("archive", archive.web_port).await;
     let filled = archive.fill(&ward).await;
     let (days, modalities) = days_and_modalities(&ward).await;
     let credentials = own.certify("unused").key;
     std::fs::write(&credentials, "Basic reader:secret\n").unwrap();
     let config = |ca: &str| format!("[dicomweb]\ncredentials = {credentials:?}\n{ca}");
     let named = |authority: &Authority| config(&format!("[dicomweb.tls]\nca = {:?}\n", authority.certificate));
-    let url = format!("https://localhost:{}/dicom-web", archive.web_port);
+    let url = format!("https://localhost:{port}/dicom-web");
     let pull = async |day: &str| {
         let words = [
             "pull",
@@ -63,6 +64,14 @@ async fn an_archive_behind_https_is_trusted_by_the_hospitals_own_ca_alone() {
         assert!(!output.status.success() && said.contains(remedy), "{said}");
         assert!(!said.contains("secret"), "{said}");
     }
+
+    // The certificate is for the name alone: by its address the host is another.
+    ward.set_configuration(&(before + &named(&own)));
+    let elsewhere = url.replace("localhost", "127.0.0.1");
+    let words = ["pull", "--url", &elsewhere, "--from", first_day, "--to", first_day];
+    let (output, _) = ward.run(&words).await;
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success() && said.contains("its host in --url"), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
