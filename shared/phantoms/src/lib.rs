@@ -14,6 +14,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod anatomy;
+mod bare;
 mod draft;
 mod encode;
 mod evidence;
@@ -40,6 +41,7 @@ use std::{
 
 use rayon::prelude::*;
 
+pub use bare::{Bare, bare};
 pub use sheet::sheet;
 pub use truth::{Area, Expected, Identifier, Truth, planted_identifiers, read_truth};
 

@@ -1,8 +1,9 @@
 //! Pictures that are no radiographs but have what misleads a search for text: bones with rims and a mesh inside, ribs, wires,
 //! screws, implants, rulers, grids, shutters, noise, blocks of a lossy codec.
 
-use rand::Rng;
+use rand::{Rng, seq::IndexedRandom};
 use rand_chacha::ChaCha8Rng;
+use snowball_phantoms::Bare;
 
 /// A square picture, 0 is black and 1 is white.
 #[derive(Clone)]
@@ -24,8 +25,11 @@ impl Canvas {
     }
 }
 
-/// One picture of `side` pixels.
-pub fn background(side: usize, random: &mut ChaCha8Rng) -> Canvas {
+/// One picture of `side` pixels, at times a part of a phantom.
+pub fn background(side: usize, phantoms: &[Bare], random: &mut ChaCha8Rng) -> Canvas {
+    if let Some(phantom) = phantoms.choose(random).filter(|_| random.random_bool(0.4)) {
+        return part_of(phantom, side, random);
+    }
     let mut canvas = Canvas {
         side,
         values: vec![random.random_range(0.0..0.7); side * side],
@@ -79,6 +83,60 @@ pub fn background(side: usize, random: &mut ChaCha8Rng) -> Canvas {
         let width = random.random_range(1..3);
         let noise = random.random_range(0.003_f32..0.06).powf(1.3);
         speckle(&mut canvas, noise, width, random);
+    }
+    let gamma = random.random_range(0.6_f32..1.6);
+    canvas
+        .values
+        .iter_mut()
+        .for_each(|value| *value = value.clamp(0.0, 1.0).powf(gamma));
+    if random.random_bool(0.2) {
+        plate(&mut canvas, random);
+    }
+    canvas
+}
+
+/// A square of a phantom, closer or farther, turned or mirrored, with what may lie on it.
+fn part_of(phantom: &Bare, side: usize, random: &mut ChaCha8Rng) -> Canvas {
+    let step = random.random_range(0.5_f32..1.6);
+    let span = |length: usize| (length as f32 - side as f32 * step).max(0.0);
+    let (left, top) = (
+        random.random_range(0.0..=span(phantom.columns)),
+        random.random_range(0.0..=span(phantom.rows)),
+    );
+    let (turned, across, down) = (random.random_bool(0.3), random.random_bool(0.5), random.random_bool(0.2));
+    let mut canvas = Canvas {
+        side,
+        values: vec![0.0; side * side],
+    };
+    let last = side as f32 - 1.0;
+    canvas.each(|x, y, value| {
+        let (x, y) = if turned { (y, x) } else { (x, y) };
+        let (x, y) = (if across { last - x } else { x }, if down { last - y } else { y });
+        let (x, y) = (left + x * step, top + y * step);
+        let (i, j) = (x as usize, y as usize);
+        // Past its border a phantom is black, as behind a shutter.
+        let at = |i: usize, j: usize| {
+            if i < phantom.columns && j < phantom.rows { phantom.values[j * phantom.columns + i] } else { 0.0 }
+        };
+        let (s, t) = (x.fract(), y.fract());
+        let above = at(i, j) * (1.0 - s) + at(i + 1, j) * s;
+        let below = at(i, j + 1) * (1.0 - s) + at(i + 1, j + 1) * s;
+        *value = above * (1.0 - t) + below * t;
+    });
+    if random.random_bool(0.3) {
+        match random.random_range(0..4) {
+            0 => wire(&mut canvas, random),
+            1 => screw(&mut canvas, random),
+            2 => ruler(&mut canvas, random),
+            _ => beads(&mut canvas, random),
+        }
+    }
+    if random.random_bool(0.3) {
+        equalise(&mut canvas, random);
+    }
+    if random.random_bool(0.3) {
+        let noise = random.random_range(0.003_f32..0.04);
+        speckle(&mut canvas, noise, 1, random);
     }
     let gamma = random.random_range(0.6_f32..1.6);
     canvas

@@ -2,7 +2,7 @@
 
 use pulp::{Arch, Simd, WithSimd};
 use snowball_text::{
-    convolve::{BLOCK, Kernel, convolve, fused},
+    convolve::{BLOCK, End, Kernel, convolve, fused},
     map::Map,
     network::{Network, Step},
 };
@@ -70,7 +70,7 @@ pub fn backward(network: &Network, trace: &Trace, answer_gradient: Map, gradient
         if end == 0 {
             return;
         }
-        let mut below = convolve(&through, &turned(kernel), dilation);
+        let mut below = convolve(&through, &turned(kernel), dilation, End::Sum, None);
         below.channels = kernel.inputs;
         if !kernel.inputs.is_multiple_of(BLOCK) {
             // The turned kernel was filled up to whole blocks.
@@ -124,7 +124,20 @@ impl WithSimd for Weights<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) {
+    fn with_simd<S: Simd>(self, simd: S) {
+        match S::F32_LANES {
+            16 => self.fill::<S, 1>(simd),
+            8 => self.fill::<S, 2>(simd),
+            4 => self.fill::<S, 4>(simd),
+            2 => self.fill::<S, 8>(simd),
+            _ => self.fill::<S, 16>(simd),
+        }
+    }
+}
+
+impl Weights<'_> {
+    #[inline(always)]
+    fn fill<S: Simd, const V: usize>(self, simd: S) {
         let (inputs, side) = (self.kernel.inputs, self.kernel.side);
         let taps = side * side;
         assert!(inputs.is_multiple_of(GROUP), "inputs in whole groups");
@@ -132,23 +145,30 @@ impl WithSimd for Weights<'_> {
         for row in (0..self.from_above.rows).step_by(BAND) {
             for block in 0..self.kernel.outputs / BLOCK {
                 for tap in 0..taps {
-                    let (down, across) = (tap / side * self.dilation, tap % side * self.dilation);
+                    let shift = [tap / side * self.dilation, tap % side * self.dilation];
                     for group in 0..inputs / GROUP {
-                        let sums = self.sums::<S>(row, block, [down, across], group);
+                        let sums = self.sums::<S, V>(simd, row, block, shift, group);
                         let at = ((block * taps + tap) * inputs + group * GROUP) * BLOCK;
-                        let to = &mut self.gradient[at..at + GROUP * BLOCK];
-                        to.iter_mut().zip(sums.as_flattened()).for_each(|(to, sum)| *to += sum);
+                        let to = S::as_mut_simd_f32s(&mut self.gradient[at..at + GROUP * BLOCK]).0;
+                        for (to, sum) in to.iter_mut().zip(sums.as_flattened()) {
+                            *to = simd.add_f32s(*to, *sum);
+                        }
                     }
                 }
             }
         }
     }
-}
 
-impl Weights<'_> {
     #[inline(always)]
-    fn sums<S: Simd>(&self, row: usize, block: usize, shift: [usize; 2], group: usize) -> [[f32; BLOCK]; GROUP] {
-        let mut sums = [[0.0_f32; BLOCK]; GROUP];
+    fn sums<S: Simd, const V: usize>(
+        &self,
+        simd: S,
+        row: usize,
+        block: usize,
+        shift: [usize; 2],
+        group: usize,
+    ) -> [[S::f32s; V]; GROUP] {
+        let mut sums = [[simd.splat_f32s(0.0); V]; GROUP];
         let (inputs, outputs) = (self.kernel.inputs, self.kernel.outputs);
         let columns = self.from_above.columns;
         for row in row..(row + BAND).min(self.from_above.rows) {
@@ -156,11 +176,13 @@ impl Weights<'_> {
             let start = ((row + shift[0]) * self.input.columns + shift[1]) * inputs;
             let below = &self.input.values[start..][..columns * inputs];
             for (above, below) in above.chunks_exact(outputs).zip(below.chunks_exact(inputs)) {
-                let above: &[f32; BLOCK] = above[block * BLOCK..][..BLOCK].try_into().expect("a block");
+                let (above, _) = S::as_simd_f32s(&above[block * BLOCK..][..BLOCK]).0.as_chunks::<V>();
+                let above = above[0];
                 let below: &[f32; GROUP] = below[group * GROUP..][..GROUP].try_into().expect("a group");
                 for channel in 0..GROUP {
-                    for output in 0..BLOCK {
-                        sums[channel][output] = fused::<S>(below[channel], above[output], sums[channel][output]);
+                    let value = simd.splat_f32s(below[channel]);
+                    for part in 0..V {
+                        sums[channel][part] = fused(simd, value, above[part], sums[channel][part]);
                     }
                 }
             }

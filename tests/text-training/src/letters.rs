@@ -3,7 +3,6 @@
 use std::{path::Path, time::Instant};
 
 use anyhow::{Context, Result};
-use fontdue::Font;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use snowball_service::say;
@@ -14,7 +13,7 @@ use crate::{
     backward::{backward, forward},
     sample::{Recipe, Sample, block, lone},
     train::write,
-    writing::Fonts,
+    writing::{Fonts, Stock},
 };
 
 const BATCH: usize = 64;
@@ -76,34 +75,34 @@ pub fn reader(steps: usize, seed: u64, out: &Path) -> Result<()> {
 }
 
 /// One thing that the detector might have taken for a letter, and its class.
-fn example(fonts: &[Font], random: &mut ChaCha8Rng) -> (Map, usize) {
+fn example(stock: &Stock, random: &mut ChaCha8Rng) -> (Map, usize) {
     let class = if random.random_bool(0.6) {
         random.random_range(1..reader::CLASSES.len())
     } else {
         0
     };
-    let (pixels, area) = seen_letter(class, fonts, random);
+    let (pixels, area) = seen_letter(class, stock, random);
     (reader::seen(&Tones::of(&pixels, RECIPE.side, RECIPE.side), area), class)
 }
 
 /// A square picture with a sign of one of the reader's classes, and where the detector would see it.
-pub fn seen_letter(class: usize, fonts: &[Font], random: &mut ChaCha8Rng) -> (Vec<u16>, Area) {
+pub fn seen_letter(class: usize, stock: &Stock, random: &mut ChaCha8Rng) -> (Vec<u16>, Area) {
     loop {
-        let mut sample = Sample::empty(RECIPE.side, random);
+        let mut sample = Sample::empty(RECIPE.side, stock, random);
         match class {
             0 if random.random_bool(0.75) => {
                 lone(
                     &mut sample,
                     RECIPE,
                     char::from(OTHERS[random.random_range(0..OTHERS.len())]),
-                    fonts,
+                    stock,
                     random,
                 );
             }
-            0 => block(&mut sample, RECIPE, fonts, random),
+            0 => block(&mut sample, RECIPE, stock, random),
             _ => {
                 if let Some(sign) = reader::CLASSES[class] {
-                    lone(&mut sample, RECIPE, sign, fonts, random);
+                    lone(&mut sample, RECIPE, sign, stock, random);
                 }
             }
         }

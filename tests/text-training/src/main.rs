@@ -18,6 +18,8 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 use snowball_service::{output, say};
 
+use crate::train::{Task, train};
+
 #[derive(Parser)]
 #[command(about = "Trains, shows and measures the networks that find and read text in radiographs")]
 struct Arguments {
@@ -48,6 +50,17 @@ enum Verb {
         /// Goes on from these weights.
         #[arg(long)]
         from: Option<PathBuf>,
+    },
+    /// Trains the proposer, which says where the detector has to look.
+    Proposer {
+        /// Where the weights go.
+        out: PathBuf,
+        /// Batches of eight pictures.
+        #[arg(long, default_value_t = 4_000)]
+        steps: usize,
+        /// The same seed gives the same weights.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
     },
     /// Measures the built-in weights and writes the card.
     Card {
@@ -105,6 +118,7 @@ fn perform() -> Result<()> {
             Ok(())
         }
         Verb::Reader { out, steps, seed } => letters::reader(steps, seed, &out),
-        Verb::Detector { out, steps, seed, from } => train::detector(steps, seed, from.as_deref(), &out),
+        Verb::Detector { out, steps, seed, from } => train(Task::Detector, steps, seed, from.as_deref(), &out),
+        Verb::Proposer { out, steps, seed } => train(Task::Proposer, steps, seed, None, &out),
     }
 }

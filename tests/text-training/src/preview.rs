@@ -8,7 +8,8 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
 use crate::{
-    sample::{Recipe, sample},
+    sample::sample,
+    train::RECIPE,
     writing::Fonts,
 };
 
@@ -19,11 +20,7 @@ const COLUMNS: u32 = 9;
 pub fn sheet(out: &Path, seed: u64) -> Result<()> {
     let fonts = Fonts::read()?;
     let mut random = ChaCha8Rng::seed_from_u64(seed);
-    let recipe = Recipe {
-        side: 144,
-        empty: 0.35,
-        em: (7.0, 52.0),
-    };
+    let recipe = RECIPE;
     let side = recipe.side as u32;
     let mut image = RgbImage::new(COLUMNS * side, ROWS * side);
     for place in 0..ROWS * COLUMNS {

@@ -1,12 +1,11 @@
 //! Training pictures: text and single letters over [`crate::background`], with what each pixel is.
 
-use fontdue::Font;
 use rand::{Rng, seq::IndexedRandom};
 use rand_chacha::ChaCha8Rng;
 
 use crate::{
     background::{Canvas, background, speckle},
-    writing::{self, Line, line},
+    writing::{self, Line, Stock, line},
 };
 
 /// What a pixel belongs to.
@@ -74,16 +73,16 @@ pub struct Recipe {
 }
 
 /// Makes one sample.
-pub fn sample(recipe: Recipe, fonts: &[Font], random: &mut ChaCha8Rng) -> Sample {
+pub fn sample(recipe: Recipe, stock: &Stock, random: &mut ChaCha8Rng) -> Sample {
     let side = recipe.side;
-    let mut sample = Sample::empty(side, random);
+    let mut sample = Sample::empty(side, stock, random);
     if !random.random_bool(recipe.empty) {
         let area = side * side / 20_000 + 2;
         for _ in 0..random.random_range(0..=area.min(4)) {
-            block(&mut sample, recipe, fonts, random);
+            block(&mut sample, recipe, stock, random);
         }
         for _ in 0..random.random_range(0..3) {
-            letter(&mut sample, recipe, fonts, random);
+            letter(&mut sample, recipe, stock, random);
         }
     }
     sample.wear(random);
@@ -92,9 +91,9 @@ pub fn sample(recipe: Recipe, fonts: &[Font], random: &mut ChaCha8Rng) -> Sample
 
 impl Sample {
     /// A background with nothing written on it.
-    pub fn empty(side: usize, random: &mut ChaCha8Rng) -> Self {
+    pub fn empty(side: usize, stock: &Stock, random: &mut ChaCha8Rng) -> Self {
         Self {
-            canvas: background(side, random),
+            canvas: background(side, &stock.phantoms, random),
             classes: vec![Class::Background as u8; side * side],
             drawn: Vec::new(),
         }
@@ -122,8 +121,8 @@ impl Sample {
 }
 
 /// Several lines of one hand.
-pub fn block(sample: &mut Sample, recipe: Recipe, fonts: &[Font], random: &mut ChaCha8Rng) {
-    let Some(font) = fonts.choose(random) else { return };
+pub fn block(sample: &mut Sample, recipe: Recipe, stock: &Stock, random: &mut ChaCha8Rng) {
+    let Some(font) = stock.fonts.choose(random) else { return };
     let size = size(recipe, random);
     let (doubled, hard) = (size > 14.0 && random.random_bool(0.12), random.random_bool(0.3));
     let gap = if random.random_bool(0.2) {
@@ -153,14 +152,14 @@ pub fn block(sample: &mut Sample, recipe: Recipe, fonts: &[Font], random: &mut C
     put(sample, &lines, pitch, lean, Class::Text, random);
 }
 
-fn letter(sample: &mut Sample, recipe: Recipe, fonts: &[Font], random: &mut ChaCha8Rng) {
+fn letter(sample: &mut Sample, recipe: Recipe, stock: &Stock, random: &mut ChaCha8Rng) {
     let sign = writing::letter(random);
-    lone(sample, recipe, sign, fonts, random);
+    lone(sample, recipe, sign, stock, random);
 }
 
 /// Puts `sign` somewhere in the picture, if there is room.
-pub fn lone(sample: &mut Sample, recipe: Recipe, sign: char, fonts: &[Font], random: &mut ChaCha8Rng) {
-    let Some(font) = fonts.choose(random) else { return };
+pub fn lone(sample: &mut Sample, recipe: Recipe, sign: char, stock: &Stock, random: &mut ChaCha8Rng) {
+    let Some(font) = stock.fonts.choose(random) else { return };
     let size = size(recipe, random) * random.random_range(1.0..1.4);
     let Some(drawn) = line(&sign.to_string(), font, size, 0.0) else {
         return;
@@ -196,7 +195,7 @@ fn put(sample: &mut Sample, lines: &[Line], pitch: f32, lean: u8, class: Class, 
     let height = cover.len() / width + margin;
     cover.resize(height * width, 0.0);
 
-    let turns = if random.random_bool(0.5) {
+    let turns = if random.random_bool(0.4) {
         0
     } else {
         random.random_range(0..4_u8)

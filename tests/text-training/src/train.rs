@@ -1,4 +1,4 @@
-//! Training of the detector: Adam over small pictures made on the fly, one thread, the same weights from the same seed.
+//! Training of the detector and the proposer: Adam over small pictures made on the fly, one thread, the same weights from the same seed.
 
 use std::{path::Path, time::Instant};
 
@@ -6,7 +6,13 @@ use anyhow::{Context, Result};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use snowball_service::say;
-use snowball_text::{detector, map::Map, normal::Tones};
+use snowball_text::{
+    detector,
+    map::Map,
+    network::{Network, Step},
+    normal::Tones,
+    proposer,
+};
 
 use crate::{
     adam::{Adam, start},
@@ -14,39 +20,90 @@ use crate::{
     sample::{Class, Recipe, sample},
     writing::Fonts,
 };
-use snowball_text::network::Network;
 
 /// Pictures whose gradients are averaged.
 const BATCH: usize = 8;
-/// Classes told apart: background, text, single letters.
+/// Classes told apart at most: background, text, single letters.
 const CLASSES: usize = 3;
 const RATE: f32 = 2.5e-3;
 
-/// Trains `steps` batches and writes the weights to `out`, every thousand steps too.
-pub fn detector(steps: usize, seed: u64, from: Option<&Path>, out: &Path) -> Result<()> {
+/// What they are trained on.
+pub const RECIPE: Recipe = Recipe {
+    side: 144,
+    empty: 0.35,
+    em: (6.5, 60.0),
+};
+
+/// What is trained on whole pictures.
+#[derive(Clone, Copy)]
+pub enum Task {
+    Detector,
+    Proposer,
+}
+
+impl Task {
+    fn shape(self) -> (&'static [Step], usize) {
+        match self {
+            Self::Detector => (detector::STEPS, detector::CHANNELS),
+            Self::Proposer => (proposer::STEPS, proposer::CHANNELS),
+        }
+    }
+
+    fn classes(self) -> usize {
+        match self {
+            Self::Detector => CLASSES,
+            Self::Proposer => 2,
+        }
+    }
+
+    /// What each of the network's cells is.
+    fn wanted(self, classes: &[u8], side: usize) -> Vec<u8> {
+        let fine = cells(classes, side);
+        match self {
+            Self::Detector => fine,
+            Self::Proposer => {
+                let columns = side / 4;
+                let count = side / 8;
+                let of = |cell: usize| {
+                    let (row, column) = (cell / count * 2, cell % count * 2);
+                    let parts = [0, 1, columns, columns + 1].map(|part| fine[row * columns + column + part]);
+                    let is = |class: Class| parts.contains(&(class as u8));
+                    if is(Class::Text) || is(Class::Letter) {
+                        1
+                    } else if is(Class::Open) {
+                        Class::Open as u8
+                    } else {
+                        0
+                    }
+                };
+                (0..count * count).map(of).collect()
+            }
+        }
+    }
+}
+
+/// Trains `steps` batches and writes the weights to `out`, every five hundred steps too.
+pub fn train(task: Task, steps: usize, seed: u64, from: Option<&Path>, out: &Path) -> Result<()> {
     let fonts = Fonts::read()?;
     let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let (shape, channels) = task.shape();
     let mut values = match from {
         Some(path) => read(path)?,
-        None => start(detector::STEPS, detector::CHANNELS, &mut random),
+        None => start(shape, channels, &mut random),
     };
     let mut adam = Adam::new(values.len());
-    let recipe = Recipe {
-        side: 144,
-        empty: 0.35,
-        em: (7.0, 52.0),
-    };
+    let recipe = RECIPE;
     let begun = Instant::now();
     let (mut loss, mut counts) = (0.0, [[0_u32; CLASSES]; CLASSES]);
     for step in 0..steps {
-        let network = Network::from_values(detector::STEPS, detector::CHANNELS, &values).context("weights")?;
+        let network = Network::from_values(shape, channels, &values).context("weights")?;
         let mut gradient = vec![0.0; values.len()];
         for _ in 0..BATCH {
             let sample = sample(recipe, &fonts.training, &mut random);
             let tones = Tones::of(&sample.pixels(), recipe.side, recipe.side);
             let trace = forward(&network, tones.contrast());
-            let wanted = cells(&sample.classes, recipe.side);
-            let (one, above) = judge(&trace.answer, &wanted, &mut counts);
+            let wanted = task.wanted(&sample.classes, recipe.side);
+            let (one, above) = judge(&trace.answer, &wanted, task.classes(), &mut counts);
             loss += one / BATCH as f64;
             backward(&network, &trace, above, &mut gradient);
         }
@@ -68,7 +125,7 @@ pub fn detector(steps: usize, seed: u64, from: Option<&Path>, out: &Path) -> Res
             )?;
             (loss, counts) = (0.0, Default::default());
         }
-        if (step + 1) % 1000 == 0 || step + 1 == steps {
+        if (step + 1) % 500 == 0 || step + 1 == steps {
             write(out, &values)?;
         }
     }
@@ -97,7 +154,7 @@ pub fn cells(classes: &[u8], side: usize) -> Vec<u8> {
 }
 
 /// Cross-entropy, weighted towards cells that are still wrong and towards ink, and its gradient.
-fn judge(answer: &Map, wanted: &[u8], counts: &mut [[u32; CLASSES]; CLASSES]) -> (f64, Map) {
+fn judge(answer: &Map, wanted: &[u8], classes: usize, counts: &mut [[u32; CLASSES]; CLASSES]) -> (f64, Map) {
     let mut above = Map::zeros(answer.rows, answer.columns, answer.channels);
     let scale = 1.0 / wanted.len() as f32;
     let mut loss = 0.0;
@@ -106,7 +163,7 @@ fn judge(answer: &Map, wanted: &[u8], counts: &mut [[u32; CLASSES]; CLASSES]) ->
             continue;
         }
         let class = usize::from(*class);
-        let scores = &answer.values[cell * answer.channels..][..CLASSES];
+        let scores = &answer.values[cell * answer.channels..][..classes];
         let most = scores.iter().copied().fold(f32::MIN, f32::max);
         let parts: Vec<f32> = scores.iter().map(|score| (score - most).exp()).collect();
         let sum: f32 = parts.iter().sum();
@@ -117,7 +174,7 @@ fn judge(answer: &Map, wanted: &[u8], counts: &mut [[u32; CLASSES]; CLASSES]) ->
             let target = f32::from(u8::from(other == class));
             above.values[cell * answer.channels + other] = weight * scale * (part / sum - target) * 4.0;
         }
-        let best = (0..CLASSES).max_by(|a, b| parts[*a].total_cmp(&parts[*b])).unwrap_or(0);
+        let best = (0..classes).max_by(|a, b| parts[*a].total_cmp(&parts[*b])).unwrap_or(0);
         counts[class][best] += 1;
     }
     (loss, above)

@@ -4,6 +4,7 @@ use anyhow::{Context, Result, ensure};
 use fontdue::{Font, FontSettings};
 use rand::{Rng, seq::IndexedRandom};
 use rand_chacha::ChaCha8Rng;
+use snowball_phantoms::{Bare, bare};
 
 /// Folders of fonts, of the Debian packages that `README.md` names; read at training time, never shipped.
 const FOLDERS: [&str; 8] = [
@@ -24,19 +25,33 @@ const HELD_OUT: [&str; 4] = [
     "DejaVuSansCondensed-Bold",
 ];
 
-/// Fonts for training, and others to measure with.
-pub struct Fonts {
-    pub training: Vec<Font>,
-    pub held_out: Vec<Font>,
+/// What pictures are made of.
+pub struct Stock {
+    pub fonts: Vec<Font>,
+    /// Phantom radiographs with nothing written on them.
+    pub phantoms: Vec<Bare>,
 }
+
+/// What training pictures are made of, and other faces and phantoms to measure with.
+pub struct Fonts {
+    pub training: Stock,
+    pub held_out: Stock,
+}
+
+/// Phantoms of each kind, their length in pixels and the seeds that no test uses.
+const PHANTOMS: usize = 64;
+const PHANTOM_SIDE: u32 = 256;
+const PHANTOM_SEEDS: [u64; 2] = [7_001, 7_002];
 
 impl Fonts {
     /// Reads every face that has the letters needed.
     pub fn read() -> Result<Self> {
-        let mut fonts = Self {
-            training: Vec::new(),
-            held_out: Vec::new(),
+        let stock = |seed| Stock {
+            fonts: Vec::new(),
+            phantoms: bare(seed, PHANTOMS, PHANTOM_SIDE),
         };
+        let [training, held_out] = PHANTOM_SEEDS.map(stock);
+        let mut fonts = Self { training, held_out };
         for folder in FOLDERS {
             let Ok(entries) = std::fs::read_dir(folder) else {
                 continue;
@@ -59,11 +74,12 @@ impl Fonts {
                     continue;
                 }
                 let held = HELD_OUT.contains(&name.as_str());
-                if held { &mut fonts.held_out } else { &mut fonts.training }.push(font);
+                let stock = if held { &mut fonts.held_out } else { &mut fonts.training };
+                stock.fonts.push(font);
             }
         }
         ensure!(
-            fonts.training.len() >= 20 && fonts.held_out.len() >= 2,
+            fonts.training.fonts.len() >= 20 && fonts.held_out.fonts.len() >= 2,
             "too few fonts: install the Debian packages that tests/text-training/README.md names"
         );
         Ok(fonts)

@@ -21,6 +21,8 @@ pub mod map;
 pub mod markers;
 pub mod network;
 pub mod normal;
+pub mod places;
+pub mod proposer;
 pub mod reader;
 mod redact;
 mod search;

@@ -1,5 +1,7 @@
 //! Feature maps: rows by columns by channels, the channel running fastest.
 
+use crate::places::Places;
+
 /// A feature map.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Map {
@@ -38,18 +40,35 @@ impl Map {
     }
 
     /// Squares of two by two places become one place with four times the channels (space to depth). An odd last row or
-    /// column is left out: callers pad to a multiple first.
+    /// column is left out: callers pad to a multiple first. Only `places` of the folded map are filled, where they are given.
     #[must_use]
-    pub fn folded(&self) -> Self {
+    pub fn folded(&self, places: Option<&Places>) -> Self {
         let mut folded = Self::zeros(self.rows / 2, self.columns / 2, self.channels * 4);
-        let channels = self.channels;
+        let half = self.channels * 2;
+        let whole = [0..folded.columns];
         for row in 0..folded.rows {
-            for column in 0..folded.columns {
-                let to = (row * folded.columns + column) * channels * 4;
-                for part in 0..4 {
-                    let from = ((2 * row + part / 2) * self.columns + 2 * column + part % 2) * channels;
-                    folded.values[to + part * channels..to + (part + 1) * channels]
-                        .copy_from_slice(&self.values[from..from + channels]);
+            let spans = match places {
+                Some(places) => places.rows.get(row).map_or(&[][..], Vec::as_slice),
+                None => &whole,
+            };
+            for span in spans {
+                let from = |line: usize| {
+                    let start = ((2 * row + line) * self.columns + 2 * span.start) * self.channels;
+                    &self.values[start..start + span.len() * half]
+                };
+                let start = (row * folded.columns + span.start) * folded.channels;
+                let to = &mut folded.values[start..start + span.len() * folded.channels];
+                match self.channels {
+                    // The first folds of every picture: lengths that the compiler knows.
+                    2 => interleave::<4>(from(0), from(1), to),
+                    8 => interleave::<16>(from(0), from(1), to),
+                    _ => {
+                        let pairs = from(0).chunks_exact(half).zip(from(1).chunks_exact(half));
+                        for ((above, below), to) in pairs.zip(to.chunks_exact_mut(2 * half)) {
+                            to[..half].copy_from_slice(above);
+                            to[half..].copy_from_slice(below);
+                        }
+                    }
                 }
             }
         }
@@ -75,6 +94,15 @@ impl Map {
     }
 }
 
+/// Runs of `N` values, from `above` and `below` in turn.
+fn interleave<const N: usize>(above: &[f32], below: &[f32], to: &mut [f32]) {
+    let pairs = above.as_chunks::<N>().0.iter().zip(below.as_chunks::<N>().0);
+    let (to, _) = to.as_chunks_mut::<N>();
+    for ((above, below), to) in pairs.zip(to.as_chunks_mut::<2>().0) {
+        *to = [*above, *below];
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::Map;
@@ -86,8 +114,8 @@ mod tests {
             .iter_mut()
             .enumerate()
             .for_each(|(place, value)| *value = place as f32);
-        assert_eq!(map.folded().unfolded(), map);
-        assert_eq!(map.folded().values[3..6], map.values[3..6]);
+        assert_eq!(map.folded(None).unfolded(), map);
+        assert_eq!(map.folded(None).values[3..6], map.values[3..6]);
         let padded = map.padded(2);
         assert_eq!((padded.rows, padded.columns), (8, 10));
         assert_eq!(padded.values[(2 * 10 + 2) * 3 + 4], 4.0);

@@ -2,8 +2,9 @@
 //! trained is what runs.
 
 use crate::{
-    convolve::{BLOCK, Kernel, convolve},
+    convolve::{BLOCK, End, Kernel, convolve},
     map::Map,
+    places::Places,
 };
 
 /// One step of a network.
@@ -99,32 +100,51 @@ impl Network {
         self.walk(input, |_| {})
     }
 
+    /// The answer to `input` at `places` of the answer only, where it is what [`Network::answer`] gives.
+    #[must_use]
+    pub fn answer_at(&self, input: Map, places: &Places) -> Map {
+        // From the end: what of each step's outcome bears on the answer at these places.
+        let mut needed = vec![places.clone()];
+        let (mut rows, mut columns) = (places.rows.len(), places.columns);
+        for step in self.steps[1..].iter().rev() {
+            let last = &needed[needed.len() - 1];
+            let before = match *step {
+                Step::Fold => {
+                    (rows, columns) = (rows * 2, columns * 2);
+                    last.unfolded(rows, columns)
+                }
+                Step::Convolve { dilation, .. } | Step::Add { dilation } => last.grown(dilation),
+                Step::Mix { .. } | Step::Head => last.clone(),
+            };
+            needed.push(before);
+        }
+        needed.reverse();
+        self.steps_of(input, Some(&needed), |_| {})
+    }
+
     /// The answer to `input`; `keep` gets the input of each step in order, which is what the way back needs.
-    pub fn walk(&self, input: Map, mut keep: impl FnMut(&Map)) -> Map {
+    pub fn walk(&self, input: Map, keep: impl FnMut(&Map)) -> Map {
+        self.steps_of(input, None, keep)
+    }
+
+    fn steps_of(&self, input: Map, needed: Option<&[Places]>, mut keep: impl FnMut(&Map)) -> Map {
         let mut now = input;
         let mut kernels = self.kernels.iter();
-        for step in self.steps {
+        for (at, step) in self.steps.iter().enumerate() {
             keep(&now);
+            let places = needed.map(|needed| &needed[at]);
             if *step == Step::Fold {
-                now = now.folded();
+                now = now.folded(places);
                 continue;
             }
             let Some(kernel) = kernels.next() else { break };
-            let dilation = match *step {
-                Step::Convolve { dilation, .. } | Step::Add { dilation } => dilation,
-                _ => 1,
+            let (dilation, end) = match *step {
+                Step::Add { dilation } => (dilation, End::Added),
+                Step::Convolve { dilation, .. } => (dilation, End::Positive),
+                Step::Head => (1, End::Sum),
+                _ => (1, End::Positive),
             };
-            let mut next = convolve(&now, kernel, dilation);
-            if *step != Step::Head {
-                next.values.iter_mut().for_each(|value| *value = value.max(0.0));
-            }
-            if matches!(step, Step::Add { .. }) {
-                next.values
-                    .iter_mut()
-                    .zip(&now.values)
-                    .for_each(|(value, before)| *value += before);
-            }
-            now = next;
+            now = convolve(&now, kernel, dilation, end, places);
         }
         now
     }

@@ -4,6 +4,8 @@ use crate::map::Map;
 
 /// Half widths of the windows that a pixel is compared with.
 const RADII: [usize; 2] = [6, 20];
+/// Maps are padded to a multiple of this, so that they can be folded three times.
+pub const PADDED: usize = 8;
 /// Contrast below this share of the picture's range is noise.
 const FLOOR: f32 = 0.01;
 /// Contrasts beyond this many deviations say nothing more.
@@ -65,12 +67,12 @@ impl Tones {
         Self { rows, columns, values }
     }
 
-    /// Contrast of each pixel against two surroundings, padded at the right and below to a multiple of four.
+    /// Contrast of each pixel against two surroundings, padded at the right and below to a multiple of [`PADDED`].
     #[must_use]
     pub fn contrast(&self) -> Map {
         let mut map = Map::zeros(
-            self.rows.next_multiple_of(4),
-            self.columns.next_multiple_of(4),
+            self.rows.next_multiple_of(PADDED),
+            self.columns.next_multiple_of(PADDED),
             RADII.len(),
         );
         for (channel, radius) in RADII.iter().enumerate() {
@@ -138,7 +140,7 @@ mod tests {
         let pixels: Vec<u16> = (0..rows * columns).map(|at| ((at * 7919) % 4096) as u16).collect();
         let tones = Tones::of(&pixels, rows, columns);
         let map = tones.contrast();
-        assert_eq!((map.rows, map.columns), (52, 48));
+        assert_eq!((map.rows, map.columns), (56, 48));
         for (row, column) in [(0_usize, 0_usize), (25, 20), (49, 46), (3, 40)] {
             let mut window = Vec::new();
             for y in row.saturating_sub(6)..=(row + 6).min(rows - 1) {
