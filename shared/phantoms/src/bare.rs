@@ -26,7 +26,9 @@ pub fn bare(seed: u64, count: usize, longest_side: u32) -> Vec<Bare> {
         .collect();
     let turns = (0..orders as usize).flat_map(|turn| sites.iter().map(move |site| (site, &site.images[turn])));
     let turns: Vec<_> = turns.collect();
-    let pictures = turns.par_iter().map(|(site, order)| draft(order, site, longest_side).picture);
+    let pictures = turns
+        .par_iter()
+        .map(|(site, order)| draft(order, site, longest_side).picture);
     let bare = pictures.filter(|picture| picture.marker.is_none()).map(|picture| {
         let top = f32::from(u16::MAX >> (16 - u32::from(picture.bits_stored).clamp(1, 16)));
         let value = |sample: &u16| {

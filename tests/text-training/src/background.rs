@@ -103,7 +103,11 @@ fn part_of(phantom: &Bare, side: usize, random: &mut ChaCha8Rng) -> Canvas {
         random.random_range(0.0..=span(phantom.columns)),
         random.random_range(0.0..=span(phantom.rows)),
     );
-    let (turned, across, down) = (random.random_bool(0.3), random.random_bool(0.5), random.random_bool(0.2));
+    let (turned, across, down) = (
+        random.random_bool(0.3),
+        random.random_bool(0.5),
+        random.random_bool(0.2),
+    );
     let mut canvas = Canvas {
         side,
         values: vec![0.0; side * side],
@@ -116,7 +120,11 @@ fn part_of(phantom: &Bare, side: usize, random: &mut ChaCha8Rng) -> Canvas {
         let (i, j) = (x as usize, y as usize);
         // Past its border a phantom is black, as behind a shutter.
         let at = |i: usize, j: usize| {
-            if i < phantom.columns && j < phantom.rows { phantom.values[j * phantom.columns + i] } else { 0.0 }
+            if i < phantom.columns && j < phantom.rows {
+                phantom.values[j * phantom.columns + i]
+            } else {
+                0.0
+            }
         };
         let (s, t) = (x.fract(), y.fract());
         let above = at(i, j) * (1.0 - s) + at(i + 1, j) * s;

@@ -22,7 +22,7 @@ pub struct Trace {
 /// Walks forward and keeps what the way back needs.
 pub fn forward(network: &Network, input: Map) -> Trace {
     let mut inputs = Vec::new();
-    let answer = network.walk(input, |map| inputs.push(map.clone()));
+    let answer = network.walk(&input, |map| inputs.push(map.clone()));
     Trace { inputs, answer }
 }
 
@@ -36,6 +36,10 @@ pub fn backward(network: &Network, trace: &Trace, answer_gradient: Map, gradient
             from_above = from_above.unfolded();
             continue;
         }
+        if let Step::Stack { rows } = *step {
+            from_above = from_above.unstacked(rows);
+            continue;
+        }
         let kernel = kernels.next().expect("a kernel for each step that has one");
         let input = &trace.inputs[index];
         let output = trace.inputs.get(index + 1).unwrap_or(&trace.answer);
@@ -45,7 +49,7 @@ pub fn backward(network: &Network, trace: &Trace, answer_gradient: Map, gradient
         };
         let adds = matches!(step, Step::Add { .. });
         let mut through = from_above.clone();
-        if *step != Step::Head {
+        if !matches!(step, Step::Head { .. }) {
             for (place, value) in through.values.iter_mut().enumerate() {
                 let before = if adds { input.values[place] } else { 0.0 };
                 if output.values[place] - before <= 0.0 {
@@ -206,7 +210,10 @@ mod tests {
         Step::Add { dilation: 2 },
         Step::Fold,
         Step::Mix { outputs: 16 },
-        Step::Head,
+        Step::Stack { rows: 3 },
+        Step::Mix { outputs: 16 },
+        Step::Add { dilation: 1 },
+        Step::Head { outputs: 32 },
     ];
 
     fn value(place: usize) -> f32 {
@@ -225,7 +232,7 @@ mod tests {
             .for_each(|(at, v)| *v = value(at + 5));
         let loss = |values: &[f32]| -> f64 {
             let network = Network::from_values(STEPS, 2, values).unwrap();
-            let answer = network.answer(input.clone());
+            let answer = network.answer(&input);
             let terms = answer.values.iter().enumerate();
             terms.map(|(at, v)| f64::from(*v) * f64::from(value(at * 3))).sum()
         };

@@ -117,12 +117,12 @@ pub fn seen_letter(class: usize, stock: &Stock, random: &mut ChaCha8Rng) -> (Vec
             }
         }
         sample.wear(random);
-        return (sample.pixels(), blurred(&drawn, random));
+        return (sample.pixels(), blurred(&drawn, RECIPE.side, random));
     }
 }
 
 /// The area as cells of four pixels give it: rounded outwards or inwards, at times a cell too large.
-fn blurred(drawn: &crate::sample::Drawn, random: &mut ChaCha8Rng) -> Area {
+pub fn blurred(drawn: &crate::sample::Drawn, side: usize, random: &mut ChaCha8Rng) -> Area {
     let mut ends = |start: usize, length: usize, limit: usize| {
         let (mut low, mut high) = ((start as f32 / 4.0), (start + length) as f32 / 4.0);
         low = if random.random_bool(0.6) {
@@ -139,7 +139,7 @@ fn blurred(drawn: &crate::sample::Drawn, random: &mut ChaCha8Rng) -> Area {
         let high = (high as usize * 4).clamp(low + 4, limit);
         (low, high - low)
     };
-    let (x, width) = ends(drawn.x, drawn.width, RECIPE.side);
-    let (y, height) = ends(drawn.y, drawn.height, RECIPE.side);
+    let (x, width) = ends(drawn.x, drawn.width, side);
+    let (y, height) = ends(drawn.y, drawn.height, side);
     Area { x, y, width, height }
 }

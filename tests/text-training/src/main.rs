@@ -10,6 +10,7 @@ mod letters;
 mod preview;
 mod sample;
 mod train;
+mod words;
 mod writing;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -79,6 +80,32 @@ enum Verb {
         detector: PathBuf,
         /// Weights of the reader.
         reader: PathBuf,
+        /// Weights of the proposer.
+        proposer: PathBuf,
+        /// Weights of the reader of words.
+        words: PathBuf,
+    },
+    /// Prints how far words of the list, words nearly on it and others are from being read: for choosing thresholds.
+    Scan {
+        /// Weights of the reader of words.
+        weights: PathBuf,
+        /// Words of each kind.
+        #[arg(long, default_value_t = 300)]
+        count: usize,
+        /// Which words.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
+    /// Trains the reader of words.
+    Words {
+        /// Where the weights go.
+        out: PathBuf,
+        /// Batches of 24 words.
+        #[arg(long, default_value_t = 4_000)]
+        steps: usize,
+        /// The same seed gives the same weights.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
     },
     /// Trains the reader of letters that stand alone.
     Reader {
@@ -108,8 +135,19 @@ fn perform() -> Result<()> {
     match Arguments::parse().verb {
         Verb::Preview { out, seed } => preview::sheet(&out, seed),
         Verb::Card { out, count, seed } => card::card(&out, count, seed),
-        Verb::Manifest { detector, reader } => {
-            for (name, path) in [("detector", detector), ("reader", reader)] {
+        Verb::Manifest {
+            detector,
+            reader,
+            proposer,
+            words,
+        } => {
+            let files = [
+                ("detector", detector),
+                ("reader", reader),
+                ("proposer", proposer),
+                ("words", words),
+            ];
+            for (name, path) in files {
                 say!(
                     "[{name}]\ndigest = \"{}\"",
                     snowball_protocol::Sha256Digest::of(&std::fs::read(path)?)
@@ -117,6 +155,8 @@ fn perform() -> Result<()> {
             }
             Ok(())
         }
+        Verb::Scan { weights, count, seed } => words::scan(&weights, count, seed),
+        Verb::Words { out, steps, seed } => words::reader(steps, seed, &out),
         Verb::Reader { out, steps, seed } => letters::reader(steps, seed, &out),
         Verb::Detector { out, steps, seed, from } => train(Task::Detector, steps, seed, from.as_deref(), &out),
         Verb::Proposer { out, steps, seed } => train(Task::Proposer, steps, seed, None, &out),

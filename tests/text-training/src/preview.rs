@@ -7,11 +7,7 @@ use image::{Rgb, RgbImage};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-use crate::{
-    sample::sample,
-    train::RECIPE,
-    writing::Fonts,
-};
+use crate::{sample::sample, train::RECIPE, writing::Fonts};
 
 const ROWS: u32 = 5;
 const COLUMNS: u32 = 9;

@@ -169,12 +169,12 @@ pub fn lone(sample: &mut Sample, recipe: Recipe, sign: char, stock: &Stock, rand
 }
 
 /// Small letters are drawn more often than large ones.
-fn size(recipe: Recipe, random: &mut ChaCha8Rng) -> f32 {
+pub fn size(recipe: Recipe, random: &mut ChaCha8Rng) -> f32 {
     let (low, high) = recipe.em;
     low * (high / low).powf(random.random_range(0.0_f32..1.0).powf(1.4))
 }
 
-fn put(sample: &mut Sample, lines: &[Line], pitch: f32, lean: u8, class: Class, random: &mut ChaCha8Rng) {
+pub fn put(sample: &mut Sample, lines: &[Line], pitch: f32, lean: u8, class: Class, random: &mut ChaCha8Rng) {
     let margin = random.random_range(1..5_usize);
     let Some(widest) = lines.iter().map(|line| line.width).max() else {
         return;

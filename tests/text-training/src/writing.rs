@@ -92,6 +92,8 @@ pub struct Line {
     pub width: usize,
     pub height: usize,
     pub cover: Vec<f32>,
+    /// Where the ink of each letter begins and ends, along the line; nothing for a blank.
+    pub letters: Vec<Option<[f32; 2]>>,
 }
 
 /// `text` in a face at `size` pixels an em, cut to its ink; `None` where nothing was drawn.
@@ -101,6 +103,7 @@ pub fn line(text: &str, font: &Font, size: f32, gap: f32) -> Option<Line> {
     let baseline = (size * 1.4) as i32 + 2;
     let width = (text.chars().count() as f32 * size * 1.4 + 8.0) as usize;
     let mut cover = vec![0.0_f32; width * height];
+    let mut letters = Vec::new();
     for letter in text.chars() {
         let (metrics, bitmap) = font.rasterize(letter, size);
         let left = pen.round() as i32 + metrics.xmin;
@@ -113,9 +116,16 @@ pub fn line(text: &str, font: &Font, size: f32, gap: f32) -> Option<Line> {
                 *to = to.max(f32::from(*value) / 255.0);
             }
         }
+        letters.push((metrics.width > 0).then(|| [left as f32, left as f32 + metrics.width as f32]));
         pen += metrics.advance_width + gap;
     }
-    cut(&cover, width, height)
+    let mut line = cut(&cover, width, height)?;
+    let left = line.letters[0].map_or(0.0, |[left, _]| left);
+    line.letters = letters
+        .iter()
+        .map(|span| span.map(|ends| ends.map(|end| end - left)))
+        .collect();
+    Some(line)
 }
 
 fn cut(cover: &[f32], width: usize, height: usize) -> Option<Line> {
@@ -129,6 +139,7 @@ fn cut(cover: &[f32], width: usize, height: usize) -> Option<Line> {
         width: right - left + 1,
         height: bottom - top + 1,
         cover: cut.copied().collect(),
+        letters: vec![Some([left as f32; 2])],
     })
 }
 
@@ -141,6 +152,11 @@ impl Line {
             width,
             height,
             cover: cover.collect(),
+            letters: self
+                .letters
+                .iter()
+                .map(|span| span.map(|ends| ends.map(|end| end * 2.0)))
+                .collect(),
         }
     }
 
@@ -153,7 +169,7 @@ impl Line {
     }
 }
 
-fn digits(random: &mut ChaCha8Rng, count: usize) -> String {
+pub fn digits(random: &mut ChaCha8Rng, count: usize) -> String {
     (0..count)
         .map(|_| char::from(b'0' + random.random_range(0..10_u8)))
         .collect()
@@ -165,7 +181,7 @@ const SYLLABLES: [&str; 48] = [
     "ne", "bru", "ço", "is", "hô", "dr", "sw", "ith", "an", "ette", "eau", "berg", "yn",
 ];
 
-fn name(random: &mut ChaCha8Rng) -> String {
+pub fn name(random: &mut ChaCha8Rng) -> String {
     let mut name: String = (0..random.random_range(1..4))
         .filter_map(|_| SYLLABLES.choose(random).copied())
         .collect();

@@ -3,7 +3,7 @@
 use crate::{detector::CELL, map::Map};
 
 /// A cell at least this likely to be written on belongs to an area.
-const JOINS: f32 = 0.5;
+pub(crate) const JOINS: f32 = 0.5;
 /// Cells whose mean likelihood is an area's: a word's worth.
 const BEST_CELLS: usize = 4;
 
@@ -157,7 +157,7 @@ fn patch(members: &[usize], likely: &[[f32; 2]], columns: usize, scale: usize) -
 }
 
 /// How likely text and a lone letter are, from the scores of one cell.
-fn likelihoods(scores: &[f32]) -> [f32; 2] {
+pub(crate) fn likelihoods(scores: &[f32]) -> [f32; 2] {
     let most = scores[..3].iter().copied().fold(f32::MIN, f32::max);
     let [background, text, letter] = [0, 1, 2].map(|class| (scores[class] - most).exp());
     let sum = background + text + letter;

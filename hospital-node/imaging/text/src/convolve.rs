@@ -258,7 +258,11 @@ mod tests {
             let places = Places::marked(&marks, 9);
             let part = convolve(&input, &kernel, dilation, End::Sum, Some(&places));
             for (at, place) in part.values.chunks_exact(outputs).enumerate() {
-                let expected = if marks[at] { &output.values[at * outputs..][..outputs] } else { &[0.0; 32] };
+                let expected = if marks[at] {
+                    &output.values[at * outputs..][..outputs]
+                } else {
+                    &[0.0; 32]
+                };
                 assert_eq!(place, expected);
             }
         }

@@ -1,6 +1,6 @@
 //! The detector's shape. Each cell of four by four pixels gets three scores: background, text, a letter that stands alone.
 
-use crate::network::Step;
+use crate::{convolve::BLOCK, network::Step};
 
 /// Pixels on a side of a cell.
 pub const CELL: usize = 4;
@@ -26,5 +26,5 @@ pub const STEPS: &[Step] = &[
     Step::Add { dilation: 2 },
     Step::Add { dilation: 4 },
     Step::Add { dilation: 1 },
-    Step::Head,
+    Step::Head { outputs: BLOCK },
 ];

@@ -75,6 +75,37 @@ impl Map {
         folded
     }
 
+    /// All rows as one: each place has the channels of its column, row by row.
+    #[must_use]
+    pub fn stacked(&self) -> Self {
+        let mut stacked = Self::zeros(1, self.columns, self.channels * self.rows);
+        for (row, line) in self
+            .values
+            .chunks_exact((self.columns * self.channels).max(1))
+            .enumerate()
+        {
+            let places = stacked.values.chunks_exact_mut(self.channels * self.rows);
+            for (place, from) in places.zip(line.chunks_exact(self.channels)) {
+                place[row * self.channels..][..self.channels].copy_from_slice(from);
+            }
+        }
+        stacked
+    }
+
+    /// Turns [`Map::stacked`] back to `rows`.
+    #[must_use]
+    pub fn unstacked(&self, rows: usize) -> Self {
+        let channels = self.channels / rows;
+        let mut map = Self::zeros(rows, self.columns, channels);
+        for row in 0..rows {
+            for (column, place) in self.values.chunks_exact(self.channels).enumerate() {
+                let to = (row * self.columns + column) * channels;
+                map.values[to..to + channels].copy_from_slice(&place[row * channels..][..channels]);
+            }
+        }
+        map
+    }
+
     /// Turns [`Map::folded`] back.
     #[must_use]
     pub fn unfolded(&self) -> Self {
@@ -116,6 +147,8 @@ mod tests {
             .for_each(|(place, value)| *value = place as f32);
         assert_eq!(map.folded(None).unfolded(), map);
         assert_eq!(map.folded(None).values[3..6], map.values[3..6]);
+        assert_eq!(map.stacked().unstacked(4), map);
+        assert_eq!(map.stacked().values[5 * 12 + 4], map.values[(6 + 5) * 3 + 1]);
         let padded = map.padded(2);
         assert_eq!((padded.rows, padded.columns), (8, 10));
         assert_eq!(padded.values[(2 * 10 + 2) * 3 + 4], 4.0);

@@ -2,7 +2,7 @@
 //! trained is what runs.
 
 use crate::{
-    convolve::{BLOCK, End, Kernel, convolve},
+    convolve::{End, Kernel, convolve},
     map::Map,
     places::Places,
 };
@@ -29,8 +29,16 @@ pub enum Step {
         /// Channels out.
         outputs: usize,
     },
+    /// The rows become one, with the channels of all.
+    Stack {
+        /// How many rows.
+        rows: usize,
+    },
     /// The answer: a sum over the channels of each place.
-    Head,
+    Head {
+        /// Classes, a multiple of [`crate::convolve::BLOCK`].
+        outputs: usize,
+    },
 }
 
 /// A network: its steps and one kernel for each step that has weights.
@@ -53,10 +61,13 @@ pub fn shapes(steps: &[Step], channels: usize) -> Vec<[usize; 3]> {
                 now *= 4;
                 continue;
             }
+            Step::Stack { rows } => {
+                now *= rows;
+                continue;
+            }
             Step::Convolve { outputs, .. } => (3, outputs),
             Step::Add { .. } => (3, now),
-            Step::Mix { outputs } => (1, outputs),
-            Step::Head => (1, BLOCK),
+            Step::Mix { outputs } | Step::Head { outputs } => (1, outputs),
         };
         shapes.push([side, now, outputs]);
         now = outputs;
@@ -96,13 +107,13 @@ impl Network {
 
     /// The answer to `input`.
     #[must_use]
-    pub fn answer(&self, input: Map) -> Map {
+    pub fn answer(&self, input: &Map) -> Map {
         self.walk(input, |_| {})
     }
 
     /// The answer to `input` at `places` of the answer only, where it is what [`Network::answer`] gives.
     #[must_use]
-    pub fn answer_at(&self, input: Map, places: &Places) -> Map {
+    pub fn answer_at(&self, input: &Map, places: &Places) -> Map {
         // From the end: what of each step's outcome bears on the answer at these places.
         let mut needed = vec![places.clone()];
         let (mut rows, mut columns) = (places.rows.len(), places.columns);
@@ -114,7 +125,11 @@ impl Network {
                     last.unfolded(rows, columns)
                 }
                 Step::Convolve { dilation, .. } | Step::Add { dilation } => last.grown(dilation),
-                Step::Mix { .. } | Step::Head => last.clone(),
+                Step::Stack { rows: stacked } => {
+                    rows = stacked;
+                    Places::all(rows, columns)
+                }
+                Step::Mix { .. } | Step::Head { .. } => last.clone(),
             };
             needed.push(before);
         }
@@ -123,29 +138,34 @@ impl Network {
     }
 
     /// The answer to `input`; `keep` gets the input of each step in order, which is what the way back needs.
-    pub fn walk(&self, input: Map, keep: impl FnMut(&Map)) -> Map {
+    pub fn walk(&self, input: &Map, keep: impl FnMut(&Map)) -> Map {
         self.steps_of(input, None, keep)
     }
 
-    fn steps_of(&self, input: Map, needed: Option<&[Places]>, mut keep: impl FnMut(&Map)) -> Map {
-        let mut now = input;
+    fn steps_of(&self, input: &Map, needed: Option<&[Places]>, mut keep: impl FnMut(&Map)) -> Map {
+        let mut last = None;
         let mut kernels = self.kernels.iter();
         for (at, step) in self.steps.iter().enumerate() {
-            keep(&now);
+            let now = last.as_ref().unwrap_or(input);
+            keep(now);
             let places = needed.map(|needed| &needed[at]);
             if *step == Step::Fold {
-                now = now.folded(places);
+                last = Some(now.folded(places));
+                continue;
+            }
+            if matches!(step, Step::Stack { .. }) {
+                last = Some(now.stacked());
                 continue;
             }
             let Some(kernel) = kernels.next() else { break };
             let (dilation, end) = match *step {
                 Step::Add { dilation } => (dilation, End::Added),
                 Step::Convolve { dilation, .. } => (dilation, End::Positive),
-                Step::Head => (1, End::Sum),
+                Step::Head { .. } => (1, End::Sum),
                 _ => (1, End::Positive),
             };
-            now = convolve(&now, kernel, dilation, end, places);
+            last = Some(convolve(now, kernel, dilation, end, places));
         }
-        now
+        last.unwrap_or_else(|| input.clone())
     }
 }

@@ -1,11 +1,15 @@
 //! From grey values of any depth to what the networks see: contrast against the surroundings, at two ranges.
 
+use rayon::prelude::*;
+
 use crate::map::Map;
 
 /// Half widths of the windows that a pixel is compared with.
 const RADII: [usize; 2] = [6, 20];
 /// Maps are padded to a multiple of this, so that they can be folded three times.
 pub const PADDED: usize = 8;
+/// Rows that one thread takes at a time.
+const BAND: usize = 64;
 /// Contrast below this share of the picture's range is noise.
 const FLOOR: f32 = 0.01;
 /// Contrasts beyond this many deviations say nothing more.
@@ -20,6 +24,8 @@ pub struct Tones {
     pub columns: usize,
     /// Row by row.
     pub values: Vec<f32>,
+    /// The pixels that 0 and 1 stand for.
+    pub ends: [f32; 2],
 }
 
 impl Tones {
@@ -45,9 +51,11 @@ impl Tones {
             rows,
             columns,
             values: pixels
-                .iter()
+                .par_iter()
+                .with_min_len(1 << 16)
                 .map(|value| ((f32::from(*value) - low) * scale).clamp(-0.5, 1.5))
                 .collect(),
+            ends: [low, high],
         }
     }
 
@@ -64,7 +72,25 @@ impl Tones {
                 values.push((above[left] + above[right] + below[left] + below[right]) / 4.0);
             }
         }
-        Self { rows, columns, values }
+        Self {
+            rows,
+            columns,
+            values,
+            ends: self.ends,
+        }
+    }
+
+    /// The tone at a place between pixels; past the border, that of the border.
+    #[must_use]
+    pub fn between(&self, x: f32, y: f32) -> f32 {
+        let x = x.clamp(0.0, (self.columns - 1) as f32);
+        let y = y.clamp(0.0, (self.rows - 1) as f32);
+        let (i, j) = (x as usize, y as usize);
+        let (s, t) = (x.fract(), y.fract());
+        let tone = |i: usize, j: usize| self.values[j.min(self.rows - 1) * self.columns + i.min(self.columns - 1)];
+        let above = tone(i, j) * (1.0 - s) + tone(i + 1, j) * s;
+        let below = tone(i, j + 1) * (1.0 - s) + tone(i + 1, j + 1) * s;
+        above * (1.0 - t) + below * t
     }
 
     /// Contrast of each pixel against two surroundings, padded at the right and below to a multiple of [`PADDED`].
@@ -81,50 +107,51 @@ impl Tones {
         map
     }
 
-    /// Sums are kept per column and moved down a row at a time, then across: two passes, whatever the radius.
+    /// Sums are kept per column and moved down a row at a time, then across: two passes, whatever the radius. Bands of rows
+    /// are shared out among rayon's threads.
     fn against(&self, radius: usize, channel: usize, map: &mut Map) {
+        let width = map.columns * map.channels;
+        let bands = map.values.par_chunks_mut((width * BAND).max(1)).enumerate();
+        bands.for_each(|(band, lines)| self.band([radius, channel, band * BAND], lines, width));
+    }
+
+    fn band(&self, [radius, channel, first]: [usize; 3], lines: &mut [f32], width: usize) {
         let (rows, columns) = (self.rows, self.columns);
         let mut sums = vec![[0.0_f64; 2]; columns];
         let add = |sums: &mut [[f64; 2]], row: usize, sign: f64| {
             for (sum, value) in sums.iter_mut().zip(&self.values[row * columns..][..columns]) {
                 let value = f64::from(*value);
-                sum[0] += sign * value;
-                sum[1] += sign * value * value;
+                *sum = [sum[0] + sign * value, sum[1] + sign * value * value];
             }
         };
-        for row in 0..radius.min(rows) {
+        for row in first.saturating_sub(radius)..(first + radius).min(rows) {
             add(&mut sums, row, 1.0);
         }
-        for row in 0..rows {
+        // Sums from the left up to each column, so that each window is a difference.
+        let mut left = vec![[0.0_f64; 2]; columns + 1];
+        for (line, row) in lines.chunks_exact_mut(width).zip(first..rows) {
             if row + radius < rows {
                 add(&mut sums, row + radius, 1.0);
             }
-            if row > radius {
+            if row > radius && row > first {
                 add(&mut sums, row - radius - 1, -1.0);
             }
             let height = (row + radius).min(rows - 1) - row.saturating_sub(radius) + 1;
-            let mut window = [0.0_f64; 2];
-            let move_by = |window: &mut [f64; 2], sum: [f64; 2], sign: f64| {
-                window[0] += sign * sum[0];
-                window[1] += sign * sum[1];
-            };
-            for sum in sums.iter().take(radius) {
-                move_by(&mut window, *sum, 1.0);
+            let mut all = [0.0_f64; 2];
+            for (left, sum) in left[1..].iter_mut().zip(&sums) {
+                all = [all[0] + sum[0], all[1] + sum[1]];
+                *left = all;
             }
-            for column in 0..columns {
-                if column + radius < columns {
-                    move_by(&mut window, sums[column + radius], 1.0);
-                }
-                if column > radius {
-                    move_by(&mut window, sums[column - radius - 1], -1.0);
-                }
-                let width = (column + radius).min(columns - 1) - column.saturating_sub(radius) + 1;
-                let count = (height * width) as f64;
-                let mean = window[0] / count;
-                let deviation = (window[1] / count - mean * mean).max(0.0).sqrt() as f32;
-                let value = (self.values[row * columns + column] - mean as f32) / (deviation + FLOOR);
-                map.values[(row * map.columns + column) * RADII.len() + channel] =
-                    value.clamp(-CONTRAST_MAX, CONTRAST_MAX) / 2.0;
+            let values = &self.values[row * columns..][..columns];
+            let places = line.chunks_exact_mut(RADII.len()).zip(values).enumerate();
+            for (column, (place, value)) in places {
+                let (from, to) = (column.saturating_sub(radius), (column + radius + 1).min(columns));
+                let share = 1.0 / (height * (to - from)) as f64;
+                let mean = (left[to][0] - left[from][0]) * share;
+                let square = (left[to][1] - left[from][1]) * share;
+                let deviation = ((square - mean * mean).max(0.0) as f32).sqrt();
+                let value = (value - mean as f32) / (deviation + FLOOR);
+                place[channel] = value.clamp(-CONTRAST_MAX, CONTRAST_MAX) / 2.0;
             }
         }
     }

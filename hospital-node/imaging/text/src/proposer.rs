@@ -1,7 +1,7 @@
 //! The proposer's shape: a cheap look at every cell of eight by eight pixels, which says where the detector has to look.
 //! It is trained like the detector; `CARD.md` says what the detector finds in whole pictures and not through it.
 
-use crate::network::Step;
+use crate::{convolve::BLOCK, network::Step};
 
 /// Pixels on a side of a cell.
 pub const CELL: usize = 8;
@@ -16,5 +16,5 @@ pub const STEPS: &[Step] = &[
     Step::Mix { outputs: 32 },
     Step::Add { dilation: 1 },
     Step::Add { dilation: 1 },
-    Step::Head,
+    Step::Head { outputs: BLOCK },
 ];

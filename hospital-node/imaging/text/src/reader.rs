@@ -2,6 +2,7 @@
 
 use crate::{
     area::Area,
+    convolve::BLOCK,
     map::Map,
     network::{Network, Step},
     normal::Tones,
@@ -38,7 +39,7 @@ pub const STEPS: &[Step] = &[
     Step::Fold,
     Step::Fold,
     Step::Mix { outputs: 64 },
-    Step::Head,
+    Step::Head { outputs: BLOCK },
 ];
 
 /// The part of the picture around `area` as the reader sees it: a square half again as large as the area's longer side, in
@@ -55,7 +56,7 @@ pub fn seen(tones: &Tones, area: Area) -> Map {
     for (at, value) in map.values.iter_mut().enumerate() {
         let x = left + ((at % SIDE) as f32 + 0.5) * step - 0.5;
         let y = top + ((at / SIDE) as f32 + 0.5) * step - 0.5;
-        *value = between(tones, x, y, step);
+        *value = mean_at(tones, x, y, step);
     }
     let count = map.values.len() as f32;
     let mean = map.values.iter().sum::<f32>() / count;
@@ -67,25 +68,15 @@ pub fn seen(tones: &Tones, area: Area) -> Map {
 }
 
 /// The tone at a place between pixels; where a step covers several pixels, the mean of some.
-fn between(tones: &Tones, x: f32, y: f32, step: f32) -> f32 {
-    let at = |x: f32, y: f32| {
-        let x = x.clamp(0.0, (tones.columns - 1) as f32);
-        let y = y.clamp(0.0, (tones.rows - 1) as f32);
-        let (i, j) = (x as usize, y as usize);
-        let (s, t) = (x.fract(), y.fract());
-        let tone = |i: usize, j: usize| tones.values[j.min(tones.rows - 1) * tones.columns + i.min(tones.columns - 1)];
-        let above = tone(i, j) * (1.0 - s) + tone(i + 1, j) * s;
-        let below = tone(i, j + 1) * (1.0 - s) + tone(i + 1, j + 1) * s;
-        above * (1.0 - t) + below * t
-    };
+fn mean_at(tones: &Tones, x: f32, y: f32, step: f32) -> f32 {
     if step <= 1.0 {
-        return at(x, y);
+        return tones.between(x, y);
     }
     let quarter = step / 4.0;
     let corners = [(-1.0, -1.0), (-1.0, 1.0), (1.0, -1.0), (1.0, 1.0)];
     corners
         .iter()
-        .map(|(dx, dy)| at(x + dx * quarter, y + dy * quarter))
+        .map(|(dx, dy)| tones.between(x + dx * quarter, y + dy * quarter))
         .sum::<f32>()
         / 4.0
 }
@@ -93,10 +84,33 @@ fn between(tones: &Tones, x: f32, y: f32, step: f32) -> f32 {
 /// How likely each of [`CLASSES`] is for what stands in `area`, 0 to 1.
 #[must_use]
 pub fn read(network: &Network, tones: &Tones, area: Area) -> [f32; CLASSES.len()] {
-    let answer = network.answer(seen(tones, area));
-    let scores: [f32; CLASSES.len()] = std::array::from_fn(|class| answer.values[class]);
-    let most = scores.iter().copied().fold(f32::MIN, f32::max);
-    let parts = scores.map(|score| (score - most).exp());
-    let sum: f32 = parts.iter().sum();
-    parts.map(|part| part / sum)
+    // As it stands and in its seven other positions: the classes do not depend on how a letter is turned or mirrored.
+    let seen = seen(tones, area);
+    let mut likely = [0.0; CLASSES.len()];
+    for position in 0..8 {
+        let mut turned = Map::zeros(SIDE, SIDE, CHANNELS);
+        for (at, value) in turned.values.iter_mut().enumerate() {
+            let (mut x, mut y) = (at % SIDE, at / SIDE);
+            if position & 1 == 1 {
+                x = SIDE - 1 - x;
+            }
+            if position & 2 == 2 {
+                y = SIDE - 1 - y;
+            }
+            if position & 4 == 4 {
+                (x, y) = (y, x);
+            }
+            *value = seen.values[y * SIDE + x];
+        }
+        let answer = network.answer(&turned);
+        let scores: [f32; CLASSES.len()] = std::array::from_fn(|class| answer.values[class]);
+        let most = scores.iter().copied().fold(f32::MIN, f32::max);
+        let parts = scores.map(|score| (score - most).exp());
+        let sum: f32 = parts.iter().sum();
+        likely
+            .iter_mut()
+            .zip(parts)
+            .for_each(|(likely, part)| *likely += part / sum / 8.0);
+    }
+    likely
 }

@@ -2,6 +2,7 @@
 
 use crate::{
     area::{Area, Kind},
+    normal::Tones,
     search::{Found, Reading, Searcher},
 };
 
@@ -23,7 +24,9 @@ const CELLS_MIN: usize = 3;
 /// A picture of which more than this share would be removed goes to a person.
 const SHARE_MAX: f64 = 0.35;
 /// Searches of one picture; what still shows text after the last goes to a person.
-const SEARCHES_MAX: u32 = 4;
+const SEARCHES_MAX: u32 = 8;
+/// If the picture's range moves by more than this share while text goes, all of it is searched again.
+const RANGE_MOVED_MAX: f32 = 0.03;
 
 /// What was done to a picture.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -54,16 +57,31 @@ impl Searcher {
     /// part and is not to be used.
     pub fn clean(&self, pixels: &mut [u16], rows: usize, columns: usize) -> Result<Cleaned, Refused> {
         let mut cleaned = Cleaned::default();
+        if rows == 0 || columns == 0 {
+            return Ok(cleaned);
+        }
         let mut removed = vec![false; pixels.len()];
+        let mut markers: Vec<Area> = Vec::new();
+        let mut tones = Tones::of(pixels, rows, columns);
+        let mut changed: Option<Vec<Area>> = None;
         for _ in 0..SEARCHES_MAX {
-            let found = self.find(pixels, rows, columns);
+            let ends = tones.ends;
+            let found = self.find_in(tones, changed.as_deref());
+            if changed.is_none() {
+                markers.clear();
+            }
+            for finding in found.iter().filter(|found| found.reading == Reading::Marker) {
+                if markers.iter().all(|known| known.shared(finding.area) == 0) {
+                    markers.push(finding.area);
+                }
+            }
             let bad = to_remove(&found, !cleaned.removed.is_empty());
             if bad.is_empty() {
-                let kept = found.iter().filter(|found| found.reading == Reading::Marker).count();
-                cleaned.markers_kept = u32::try_from(kept).unwrap_or(u32::MAX);
+                cleaned.markers_kept = u32::try_from(markers.len()).unwrap_or(u32::MAX);
                 cleaned.removed_pixels = removed.iter().filter(|gone| **gone).count() as u64;
                 return Ok(cleaned);
             }
+            let mut now = Vec::new();
             for finding in &bad {
                 let margin = finding.cell / 2;
                 let area = finding.area.grown(margin, columns, rows);
@@ -73,12 +91,17 @@ impl Searcher {
                     pixels[line.clone()].fill(value);
                     removed[line].fill(true);
                 }
-                cleaned.removed.push(area);
+                markers.retain(|marker| marker.shared(area) == 0);
+                now.push(area);
             }
+            cleaned.removed.extend_from_slice(&now);
             let gone = removed.iter().filter(|gone| **gone).count();
             if gone as f64 > SHARE_MAX * pixels.len() as f64 {
                 return Err(Refused::Covered);
             }
+            tones = Tones::of(pixels, rows, columns);
+            let moved = (tones.ends[0] - ends[0]).abs() + (tones.ends[1] - ends[1]).abs();
+            changed = (moved <= RANGE_MOVED_MAX * (ends[1] - ends[0])).then_some(now);
         }
         Err(Refused::Persists)
     }

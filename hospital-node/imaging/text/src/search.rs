@@ -2,10 +2,12 @@
 
 use crate::{
     area::{Area, Kind, Patch, patches},
+    look::look,
     markers::Markers,
-    network::Network,
     normal::Tones,
-    reader, weights,
+    reader,
+    weights::{self, Networks},
+    words,
 };
 
 /// A picture of more pixels is halved first: text that a person could read on it is larger than what is lost.
@@ -19,7 +21,13 @@ const LIKELIHOOD_MIN: f32 = 0.5;
 /// A finding at least this likely stands for what coarser scales see there.
 const LIKELIHOOD_FINE: f32 = 0.85;
 /// A letter is a marker if the markers that may stay are at least this likely.
-const READ_MIN: f32 = 0.7;
+const READ_MIN: f32 = 0.55;
+/// The same, where the detector took it for text.
+const READ_AS_TEXT_MIN: f32 = 0.8;
+/// A word is a marker if its spelling is at least this sure.
+const SPELT_MIN: f32 = 0.7;
+/// What is longer than so many times its height is no word of the list.
+const WORD_LENGTH_MAX: usize = 11;
 
 /// What an area was read as.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -50,8 +58,7 @@ pub struct Found {
 /// Searches pictures. It holds no state that changes, so that threads share one.
 #[derive(Clone, Debug)]
 pub struct Searcher {
-    detector: Network,
-    reader: Network,
+    networks: Networks,
     markers: Markers,
 }
 
@@ -60,18 +67,13 @@ impl Searcher {
     #[must_use]
     pub fn new(markers: Markers) -> Self {
         // The weights are built in and a test reads them.
-        let (detector, reader) = weights::built_in().expect("the built-in weights");
-        Self::with(detector, reader, markers)
+        Self::with(weights::built_in().expect("the built-in weights"), markers)
     }
 
     /// A searcher with other networks, which is how they are measured before they are built in.
     #[must_use]
-    pub fn with(detector: Network, reader: Network, markers: Markers) -> Self {
-        Self {
-            detector,
-            reader,
-            markers,
-        }
+    pub fn with(networks: Networks, markers: Markers) -> Self {
+        Self { networks, markers }
     }
 
     /// What is written in a picture of `rows` by `columns` values.
@@ -80,7 +82,12 @@ impl Searcher {
         if rows == 0 || columns == 0 {
             return Vec::new();
         }
-        let mut tones = Tones::of(pixels, rows, columns);
+        self.find_in(Tones::of(pixels, rows, columns), None)
+    }
+
+    /// What is written in a picture, or only what is new beside `changed` areas of it since it was last searched.
+    pub(crate) fn find_in(&self, mut tones: Tones, changed: Option<&[Area]>) -> Vec<Found> {
+        let (rows, columns) = (tones.rows, tones.columns);
         let mut scale = 1;
         while tones.values.len() > PIXELS_MAX {
             tones = tones.halved();
@@ -88,19 +95,23 @@ impl Searcher {
         }
         let mut found: Vec<(Patch, f32)> = Vec::new();
         for _ in 0..SCALES_MAX {
-            for mut patch in patches(&self.detector.answer(tones.contrast()), scale) {
+            let scaled = |area: &Area| Area {
+                x: area.x / scale,
+                y: area.y / scale,
+                width: area.width.div_ceil(scale),
+                height: area.height.div_ceil(scale),
+            };
+            let near: Option<Vec<Area>> = changed.map(|areas| areas.iter().map(scaled).collect());
+            for mut patch in patches(&look(&self.networks, &tones, near.as_deref()), scale) {
                 let here = Area {
                     x: patch.area.x / scale,
                     y: patch.area.y / scale,
                     width: patch.area.width / scale,
                     height: patch.area.height / scale,
                 };
-                let read = match patch.kind {
-                    Kind::Letter => self.marker(&tones, here),
-                    Kind::Text => 0.0,
-                };
                 patch.area = patch.area.grown(0, columns, rows);
                 if patch.likelihood >= LIKELIHOOD_MIN && patch.area.size() > 0 {
+                    let read = self.marker(&tones, here, patch.kind);
                     found.push((patch, read));
                 }
             }
@@ -113,15 +124,31 @@ impl Searcher {
         Self::joined(found)
     }
 
-    /// What a letter that stands alone in `area` is read as.
+    /// What stands in `area` is read as, which the detector took for `kind`.
     #[must_use]
-    pub fn reading(&self, pixels: &[u16], rows: usize, columns: usize, area: Area) -> Reading {
-        read_as(self.marker(&Tones::of(pixels, rows, columns), area))
+    pub fn reading(&self, pixels: &[u16], rows: usize, columns: usize, area: Area, kind: Kind) -> Reading {
+        read_as(self.marker(&Tones::of(pixels, rows, columns), area, kind))
     }
 
-    /// How likely the letter in `area` is to be any of the markers that may stay: which one does not matter.
-    fn marker(&self, tones: &Tones, area: Area) -> f32 {
-        let likely = reader::read(&self.reader, tones, area);
+    /// How likely what stands in `area` is to be any of the markers that may stay: which one does not matter.
+    fn marker(&self, tones: &Tones, area: Area, kind: Kind) -> f32 {
+        let (long, short) = (area.width.max(area.height), area.width.min(area.height));
+        let letter = match kind {
+            Kind::Letter => self.letter(tones, area),
+            // A letter that was taken for a short word has to be clearer.
+            Kind::Text if long * 2 <= short * 3 => self.letter(tones, area) * READ_MIN / READ_AS_TEXT_MIN,
+            Kind::Text => 0.0,
+        };
+        if letter >= READ_MIN || long > WORD_LENGTH_MAX * short {
+            return letter;
+        }
+        let word = words::read(&self.networks.words, tones, area, self.markers.spelt());
+        let word = if word >= SPELT_MIN { 1.0 } else { 0.0 };
+        letter.max(word)
+    }
+
+    fn letter(&self, tones: &Tones, area: Area) -> f32 {
+        let likely = reader::read(&self.networks.reader, tones, area);
         let allowed = reader::CLASSES
             .iter()
             .zip(likely)
@@ -145,7 +172,7 @@ impl Searcher {
                 let same = found
                     .iter_mut()
                     .find(|found| known(found) && found.area.shared(patch.area) > 0);
-                if let Some(same) = same.filter(|same| same.kind == Kind::Letter && reading == Reading::Marker) {
+                if let Some(same) = same.filter(|same| same.kind == patch.kind && reading == Reading::Marker) {
                     same.reading = Reading::Marker;
                 }
                 continue;

@@ -6,17 +6,21 @@ use snowball_protocol::Sha256Digest;
 use crate::{
     detector,
     network::{Network, Step},
-    reader,
+    proposer, reader, words,
 };
 
 const MANIFEST: &str = include_str!("../weights/manifest.toml");
 const DETECTOR: &[u8] = include_bytes!("../weights/detector.f32");
+const PROPOSER: &[u8] = include_bytes!("../weights/proposer.f32");
+const WORDS: &[u8] = include_bytes!("../weights/words.f32");
 const READER: &[u8] = include_bytes!("../weights/reader.f32");
 
 #[derive(Deserialize)]
 struct Manifest {
+    proposer: Entry,
     detector: Entry,
     reader: Entry,
+    words: Entry,
 }
 
 #[derive(Deserialize)]
@@ -24,13 +28,28 @@ struct Entry {
     digest: String,
 }
 
-/// The detector and the reader; `None` if a file is not the one that the manifest names, or does not fit its network.
-pub(crate) fn built_in() -> Option<(Network, Network)> {
+/// The networks of a search.
+#[derive(Clone, Debug)]
+pub struct Networks {
+    /// Says where to look.
+    pub proposer: Network,
+    /// Says where something is written.
+    pub detector: Network,
+    /// Reads letters that stand alone.
+    pub reader: Network,
+    /// Spells words.
+    pub words: Network,
+}
+
+/// The built-in networks; `None` if a file is not the one that the manifest names, or does not fit its network.
+pub(crate) fn built_in() -> Option<Networks> {
     let manifest: Manifest = toml::from_str(MANIFEST).ok()?;
-    Some((
-        network(DETECTOR, &manifest.detector, detector::STEPS, detector::CHANNELS)?,
-        network(READER, &manifest.reader, reader::STEPS, reader::CHANNELS)?,
-    ))
+    Some(Networks {
+        proposer: network(PROPOSER, &manifest.proposer, proposer::STEPS, proposer::CHANNELS)?,
+        detector: network(DETECTOR, &manifest.detector, detector::STEPS, detector::CHANNELS)?,
+        reader: network(READER, &manifest.reader, reader::STEPS, reader::CHANNELS)?,
+        words: network(WORDS, &manifest.words, words::STEPS, words::CHANNELS)?,
+    })
 }
 
 fn network(bytes: &[u8], entry: &Entry, steps: &'static [Step], channels: usize) -> Option<Network> {

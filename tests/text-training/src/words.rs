@@ -1,0 +1,292 @@
+//! Training of the reader of words.
+
+use std::{path::Path, time::Instant};
+
+use anyhow::{Context, Result};
+use rand::{Rng, SeedableRng, seq::IndexedRandom};
+use rand_chacha::ChaCha8Rng;
+use snowball_text::{Area, map::Map, markers::Markers, network::Network, normal::Tones, words};
+
+use crate::{
+    adam::{Adam, start},
+    backward::{backward, forward},
+    letters::blurred,
+    sample::{Class, Drawn, Recipe, Sample, put, size},
+    train::write,
+    writing::{self, Fonts, Stock, line},
+};
+
+const BATCH: usize = 24;
+const RATE: f32 = 2e-3;
+const RECIPE: Recipe = Recipe {
+    side: 128,
+    empty: 0.0,
+    em: (6.5, 30.0),
+};
+/// Frames that nothing is asked of.
+const OPEN: usize = usize::MAX;
+
+/// A word as the detector would find it.
+pub struct Seen {
+    pub pixels: Vec<u16>,
+    pub side: usize,
+    pub area: Area,
+    pub text: String,
+    pub drawn: Drawn,
+    /// Ink of the letters along the line, from the start of what was drawn.
+    letters: Vec<Option<[f32; 2]>>,
+}
+
+/// Trains `steps` batches and writes the weights to `out`.
+pub fn reader(steps: usize, seed: u64, out: &Path) -> Result<()> {
+    let fonts = Fonts::read()?;
+    let listed = Markers::standard();
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let mut values = start(words::STEPS, words::CHANNELS, &mut random);
+    let mut adam = Adam::new(values.len());
+    let begun = Instant::now();
+    let (mut loss, mut right) = (0.0, [[0_u32; 2]; 2]);
+    for step in 0..steps {
+        let network = Network::from_values(words::STEPS, words::CHANNELS, &values).context("weights")?;
+        let mut gradient = vec![0.0; values.len()];
+        for _ in 0..BATCH {
+            let (strip, wanted) = loop {
+                let text = writing(&listed, &mut random);
+                if let Some(example) = seen(&text, &fonts.training, &mut random).and_then(|seen| example(&seen)) {
+                    break example;
+                }
+            };
+            let trace = forward(&network, strip.map);
+            let mut above = Map::zeros(1, trace.answer.columns, trace.answer.channels);
+            let scale = 1.0 / (BATCH * wanted.len()) as f32;
+            for (frame, class) in wanted.iter().copied().enumerate().filter(|(_, class)| *class != OPEN) {
+                let scores = &trace.answer.values[frame * trace.answer.channels..][..words::CLASSES];
+                let most = scores.iter().copied().fold(f32::MIN, f32::max);
+                let parts: Vec<f32> = scores.iter().map(|score| (score - most).exp()).collect();
+                let sum: f32 = parts.iter().sum();
+                loss -= f64::from((parts[class] / sum).max(1e-9).ln() * scale);
+                let kind = &mut right[usize::from(class != words::GAP)];
+                kind[0] += u32::from(parts.iter().all(|part| *part <= parts[class]));
+                kind[1] += 1;
+                for (other, part) in parts.iter().enumerate() {
+                    above.values[frame * trace.answer.channels + other] =
+                        4.0 * scale * (part / sum - f32::from(u8::from(other == class)));
+                }
+            }
+            backward(&network, &trace, above, &mut gradient);
+        }
+        let warm = ((step + 1) as f32 / 100.0).min(1.0);
+        let cosine = 0.5 + 0.5 * (std::f32::consts::PI * step as f32 / steps as f32).cos();
+        adam.step(RATE * warm * (0.01 + cosine), &mut values, &gradient);
+        if (step + 1) % 100 == 0 {
+            let shares = right.map(|[right, all]| format!("{:.3}", f64::from(right) / f64::from(all.max(1))));
+            println!(
+                "{:6} {:.4} right: gaps {} signs {}  {:.0} s",
+                step + 1,
+                loss / 100.0,
+                shares[0],
+                shares[1],
+                begun.elapsed().as_secs_f64()
+            );
+            (loss, right) = (0.0, Default::default());
+        }
+        if (step + 1) % 250 == 0 || step + 1 == steps {
+            write(out, &values)?;
+        }
+    }
+    Ok(())
+}
+
+/// What is spelt in training: words of the list, words that are nearly on it, names, numbers, any signs.
+fn writing(listed: &Markers, random: &mut ChaCha8Rng) -> String {
+    match random.random_range(0..20) {
+        0..6 => listed.words().choose(random).cloned().unwrap_or_default(),
+        6..10 => near(listed, random),
+        10..18 => stranger(random),
+        _ => writing::text(random).chars().take(12).collect(),
+    }
+}
+
+/// A word that is one change away from one of the list and not on it.
+pub fn near(listed: &Markers, random: &mut ChaCha8Rng) -> String {
+    loop {
+        let word = listed.words().choose(random).cloned().unwrap_or_default();
+        let mut letters: Vec<char> = word.chars().collect();
+        let at = random.random_range(0..letters.len());
+        let other = char::from(b'A' + random.random_range(0..26_u8));
+        match random.random_range(0..4) {
+            0 => letters[at] = other,
+            1 => letters.insert(at, other),
+            2 => letters.push(other),
+            _ => {
+                letters.remove(at);
+            }
+        }
+        let made: String = letters.into_iter().collect();
+        if made.chars().count() > 1 && !listed.allows_word(&made) {
+            return made;
+        }
+    }
+}
+
+/// A name, a number, a date or any capitals, not on the list.
+pub fn stranger(random: &mut ChaCha8Rng) -> String {
+    match random.random_range(0..6) {
+        0 | 1 => writing::name(random).to_uppercase(),
+        2 => {
+            let count = random.random_range(2..9);
+            writing::digits(random, count)
+        }
+        3 => format!(
+            "{:02}/{:02}/{}",
+            random.random_range(1..32),
+            random.random_range(1..13),
+            random.random_range(1930..2030)
+        ),
+        _ => {
+            let count = random.random_range(2..9);
+            let signs: Vec<char> = words::SIGNS.chars().collect();
+            let letters = if random.random_bool(0.7) { 26 } else { signs.len() };
+            (0..count).map(|_| signs[random.random_range(0..letters)]).collect()
+        }
+    }
+}
+
+/// `text` written somewhere; `None` where it found no room.
+pub fn seen(text: &str, stock: &Stock, random: &mut ChaCha8Rng) -> Option<Seen> {
+    let recipe = RECIPE;
+    let font = stock.fonts.choose(random)?;
+    let most = recipe.side as f32 * 1.2 / text.chars().count().max(3) as f32;
+    let size = size(recipe, random).min(most);
+    let doubled = size > 14.0 && random.random_bool(0.12);
+    let gap = if random.random_bool(0.2) {
+        random.random_range(0.0..size * 0.2)
+    } else {
+        0.0
+    };
+    let mut drawn = line(text, font, if doubled { size / 2.0 } else { size }, gap)?;
+    if random.random_bool(0.3) {
+        drawn = drawn.hard();
+    }
+    if doubled {
+        drawn = drawn.doubled();
+    }
+    let letters = drawn.letters.clone();
+    let side = recipe.side;
+    if drawn.width + 12 > side {
+        return None;
+    }
+    let mut sample = Sample::empty(side, stock, random);
+    put(&mut sample, &[drawn], size, 0, Class::Text, random);
+    let drawn = sample.drawn.first().cloned()?;
+    if drawn.x == 0 || drawn.y == 0 || drawn.x + drawn.width >= side || drawn.y + drawn.height >= side {
+        return None;
+    }
+    sample.wear(random);
+    Some(Seen {
+        pixels: sample.pixels(),
+        side,
+        area: blurred(&drawn, side, random),
+        text: text.to_owned(),
+        drawn,
+        letters,
+    })
+}
+
+/// The strip that the reader sees, and the class of each of its frames.
+fn example(seen: &Seen) -> Option<(words::Strip, Vec<usize>)> {
+    let (area, drawn) = (seen.area, &seen.drawn);
+    let tones = Tones::of(&seen.pixels, seen.side, seen.side);
+    let strip = words::strip(&tones, area, drawn.turns, drawn.mirrored)?;
+    // From the start of the area to the start of what was drawn, which has a pixel's margin.
+    let (before, after) = if drawn.turns.is_multiple_of(2) {
+        (
+            drawn.x as f32 - area.x as f32,
+            (area.x + area.width) as f32 - (drawn.x + drawn.width) as f32,
+        )
+    } else {
+        (
+            drawn.y as f32 - area.y as f32,
+            (area.y + area.height) as f32 - (drawn.y + drawn.height) as f32,
+        )
+    };
+    let backwards = matches!(drawn.turns, 1 | 2) != drawn.mirrored;
+    let origin = if backwards { after } else { before } + 1.0;
+    let frame_pixels = strip.step * words::FRAME as f32;
+    let place = |end: f32| (origin + end - strip.start) / frame_pixels;
+    let count = strip.map.columns / words::FRAME;
+    let mut wanted = vec![words::GAP; count];
+    let spans: Vec<(char, [f32; 2])> = seen
+        .text
+        .chars()
+        .zip(&seen.letters)
+        .filter_map(|(sign, span)| span.map(|ends| (sign, ends.map(place))))
+        .collect();
+    for (_, [from, to]) in &spans {
+        for (frame, wanted) in wanted.iter_mut().enumerate() {
+            let middle = frame as f32 + 0.5;
+            if middle > from - 0.3 && middle < to + 0.3 {
+                *wanted = OPEN;
+            }
+        }
+    }
+    for pair in spans.windows(2) {
+        let between = (pair[0].1[1] + pair[1].1[0]) / 2.0;
+        if let Some(wanted) = wanted.get_mut(between.max(0.0) as usize) {
+            *wanted = words::GAP;
+        }
+    }
+    for (sign, [from, to]) in &spans {
+        let class = class(*sign);
+        let (quarter, middle) = ((to - from) / 4.0, (from + to) / 2.0);
+        for (frame, wanted) in wanted.iter_mut().enumerate() {
+            let at = frame as f32 + 0.5;
+            if at > from + quarter && at < to - quarter || frame as i64 == middle.floor() as i64 {
+                *wanted = class;
+            }
+        }
+    }
+    Some((strip, wanted))
+}
+
+/// Small letters that look like large ones count as these, for a line may hold nothing to compare with.
+fn class(sign: char) -> usize {
+    match sign {
+        'c' | 'o' | 's' | 'v' | 'w' | 'x' | 'z' => words::class(sign.to_ascii_uppercase()),
+        'l' => words::class('I'),
+        _ => words::class(sign),
+    }
+}
+
+/// Prints how sure the built-in reader is of words of the list, of words that are nearly on it, and of others.
+pub fn scan(weights: &Path, count: usize, seed: u64) -> Result<()> {
+    let fonts = Fonts::read()?;
+    let listed = Markers::standard();
+    let network =
+        Network::from_values(words::STEPS, words::CHANNELS, &crate::train::read(weights)?).context("weights")?;
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    for kind in 0..3 {
+        let mut made = 0;
+        while made < count {
+            let text = match kind {
+                0 => listed.words().choose(&mut random).cloned().unwrap_or_default(),
+                1 => near(&listed, &mut random),
+                _ => stranger(&mut random),
+            };
+            let Some(seen) = seen(&text, &fonts.held_out, &mut random) else {
+                continue;
+            };
+            made += 1;
+            let tones = Tones::of(&seen.pixels, seen.side, seen.side);
+            let best =
+                words::spellings(&network, &tones, seen.area, listed.spelt()).min_by(|a, b| a[0].total_cmp(&b[0]));
+            let [margin, sure] = best.unwrap_or([99.0, 0.0]);
+            println!(
+                "{kind} {text} {} {:?} {margin:.3} {sure:.3}",
+                seen.drawn.across(),
+                seen.drawn.look
+            );
+        }
+    }
+    Ok(())
+}
