@@ -116,7 +116,7 @@ pub fn line(text: &str, font: &Font, size: f32, gap: f32) -> Option<Line> {
                 *to = to.max(f32::from(*value) / 255.0);
             }
         }
-        letters.push((metrics.width > 0).then(|| [left as f32, left as f32 + metrics.width as f32]));
+        letters.push((metrics.width > 0).then_some([left as f32, left as f32 + metrics.width as f32]));
         pen += metrics.advance_width + gap;
     }
     let mut line = cut(&cover, width, height)?;

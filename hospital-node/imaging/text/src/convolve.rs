@@ -52,7 +52,7 @@ pub fn convolve(input: &Map, kernel: &Kernel, dilation: usize, end: End, places:
         return output;
     }
     let arch = Arch::new();
-    let whole = [0..input.columns];
+    let whole = std::slice::from_ref(&(0..input.columns)).to_vec();
     let work = |(row, line): (usize, &mut [f32])| {
         let spans = match places {
             Some(places) => places.rows.get(row).map_or(&[][..], Vec::as_slice),

@@ -45,7 +45,7 @@ impl Map {
     pub fn folded(&self, places: Option<&Places>) -> Self {
         let mut folded = Self::zeros(self.rows / 2, self.columns / 2, self.channels * 4);
         let half = self.channels * 2;
-        let whole = [0..folded.columns];
+        let whole = std::slice::from_ref(&(0..folded.columns)).to_vec();
         for row in 0..folded.rows {
             let spans = match places {
                 Some(places) => places.rows.get(row).map_or(&[][..], Vec::as_slice),

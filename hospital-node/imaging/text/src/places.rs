@@ -18,7 +18,7 @@ impl Places {
     /// Every place of a map.
     #[must_use]
     pub fn all(rows: usize, columns: usize) -> Self {
-        let span = if columns == 0 { Vec::new() } else { vec![0..columns] };
+        let span: Vec<_> = std::iter::once(0..columns).filter(|_| columns > 0).collect();
         Self {
             columns,
             rows: vec![span; rows],

@@ -1,5 +1,5 @@
 //! The proposer's shape: a cheap look at every cell of eight by eight pixels, which says where the detector has to look.
-//! It is trained like the detector; `CARD.md` says what the detector finds in whole pictures and not through it.
+//! It is trained like the detector. `CARD.md` measures both together: what the proposer passes over counts as not found.
 
 use crate::{convolve::BLOCK, network::Step};
 

@@ -23,7 +23,7 @@ const LIKELIHOOD_FINE: f32 = 0.85;
 /// A letter is a marker if the markers that may stay are at least this likely.
 const READ_MIN: f32 = 0.55;
 /// The same, where the detector took it for text.
-const READ_AS_TEXT_MIN: f32 = 0.8;
+const READ_AS_TEXT_MIN: f32 = 0.95;
 /// A word is a marker if its spelling is at least this sure.
 const SPELT_MIN: f32 = 0.7;
 /// What is longer than so many times its height is no word of the list.

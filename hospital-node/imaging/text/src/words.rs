@@ -215,7 +215,7 @@ pub fn spellings<'a>(
     let (long, short) = (area.width.max(area.height), area.width.min(area.height));
     let squat = long * 2 < short * 3;
     // Writing runs along the longer side, where one is.
-    let runs = move |turns: &u8| squat || (turns % 2 == 0) == (area.width >= area.height);
+    let runs = move |turns: &u8| squat || turns.is_multiple_of(2) == (area.width >= area.height);
     let ways = (0..4).filter(runs).flat_map(|turns| [(turns, false), (turns, true)]);
     ways.filter_map(move |(turns, mirrored)| {
         let frames = frames(network, strip(tones, area, turns, mirrored)?);
@@ -267,7 +267,7 @@ mod tests {
             (10..13).contains(&u) && (8..20).contains(&v) || (10..28).contains(&u) && (17..20).contains(&v)
         };
         let straight = {
-            let tones = picture(side, |x, y| upright(x, y));
+            let tones = picture(side, upright);
             strip(
                 &tones,
                 Area {
