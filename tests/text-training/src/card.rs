@@ -193,7 +193,9 @@ pub fn card(out: &Path, count: u32, seed: u64) -> Result<()> {
 /// Seconds to clean pictures that hold no text, on one thread and on two: the least of three, for what else the machine does
 /// is not the search's cost.
 fn times(searcher: &Searcher, fonts: &Fonts, random: &mut ChaCha8Rng) -> Result<String> {
-    let mut table = String::from("Times of pictures without text, taken while the machine did other work:\n\n| pixels | one thread, ms | two threads, ms |\n|---|---|---|\n");
+    let mut table = String::from(
+        "Times of pictures without text, the least of three:\n\n| pixels | one thread, ms | two threads, ms |\n|---|---|---|\n",
+    );
     for side in [256, 1_000, 1_950] {
         let pixels = Sample::empty(side, &fonts.held_out, random).pixels();
         write!(table, "| {side} by {side} |")?;
