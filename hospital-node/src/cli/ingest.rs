@@ -62,7 +62,7 @@ pub(crate) struct Summary {
 }
 
 /// What became of one file.
-pub(super) enum Fate {
+pub(crate) enum Fate {
     Accepted,
     Excluded(Excluded),
     Skipped,

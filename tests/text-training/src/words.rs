@@ -5,6 +5,7 @@ use std::{path::Path, time::Instant};
 use anyhow::{Context, Result};
 use rand::{Rng, SeedableRng, seq::IndexedRandom};
 use rand_chacha::ChaCha8Rng;
+use snowball_service::say;
 use snowball_text::{Area, map::Map, markers::Markers, network::Network, normal::Tones, words};
 
 use crate::{
@@ -80,14 +81,14 @@ pub fn reader(steps: usize, seed: u64, out: &Path) -> Result<()> {
         adam.step(RATE * warm * (0.01 + cosine), &mut values, &gradient);
         if (step + 1) % 100 == 0 {
             let shares = right.map(|[right, all]| format!("{:.3}", f64::from(right) / f64::from(all.max(1))));
-            println!(
+            say!(
                 "{:6} {:.4} right: gaps {} signs {}  {:.0} s",
                 step + 1,
                 loss / 100.0,
                 shares[0],
                 shares[1],
                 begun.elapsed().as_secs_f64()
-            );
+            )?;
             (loss, right) = (0.0, Default::default());
         }
         if (step + 1) % 250 == 0 || step + 1 == steps {
@@ -281,11 +282,11 @@ pub fn scan(weights: &Path, count: usize, seed: u64) -> Result<()> {
             let best =
                 words::spellings(&network, &tones, seen.area, listed.spelt()).min_by(|a, b| a[0].total_cmp(&b[0]));
             let [margin, sure] = best.unwrap_or([99.0, 0.0]);
-            println!(
+            say!(
                 "{kind} {text} {} {:?} {margin:.3} {sure:.3}",
                 seen.drawn.across(),
                 seen.drawn.look
-            );
+            )?;
         }
     }
     Ok(())
