@@ -169,6 +169,12 @@ pub fn samples() -> Vec<Entry> {
         Entry::CertificateReceived {
             certificate_serial: text(),
         },
+        Entry::CertificateRenewed {
+            site: s(),
+            key_fingerprint: digest,
+            certificate_serial: text(),
+            previous_serial: text(),
+        },
         Entry::SiteRevoked {
             site: s(),
             reason: text(),

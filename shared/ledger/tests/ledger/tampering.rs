@@ -103,7 +103,7 @@ fn another_number_in_a_record_is_altered_content() {
     };
     assert!(matches!(
         check(&changed, key.verifying_key()),
-        Err(VerifyError::Altered { index: 10 })
+        Err(VerifyError::Altered { index: 11 })
     ));
 }
 
