@@ -54,6 +54,8 @@ pub struct Driver {
     egress: Egress,
     store: Store,
     trainer: Trainer,
+    /// Of the certificate that the door was opened with.
+    certificate_serial: String,
     /// One training at a time, however many studies there are.
     bench: Semaphore,
     voice: Voice,
@@ -63,6 +65,8 @@ impl Driver {
     /// Opens the node's parts.
     pub fn open(home: &Home, trainer: Trainer, voice: Voice) -> Result<Arc<Self>> {
         let config = home.config()?;
+        // Read before the door reads it: what is renewed in between is taken up once too often, and never missed.
+        let certificate_serial = renewal::current(home)?.serial;
         let door = open_door(home, &config)?;
         voice.say(&Event::TrainerChosen {
             device: trainer.device_name.clone(),
@@ -74,6 +78,7 @@ impl Driver {
             config,
             egress: Egress::new(door, Outbox::open(&home.outbox())?),
             trainer,
+            certificate_serial,
             bench: Semaphore::new(1),
             voice,
         }))
@@ -119,7 +124,8 @@ impl Driver {
     fn keep_certificate_fresh(self: &Arc<Self>) -> AbortOnDrop {
         let driver = Arc::clone(self);
         AbortOnDrop(tokio::spawn(async move {
-            renewal::watch(&driver.home, driver.egress.door(), driver.voice).await;
+            let in_use = driver.certificate_serial.clone();
+            renewal::watch(&driver.home, driver.egress.door(), in_use, driver.voice).await;
         }))
     }
 

@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// How often the node looks whether it is time, or whether a person renewed it.
-const LOOK_PAUSE: Duration = Duration::from_secs(5);
+const LOOK_PAUSE: Duration = Duration::from_secs(2);
 /// After a renewal failed.
 const RETRY_SECONDS: i64 = 600;
 /// Days left at which a certificate that could not be renewed is reported, once each.
@@ -50,8 +50,22 @@ pub fn current(home: &Home) -> Result<PeerCertificate> {
     PeerCertificate::read_pem(&pem).context("the node's certificate cannot be used; enrol again")
 }
 
-/// Ends a renewal that a crash interrupted, before anything reads key and certificate.
+/// Ends a renewal that a crash interrupted, before anything reads key and certificate. One that goes on in another process
+/// is left to it.
 pub fn settle(home: &Home) -> Result<()> {
+    match lock(home)? {
+        Some(_lock) => finish(home),
+        None => Ok(()),
+    }
+}
+
+/// The right to change key and certificate, until it is dropped; `None` while another process has it.
+fn lock(home: &Home) -> Result<Option<File>> {
+    let lock = File::create(home.renewal_lock()).context("cannot lock the renewal")?;
+    Ok(lock.try_lock().is_ok().then_some(lock))
+}
+
+fn finish(home: &Home) -> Result<()> {
     if !home.next_certificate().exists() {
         // The answer never came, or was taken in whole: a key without a certificate is of no use.
         fs::remove_file(home.next_tls_key()).ok();
@@ -61,9 +75,11 @@ pub fn settle(home: &Home) -> Result<()> {
     let certificate = home.read_text(&home.next_certificate())?;
     // The key moves first: where it lies in its place already, that one fits.
     let next = home.next_tls_key();
-    if next.exists() {
-        let key = home.read_text(&next)?;
-        tls::client(&authority, &certificate, &key).context("the renewed certificate is not for the renewed key")?;
+    let is_moved = !next.exists();
+    let key = if is_moved { home.tls_key() } else { next.clone() };
+    let key = home.read_text(&key)?;
+    tls::client(&authority, &certificate, &key).context("the renewed certificate is not for the renewed key")?;
+    if !is_moved {
         rename(&next, &home.tls_key())?;
     }
     rename(&home.next_certificate(), &home.certificate())
@@ -71,11 +87,7 @@ pub fn settle(home: &Home) -> Result<()> {
 
 /// Renews now. What is under way goes on with the certificate before; a node that runs beside takes up the new one.
 pub async fn renew(home: &Home, door: &Door) -> Result<PeerCertificate> {
-    let lock = File::create(home.renewal_lock()).context("cannot lock the renewal")?;
-    ensure!(
-        lock.try_lock().is_ok(),
-        "another process renews the certificate at this moment"
-    );
+    let _lock = lock(home)?.context("another process renews the certificate at this moment")?;
     let before = current(home)?;
     let made = tls::request_certificate(&before.site).context("cannot make a key")?;
     files::write_private(&home.next_tls_key(), made.key_pem.as_bytes())?;
@@ -91,13 +103,12 @@ pub async fn renew(home: &Home, door: &Door) -> Result<PeerCertificate> {
         certificate_serial: renewed.serial.clone(),
     })?;
     files::write_durable(&home.next_certificate(), pem.as_bytes())?;
-    settle(home)?;
+    finish(home)?;
     Ok(renewed)
 }
 
-/// Keeps the certificate fresh as long as the node runs.
-pub async fn watch(home: &Home, door: &Door, voice: Voice) {
-    let mut in_use = current(home).map(|certificate| certificate.serial).unwrap_or_default();
+/// Keeps the certificate fresh as long as the node runs; `in_use` is the serial number of the one that `door` speaks with.
+pub async fn watch(home: &Home, door: &Door, mut in_use: String, voice: Voice) {
     let (mut not_before, mut warned) = (0, None);
     loop {
         tokio::time::sleep(LOOK_PAUSE).await;
@@ -120,13 +131,22 @@ pub async fn watch(home: &Home, door: &Door, voice: Voice) {
             }
         }
         // Renewed here, or by a person with `hospital-node renew`; half a change is looked at again.
-        if certificate.serial != in_use && take_up(home, door).is_ok() {
-            warned = None;
-            in_use.clone_from(&certificate.serial);
-            voice.say(&Event::CertificateRenewed {
-                serial: certificate.serial,
-                not_after: certificate.not_after,
-            });
+        if certificate.serial == in_use {
+            continue;
+        }
+        match take_up(home, door) {
+            Ok(()) => {
+                warned = None;
+                in_use.clone_from(&certificate.serial);
+                voice.say(&Event::CertificateRenewed {
+                    serial: certificate.serial,
+                    not_after: certificate.not_after,
+                });
+            }
+            Err(error) => tracing::warn!(
+                error = format!("{error:#}"),
+                "the renewed certificate cannot be taken up yet"
+            ),
         }
     }
 }

@@ -44,7 +44,10 @@ async fn nobody_panics_where_nobody_reads_on() {
         (programs.node.clone(), vec!["--home", &node_home, "ledger", "show"]),
         (programs.aggregator.clone(), vec!["--home", &aggregator_home, "sites"]),
         (beside("snowball-trainer"), vec!["--version"]),
-        (beside("snowball-text-training"), vec!["manifest", &sample, &sample]),
+        (
+            beside("snowball-text-training"),
+            vec!["manifest", &sample, &sample, &sample, &sample],
+        ),
         (
             beside("snowball-demo"),
             vec!["--quick", "--out", &out, "--programs", built],

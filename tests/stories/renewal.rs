@@ -13,28 +13,37 @@ fn certificate(site: &Site) -> PeerCertificate {
     PeerCertificate::read_pem(&fs::read_to_string(site.home.join("certs/node.pem")).unwrap()).unwrap()
 }
 
+/// Waits until the site's running node says `event`.
+async fn said_by(stage: &mut Stage, site: &Site, event: &str) -> serde_json::Value {
+    let wait = async {
+        while let Some(said) = stage.heard.recv().await {
+            if said.who == site.name.as_str() && said.what["event"] == event {
+                return said.what;
+            }
+        }
+        panic!("the node went away");
+    };
+    match tokio::time::timeout(Duration::from_secs(60), wait).await {
+        Ok(said) => said,
+        Err(_) => panic!("{} never said {event}\n{}", site.name, stage.logs()),
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_renewal_in_mid_study_costs_no_round() {
-    let mut stage = Stage::set_with(2, ROUNDS, 40, 0.0, |plan| plan.local.steps = 30).await;
+    let mut stage = Stage::set_with(2, ROUNDS, 40, 0.0, |plan| plan.local.steps = 150).await;
     stage.settle().await;
     stage.start_study().await;
     let mut nodes = stage.run_nodes();
     let north = stage.consortium.sites[0].clone();
+    said_by(&mut stage, &north, "training").await;
     let before = certificate(&north);
     let renewed = stage.consortium.node(&north, &["renew"]).await.unwrap();
     assert_ne!(renewed["serial"], before.serial.as_str());
     assert_eq!(renewed["serial"], certificate(&north).serial.as_str());
 
-    let taken_up = async {
-        while let Some(said) = stage.heard.recv().await {
-            if said.who == north.name.as_str() && said.what["event"] == "certificate_renewed" {
-                return said.what["serial"].clone();
-            }
-        }
-        panic!("the node went away");
-    };
-    let taken_up = tokio::time::timeout(Duration::from_secs(60), taken_up).await;
-    assert_eq!(taken_up.expect("the running node takes it up"), renewed["serial"]);
+    let taken_up = said_by(&mut stage, &north, "certificate_renewed").await;
+    assert_eq!(taken_up["serial"], renewed["serial"]);
 
     let status = stage.wait_for_review().await;
     for round in status["rounds"].as_array().unwrap() {
@@ -45,8 +54,18 @@ async fn a_renewal_in_mid_study_costs_no_round() {
     let verified = stage.consortium.node(&north, &["ledger", "verify"]).await.unwrap();
     assert_eq!(verified["kinds"]["certificate_received"], 2);
     stage.aggregator.take().unwrap().end().await.unwrap();
-    let verified = stage.consortium.aggregator(&["ledger", "verify"]).await.unwrap();
-    assert_eq!(verified["kinds"]["certificate_renewed"], 1);
+    stage.consortium.aggregator(&["ledger", "verify"]).await.unwrap();
+    let ledger = stage.consortium.aggregator(&["ledger", "show"]).await.unwrap();
+    let entries = ledger["records"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|record| &record["entry"]);
+    let renewals: Vec<_> = entries
+        .filter(|entry| entry["entry"] == "certificate_renewed")
+        .collect();
+    assert_eq!(renewals.len(), 1);
+    assert_eq!(renewals[0]["previous_serial"], before.serial.as_str());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
