@@ -52,7 +52,7 @@ fn line_to(out: &mut impl Write, text: impl Display) -> Result<(), OutputError> 
         })
 }
 
-/// As `println!`, with the fault of [`output::line`](line) instead of a panic.
+/// As `println!`, with the fault of [`output::line`](fn@line) instead of a panic.
 #[macro_export]
 macro_rules! say {
     ($($words:tt)*) => { $crate::output::line(format_args!($($words)*)) };

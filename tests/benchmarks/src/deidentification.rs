@@ -62,8 +62,10 @@ pub struct Contestant<'a> {
     /// What it does and what it does not do, for people.
     pub remark: &'static str,
     /// Runs it over the files; `Place::folder` is empty before and removed afterwards.
-    pub run: Box<dyn Fn(&Place<'_>) -> Result<Outcome> + 'a>,
+    pub run: Run<'a>,
 }
+
+type Run<'a> = Box<dyn Fn(&Place<'_>) -> Result<Outcome> + 'a>;
 
 /// Where a run takes place.
 pub struct Place<'a> {

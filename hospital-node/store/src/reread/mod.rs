@@ -269,12 +269,8 @@ fn says(written: &Written, radiograph: &Radiograph) -> bool {
         ("bits_stored", radiograph.bits_stored().into()),
     ];
     let accession = radiograph.accession().map(ToString::to_string);
-    texts
-        .iter()
-        .all(|(name, text)| value(&facts, name) == Value::from(text.as_str()))
-        && numbers
-            .iter()
-            .all(|(name, number)| value(&facts, name) == Value::from(*number))
+    texts.iter().all(|(name, text)| value(&facts, name) == *text.as_str())
+        && numbers.iter().all(|(name, number)| value(&facts, name) == *number)
         && value(&facts, "accession") == Value::from(accession)
         && same(&value(&facts, "labels"), radiograph.labels())
         && same(&value(&making, "acquisition"), radiograph.acquisition())
