@@ -85,6 +85,14 @@ impl Seen {
                 self.strong.contains(&mark) || (and_weak && self.weak.contains(&mark))
             })
     }
+
+    /// Whether `text` as a whole, or a word of it, of `characters_min` or more, was seen; weak ones do not count.
+    pub(crate) fn knows_long(&self, key: &PseudonymKey, text: &str, characters_min: usize) -> bool {
+        forms(text)
+            .iter()
+            .filter(|form| form.chars().count() >= characters_min)
+            .any(|form| self.strong.contains(&key.mark(form)))
+    }
 }
 
 /// A value in one spelling, its words, and the value without blanks: what is long enough of them.
@@ -118,5 +126,7 @@ mod tests {
         assert!(seen.knows(&key, "2.25.80880063684868613474559932952930154595", false));
         assert!(seen.knows(&key, "archambault", true) && !seen.knows(&key, "archambault", false));
         assert!(!seen.knows(&key, "CHEST", true));
+        assert!(seen.knows_long(&key, "\u{fffd}theriault^leonie", 8) && seen.knows_long(&key, "a Theriault", 8));
+        assert!(!seen.knows_long(&key, "7998", 8) && !seen.knows_long(&key, "for archambault", 8));
     }
 }

@@ -126,7 +126,7 @@ impl Store {
         Ok(all)
     }
 
-    /// Takes a radiograph back: its row goes, and its pixels are overwritten.
+    /// Takes a radiograph back: its row goes, that of a patient without any other goes with it, and its pixels are overwritten.
     pub(crate) fn take_back(&self, radiograph: &Pseudonym) -> Result<(), StoreError> {
         let id = radiograph.as_bytes();
         self.change(|connection, _| {
@@ -135,7 +135,19 @@ impl Store {
                  WHERE bytes > 0 AND radiograph = ?1",
                 params![id],
             )?;
-            Ok(connection.execute("DELETE FROM radiographs WHERE radiograph = ?1", params![id])?)
+            let patient: Option<i64> = connection
+                .query_row(
+                    "DELETE FROM radiographs WHERE radiograph = ?1 RETURNING patient",
+                    params![id],
+                    |row| row.get(0),
+                )
+                .optional()?;
+            Ok(connection.execute(
+                "DELETE FROM patients WHERE number = ?1
+                 AND NOT EXISTS (SELECT 1 FROM radiographs WHERE patient = ?1)
+                 AND NOT EXISTS (SELECT 1 FROM members WHERE patient = ?1)",
+                params![patient],
+            )?)
         })?;
         self.finish_erasures()
     }
