@@ -53,4 +53,4 @@ pub use labels::dictionary::{Dictionary, DictionaryError};
 pub use read::syntax::TransferSyntax;
 pub use resample::{downscale, letterbox};
 pub use review::{Picture, TextSearch, Waiver};
-pub use walk::{Walk, walk};
+pub use walk::{FILES_MAX, Walk, walk};

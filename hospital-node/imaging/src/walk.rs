@@ -7,6 +7,8 @@ use std::{
     vec,
 };
 
+/// Most files of one folder tree where all of their names are held in memory.
+pub const FILES_MAX: usize = 10_000_000;
 /// Deeper folders are not entered.
 const DEPTH_MAX: usize = 32;
 /// Entries of a folder that are held and sorted at once. A folder with more comes in pieces, each sorted.

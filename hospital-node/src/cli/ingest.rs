@@ -30,8 +30,6 @@ use super::{
 };
 use crate::home::Home;
 
-/// Most files of one folder tree where all of them are held in memory.
-pub(super) const FILES_MAX: usize = 10_000_000;
 /// Files of a large folder that share a batch: a dozen seconds of work, in the ledger as one.
 const BATCH_FILES: usize = 4_096;
 

@@ -14,7 +14,7 @@ use clap::Args;
 use super::{
     Context,
     batch::{self, BATCH_FILES_MAX, Batches, Waiting},
-    ingest::{FILES_MAX, Summary},
+    ingest::Summary,
     stop::Stop,
 };
 
@@ -121,7 +121,7 @@ struct Stamp {
 }
 
 fn look(folder: &Path) -> Result<Vec<(PathBuf, Stamp)>> {
-    let (paths, _) = snowball_imaging::walk(folder, FILES_MAX)
+    let (paths, _) = snowball_imaging::walk(folder, snowball_imaging::FILES_MAX)
         .map_err(|fault| anyhow::Error::new(fault).context(format!("cannot read {}", folder.display())))?;
     let stamped = |path: PathBuf| {
         let about = std::fs::metadata(&path).ok()?;

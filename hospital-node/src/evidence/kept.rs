@@ -15,7 +15,6 @@ use snowball_store::{Cell, Table, hide_small};
 
 use super::Attribute;
 
-const FILES_MAX: usize = 10_000_000;
 /// What leaves nothing of the value.
 const GONE: [&str; 3] = ["remove", "empty", "dummy"];
 /// What no list of the standard holds.
@@ -67,8 +66,8 @@ fn terms(outputs: &[PathBuf], cell_min: u64) -> Result<BTreeMap<Tag, Table>> {
     let mut counts: BTreeMap<Tag, BTreeMap<&'static str, (u64, BTreeSet<PathBuf>)>> = BTreeMap::new();
     let bytes_max = usize::try_from(Limits::default().file_bytes_max)?;
     for output in outputs {
-        let (paths, _) =
-            snowball_imaging::walk(output, FILES_MAX).with_context(|| format!("cannot read {}", output.display()))?;
+        let (paths, _) = snowball_imaging::walk(output, snowball_imaging::FILES_MAX)
+            .with_context(|| format!("cannot read {}", output.display()))?;
         for path in paths
             .iter()
             .filter(|path| path.extension().is_some_and(|end| end == "dcm"))

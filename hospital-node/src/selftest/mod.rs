@@ -175,7 +175,7 @@ fn make_home(root: &Path) -> Result<Home> {
 fn take_in(home: &Home, files: &Path, progress: &Progress<'_>) -> Result<()> {
     let config = home.config()?;
     let batches = Batches::open(home, &config, 0)?;
-    let (paths, _) = snowball_imaging::walk(files, usize::MAX)?;
+    let (paths, _) = snowball_imaging::walk(files, snowball_imaging::FILES_MAX)?;
     let bar = (progress.0)("intake", paths.len() as u64);
     let waiting: Vec<Waiting> = paths.into_iter().map(|path| Waiting { path, key: None }).collect();
     for batch in waiting.chunks(BATCH_FILES_MAX) {

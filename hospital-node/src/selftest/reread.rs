@@ -60,7 +60,7 @@ pub fn search(folders: &[&Path], truths: &[Known], profile: &Profile) -> Result<
         found: BTreeMap::new(),
     };
     for folder in folders {
-        let (paths, _) = snowball_imaging::walk(folder, usize::MAX)?;
+        let (paths, _) = snowball_imaging::walk(folder, snowball_imaging::FILES_MAX)?;
         for path in paths {
             let bytes = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
             let kind = path

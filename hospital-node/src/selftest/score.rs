@@ -192,7 +192,7 @@ pub fn score(
 
 /// Written files by their instance UID.
 fn by_instance(output: &Path) -> Result<HashMap<String, PathBuf>> {
-    let (paths, _) = snowball_imaging::walk(output, usize::MAX)?;
+    let (paths, _) = snowball_imaging::walk(output, snowball_imaging::FILES_MAX)?;
     let name = |path: &PathBuf| Some(path.file_name()?.to_str()?.strip_suffix(".dcm")?.to_owned());
     Ok(paths
         .into_iter()

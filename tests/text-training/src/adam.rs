@@ -10,6 +10,21 @@ const TINY: f32 = 1e-8;
 /// Longer gradients are shortened to this.
 const NORM_MAX: f32 = 5.0;
 
+/// The rate of a step: it rises over the first hundred, then falls along half a cosine.
+pub fn rate(full: f32, step: usize, steps: usize) -> f32 {
+    let warm = ((step + 1) as f32 / 100.0).min(1.0);
+    let cosine = 0.5 + 0.5 * (std::f32::consts::PI * step as f32 / steps as f32).cos();
+    full * warm * (0.01 + cosine)
+}
+
+/// What a network's scores say of each class: the softmax.
+pub fn chances(scores: &[f32]) -> Vec<f32> {
+    let most = scores.iter().copied().fold(f32::MIN, f32::max);
+    let parts: Vec<f32> = scores.iter().map(|score| (score - most).exp()).collect();
+    let sum: f32 = parts.iter().sum();
+    parts.into_iter().map(|part| part / sum).collect()
+}
+
 /// The state of the method.
 pub struct Adam {
     means: Vec<f32>,

@@ -9,7 +9,7 @@ use snowball_service::say;
 use snowball_text::{Area, map::Map, network::Network, normal::Tones, reader};
 
 use crate::{
-    adam::{Adam, start},
+    adam::{Adam, chances, rate, start},
     backward::{backward, forward},
     sample::{Recipe, Sample, block, lone},
     train::write,
@@ -40,22 +40,17 @@ pub fn reader(steps: usize, seed: u64, out: &Path) -> Result<()> {
         for _ in 0..BATCH {
             let (seen, class) = example(&fonts.training, &mut random);
             let trace = forward(&network, seen);
-            let scores = &trace.answer.values[..reader::CLASSES.len()];
-            let most = scores.iter().copied().fold(f32::MIN, f32::max);
-            let parts: Vec<f32> = scores.iter().map(|score| (score - most).exp()).collect();
-            let sum: f32 = parts.iter().sum();
-            loss -= f64::from((parts[class] / sum).max(1e-9).ln()) / BATCH as f64;
+            let parts = chances(&trace.answer.values[..reader::CLASSES.len()]);
+            loss -= f64::from(parts[class].max(1e-9).ln()) / BATCH as f64;
             right[class][0] += u32::from(parts.iter().all(|part| *part <= parts[class]));
             right[class][1] += 1;
             let mut above = Map::zeros(1, 1, trace.answer.channels);
             for (other, part) in parts.iter().enumerate() {
-                above.values[other] = (part / sum - f32::from(u8::from(other == class))) / BATCH as f32;
+                above.values[other] = (part - f32::from(u8::from(other == class))) / BATCH as f32;
             }
             backward(&network, &trace, above, &mut gradient);
         }
-        let warm = ((step + 1) as f32 / 100.0).min(1.0);
-        let cosine = 0.5 + 0.5 * (std::f32::consts::PI * step as f32 / steps as f32).cos();
-        adam.step(RATE * warm * (0.01 + cosine), &mut values, &gradient);
+        adam.step(rate(RATE, step, steps), &mut values, &gradient);
         if (step + 1) % 100 == 0 {
             let shares = right.map(|[right, all]| format!("{:.3}", f64::from(right) / f64::from(all.max(1))));
             say!(

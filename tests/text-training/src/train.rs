@@ -15,7 +15,7 @@ use snowball_text::{
 };
 
 use crate::{
-    adam::{Adam, start},
+    adam::{Adam, chances, rate, start},
     backward::{backward, forward},
     sample::{Class, Recipe, sample},
     writing::Fonts,
@@ -108,9 +108,7 @@ pub fn train(task: Task, steps: usize, seed: u64, from: Option<&Path>, out: &Pat
             backward(&network, &trace, above, &mut gradient);
         }
         gradient.iter_mut().for_each(|value| *value /= BATCH as f32);
-        let warm = ((step + 1) as f32 / 100.0).min(1.0);
-        let cosine = 0.5 + 0.5 * (std::f32::consts::PI * step as f32 / steps as f32).cos();
-        adam.step(RATE * warm * (0.01 + cosine), &mut values, &gradient);
+        adam.step(rate(RATE, step, steps), &mut values, &gradient);
         if (step + 1) % 100 == 0 {
             let share =
                 |class: usize| f64::from(counts[class][class]) / f64::from(counts[class].iter().sum::<u32>().max(1));
@@ -163,16 +161,13 @@ fn judge(answer: &Map, wanted: &[u8], classes: usize, counts: &mut [[u32; CLASSE
             continue;
         }
         let class = usize::from(*class);
-        let scores = &answer.values[cell * answer.channels..][..classes];
-        let most = scores.iter().copied().fold(f32::MIN, f32::max);
-        let parts: Vec<f32> = scores.iter().map(|score| (score - most).exp()).collect();
-        let sum: f32 = parts.iter().sum();
-        let chance = parts[class] / sum;
+        let parts = chances(&answer.values[cell * answer.channels..][..classes]);
+        let chance = parts[class];
         let weight = [1.0, 3.0, 3.0][class] * (0.1 + (1.0 - chance).powf(1.5));
         loss -= f64::from(weight * chance.max(1e-9).ln() * scale);
         for (other, part) in parts.iter().enumerate() {
             let target = f32::from(u8::from(other == class));
-            above.values[cell * answer.channels + other] = weight * scale * (part / sum - target) * 4.0;
+            above.values[cell * answer.channels + other] = weight * scale * (part - target) * 4.0;
         }
         let best = (0..classes).max_by(|a, b| parts[*a].total_cmp(&parts[*b])).unwrap_or(0);
         counts[class][best] += 1;

@@ -9,7 +9,7 @@ use snowball_service::say;
 use snowball_text::{Area, map::Map, markers::Markers, network::Network, normal::Tones, words};
 
 use crate::{
-    adam::{Adam, start},
+    adam::{Adam, chances, rate, start},
     backward::{backward, forward},
     letters::blurred,
     sample::{Class, Drawn, Recipe, Sample, put, size},
@@ -62,23 +62,19 @@ pub fn reader(steps: usize, seed: u64, out: &Path) -> Result<()> {
             let scale = 1.0 / (BATCH * wanted.len()) as f32;
             for (frame, class) in wanted.iter().copied().enumerate().filter(|(_, class)| *class != OPEN) {
                 let scores = &trace.answer.values[frame * trace.answer.channels..][..words::CLASSES];
-                let most = scores.iter().copied().fold(f32::MIN, f32::max);
-                let parts: Vec<f32> = scores.iter().map(|score| (score - most).exp()).collect();
-                let sum: f32 = parts.iter().sum();
-                loss -= f64::from((parts[class] / sum).max(1e-9).ln() * scale);
+                let parts = chances(scores);
+                loss -= f64::from(parts[class].max(1e-9).ln() * scale);
                 let kind = &mut right[usize::from(class != words::GAP)];
                 kind[0] += u32::from(parts.iter().all(|part| *part <= parts[class]));
                 kind[1] += 1;
                 for (other, part) in parts.iter().enumerate() {
                     above.values[frame * trace.answer.channels + other] =
-                        4.0 * scale * (part / sum - f32::from(u8::from(other == class)));
+                        4.0 * scale * (part - f32::from(u8::from(other == class)));
                 }
             }
             backward(&network, &trace, above, &mut gradient);
         }
-        let warm = ((step + 1) as f32 / 100.0).min(1.0);
-        let cosine = 0.5 + 0.5 * (std::f32::consts::PI * step as f32 / steps as f32).cos();
-        adam.step(RATE * warm * (0.01 + cosine), &mut values, &gradient);
+        adam.step(rate(RATE, step, steps), &mut values, &gradient);
         if (step + 1) % 100 == 0 {
             let shares = right.map(|[right, all]| format!("{:.3}", f64::from(right) / f64::from(all.max(1))));
             say!(

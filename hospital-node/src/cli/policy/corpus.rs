@@ -23,7 +23,7 @@ use snowball_protocol::{
     intake::{Disposition, IntakeReason},
 };
 
-use crate::cli::{deidentify, ingest};
+use crate::cli::deidentify;
 
 /// Changes told apart. Private attributes have as many numbers as a hostile file likes.
 const CHANGES_MAX: usize = 10_000;
@@ -94,7 +94,7 @@ struct Counts {
 /// When the folder cannot be read; whatever a file holds is a count.
 pub(super) fn compare(old: &Policy, new: &Policy, folder: &Path, threads: usize) -> Result<CorpusDiff> {
     let begun = Instant::now();
-    let (paths, unreadable_folders) = snowball_imaging::walk(folder, ingest::FILES_MAX)
+    let (paths, unreadable_folders) = snowball_imaging::walk(folder, snowball_imaging::FILES_MAX)
         .with_context(|| format!("cannot read {}", folder.display()))?;
     // Actions do not depend on the key, and nothing is kept that was made with it: one for this run will do.
     let key = SiteSecret::generate().context("no randomness")?.project("policy diff");

@@ -21,9 +21,6 @@ use crate::{
     statistics,
 };
 
-/// Most files of an output folder.
-const FILES_MAX: usize = 10_000_000;
-
 /// How to draw.
 #[derive(Args)]
 pub struct Plan {
@@ -149,7 +146,7 @@ fn stored(home: &Home) -> Result<Groups> {
 fn written(home: &Home, folder: &Path) -> Result<Groups> {
     let reader = home.reader(&home.config()?)?;
     let root = fs::canonicalize(folder).with_context(|| format!("cannot read {}", folder.display()))?;
-    let (paths, _) = snowball_imaging::walk(&root, FILES_MAX)?;
+    let (paths, _) = snowball_imaging::walk(&root, snowball_imaging::FILES_MAX)?;
     let bytes_max = usize::try_from(Limits::default().file_bytes_max)?;
     let named: Vec<(String, String)> = paths
         .par_iter()
