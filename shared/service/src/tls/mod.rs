@@ -37,8 +37,10 @@ pub enum TlsError {
     Rcgen(#[from] rcgen::Error),
 }
 
+/// Its first key exchange is X25519MLKEM768 (post-quantum and classical in one, draft-ietf-tls-ecdhe-mlkem); a peer without it gets
+/// X25519.
 fn provider() -> std::sync::Arc<CryptoProvider> {
-    std::sync::Arc::new(rustls::crypto::ring::default_provider())
+    std::sync::Arc::new(rustls::crypto::aws_lc_rs::default_provider())
 }
 
 fn certificates(pem: &str) -> Result<Vec<CertificateDer<'static>>, TlsError> {
