@@ -10,7 +10,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
-use snowball_ledger::{Entry, Ledger, LedgerError};
+use snowball_ledger::{Entry, Ledger, LedgerError, SignedHead};
 use snowball_protocol::ids::UnixSeconds;
 use snowball_service::files;
 use tokio::sync::{mpsc, oneshot};
@@ -39,7 +39,7 @@ struct Order {
     now: UnixSeconds,
     entries: Vec<Entry>,
     drain: bool,
-    done: oneshot::Sender<Result<(), JournalFault>>,
+    done: oneshot::Sender<Result<SignedHead, JournalFault>>,
 }
 
 impl Journal {
@@ -74,15 +74,20 @@ impl Journal {
 
     /// Appends `entries`; durable when it returns.
     pub async fn write(&self, now: UnixSeconds, entries: Vec<Entry>) -> Result<(), JournalFault> {
+        self.order(now, entries, false).await.map(drop)
+    }
+
+    /// Appends `entries`, if there are any, and says where the ledger stands then, signed.
+    pub async fn write_for_head(&self, now: UnixSeconds, entries: Vec<Entry>) -> Result<SignedHead, JournalFault> {
         self.order(now, entries, false).await
     }
 
     /// Takes in what other processes left in the outbox.
     pub async fn drain(&self, now: UnixSeconds) -> Result<(), JournalFault> {
-        self.order(now, Vec::new(), true).await
+        self.order(now, Vec::new(), true).await.map(drop)
     }
 
-    async fn order(&self, now: UnixSeconds, entries: Vec<Entry>, drain: bool) -> Result<(), JournalFault> {
+    async fn order(&self, now: UnixSeconds, entries: Vec<Entry>, drain: bool) -> Result<SignedHead, JournalFault> {
         let gone = || JournalFault("its writer has ended".to_owned());
         let (done, answer) = oneshot::channel();
         self.orders
@@ -114,6 +119,7 @@ fn perform(ledger: &mut Ledger, outbox: &Outbox, mut batch: Vec<Order>) {
     } else {
         Ok(())
     };
+    let head = ledger.signed_head().map_err(|error| error.to_string());
     for order in batch {
         let result = if order.drain {
             drained.as_ref().map_err(|error| format!("{error:#}"))
@@ -121,7 +127,7 @@ fn perform(ledger: &mut Ledger, outbox: &Outbox, mut batch: Vec<Order>) {
             written.as_ref().map_err(ToString::to_string)
         };
         // Whoever asked may have gone away; the entry stands all the same.
-        let _ = order.done.send(result.map(|_| ()).map_err(JournalFault));
+        let _ = order.done.send(result.and_then(|_| head.clone()).map_err(JournalFault));
     }
 }
 

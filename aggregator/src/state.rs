@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// How the ledger names this side.
-pub const LEDGER_OWNER: &str = "aggregator";
+pub const LEDGER_OWNER: &str = snowball_ledger::AGGREGATOR;
 
 /// The stores and the key: what a driver needs.
 pub struct Core {
@@ -37,6 +37,8 @@ pub struct App {
     pub core: Arc<Core>,
     /// The studies that run in this process.
     pub studies: Studies,
+    /// Held while a site's head is compared with the one before.
+    pub heads: tokio::sync::Mutex<()>,
     /// Uploads under way.
     pub uploads: Uploads,
     /// The CA's certificate, PEM.

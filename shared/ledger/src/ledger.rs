@@ -8,11 +8,11 @@ use std::{
     time::Duration,
 };
 
-use snowball_crypto::SigningKey;
+use snowball_crypto::{SigningKey, VerifyingKey};
 use snowball_protocol::ids::UnixSeconds;
 
 use crate::{
-    Entry, Head, LINE_BYTES_MAX, LedgerError, RECORDS_FILE, Record, Repair,
+    Entry, Head, LINE_BYTES_MAX, LedgerError, RECORDS_FILE, Record, Repair, SignedHead,
     files::{adopt_next, create_folder, discard_next, write_next},
     head::is_owner,
     recover::{Standing, recover},
@@ -156,6 +156,26 @@ impl Ledger {
     #[must_use]
     pub fn head(&self) -> Head {
         self.standing.head.clone()
+    }
+
+    /// Where the ledger stands now, with what other processes wrote, signed for the other side to keep.
+    ///
+    /// # Errors
+    /// When another process wrote to it and what it wrote cannot be read.
+    pub fn signed_head(&mut self) -> Result<SignedHead, LedgerError> {
+        if self.shared {
+            lock(&self.file, &self.folder, SHARED_LOCK_TRIES)?;
+            let caught_up = self.catch_up();
+            self.file.unlock().map_err(|fault| lock_failed(fault, &self.folder))?;
+            caught_up?;
+        }
+        Ok(SignedHead::sign(self.head(), &self.key))
+    }
+
+    /// The key that checks this ledger.
+    #[must_use]
+    pub fn verifying_key(&self) -> VerifyingKey {
+        self.key.verifying_key()
     }
 
     /// What opening had to mend, if anything. Worth a log line and an [`Entry::UnfinishedWriteRemoved`].

@@ -23,6 +23,7 @@ mod files;
 mod head;
 mod ledger;
 mod lines;
+mod note;
 mod read;
 mod record;
 mod recover;
@@ -32,12 +33,15 @@ pub use entry::Entry;
 pub use error::LedgerError;
 pub use fault::VerifyError;
 pub use files::{CHECKPOINT_FILE, NEXT_CHECKPOINT_FILE, RECORDS_FILE};
-pub use head::Head;
+pub use head::{Course, Head};
 pub use ledger::Ledger;
+pub use note::{NOTE_BYTES_MAX, SignedHead};
 pub use read::{Records, read, records};
 pub use record::Record;
 pub use recover::Repair;
 pub use verify::{Expected, Verified, verify, verify_expecting};
 
+/// How the aggregator's ledger names its owner.
+pub const AGGREGATOR: &str = "aggregator";
 /// Longest line of the records file, in bytes with its line end.
 pub const LINE_BYTES_MAX: usize = 64 * 1024;

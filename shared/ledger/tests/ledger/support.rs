@@ -366,5 +366,18 @@ pub fn samples() -> Vec<Entry> {
             study: t(),
             release_digest: digest,
         },
+        Entry::SiteHeadKept {
+            site: s(),
+            head: text(),
+        },
+        Entry::HeadsExchanged {
+            site_head: text(),
+            aggregator_head: text(),
+        },
+        Entry::HeadRefused {
+            owner: OWNER.to_owned(),
+            head: text(),
+            code: ProblemCode::LedgerForked,
+        },
     ]
 }
