@@ -30,6 +30,9 @@ impl Entry {
             Self::UnfinishedWriteRemoved { bytes } => {
                 format!("{bytes} bytes of an unfinished write were removed after a crash; none was acknowledged")
             }
+            Self::ArchiveClosed { first, entries } => {
+                format!("records {first} to {} became an archive", entries.saturating_sub(1))
+            }
             Self::InvitationMade { site } => format!("{site} was invited"),
             Self::EnrolmentRequested { site, key_fingerprint } => {
                 format!("{site} asked for a certificate for key {}", key_fingerprint.short())

@@ -456,6 +456,13 @@ entries! {
         /// SHA-256 of what was signed.
         release_digest: Sha256Digest,
     }
+    /// The file before this one was closed and became an archive. Always the first record of its file, and of no other.
+    ArchiveClosed = "archive_closed" {
+        /// Index of the archive's first record.
+        first: u64,
+        /// Records up to its end, counted from the beginning: the index of this record.
+        entries: u64,
+    }
     /// The aggregator kept a site's signed head, countersigned by itself: that history can no longer be rewritten there.
     SiteHeadKept = "site_head_kept" {
         /// Whose.
