@@ -59,7 +59,8 @@ impl Core {
     pub async fn open(home: &Home) -> Result<Arc<Self>> {
         let key = home.signing_key()?;
         let ledger = Ledger::open(&home.ledger_dir(), LEDGER_OWNER, home.signing_key()?)
-            .context("cannot open the ledger; is another process at work in this folder?")?;
+            .context("cannot open the ledger; is another process at work in this folder?")?
+            .with_archives_of(home.config()?.ledger_archive_bytes());
         let registry = Registry::open(&home.database_file())
             .await
             .context("cannot open the database")?;

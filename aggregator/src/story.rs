@@ -15,6 +15,7 @@ use snowball_protocol::{
     session::{ModelReference, StudySummary, Task},
     update::{Encoding, UpdateHeader, UploadState},
 };
+use snowball_registry::{KeptHead, Registry};
 use snowball_service::{clock, tls};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -318,6 +319,15 @@ async fn heads_are_kept_in_both_directions_and_a_contradiction_is_refused_and_re
         assert_eq!(refused(&north, body).await, ProblemCode::Malformed);
     }
     running.stop().await;
+    // As if a crash had come when the ledger had the newest head and the database did not.
+    let registry = Registry::open(&Home::at(&dir).database_file()).await.unwrap();
+    let older = KeptHead {
+        entries: 5,
+        hash: Sha256Digest::of(b"five"),
+        note: first.site_head.clone(),
+    };
+    registry.keep_head(&"north".parse().unwrap(), &older).await.unwrap();
+    registry.close().await;
     running = Running::start(&dir).await;
     let north = Client::new(tls, running.port);
     for _ in 0..3 {

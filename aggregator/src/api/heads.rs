@@ -47,7 +47,7 @@ pub async fn exchange(
     answer(&app, note, now, Vec::new()).await.map(Json)
 }
 
-/// The ledger first, then the database: a crash in between only writes the same head down twice.
+/// The ledger first, then the database, which takes it from there after a crash in between.
 async fn keep(app: &App, site: &SiteName, shown: &SignedHead, now: UnixSeconds) -> Answer<HeadsAnswer> {
     let note = shown.cosigned(AGGREGATOR, &app.core.key, now).note;
     let entry = Entry::SiteHeadKept {
