@@ -14,6 +14,8 @@ mod fixture;
 mod home;
 mod intake;
 mod journal;
+#[cfg(test)]
+mod outsiders;
 mod release;
 mod server;
 mod service;

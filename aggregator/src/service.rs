@@ -1,6 +1,6 @@
 //! The running aggregator: stores, drivers and server put together.
 
-use std::{fs::File, sync::Arc};
+use std::{fs::File, sync::Arc, time::Instant};
 
 use anyhow::Result;
 use snowball_ledger::Entry;
@@ -8,7 +8,7 @@ use snowball_service::{clock, tls};
 use tokio::net::TcpListener;
 
 use crate::{
-    api,
+    api::{self, Pace},
     config::Config,
     driver::{self, Studies},
     home::{Home, read_text},
@@ -49,6 +49,7 @@ impl Service {
             ca_pem,
             home: home.clone(),
             site_certificate_days: config.site_certificate_days,
+            pace: Pace::new(Instant::now()),
             stop,
         });
         Ok(Self {

@@ -9,6 +9,7 @@ use snowball_protocol::{SiteName, ids::UnixSeconds};
 use snowball_registry::{ObjectFolder, Registry};
 
 use crate::{
+    api::Pace,
     driver::Studies,
     home::Home,
     intake::Uploads,
@@ -47,6 +48,8 @@ pub struct App {
     pub home: Home,
     /// How long a site's certificate holds.
     pub site_certificate_days: u32,
+    /// How often strangers may ask for enrolment.
+    pub pace: Pace,
     /// Heard when the server is asked to stop.
     pub stop: Stop,
 }

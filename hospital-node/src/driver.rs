@@ -29,6 +29,7 @@ use tokio::{sync::Semaphore, task::JoinHandle};
 use crate::{
     config::NodeConfig,
     datasets::{self, StudyDataset},
+    enrolment,
     events::{Event, Voice},
     home::Home,
     participation::{self, Action, Interest, Progress},
@@ -492,12 +493,13 @@ impl Driver {
 
 /// The line to the aggregator that this node enrolled with. The ledger stays open while it lives.
 pub fn open_door(home: &Home, config: &NodeConfig) -> Result<Door> {
+    enrolment::settle(home)?;
     renewal::settle(home)?;
     let aggregator = home.aggregator()?;
     let tls = tls::client(
         &home.read_text(&home.authority())?,
         &home.read_text(&home.certificate())?,
-        &home.read_text(&home.tls_key())?,
+        &home.keys().read(&home.tls_key())?,
     )
     .context("the node's certificate or key cannot be used; enrol again")?;
     let settings = ClientSettings {

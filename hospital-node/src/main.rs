@@ -9,6 +9,7 @@ mod cli;
 mod config;
 mod datasets;
 mod driver;
+mod enrolment;
 mod events;
 mod evidence;
 mod home;

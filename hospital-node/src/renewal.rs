@@ -60,7 +60,7 @@ pub fn settle(home: &Home) -> Result<()> {
 }
 
 /// The right to change key and certificate, until it is dropped; `None` while another process has it.
-fn lock(home: &Home) -> Result<Option<File>> {
+pub fn lock(home: &Home) -> Result<Option<File>> {
     let lock = File::create(home.renewal_lock()).context("cannot lock the renewal")?;
     Ok(lock.try_lock().is_ok().then_some(lock))
 }
@@ -77,7 +77,7 @@ fn finish(home: &Home) -> Result<()> {
     let next = home.next_tls_key();
     let is_moved = !next.exists();
     let key = if is_moved { home.tls_key() } else { next.clone() };
-    let key = home.read_text(&key)?;
+    let key = home.keys().read(&key)?;
     tls::client(&authority, &certificate, &key).context("the renewed certificate is not for the renewed key")?;
     if !is_moved {
         rename(&next, &home.tls_key())?;
@@ -90,7 +90,7 @@ pub async fn renew(home: &Home, door: &Door) -> Result<PeerCertificate> {
     let _lock = lock(home)?.context("another process renews the certificate at this moment")?;
     let before = current(home)?;
     let made = tls::request_certificate(&before.site).context("cannot make a key")?;
-    files::write_private(&home.next_tls_key(), made.key_pem.as_bytes())?;
+    home.keys().write(&home.next_tls_key(), &made.key_pem)?;
     let pem = door.renew_certificate(made.csr_pem).await?;
     let renewed = PeerCertificate::read_pem(&pem).context("the aggregator's answer is no certificate")?;
     ensure!(
@@ -157,7 +157,7 @@ fn take_up(home: &Home, door: &Door) -> Result<()> {
     let client = tls::client(
         &text(home.authority())?,
         &text(home.certificate())?,
-        &text(home.tls_key())?,
+        &home.keys().read(&home.tls_key())?,
     )?;
     Ok(door.replace_tls(client)?)
 }

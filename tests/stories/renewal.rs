@@ -92,7 +92,7 @@ async fn a_crash_in_the_middle_of_a_renewal_leaves_a_pair_that_fits() {
         fs::write(file("certs/node.pem"), pem).unwrap();
         for (name, content) in [("keys/tls.next.pem", next_key), ("certs/node.next.pem", next_pem)] {
             match content {
-                Some(content) => fs::write(file(name), content).unwrap(),
+                Some(content) => snowball_service::files::write_private(&file(name), content).unwrap(),
                 None => drop(fs::remove_file(file(name))),
             }
         }

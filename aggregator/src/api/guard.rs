@@ -1,5 +1,7 @@
 //! Deny by default: who may pass without a certificate is listed here, and nowhere else.
 
+use std::time::Instant;
+
 use axum::{
     extract::{FromRequestParts, Request, State},
     http::{Method, request::Parts},
@@ -11,7 +13,10 @@ use snowball_registry::Standing;
 use snowball_service::{clock, tls::PeerCertificate};
 
 use super::refusal::{Answer, Refusal};
-use crate::{server::Peer, state::Shared};
+use crate::{
+    server::{Origin, Peer},
+    state::Shared,
+};
 
 /// The site that asks: its certificate verified, is in force and was issued here.
 #[derive(Clone)]
@@ -24,6 +29,11 @@ pub struct Serial(pub String);
 /// Lets a request through if its route is open or its certificate is in force at this moment.
 pub async fn admit(State(app): State<Shared>, mut request: Request, next: Next) -> Answer<Response> {
     if is_open(request.method(), request.uri().path()) {
+        if request.method() == Method::POST {
+            // Absent only where no connection brought the request, as in a test of the router alone.
+            let Origin(address) = request.extensions().get().copied().unwrap_or_default();
+            app.pace.take(address, Instant::now())?;
+        }
         return Ok(next.run(request).await);
     }
     let peer = request.extensions().get::<Peer>().and_then(|peer| peer.0.clone());
@@ -95,6 +105,16 @@ fn of_certificate<T: Clone + Send + Sync + 'static>(parts: &Parts) -> Result<T, 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_the_list_of_routes_only_three_are_open() {
+        let open: Vec<_> = crate::api::routes()
+            .into_iter()
+            .filter(|route| is_open(&route.method, &route.path.replace(['{', '}'], "")))
+            .map(|route| route.path)
+            .collect();
+        assert_eq!(open, ["/v1/health", "/v1/enrolments", "/v1/enrolments/{id}"]);
+    }
 
     #[test]
     fn only_three_routes_are_open() {

@@ -3,9 +3,11 @@
 mod answer;
 mod approve;
 mod doctor;
+mod fingerprint;
 mod init;
 mod invite;
 mod ledger;
+mod plausible;
 mod refuse;
 mod release;
 mod revoke;
@@ -13,6 +15,7 @@ mod serve;
 mod sites;
 mod study;
 mod table;
+mod words;
 
 use std::{
     path::{Path, PathBuf},

@@ -25,6 +25,7 @@ impl Sites {
         let sites = registry.sites().await?;
         let mut waiting = registry.enrolments().await?;
         waiting.retain(|enrolment| matches!(enrolment.decision, Decision::Pending));
+        let contests = registry.contests().await?;
         registry.close().await;
 
         let mut rows = Vec::new();
@@ -51,10 +52,20 @@ impl Sites {
             table(["site", "state", "last seen", "version", "policy"], &rows)
         };
         for enrolment in &waiting {
-            let (site, fingerprint) = (&enrolment.site, enrolment.key_fingerprint.short());
+            let (site, fingerprint) = (&enrolment.site, enrolment.key_fingerprint.spoken());
             text += &format!(
                 "{site} waits for approval with the fingerprint {fingerprint}: \
                  aggregator approve {site} --fingerprint {fingerprint} --reason TEXT\n"
+            );
+        }
+        for contest in &contests {
+            text += &format!(
+                "LOOK: a second key, {}, came with an invitation of {} that another key had used ({} times, last {}). The line has \
+                 leaked, or the site made its folder anew: compare the fingerprint with them before you approve anything.\n",
+                contest.key_fingerprint.spoken(),
+                contest.site,
+                contest.tries,
+                ago(now, contest.last_tried)
             );
         }
         let json = json!({
@@ -73,6 +84,12 @@ impl Sites {
                 "site": enrolment.site,
                 "key_fingerprint": enrolment.key_fingerprint,
                 "requested": enrolment.requested,
+            })).collect::<Vec<_>>(),
+            "contested": contests.iter().map(|contest| json!({
+                "site": contest.site,
+                "key_fingerprint": contest.key_fingerprint,
+                "tries": contest.tries,
+                "last_tried": contest.last_tried,
             })).collect::<Vec<_>>(),
         });
         Ok(Answer::new(text, json))

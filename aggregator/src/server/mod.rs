@@ -12,7 +12,7 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
-pub use connection::Peer;
+pub use connection::{Origin, Peer};
 
 use crate::stop::Stop;
 

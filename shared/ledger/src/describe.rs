@@ -37,6 +37,10 @@ impl Entry {
             Self::EnrolmentRequested { site, key_fingerprint } => {
                 format!("{site} asked for a certificate for key {}", key_fingerprint.short())
             }
+            Self::InvitationContested { site, key_fingerprint } => format!(
+                "somebody with key {} tried to use {site}'s invitation, which another key had used",
+                key_fingerprint.short()
+            ),
             Self::EnrolmentApproved {
                 site,
                 key_fingerprint,

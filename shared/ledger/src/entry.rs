@@ -74,6 +74,13 @@ entries! {
         /// SHA-256 of the request's public key.
         key_fingerprint: Sha256Digest,
     }
+    /// Somebody tried to use an invitation that another key had used already: its line has leaked, or the site lost its key.
+    InvitationContested = "invitation_contested" {
+        /// Which site.
+        site: SiteName,
+        /// SHA-256 of the public key that came too late.
+        key_fingerprint: Sha256Digest,
+    }
     /// The coordinator approved a site.
     EnrolmentApproved = "enrolment_approved" {
         /// Which site.

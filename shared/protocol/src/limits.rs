@@ -8,6 +8,10 @@ pub const JSON_BYTES_MAX: usize = 256 * 1024;
 pub const PLAN_BYTES_MAX: usize = 128 * 1024;
 /// Largest policy file, in bytes.
 pub const POLICY_BYTES_MAX: usize = 128 * 1024;
+/// Requests for enrolment that one address may make in a minute, and so many at once.
+pub const ENROLMENT_REQUESTS_PER_MINUTE_MAX: u32 = 60;
+/// The same for all addresses together.
+pub const ENROLMENT_REQUESTS_PER_MINUTE_TOTAL_MAX: u32 = 600;
 /// Largest certificate signing request in PEM, in bytes.
 pub const CSR_BYTES_MAX: usize = 16 * 1024;
 /// Largest piece of an upload in one request, in bytes.

@@ -209,6 +209,10 @@ pub fn samples() -> Vec<Entry> {
             site: s(),
             key_fingerprint: digest,
         },
+        Entry::InvitationContested {
+            site: s(),
+            key_fingerprint: digest,
+        },
         Entry::EnrolmentApproved {
             site: s(),
             key_fingerprint: digest,

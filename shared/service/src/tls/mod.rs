@@ -8,7 +8,7 @@ mod server;
 
 pub use client::client;
 pub use peer::{PeerCertificate, SITE_URI_PREFIX, certificate_fingerprint};
-pub use pin::{PinnedAuthority, pinned_client};
+pub use pin::{Mismatch, PinnedAuthority, Sighting, clock_client, pinned_client, watched_client};
 pub use request::{CertificateRequest, key_fingerprint_of_csr, request_certificate};
 use rustls::{RootCertStore, crypto::CryptoProvider};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
