@@ -11,8 +11,10 @@ use snowball_registry::{ObjectFolder, Registry};
 use crate::{
     driver::Studies,
     home::Home,
+    identity::Present,
     intake::Uploads,
     journal::{Journal, Outbox},
+    revoked::Revoked,
     stop::Stop,
 };
 
@@ -27,8 +29,10 @@ pub struct Core {
     pub objects: ObjectFolder,
     /// The ledger's one writer.
     pub journal: Journal,
-    /// Signs receipts.
+    /// Signs receipts and the list of CAs.
     pub key: SigningKey,
+    /// Certificates that are in force no more.
+    pub revoked: Revoked,
 }
 
 /// Everything that a request may need.
@@ -39,9 +43,9 @@ pub struct App {
     pub studies: Studies,
     /// Uploads under way.
     pub uploads: Uploads,
-    /// The CA's certificate, PEM.
-    pub ca_pem: String,
-    /// The aggregator's folder, for the CA's key, which is read when it is needed.
+    /// Whom the server is and whom it trusts at this moment.
+    pub identity: Present,
+    /// The aggregator's folder, for the CAs' keys, which are read when they are needed.
     pub home: Home,
     /// How long a site's certificate holds.
     pub site_certificate_days: u32,
@@ -69,6 +73,7 @@ impl Core {
             objects,
             journal,
             key,
+            revoked: Revoked::default(),
         }))
     }
 

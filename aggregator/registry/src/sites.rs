@@ -7,7 +7,7 @@ use sqlx::{SqliteConnection, sqlite::SqliteRow};
 
 use crate::{
     Enrolment, Registry, RegistryError,
-    rows::{Columns as _, from_count, to_count},
+    rows::{Columns as _, from_count, to_count, to_json},
 };
 
 /// How seldom a site's last sign of life is written down, in seconds.
@@ -34,6 +34,8 @@ pub struct Site {
     pub ledger_head: Option<Sha256Digest>,
     /// Serial numbers of its certificates that are not revoked.
     pub serials: Vec<String>,
+    /// Fingerprints of the CAs that it has said that it trusts, since it was last approved.
+    pub authorities: Vec<Sha256Digest>,
 }
 
 /// When and why a site was revoked.
@@ -145,6 +147,20 @@ impl Registry {
         transaction.commit_quietly().await
     }
 
+    /// Writes down which CAs a site has said that it trusts.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn keep_authorities(&self, site: &SiteName, authorities: &[Sha256Digest]) -> Result<(), RegistryError> {
+        let mut transaction = self.begin("note which CAs a site trusts").await?;
+        sqlx::query("UPDATE sites SET authorities = $1 WHERE name = $2")
+            .bind(to_json(&authorities))
+            .bind(site.as_str())
+            .execute(transaction.connection())
+            .await?;
+        transaction.commit_quietly().await
+    }
+
     /// Writes down a site's sign of life, at most every ten seconds.
     ///
     /// # Errors
@@ -180,7 +196,8 @@ pub(crate) async fn admit(
          ON CONFLICT (name) DO UPDATE SET
              ledger_index = CASE WHEN sites.ledger_key = excluded.ledger_key THEN sites.ledger_index END,
              ledger_head = CASE WHEN sites.ledger_key = excluded.ledger_key THEN sites.ledger_head END,
-             ledger_key = excluded.ledger_key, enrolled = excluded.enrolled, revoked = NULL, revoked_reason = NULL",
+             ledger_key = excluded.ledger_key, enrolled = excluded.enrolled, revoked = NULL, revoked_reason = NULL,
+             authorities = NULL",
     )
     .bind(enrolment.site.as_str())
     .bind(&enrolment.ledger_key)
@@ -261,5 +278,6 @@ fn site_of(row: &SqliteRow, serials: Vec<String>) -> Result<Site, RegistryError>
             .transpose()?,
         ledger_head: row.parsed_or_none("ledger_head")?,
         serials,
+        authorities: row.document_or_none("authorities")?.unwrap_or_default(),
     })
 }

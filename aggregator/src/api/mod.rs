@@ -1,5 +1,6 @@
 //! What sites may ask for, one file a route. A route that is not on the open list needs a client certificate.
 
+mod authorities;
 mod certificate;
 mod decline;
 mod document;
@@ -42,6 +43,7 @@ pub fn router(app: Shared) -> Router {
         .route("/v1/enrolments/{id}", post(enrolments::status))
         .route("/v1/hello", post(hello::hello))
         .route("/v1/certificate", post(certificate::renew))
+        .route("/v1/authorities", get(authorities::authorities).post(authorities::kept))
         .route("/v1/studies", get(studies::studies))
         .route("/v1/studies/{study}/plan", get(plan::plan))
         .route("/v1/studies/{study}/join", post(join::join))

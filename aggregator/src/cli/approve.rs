@@ -52,7 +52,8 @@ impl Approve {
         let now = clock::now();
         let days = home.config()?.site_certificate_days;
         let issued = home
-            .authority()?
+            .authorities()?
+            .signing()
             .issue_site(&self.site, &enrolment.csr_pem, days, now)?;
         let entry = Entry::EnrolmentApproved {
             site: self.site.clone(),

@@ -34,7 +34,7 @@ impl Invite {
         let now = clock::now();
         let invitation = Invitation {
             address: format!("https://{}", home.config()?.address),
-            ca_fingerprint: home.authority()?.fingerprint(),
+            ca_fingerprint: home.authorities()?.serving().fingerprint(),
             site: self.site.clone(),
             token: snowball_crypto::random_token()?,
             expires: now + i64::from(self.valid_hours) * 3600,
