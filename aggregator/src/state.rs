@@ -12,8 +12,10 @@ use crate::{
     api::Pace,
     driver::Studies,
     home::Home,
+    identity::Present,
     intake::Uploads,
     journal::{Journal, Outbox},
+    revoked::Revoked,
     stop::Stop,
 };
 
@@ -28,8 +30,10 @@ pub struct Core {
     pub objects: ObjectFolder,
     /// The ledger's one writer.
     pub journal: Journal,
-    /// Signs receipts.
+    /// Signs receipts and the list of CAs.
     pub key: SigningKey,
+    /// Certificates that are in force no more.
+    pub revoked: Revoked,
 }
 
 /// Everything that a request may need.
@@ -42,9 +46,9 @@ pub struct App {
     pub heads: tokio::sync::Mutex<()>,
     /// Uploads under way.
     pub uploads: Uploads,
-    /// The CA's certificate, PEM.
-    pub ca_pem: String,
-    /// The aggregator's folder, for the CA's key, which is read when it is needed.
+    /// Whom the server is and whom it trusts at this moment.
+    pub identity: Present,
+    /// The aggregator's folder, for the CAs' keys, which are read when they are needed.
     pub home: Home,
     /// How long a site's certificate holds.
     pub site_certificate_days: u32,
@@ -75,6 +79,7 @@ impl Core {
             objects,
             journal,
             key,
+            revoked: Revoked::default(),
         }))
     }
 

@@ -24,7 +24,7 @@ use tokio::{
     task::JoinHandle,
     time::sleep,
 };
-use tokio_rustls::TlsConnector;
+use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use crate::{cli, fixture, home::Home, service::Service, stop::Stop};
 
@@ -78,13 +78,15 @@ impl Client {
         }
     }
 
-    pub async fn send(&self, method: &str, path: &str, headers: &str, body: &[u8]) -> (u16, String, Vec<u8>) {
+    /// A connection of its own, hands shaken.
+    pub async fn connect(&self) -> std::io::Result<TlsStream<TcpStream>> {
         let stream = TcpStream::connect(("127.0.0.1", self.port)).await.unwrap();
         let name = ServerName::try_from("localhost").unwrap();
-        let mut stream = TlsConnector::from(Arc::clone(&self.tls))
-            .connect(name, stream)
-            .await
-            .unwrap();
+        TlsConnector::from(Arc::clone(&self.tls)).connect(name, stream).await
+    }
+
+    pub async fn send(&self, method: &str, path: &str, headers: &str, body: &[u8]) -> (u16, String, Vec<u8>) {
+        let mut stream = self.connect().await.unwrap();
         let length = body.len();
         let head = format!(
             "{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: {length}\r\n{headers}\r\n"
@@ -230,7 +232,7 @@ pub async fn upload(client: &Client, header: &UpdateHeader, bytes: &[u8]) -> Upl
     serde_json::from_slice(&body).unwrap()
 }
 
-async fn task(client: &Client) -> Task {
+pub async fn task(client: &Client) -> Task {
     client.get(&format!("/v1/studies/{STUDY}/task?wait_seconds=20")).await
 }
 
@@ -261,7 +263,7 @@ async fn strangers_reach_nothing_but_enrolment() {
     let dir = folder.path().join("home");
     init(&dir).await;
     let running = Running::start(&dir).await;
-    let fingerprint = Home::at(&dir).authority().unwrap().fingerprint();
+    let fingerprint = Home::at(&dir).authorities().unwrap().serving().fingerprint();
     let stranger = Client::new(tls::pinned_client(fingerprint).unwrap(), running.port);
     assert_eq!(stranger.get::<Value>("/v1/health").await["status"], "ok");
     for (method, path) in [

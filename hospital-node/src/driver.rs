@@ -27,6 +27,7 @@ use snowball_worker::{
 use tokio::{sync::Semaphore, task::JoinHandle};
 
 use crate::{
+    authorities,
     config::NodeConfig,
     datasets::{self, StudyDataset},
     enrolment,
@@ -91,6 +92,7 @@ impl Driver {
         let mut retry = 250;
         self.connect().await?;
         let _renewal = self.keep_certificate_fresh();
+        let _heartbeat = self.keep_authorities();
         loop {
             match self.egress.door().studies().await {
                 Ok(studies) => {
@@ -127,6 +129,14 @@ impl Driver {
         AbortOnDrop(tokio::spawn(async move {
             let in_use = driver.certificate_serial.clone();
             renewal::watch(&driver.home, driver.egress.door(), in_use, driver.voice).await;
+        }))
+    }
+
+    /// Ends with what it returns.
+    fn keep_authorities(self: &Arc<Self>) -> AbortOnDrop {
+        let driver = Arc::clone(self);
+        AbortOnDrop(tokio::spawn(async move {
+            authorities::watch(&driver.home, driver.egress.door(), driver.voice).await;
         }))
     }
 

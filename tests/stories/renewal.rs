@@ -9,12 +9,12 @@ use crate::stage::{Stage, ended};
 
 const ROUNDS: u32 = 4;
 
-fn certificate(site: &Site) -> PeerCertificate {
+pub fn certificate(site: &Site) -> PeerCertificate {
     PeerCertificate::read_pem(&fs::read_to_string(site.home.join("certs/node.pem")).unwrap()).unwrap()
 }
 
 /// Waits until the site's running node says `event`.
-async fn said_by(stage: &mut Stage, site: &Site, event: &str) -> serde_json::Value {
+pub async fn said_by(stage: &mut Stage, site: &Site, event: &str) -> serde_json::Value {
     let wait = async {
         while let Some(said) = stage.heard.recv().await {
             if said.who == site.name.as_str() && said.what["event"] == event {

@@ -53,6 +53,18 @@ impl Registry {
         transaction.commit().await
     }
 
+    /// Sites whose invitation nobody has used and which holds at `now`.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn open_invitations(&self, now: UnixSeconds) -> Result<Vec<SiteName>, RegistryError> {
+        let rows = sqlx::query("SELECT site FROM invitations WHERE enrolment IS NULL AND expires >= $1 ORDER BY site")
+            .bind(now)
+            .fetch_all(&self.readers)
+            .await?;
+        rows.iter().map(|row| row.parsed("site")).collect()
+    }
+
     /// Turns an invitation into a request that waits for the coordinator. The same request again, because its answer
     /// was lost, gets the same id. Another key that comes too late is written down for the coordinator.
     ///

@@ -90,7 +90,7 @@ pub async fn status(
         Decision::Pending => EnrolmentStatus::Pending,
         Decision::Approved { certificate_pem, .. } => EnrolmentStatus::Approved {
             certificate_pem,
-            ca_pem: app.ca_pem.clone(),
+            ca_pem: app.identity.borrow().trust_text.clone(),
             aggregator_key: app.core.key.verifying_key().to_string(),
         },
         Decision::Refused { reason, .. } => EnrolmentStatus::Refused { reason },

@@ -1,5 +1,6 @@
 //! What sites may ask for, one file a route. A route that is not on the open list needs a client certificate.
 
+mod authorities;
 mod certificate;
 mod decline;
 mod document;
@@ -60,6 +61,8 @@ pub fn routes() -> Vec<Route> {
         post("/v1/hello", on_post(hello::hello)),
         post("/v1/heads", on_post(heads::exchange)),
         post("/v1/certificate", on_post(certificate::renew)),
+        get("/v1/authorities", on_get(authorities::authorities)),
+        post("/v1/authorities", on_post(authorities::kept)),
         get("/v1/studies", on_get(studies::studies)),
         get("/v1/studies/{study}/plan", on_get(plan::plan)),
         post("/v1/studies/{study}/join", on_post(join::join)),

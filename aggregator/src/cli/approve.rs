@@ -42,7 +42,8 @@ impl Approve {
         let enrolment = pending.swap_remove(place);
         let days = home.config()?.site_certificate_days;
         let issued = home
-            .authority()?
+            .authorities()?
+            .signing()
             .issue_site(&self.site, &enrolment.csr_pem, days, now)?;
         let mut entries = vec![Entry::EnrolmentApproved {
             site: self.site.clone(),

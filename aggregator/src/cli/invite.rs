@@ -35,7 +35,7 @@ impl Invite {
         plausible::clock(&registry, now).await?;
         let invitation = Invitation {
             address: format!("https://{}", home.config()?.address),
-            ca_fingerprint: home.authority()?.fingerprint(),
+            ca_fingerprint: home.authorities()?.serving().fingerprint(),
             site: self.site.clone(),
             token: snowball_crypto::random_token()?,
             made: now,

@@ -11,7 +11,7 @@ use snowball_egress::client::{ClientSettings, Transport};
 use snowball_service::{clock, keys::Kept, tls};
 
 use super::{Context, Refused};
-use crate::{home::Home, policy, trainer};
+use crate::{authorities, home::Home, policy, trainer};
 
 const DAYS_WARN: i64 = 14;
 
@@ -56,6 +56,7 @@ impl Doctor {
             trainers(&home),
         ];
         findings.push(certificate(&home));
+        findings.extend(trusted_authorities(&home));
         if let Ok(config) = home.config() {
             findings.extend(pacs::findings(&home, &config, self.offline));
         }
@@ -243,21 +244,44 @@ fn certificate(home: &Home) -> Finding {
     match tls::PeerCertificate::read_pem(&pem) {
         Err(fault) => finding("certificate", Err(format!("{fault}; enrol again"))),
         Ok(peer) => {
-            let days = (peer.not_after - clock::now()) / 86_400;
-            if peer.not_after <= clock::now() {
+            let (life, now) = (peer.life(), clock::now());
+            if life.not_after <= now {
                 return finding(
                     "certificate",
                     Err("it has expired; enrol again with a new invitation".to_owned()),
                 );
             }
-            let state = if days < 3 { State::Warning } else { State::Good };
-            Finding {
-                check: "certificate",
-                state,
-                says: format!("for {}, ends in {days} days", peer.site),
+            let says = format!("for {}, ends in {} days", peer.site, life.days_left(now));
+            match life.warning_if_overdue(now) {
+                None => finding("certificate", Ok(says)),
+                Some(_) => Finding {
+                    check: "certificate",
+                    state: State::Warning,
+                    says: format!("{says} and was not renewed; start the node, or run hospital-node renew"),
+                },
             }
         }
     }
+}
+
+/// The CAs that this node trusts; nothing before its enrolment.
+fn trusted_authorities(home: &Home) -> Option<Finding> {
+    if !home.authority().exists() {
+        return None;
+    }
+    let trusted = match authorities::trusted(home) {
+        Ok(trusted) => trusted,
+        Err(fault) => return Some(finding("authorities", Err(format!("{fault:#}")))),
+    };
+    let says = format!("list {}, {} trusted", trusted.number, trusted.certificates_pem.len());
+    Some(match authorities::warning(&trusted, clock::now()) {
+        None => finding("authorities", Ok(says)),
+        Some((name, _, days)) => Finding {
+            check: "authorities",
+            state: State::Warning,
+            says: format!("{says}; the CA {name} ends in {days} days: ask the coordinator for aggregator ca rotate"),
+        },
+    })
 }
 
 fn connection(home: &Home) -> Finding {

@@ -271,6 +271,51 @@ async fn signs_of_life_are_kept_but_wake_nobody() {
 }
 
 #[tokio::test]
+async fn what_a_retirement_asks_for_is_known() {
+    let home = Home::new().await;
+    let registry = &home.registry;
+    let first = home.enrol("north", 0).await;
+    assert!(
+        registry
+            .site(&site("north"))
+            .await
+            .unwrap()
+            .unwrap()
+            .authorities
+            .is_empty()
+    );
+    let trusted = [Sha256Digest::of(b"old"), Sha256Digest::of(b"new")];
+    registry.keep_authorities(&site("north"), &trusted).await.unwrap();
+    assert_eq!(
+        registry.site(&site("north")).await.unwrap().unwrap().authorities,
+        trusted
+    );
+    let serials = async |now| -> Vec<String> {
+        let live = registry.live_certificates(now).await.unwrap();
+        live.into_iter().map(|(_, certificate)| certificate.serial).collect()
+    };
+    assert_eq!(serials(1).await, [first.serial.clone()]);
+    assert!(serials(i64::MAX).await.is_empty());
+    registry.revoke_serial(&first.serial, "seen", 1).await.unwrap();
+    assert!(serials(1).await.is_empty());
+
+    registry.invite(&site("south"), "token", 100, 1).await.unwrap();
+    assert_eq!(registry.open_invitations(100).await.unwrap(), [site("south")]);
+    assert!(registry.open_invitations(101).await.unwrap().is_empty());
+    // Whoever is let in again may have another list than before.
+    home.enrol("north", 2).await;
+    assert!(
+        registry
+            .site(&site("north"))
+            .await
+            .unwrap()
+            .unwrap()
+            .authorities
+            .is_empty()
+    );
+}
+
+#[tokio::test]
 async fn a_consortium_is_founded_once() {
     let home = Home::new().await;
     assert_eq!(home.registry.consortium().await.unwrap(), None);

@@ -7,7 +7,7 @@ use x509_parser::{
     prelude::{FromDer, X509Certificate},
 };
 
-use super::TlsError;
+use super::{Life, TlsError};
 
 /// A site's certificate names it in a subject alternative name of kind URI: this prefix and the site's name.
 pub const SITE_URI_PREFIX: &str = "snowball:site:";
@@ -68,6 +68,15 @@ impl PeerCertificate {
             not_before: certificate.validity().not_before.timestamp(),
             not_after: certificate.validity().not_after.timestamp(),
         })
+    }
+
+    /// From when to when it holds.
+    #[must_use]
+    pub const fn life(&self) -> Life {
+        Life {
+            not_before: self.not_before,
+            not_after: self.not_after,
+        }
     }
 
     /// Reads the first certificate of a PEM text.
