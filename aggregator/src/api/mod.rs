@@ -10,6 +10,7 @@ mod health;
 mod hello;
 mod join;
 mod models;
+mod outcome;
 mod plan;
 mod refusal;
 mod rounds;
@@ -52,6 +53,7 @@ pub fn router(app: Shared) -> Router {
         .route("/v1/uploads/{id}", patch(uploads::chunk))
         .route("/v1/studies/{study}/evaluation", post(evaluation::evaluation))
         .route("/v1/studies/{study}/rounds", get(rounds::rounds))
+        .route("/v1/studies/{study}/rounds/{round}/outcome", get(outcome::outcome))
         .fallback(unknown)
         .method_not_allowed_fallback(unknown)
         .layer(middleware::from_fn_with_state(app.clone(), guard::admit))

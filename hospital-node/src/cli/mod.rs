@@ -17,6 +17,7 @@ mod policy;
 mod pretrain;
 mod pull;
 mod quarantine;
+mod receipts;
 mod receive;
 mod renew;
 mod report;
@@ -26,6 +27,7 @@ mod run;
 mod selftest;
 mod spooled;
 mod stop;
+mod study;
 mod watch;
 mod withdraw;
 mod words;
@@ -83,6 +85,8 @@ enum Verb {
     #[command(subcommand)]
     Review(review::Review),
     #[command(subcommand)]
+    Study(study::Study),
+    #[command(subcommand)]
     Report(report::Report),
     Withdraw(withdraw::Withdraw),
     #[command(subcommand)]
@@ -92,6 +96,8 @@ enum Verb {
     Renew(renew::Renew),
     Pretrain(pretrain::Pretrain),
     Evaluate(evaluate::Evaluate),
+    #[command(subcommand)]
+    Receipts(receipts::Receipts),
     #[command(subcommand)]
     Ledger(ledger::Ledger),
 }
@@ -150,6 +156,7 @@ pub fn run() -> ExitCode {
         Verb::Census(verb) => verb.run(&context),
         Verb::Labels(verb) => verb.run(&context),
         Verb::Quarantine(verb) => verb.run(&context),
+        Verb::Study(verb) => verb.run(&context),
         Verb::Report(verb) => verb.run(&context),
         Verb::Review(verb) => verb.run(&context),
         Verb::Withdraw(verb) => verb.run(&context),
@@ -158,6 +165,7 @@ pub fn run() -> ExitCode {
         Verb::Run(verb) => verb.run(&context),
         Verb::Pretrain(verb) => verb.run(&context),
         Verb::Evaluate(verb) => verb.run(&context),
+        Verb::Receipts(verb) => verb.run(&context),
         Verb::Ledger(verb) => verb.run(&context),
     };
     match outcome {
