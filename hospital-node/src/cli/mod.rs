@@ -4,6 +4,7 @@
 pub(crate) mod batch;
 mod census;
 mod contact_sheet;
+mod decoding;
 pub(crate) mod deidentify;
 mod doctor;
 mod enroll;
