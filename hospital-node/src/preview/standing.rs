@@ -91,6 +91,10 @@ impl Standing {
 
     /// What would happen if the study began now.
     pub fn in_words(&self) -> String {
+        if self.policy.is_none() {
+            return "Without a policy nothing runs: the hospital would decline and nothing else would leave."
+                .to_owned();
+        }
         match (self.obstacle(), self.answers.last()) {
             (Some(answer), _) => format!(
                 "The policy in force does not permit it, by {}: the hospital would decline and nothing else would leave.",

@@ -268,8 +268,8 @@ const EVALUATION: &[Words] = &[
     ),
     words(
         "evaluation.heads[].classes[].class",
-        About::Study,
-        "The name of a class, as the plan lists it.",
+        About::Patients,
+        "The name of a class, as the plan lists it. That it stands here says that radiographs of it are not too few.",
     ),
     words(
         "evaluation.heads[].classes[].correct",
