@@ -4,6 +4,7 @@
 pub(crate) mod batch;
 mod census;
 mod contact_sheet;
+mod decoding;
 pub(crate) mod deidentify;
 mod doctor;
 mod enroll;
@@ -18,6 +19,7 @@ mod policy;
 mod pretrain;
 mod pull;
 mod quarantine;
+mod receipts;
 mod receive;
 mod renew;
 mod report;
@@ -27,6 +29,7 @@ mod run;
 mod selftest;
 mod spooled;
 mod stop;
+mod study;
 mod watch;
 mod withdraw;
 mod words;
@@ -90,6 +93,8 @@ enum Verb {
     #[command(subcommand)]
     Review(review::Review),
     #[command(subcommand)]
+    Study(study::Study),
+    #[command(subcommand)]
     Report(report::Report),
     Withdraw(withdraw::Withdraw),
     #[command(subcommand)]
@@ -101,6 +106,8 @@ enum Verb {
     Keys(keys::Keys),
     Pretrain(pretrain::Pretrain),
     Evaluate(evaluate::Evaluate),
+    #[command(subcommand)]
+    Receipts(receipts::Receipts),
     #[command(subcommand)]
     Ledger(ledger::Ledger),
 }
@@ -167,6 +174,7 @@ pub fn run() -> ExitCode {
         Verb::Census(verb) => verb.run(&context),
         Verb::Labels(verb) => verb.run(&context),
         Verb::Quarantine(verb) => verb.run(&context),
+        Verb::Study(verb) => verb.run(&context),
         Verb::Report(verb) => verb.run(&context),
         Verb::Review(verb) => verb.run(&context),
         Verb::Withdraw(verb) => verb.run(&context),
@@ -175,6 +183,7 @@ pub fn run() -> ExitCode {
         Verb::Run(verb) => verb.run(&context),
         Verb::Pretrain(verb) => verb.run(&context),
         Verb::Evaluate(verb) => verb.run(&context),
+        Verb::Receipts(verb) => verb.run(&context),
         Verb::Ledger(verb) => verb.run(&context),
     };
     match outcome {
