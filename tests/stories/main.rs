@@ -8,6 +8,7 @@ mod capture;
 mod closed_pipe;
 mod deidentify;
 mod evidence;
+mod heads;
 mod hostile_files;
 mod join;
 mod killed;

@@ -1,9 +1,9 @@
 //! Closing the open file: it becomes an archive that nobody writes to any more, and the chain goes on in the next file.
 
 use std::{
-    fs::{self, OpenOptions, Permissions},
-    io::Write as _,
-    os::unix::fs::PermissionsExt as _,
+    fs::{self, OpenOptions},
+    io::{self, Write as _},
+    path::Path,
 };
 
 use snowball_protocol::ids::UnixSeconds;
@@ -17,9 +17,6 @@ use crate::{
     ledger::lock_at_once,
     recover::Standing,
 };
-
-/// What nobody should write to any more.
-const READ_ONLY: u32 = 0o440;
 
 impl Ledger {
     /// Closes the open file. Gives the head that answers for the archive; nothing where there is nothing to close.
@@ -84,7 +81,7 @@ impl Ledger {
         sync_folder(&self.folder)?;
         adopt_next(&self.folder)?;
         // Only a reminder: who may write the folder may change it back, and the check finds every change.
-        let _ = fs::set_permissions(&archive, Permissions::from_mode(READ_ONLY));
+        let _ = take_away_writing(&archive);
         self.file = next;
         self.standing = Standing {
             head,
@@ -95,4 +92,10 @@ impl Ledger {
         (self.unsettled, self.moved) = (false, false);
         Ok(Some(closing))
     }
+}
+
+fn take_away_writing(path: &Path) -> io::Result<()> {
+    let mut permissions = fs::metadata(path)?.permissions();
+    permissions.set_readonly(true);
+    fs::set_permissions(path, permissions)
 }
