@@ -14,7 +14,7 @@ use crate::{
         adopt_next, archive_checkpoint, archive_folder, archive_records, create_folder, remove, sync_folder,
         write_durably, write_next,
     },
-    ledger::lock_at_once,
+    ledger::{is_open_file, lock_at_once},
     recover::Standing,
 };
 
@@ -76,8 +76,14 @@ impl Ledger {
         self.moved = true;
         let (open, archive) = (self.folder.join(RECORDS_FILE), archive_records(&archives, first));
         fs::rename(&open, &archive).map_err(LedgerError::io("archive", &open))?;
+        // Both folders: were this rename lost and the next one not, the open file would be replaced and gone.
         sync_folder(&archives)?;
-        fs::rename(&path, &open).map_err(LedgerError::io("replace", &open))?;
+        sync_folder(&self.folder)?;
+        match fs::rename(&path, &open) {
+            // Another process that was just started found no open file and put this one in its place; it waits for the lock.
+            Err(fault) if fault.kind() == io::ErrorKind::NotFound && is_open_file(&next, &self.folder)? => {}
+            renamed => renamed.map_err(LedgerError::io("replace", &open))?,
+        }
         sync_folder(&self.folder)?;
         adopt_next(&self.folder)?;
         // Only a reminder: who may write the folder may change it back, and the check finds every change.
