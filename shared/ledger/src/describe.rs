@@ -37,6 +37,10 @@ impl Entry {
             Self::EnrolmentRequested { site, key_fingerprint } => {
                 format!("{site} asked for a certificate for key {}", key_fingerprint.short())
             }
+            Self::InvitationContested { site, key_fingerprint } => format!(
+                "somebody with key {} tried to use {site}'s invitation, which another key had used",
+                key_fingerprint.short()
+            ),
             Self::EnrolmentApproved {
                 site,
                 key_fingerprint,
@@ -64,6 +68,42 @@ impl Entry {
                 key_fingerprint.short()
             ),
             Self::SiteRevoked { site, reason } => format!("{site} was revoked: {}", shown(reason)),
+            Self::CertificateRevoked {
+                site,
+                certificate_serial,
+                reason,
+            } => format!(
+                "certificate {} of {site} was revoked: {}",
+                shown(certificate_serial),
+                shown(reason)
+            ),
+            Self::ServerCertificateRenewed {
+                certificate_serial,
+                authority,
+            } => format!(
+                "the server's certificate was renewed: now {}, of CA {}",
+                shown(certificate_serial),
+                authority.short()
+            ),
+            Self::AuthorityAdded {
+                authority,
+                number,
+                reason,
+            } => format!("CA {} was added, list {number}: {}", authority.short(), shown(reason)),
+            Self::AuthorityRetired {
+                authority,
+                number,
+                sites_cut_off,
+                reason,
+            } => format!(
+                "CA {} was retired, list {number}, {sites_cut_off} sites cut off: {}",
+                authority.short(),
+                shown(reason)
+            ),
+            Self::AuthoritiesTaken { number, authorities } => {
+                let short: Vec<String> = authorities.iter().take(8).map(|digest| digest.short()).collect();
+                format!("list {number} of CAs was taken over: {}", short.join(", "))
+            }
             Self::PolicyInstalled {
                 policy_digest,
                 version,
@@ -236,6 +276,17 @@ impl Entry {
             Self::StudyStarted { study } => format!("study {study} was opened to sites"),
             Self::StudyAborted { study, reason } => format!("study {study} was abandoned: {}", shown(reason)),
             Self::StudyFinished { study, model } => format!("study {study} finished with model {}", model.short()),
+            Self::StudyPreviewed {
+                study,
+                plan_digest,
+                preview_digest,
+                account,
+            } => format!(
+                "{} was shown what would leave in {study}, plan {}: preview {}; nothing was sent",
+                shown(account),
+                plan_digest.short(),
+                preview_digest.short()
+            ),
             Self::StudyJoined {
                 study,
                 site,
@@ -329,6 +380,14 @@ impl Entry {
                 receipt.receipt.study,
                 receipt.receipt.round,
                 receipt.receipt.examples
+            ),
+            Self::RoundOutcomeKept { outcome } => format!(
+                "the aggregator says that {} round {} made model {} of model {}, from {} updates",
+                outcome.outcome.study,
+                outcome.outcome.round,
+                outcome.outcome.model_out.short(),
+                outcome.outcome.model_in.short(),
+                outcome.outcome.contributions
             ),
             Self::UpdateAdmitted {
                 site,

@@ -8,6 +8,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod authorities;
 pub mod digest;
 pub mod enrolment;
 pub mod evaluation;
@@ -16,6 +17,7 @@ pub mod ids;
 pub mod intake;
 pub mod labels;
 pub mod limits;
+pub mod outcome;
 pub mod plan;
 pub mod problem;
 pub mod receipt;

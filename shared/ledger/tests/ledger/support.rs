@@ -8,6 +8,7 @@ use snowball_ledger::{ARCHIVE_FOLDER, CHECKPOINT_FILE, Entry, Ledger, NEXT_CHECK
 use snowball_protocol::{
     Attempt, ProblemCode, RoundNumber, Sha256Digest, SiteName, StudyName,
     intake::{Disposition, IntakeReason},
+    outcome::{RoundOutcome, SignedOutcome},
     plan::canonical_json,
     receipt::{Receipt, SignedReceipt},
 };
@@ -209,6 +210,10 @@ pub fn samples() -> Vec<Entry> {
             site: s(),
             key_fingerprint: digest,
         },
+        Entry::InvitationContested {
+            site: s(),
+            key_fingerprint: digest,
+        },
         Entry::EnrolmentApproved {
             site: s(),
             key_fingerprint: digest,
@@ -231,6 +236,30 @@ pub fn samples() -> Vec<Entry> {
         Entry::SiteRevoked {
             site: s(),
             reason: text(),
+        },
+        Entry::CertificateRevoked {
+            site: s(),
+            certificate_serial: text(),
+            reason: text(),
+        },
+        Entry::ServerCertificateRenewed {
+            certificate_serial: text(),
+            authority: digest,
+        },
+        Entry::AuthorityAdded {
+            authority: digest,
+            number: 2,
+            reason: text(),
+        },
+        Entry::AuthorityRetired {
+            authority: digest,
+            number: 3,
+            sites_cut_off: 0,
+            reason: text(),
+        },
+        Entry::AuthoritiesTaken {
+            number: 2,
+            authorities: vec![digest, digest],
         },
         Entry::PolicyInstalled {
             policy_digest: digest,
@@ -328,6 +357,12 @@ pub fn samples() -> Vec<Entry> {
             study: t(),
             model: digest,
         },
+        Entry::StudyPreviewed {
+            study: t(),
+            plan_digest: digest,
+            preview_digest: digest,
+            account: text(),
+        },
         Entry::StudyJoined {
             study: t(),
             site: Some(s()),
@@ -380,6 +415,20 @@ pub fn samples() -> Vec<Entry> {
         Entry::ReceiptKept {
             receipt: SignedReceipt {
                 receipt,
+                signature: text(),
+            },
+        },
+        Entry::RoundOutcomeKept {
+            outcome: SignedOutcome {
+                outcome: RoundOutcome {
+                    study: t(),
+                    round,
+                    plan_digest: digest,
+                    model_in: digest,
+                    model_out: digest,
+                    contributions: 4,
+                    closed: NOW,
+                },
                 signature: text(),
             },
         },
