@@ -10,6 +10,7 @@ mod closed_pipe;
 mod deidentify;
 mod enrolment;
 mod evidence;
+mod heads;
 mod held_line;
 mod hostile_files;
 mod join;
