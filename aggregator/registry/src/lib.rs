@@ -14,6 +14,7 @@ mod consortium;
 mod enrolments;
 mod error;
 mod evaluations;
+mod evidence;
 mod invitations;
 mod objects;
 mod participants;
