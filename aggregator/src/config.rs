@@ -21,6 +21,13 @@ pub struct Config {
     /// Connections held at once; further ones are closed at once.
     #[serde(default = "connections_max")]
     pub connections_max: u32,
+    /// The ledger's open file becomes an archive when it has grown to this, in megabytes of 1,048,576 bytes.
+    #[serde(default = "ledger_archive_megabytes")]
+    pub ledger_archive_megabytes: u32,
+}
+
+const fn ledger_archive_megabytes() -> u32 {
+    64
 }
 
 const fn site_certificate_days() -> u32 {
@@ -48,6 +55,7 @@ impl Config {
             names,
             site_certificate_days: site_certificate_days(),
             connections_max: connections_max(),
+            ledger_archive_megabytes: ledger_archive_megabytes(),
         };
         config.check()?;
         Ok(config)
@@ -58,6 +66,11 @@ impl Config {
         let config: Self = toml::from_str(text)?;
         config.check()?;
         Ok(config)
+    }
+
+    /// The same in bytes.
+    pub fn ledger_archive_bytes(&self) -> u64 {
+        u64::from(self.ledger_archive_megabytes) * 1024 * 1024
     }
 
     fn check(&self) -> Result<()> {
@@ -74,6 +87,10 @@ impl Config {
         ensure!(
             (1..=65_536).contains(&self.connections_max),
             "connections_max must be from 1 to 65536"
+        );
+        ensure!(
+            (1..=4096).contains(&self.ledger_archive_megabytes),
+            "ledger_archive_megabytes must be from 1 to 4096"
         );
         Ok(())
     }

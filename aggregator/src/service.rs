@@ -44,6 +44,7 @@ impl Service {
         let app = Arc::new(App {
             core,
             studies,
+            heads: tokio::sync::Mutex::default(),
             uploads: Uploads::default(),
             ca_pem,
             home: home.clone(),

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// How the ledger names this side.
-pub const LEDGER_OWNER: &str = "aggregator";
+pub const LEDGER_OWNER: &str = snowball_ledger::AGGREGATOR;
 
 /// The stores and the key: what a driver needs.
 pub struct Core {
@@ -37,6 +37,8 @@ pub struct App {
     pub core: Arc<Core>,
     /// The studies that run in this process.
     pub studies: Studies,
+    /// Held while a site's head is compared with the one before.
+    pub heads: tokio::sync::Mutex<()>,
     /// Uploads under way.
     pub uploads: Uploads,
     /// The CA's certificate, PEM.
@@ -57,7 +59,8 @@ impl Core {
     pub async fn open(home: &Home) -> Result<Arc<Self>> {
         let key = home.signing_key()?;
         let ledger = Ledger::open(&home.ledger_dir(), LEDGER_OWNER, home.signing_key()?)
-            .context("cannot open the ledger; is another process at work in this folder?")?;
+            .context("cannot open the ledger; is another process at work in this folder?")?
+            .with_archives_of(home.config()?.ledger_archive_bytes());
         let registry = Registry::open(&home.database_file())
             .await
             .context("cannot open the database")?;

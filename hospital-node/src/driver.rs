@@ -132,8 +132,8 @@ impl Driver {
     async fn connect(&self) -> Result<()> {
         let mut retry = 250;
         loop {
-            match self.egress.door().hello().await {
-                Ok(_) => {
+            match self.greet().await {
+                Ok(()) => {
                     let address = self.home.aggregator()?.address;
                     self.voice.say(&Event::Connected { address });
                     return Ok(());
@@ -148,6 +148,11 @@ impl Driver {
                 Err(fault) => return Err(fault).context("the aggregator does not take this node"),
             }
         }
+    }
+
+    async fn greet(&self) -> Result<(), EgressError> {
+        self.egress.door().hello().await?;
+        self.egress.door().exchange_heads().await
     }
 
     fn consider(self: &Arc<Self>, summary: StudySummary, following: &mut Following) {
@@ -288,6 +293,8 @@ impl Driver {
                     if let Some(model) = model {
                         self.fetch_final(study, &model).await?;
                     }
+                    // What this study left in both ledgers is under a head that the other side holds.
+                    self.steadily(|| self.egress.door().exchange_heads()).await?;
                     self.voice.say(&Event::Finished {
                         study: study.plan.study.clone(),
                         phase: format!("{phase:?}").to_lowercase(),
@@ -511,16 +518,18 @@ pub fn open_door(home: &Home, config: &NodeConfig) -> Result<Door> {
         proxy: config.network.proxy.clone(),
     };
     let ledger = home.open_ledger(config)?;
-    let budget = Budget::of(&snowball_ledger::read(&home.ledger()).context("cannot read the ledger")?);
+    let records = snowball_ledger::read(&home.ledger()).context("cannot read the ledger")?;
+    let kept = snowball_egress::last_kept(&records, &aggregator.aggregator_key);
     Ok(Door::new(
         Transport::new(&settings, tls)?,
         config.site.clone(),
         aggregator.aggregator_key,
         policy::reader(home),
         ledger,
-        budget,
+        Budget::of(&records),
         clock::now,
-    ))
+    )
+    .with_kept_head(kept))
 }
 
 /// A task that ends together with its owner.

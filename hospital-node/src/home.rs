@@ -228,7 +228,8 @@ impl Home {
     /// Opens the ledger for writing. The service and the command line share it, append by append.
     pub fn open_ledger(&self, config: &NodeConfig) -> Result<SharedLedger> {
         let ledger = Ledger::open_shared(&self.ledger(), config.site.as_str(), self.ledger_key()?)
-            .context("cannot open the ledger")?;
+            .context("cannot open the ledger")?
+            .with_archives_of(config.ledger.archive_bytes());
         Ok(Arc::new(Mutex::new(ledger)))
     }
 

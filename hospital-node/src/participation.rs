@@ -42,7 +42,10 @@ pub struct Progress {
 /// What the aggregator refused, or what is not fit to be sent, would be the same another time. A policy can be installed, a
 /// trainer mended: those rounds are tried again for as long as the aggregator asks.
 pub const fn is_settled(fault: Option<&EgressError>) -> bool {
-    matches!(fault, Some(EgressError::Refused(_) | EgressError::Unfit { .. }))
+    matches!(
+        fault,
+        Some(EgressError::Refused(_) | EgressError::Unfit { .. } | EgressError::HeadRefused { .. })
+    )
 }
 
 /// One thing to do.

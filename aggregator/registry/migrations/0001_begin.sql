@@ -49,7 +49,11 @@ CREATE TABLE sites (
     protocol BIGINT,
     policy_digest TEXT,
     ledger_index BIGINT,
-    ledger_head TEXT
+    ledger_head TEXT,
+    head_entries BIGINT,
+    head_hash TEXT,
+    head_note TEXT,
+    head_refused TEXT
 );
 
 CREATE TABLE certificates (

@@ -43,7 +43,7 @@ pub use objects::{MalformedObjectName, ObjectError, ObjectFolder, ObjectName};
 pub use participants::{Answer, Participant};
 pub use releases::Release;
 pub use rounds::Round;
-pub use sites::{Heard, Revocation, Site};
+pub use sites::{Heard, KeptHead, Revocation, Site};
 pub use studies::Study;
 pub use updates::{Upload, UploadState};
 

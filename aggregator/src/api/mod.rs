@@ -6,6 +6,7 @@ mod document;
 mod enrolments;
 mod evaluation;
 mod guard;
+mod heads;
 mod health;
 mod hello;
 mod join;
@@ -41,6 +42,7 @@ pub fn router(app: Shared) -> Router {
         .route("/v1/enrolments", post(enrolments::request))
         .route("/v1/enrolments/{id}", post(enrolments::status))
         .route("/v1/hello", post(hello::hello))
+        .route("/v1/heads", post(heads::exchange))
         .route("/v1/certificate", post(certificate::renew))
         .route("/v1/studies", get(studies::studies))
         .route("/v1/studies/{study}/plan", get(plan::plan))

@@ -172,6 +172,12 @@ async fn database(home: &Home) -> Result<String> {
 
 fn ledger(home: &Home) -> Result<String> {
     let verified = snowball_ledger::verify(&home.ledger_dir(), &home.signing_key()?.verifying_key())?;
+    ensure!(
+        verified.unseen == 0,
+        "the first {} records lie in archives that are not in {}; put them back, or serve does not start",
+        verified.unseen,
+        home.ledger_dir().join(snowball_ledger::ARCHIVE_FOLDER).display()
+    );
     let waiting = Outbox::at(&home.outbox_dir()).count()?;
     ensure!(
         waiting == 0 || home.is_served()?,

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rustls::ClientConfig;
 use serde::{Serialize, de::DeserializeOwned};
 use snowball_crypto::VerifyingKey;
-use snowball_ledger::{Entry, Ledger, Record};
+use snowball_ledger::{Entry, Head, Ledger, Record};
 use snowball_policy::{Action, DatasetFacts, PolicyFault, SignedPolicy, Spent};
 use snowball_protocol::{
     PROTOCOL_VERSION, PROTOCOL_VERSION_MIN, RoundNumber, Sha256Digest, SiteName, StudyName, StudyPlan,
@@ -37,7 +37,9 @@ pub struct Door {
     pub(crate) aggregator_key: VerifyingKey,
     pub(crate) read_policy: ReadPolicy,
     pub(crate) clock: fn() -> UnixSeconds,
-    ledger: SharedLedger,
+    pub(crate) ledger: SharedLedger,
+    /// The aggregator's head that was kept last; held while heads are exchanged.
+    pub(crate) aggregator_head: tokio::sync::Mutex<Option<Head>>,
     budget: Mutex<Budget>,
 }
 
@@ -60,8 +62,16 @@ impl Door {
             read_policy,
             clock,
             ledger,
+            aggregator_head: tokio::sync::Mutex::new(None),
             budget: Mutex::new(budget),
         }
+    }
+
+    /// The same door, which holds the aggregator to the head of its ledger that was `kept` before.
+    #[must_use]
+    pub fn with_kept_head(mut self, kept: Option<Head>) -> Self {
+        self.aggregator_head = tokio::sync::Mutex::new(kept);
+        self
     }
 
     /// Says hello: versions, policy and clocks.

@@ -56,6 +56,14 @@ pub enum EgressError {
         /// What is wrong.
         reason: String,
     },
+    /// The aggregator's ledger is not the one it was, so nothing is sent to it.
+    #[error(
+        "the aggregator showed a head of its ledger that contradicts the one kept before: {reason}; no update is sent to it. Keep this site's ledger, which holds both heads, and ask the coordinator"
+    )]
+    HeadRefused {
+        /// What does not fit.
+        reason: String,
+    },
     /// The client could not be set up.
     #[error("the connection cannot be set up: {reason}")]
     Setup {

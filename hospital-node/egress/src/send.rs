@@ -43,6 +43,8 @@ pub(crate) async fn send(door: &Door, outbox: &Outbox, update: ApprovedUpdate) -
 
 async fn attempt(door: &Door, update: &ApprovedUpdate) -> Result<SignedReceipt, EgressError> {
     let header = &update.header;
+    // The aggregator takes an update only after a signed head that holds its record.
+    door.exchange_heads().await?;
     let path = format!("v1/studies/{}/rounds/{}/updates", header.study, header.round);
     let body = Body::of(header);
     door.record(Entry::DisclosureSent {

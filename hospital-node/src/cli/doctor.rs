@@ -156,7 +156,13 @@ fn ledger(home: &Home) -> Finding {
         .and_then(|text| text.trim().parse().ok())
         .ok_or_else(|| "ledger.pub is missing or damaged; it is the public half of keys/ledger.pem".to_owned())
         .and_then(|key| snowball_ledger::verify(&home.ledger(), &key).map_err(|fault| fault.to_string()))
-        .map(|verified| format!("{} entries, sound", verified.entries));
+        .and_then(|verified| match verified.unseen {
+            0 => Ok(format!("{} entries, sound", verified.entries)),
+            unseen => Err(format!(
+                "the first {unseen} entries lie in archives that are not in ledger/archives; put them back, or this node takes \
+                 part in nothing"
+            )),
+        });
     finding("ledger", outcome)
 }
 

@@ -1,6 +1,6 @@
 //! One line per entry, in plain English, for `ledger show`.
 
-use snowball_protocol::{RoundNumber, SiteName};
+use snowball_protocol::{ProblemCode, RoundNumber, SiteName};
 
 use crate::Entry;
 
@@ -29,6 +29,9 @@ impl Entry {
             Self::ProgramStarted { program_version } => format!("program started, version {}", shown(program_version)),
             Self::UnfinishedWriteRemoved { bytes } => {
                 format!("{bytes} bytes of an unfinished write were removed after a crash; none was acknowledged")
+            }
+            Self::ArchiveClosed { first, entries } => {
+                format!("records {first} to {} became an archive", entries.saturating_sub(1))
             }
             Self::InvitationMade { site } => format!("{site} was invited"),
             Self::EnrolmentRequested { site, key_fingerprint } => {
@@ -344,8 +347,7 @@ impl Entry {
                 round,
                 code,
             } => {
-                let code = serde_json::to_value(code).ok();
-                let code = code.as_ref().and_then(|code| code.as_str()).unwrap_or("unknown");
+                let code = code_word(*code);
                 format!("update of {site} for {study} round {round} was refused: {code}")
             }
             Self::EvaluationAdmitted { site, study, digest } => {
@@ -371,10 +373,38 @@ impl Entry {
             Self::ReleaseSigned { study, release_digest } => {
                 format!("release {} of {study} was signed", release_digest.short())
             }
+            Self::SiteHeadKept { site, head } => {
+                format!("the head of {site} was countersigned and kept: {}", size(head))
+            }
+            Self::HeadsExchanged {
+                site_head,
+                aggregator_head,
+            } => format!(
+                "heads were exchanged: {} here, {} at the aggregator",
+                size(site_head),
+                size(aggregator_head)
+            ),
+            Self::HeadRefused { owner, head, code } => format!(
+                "{} showed a head of {} that contradicts the one kept before: {}",
+                shown(owner),
+                size(head),
+                code_word(*code)
+            ),
             // Every kind above has its arm; a test walks through all of them.
             _ => self.kind().replace('_', " "),
         }
     }
+}
+
+/// How many records a signed note answers for, as it says.
+fn size(note: &str) -> String {
+    format!("{} records", shown(note.lines().nth(1).unwrap_or("unknown")))
+}
+
+fn code_word(code: ProblemCode) -> String {
+    let code = serde_json::to_value(code).ok();
+    let code = code.as_ref().and_then(|code| code.as_str());
+    code.unwrap_or("unknown").to_owned()
 }
 
 fn whose(site: &Option<SiteName>) -> String {

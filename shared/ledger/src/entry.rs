@@ -456,4 +456,34 @@ entries! {
         /// SHA-256 of what was signed.
         release_digest: Sha256Digest,
     }
+    /// The file before this one was closed and became an archive. Always the first record of its file, and of no other.
+    ArchiveClosed = "archive_closed" {
+        /// Index of the archive's first record.
+        first: u64,
+        /// Records up to its end, counted from the beginning: the index of this record.
+        entries: u64,
+    }
+    /// The aggregator kept a site's signed head, countersigned by itself: that history can no longer be rewritten there.
+    SiteHeadKept = "site_head_kept" {
+        /// Whose.
+        site: SiteName,
+        /// The signed note with both signatures.
+        head: String,
+    }
+    /// The site and the aggregator kept each other's signed heads.
+    HeadsExchanged = "heads_exchanged" {
+        /// The site's own head with the aggregator's signature below its own.
+        site_head: String,
+        /// The aggregator's signed head.
+        aggregator_head: String,
+    }
+    /// The other side showed a head that contradicts the one kept before. Its signature holds, so it is evidence.
+    HeadRefused = "head_refused" {
+        /// Whose ledger: a site's name, or `aggregator`.
+        owner: String,
+        /// The signed note as it came.
+        head: String,
+        /// Whether it had fewer records or others.
+        code: ProblemCode,
+    }
 }

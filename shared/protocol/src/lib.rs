@@ -11,6 +11,7 @@
 pub mod digest;
 pub mod enrolment;
 pub mod evaluation;
+pub mod heads;
 pub mod ids;
 pub mod intake;
 pub mod labels;

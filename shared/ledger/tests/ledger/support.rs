@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fs, path::Path};
 
 use serde_json::Value;
 use snowball_crypto::SigningKey;
-use snowball_ledger::{CHECKPOINT_FILE, Entry, Ledger, NEXT_CHECKPOINT_FILE, RECORDS_FILE};
+use snowball_ledger::{ARCHIVE_FOLDER, CHECKPOINT_FILE, Entry, Ledger, NEXT_CHECKPOINT_FILE, RECORDS_FILE};
 use snowball_protocol::{
     Attempt, ProblemCode, RoundNumber, Sha256Digest, SiteName, StudyName,
     intake::{Disposition, IntakeReason},
@@ -62,6 +62,59 @@ impl Files {
             .split_inclusive(|byte| *byte == b'\n')
             .map(<[u8]>::to_vec)
             .collect()
+    }
+}
+
+/// Every file of a ledger's folder at one moment, archives too.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Tree(BTreeMap<String, Vec<u8>>);
+
+impl Tree {
+    pub fn of(folder: &Path) -> Self {
+        let mut files = BTreeMap::new();
+        for place in [folder.to_owned(), folder.join(ARCHIVE_FOLDER)] {
+            for entry in fs::read_dir(&place).into_iter().flatten() {
+                let path = entry.unwrap().path();
+                if path.is_file() {
+                    let name = path.strip_prefix(folder).unwrap().to_str().unwrap().to_owned();
+                    files.insert(name, fs::read(&path).unwrap());
+                }
+            }
+        }
+        Self(files)
+    }
+
+    pub fn put(&self, folder: &Path) {
+        let _ = fs::remove_dir_all(folder);
+        fs::create_dir_all(folder.join(ARCHIVE_FOLDER)).unwrap();
+        for (name, bytes) in &self.0 {
+            fs::write(folder.join(name), bytes).unwrap();
+        }
+    }
+
+    pub fn with(&self, name: &str, bytes: &[u8]) -> Self {
+        let mut tree = self.clone();
+        tree.0.insert(name.to_owned(), bytes.to_vec());
+        tree
+    }
+
+    pub fn without(&self, name: &str) -> Self {
+        let mut tree = self.clone();
+        tree.0.remove(name).unwrap();
+        tree
+    }
+
+    pub fn bytes(&self, name: &str) -> Vec<u8> {
+        self.0[name].clone()
+    }
+
+    pub fn lines(&self, name: &str) -> Vec<Vec<u8>> {
+        let lines = self.0[name].split_inclusive(|byte| *byte == b'\n');
+        lines.map(<[u8]>::to_vec).collect()
+    }
+
+    pub fn names(&self) -> Vec<String> {
+        self.0.keys().cloned().collect()
     }
 }
 
@@ -365,6 +418,20 @@ pub fn samples() -> Vec<Entry> {
         Entry::ReleaseSigned {
             study: t(),
             release_digest: digest,
+        },
+        Entry::ArchiveClosed { first: 3, entries: 12 },
+        Entry::SiteHeadKept {
+            site: s(),
+            head: text(),
+        },
+        Entry::HeadsExchanged {
+            site_head: text(),
+            aggregator_head: text(),
+        },
+        Entry::HeadRefused {
+            owner: OWNER.to_owned(),
+            head: text(),
+            code: ProblemCode::LedgerForked,
         },
     ]
 }
