@@ -97,7 +97,9 @@ class Folder:
                 yield from map(json.loads, file)
 
     def records(self):
-        yield from self.table("ledger/ledger.jsonl")
+        archives = sorted(path for path in self.files if re.fullmatch(r"ledger/archives/[0-9]+\.jsonl", path))
+        for path in [*archives, "ledger/ledger.jsonl"]:
+            yield from self.table(path)
 
 
 def sha256_of(path):
@@ -129,41 +131,38 @@ def open_all(roots, keys):
 
 
 def check_ledgers(folders, pinned):
-    """Those whose chain holds."""
-    kept = {}
-    for owner, folder in folders.items():
-        try:
-            for record in folder.records():
-                for other, head in heads_in(record["entry"]):
-                    kept.setdefault(other, []).append((owner, head))
-        except (ValueError, OSError, KeyError, TypeError):
-            pass
+    """Those whose chain holds; then each with the heads that the others kept of it."""
     sound = {}
     for owner, folder in folders.items():
-        key, heads = base64.b64decode(pinned[owner]), [head for _, head in kept.get(owner, [])]
-        try:
-            outcome = verify_ledger.verify(folder.root / "ledger", key, owner, [])
-        except verify_ledger.Fault as fault:
-            find("ledger_broken", owner, fault.code)
-            continue
-        except OSError:
-            find("ledger_broken", owner, "unreadable")
-            continue
-        sound[owner] = folder
-        listed = folder.manifest["head"]
-        if (outcome["entries"], outcome["head"]) != (listed["entries"], listed["hash"]):
-            find("ledger_head", owner)
-        try:
-            verify_ledger.verify(folder.root / "ledger", key, owner, heads)
-        except verify_ledger.Fault as fault:
-            find(fault.code, owner, "a head that the other side kept")
+        outcome = verified(folder, owner, pinned, [])
+        if isinstance(outcome, str):
+            find("ledger_broken", owner, outcome)
+        elif outcome["unseen"]:
+            find("ledger_partial", owner)
+        else:
+            sound[owner] = folder
+            listed = folder.manifest["head"]
+            if (outcome["entries"], outcome["head"]) != (listed["entries"], listed["hash"]):
+                find("ledger_head", owner)
+    for owner, folder in sound.items():
+        for other in sound if owner == "aggregator" else {"aggregator"} & sound.keys():
+            outcome = verified(folder, owner, pinned, [sound[other].root / "ledger"])
+            if other != owner and isinstance(outcome, str):
+                find("head_signature" if outcome == "head_invalid" else "head_unknown", f"{owner}, as {other} kept it", outcome)
+        for record in folder.records():
+            if record["entry"]["entry"] == "head_refused":
+                find("head_refused", f"{owner}, record {record['index']}")
     return sound
 
 
-def heads_in(entry):
-    """The heads of others that an entry keeps."""
-    if entry["entry"] == "update_admitted":
-        yield entry["site"], entry["site_ledger_head"]
+def verified(folder, owner, pinned, others):
+    """The outcome, or the code of what is wrong."""
+    try:
+        return verify_ledger.verify(folder.root / "ledger", base64.b64decode(pinned[owner]), owner, [], others, [])
+    except verify_ledger.Fault as fault:
+        return fault.code
+    except OSError:
+        return "unreadable"
 
 
 def check_receipt(signed, key, place):

@@ -6,8 +6,7 @@ use std::{
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use snowball_crypto::VerifyingKey;
-use snowball_ledger::{Entry, Expected, VerifyError};
+use snowball_ledger::AGGREGATOR;
 use snowball_protocol::{Sha256Digest, SiteName, StudyName, StudyPlan};
 
 use crate::{
@@ -16,7 +15,8 @@ use crate::{
     documents::{ConsortiumFacts, paths},
     finding::Code,
     folder::Folder,
-    keys::{Keys, SiteKeys},
+    keys::Keys,
+    ledgers::Evidence,
     manifest::Kind,
     outcome::{Area, Audit, Outcome},
     releases, rounds, site,
@@ -46,7 +46,7 @@ pub fn audit(folders: &[PathBuf], keys: &Keys) -> Outcome {
 
 fn check_both_sides(folder: &Folder, sites: &BTreeMap<SiteName, site::SiteFacts>, keys: &Keys, audit: &mut Audit) {
     let mut aggregator = AggregatorFacts::default();
-    site::each(folder, &"aggregator", audit, |record, _| aggregator.see(record));
+    site::each(folder, &AGGREGATOR, audit, |record, _| aggregator.see(record));
     let plans = plans(folder, &aggregator, audit);
     let parties = Parties {
         keys,
@@ -68,7 +68,7 @@ fn check_both_sides(folder: &Folder, sites: &BTreeMap<SiteName, site::SiteFacts>
         .values()
         .flat_map(BTreeMap::keys)
         .map(|(site, _)| site)
-        .filter(|site| !sites.contains_key(site))
+        .filter(|site| !sites.contains_key(*site))
         .collect();
     for site in silent {
         audit.note(format!(
@@ -96,12 +96,6 @@ fn plans(folder: &Folder, facts: &AggregatorFacts, audit: &mut Audit) -> BTreeMa
     plans
 }
 
-/// The folders, each with the party that it is of.
-struct Evidence<'a> {
-    aggregator: Option<Folder>,
-    sites: BTreeMap<SiteName, (Folder, &'a SiteKeys)>,
-}
-
 impl<'a> Evidence<'a> {
     fn open(folders: &[PathBuf], keys: &'a Keys, audit: &mut Audit) -> Self {
         let mut evidence = Self {
@@ -122,7 +116,7 @@ impl<'a> Evidence<'a> {
             }
             evidence.take(folder, root, keys, audit);
         }
-        let missing = keys.sites.keys().map(SiteName::as_str).chain(["aggregator"]);
+        let missing = keys.sites.keys().map(SiteName::as_str).chain([AGGREGATOR]);
         for party in missing.filter(|party| !shown.contains(*party)) {
             audit.looked(Area::Folders);
             let detail = format!("no folder is of {party}");
@@ -157,68 +151,6 @@ impl<'a> Evidence<'a> {
                 }
             }
             (Kind::Site, Err(_)) => {}
-        }
-    }
-
-    /// Each ledger by itself and with the heads that the other side kept. One that was changed is not read any further.
-    fn check_ledgers(&mut self, keys: &Keys, audit: &mut Audit) {
-        let mut kept: BTreeMap<SiteName, Vec<Sha256Digest>> = BTreeMap::new();
-        if let Some(folder) = &self.aggregator {
-            let place = "aggregator";
-            if !holds(folder, place, place, &keys.aggregator, Vec::new(), audit) {
-                self.aggregator = None;
-            } else {
-                site::each(folder, &place, audit, |record, _| {
-                    if let Entry::UpdateAdmitted {
-                        site, site_ledger_head, ..
-                    } = &record.entry
-                    {
-                        kept.entry(site.clone()).or_default().push(*site_ledger_head);
-                    }
-                });
-            }
-        }
-        self.sites.retain(|site, (folder, keys)| {
-            let heads = kept.remove(site).unwrap_or_default();
-            holds(folder, site.as_str(), site.as_str(), &keys.ledger, heads, audit)
-        });
-    }
-}
-
-/// Whether a ledger's chain is sound; a head that is missing from it is told, and the records are read all the same.
-fn holds(
-    folder: &Folder,
-    place: &str,
-    owner: &str,
-    key: &VerifyingKey,
-    heads: Vec<Sha256Digest>,
-    audit: &mut Audit,
-) -> bool {
-    audit.looked(Area::Ledgers);
-    heads.iter().for_each(|_| audit.looked(Area::Heads));
-    let expected = Expected {
-        owner: Some(owner.to_owned()),
-        heads,
-    };
-    match snowball_ledger::verify_expecting(&folder.path(paths::LEDGER), key, &expected) {
-        Ok(verified) if verified.head == folder.manifest.head => true,
-        Ok(verified) => {
-            let (found, listed) = (&verified.head, &folder.manifest.head);
-            let detail = format!(
-                "it has {} records and ends with {}; the manifest says {} and {}",
-                found.entries, found.hash, listed.entries, listed.hash
-            );
-            audit.find(Area::Ledgers, Code::LedgerHead, place, detail);
-            true
-        }
-        Err(fault @ VerifyError::HeadUnknown { .. }) => {
-            audit.find(Area::Heads, Code::HeadUnknown, place, fault.to_string());
-            true
-        }
-        Err(fault) => {
-            let detail = format!("{fault} ({})", fault.code());
-            audit.find(Area::Ledgers, Code::LedgerBroken, place, detail);
-            false
         }
     }
 }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use snowball_crypto::{SigningKey, VerifyingKey};
-use snowball_ledger::{CHECKPOINT_FILE, Head, LINE_BYTES_MAX, RECORDS_FILE};
+use snowball_ledger::{ARCHIVE_FOLDER, CHECKPOINT_FILE, Head, LINE_BYTES_MAX, RECORDS_FILE};
 use snowball_protocol::{Sha256Digest, digest::RunningDigest, plan::canonical_json};
 
 use crate::{
@@ -20,6 +20,8 @@ use crate::{
 /// What no file of an evidence folder may hold: the mark of a private key in PEM.
 const SECRET: &str = "PRIVATE KEY-----";
 const CHECKPOINT_BYTES_MAX: u64 = 4096;
+/// The owner may close an archive between two looks at its files.
+const LOOKS_MAX: u32 = 3;
 
 /// A folder that is being filled. The manifest comes last: a folder with one is whole.
 pub struct Export {
@@ -58,6 +60,14 @@ pub enum ExportError {
     /// The ledger that was to be exported does not hold.
     #[error("the ledger does not hold, so nothing was exported")]
     Ledger(#[from] snowball_ledger::VerifyError),
+    /// Archives of the ledger are not at hand.
+    #[error(
+        "the first {records} records lie in archives that are not in the ledger's folder; put them back there first"
+    )]
+    Partial {
+        /// How many records.
+        records: u64,
+    },
     /// A file holds what looks like a private key.
     #[error("{0} would hold a private key; nothing of the kind is ever exported")]
     Secret(String),
@@ -85,22 +95,25 @@ impl Export {
     /// Copies the ledger in `from` as it stands at this moment, and checks the copy. The owner may go on writing.
     ///
     /// # Errors
-    /// When it cannot be read, or the copy does not hold.
+    /// When it cannot be read, the copy does not hold, or archives are missing.
     pub fn ledger(&mut self, from: &Path, key: &VerifyingKey) -> Result<Head, ExportError> {
-        let checkpoint = from.join(CHECKPOINT_FILE);
-        let mut note = Vec::new();
-        File::open(&checkpoint)
-            .and_then(|file| file.take(CHECKPOINT_BYTES_MAX).read_to_end(&mut note))
-            .map_err(at(&checkpoint))?;
-        // A checkpoint that does not parse leaves no line; the check below then says what is wrong with it.
-        let entries = String::from_utf8_lossy(&note)
-            .lines()
-            .nth(1)
-            .and_then(|line| line.parse().ok())
-            .unwrap_or(0);
-        self.add(&format!("{}/{CHECKPOINT_FILE}", paths::LEDGER), &note)?;
-        self.copy_records(from, entries)?;
-        Ok(snowball_ledger::verify(&self.folder.join(paths::LEDGER), key)?.head)
+        let mut looks = 1;
+        loop {
+            self.copy_ledger(from)?;
+            match snowball_ledger::verify(&self.ledger_folder(), key) {
+                Ok(verified) if verified.unseen > 0 => {
+                    return Err(ExportError::Partial {
+                        records: verified.unseen,
+                    });
+                }
+                Ok(verified) => return Ok(verified.head),
+                // An archive may have been closed between two of the files.
+                Err(_) if looks < LOOKS_MAX => looks += 1,
+                Err(fault) => return Err(fault.into()),
+            }
+            self.files.retain(|path, _| !path.starts_with(paths::LEDGER));
+            fs::remove_dir_all(self.ledger_folder()).map_err(at(&self.ledger_folder()))?;
+        }
     }
 
     /// The ledger that was copied, to read what its records name.
@@ -173,26 +186,52 @@ impl Export {
         })
     }
 
-    /// Exactly the records that the checkpoint answers for.
-    fn copy_records(&mut self, from: &Path, entries: u64) -> Result<(), ExportError> {
-        let path = format!("{}/{RECORDS_FILE}", paths::LEDGER);
-        let (source, target) = (from.join(RECORDS_FILE), self.target(&path)?);
-        let mut records = BufReader::new(File::open(&source).map_err(at(&source))?);
+    /// The signed head, the archives before it, and of the open file exactly the records that it answers for.
+    fn copy_ledger(&mut self, from: &Path) -> Result<(), ExportError> {
+        let checkpoint = from.join(CHECKPOINT_FILE);
+        let mut note = Vec::new();
+        File::open(&checkpoint)
+            .and_then(|file| file.take(CHECKPOINT_BYTES_MAX).read_to_end(&mut note))
+            .map_err(at(&checkpoint))?;
+        // A checkpoint that does not parse leaves no record; the check of the copy then says what is wrong with it.
+        let entries: u64 = String::from_utf8_lossy(&note)
+            .lines()
+            .nth(1)
+            .and_then(|line| line.parse().ok())
+            .unwrap_or(0);
+        self.add(&format!("{}/{CHECKPOINT_FILE}", paths::LEDGER), &note)?;
+        for name in archives(&from.join(ARCHIVE_FOLDER))? {
+            let source = from.join(ARCHIVE_FOLDER).join(&name);
+            self.copy_lines(&source, &format!("{}/{ARCHIVE_FOLDER}/{name}", paths::LEDGER), u64::MAX)?;
+        }
+        let records = from.join(RECORDS_FILE);
+        let first = first_index(&records).map_err(at(&records))?;
+        self.copy_lines(
+            &records,
+            &format!("{}/{RECORDS_FILE}", paths::LEDGER),
+            entries.saturating_sub(first),
+        )
+    }
+
+    fn copy_lines(&mut self, source: &Path, path: &str, lines: u64) -> Result<(), ExportError> {
+        let target = self.target(path)?;
+        let mut records = BufReader::new(File::open(source).map_err(at(source))?);
         let mut copy = io::BufWriter::new(File::create(&target).map_err(at(&target))?);
-        let (mut digest, mut bytes, mut line) = (RunningDigest::default(), 0, Vec::new());
-        for _ in 0..entries {
+        let (mut digest, mut bytes, mut line, mut copied) = (RunningDigest::default(), 0, Vec::new(), 0);
+        while copied < lines {
             line.clear();
             let mut bounded = records.by_ref().take(LINE_BYTES_MAX as u64);
-            if bounded.read_until(b'\n', &mut line).map_err(at(&source))? == 0 {
+            if bounded.read_until(b'\n', &mut line).map_err(at(source))? == 0 {
                 break;
             }
             copy.write_all(&line).map_err(at(&target))?;
             digest.update(&line);
             bytes += line.len() as u64;
+            copied += 1;
         }
         copy.flush().map_err(at(&target))?;
         self.list(ListedFile {
-            path,
+            path: path.to_owned(),
             bytes,
             digest: digest.finish(),
         });
@@ -223,6 +262,31 @@ impl Export {
     }
 }
 
+/// The files of closed archives, in order.
+fn archives(folder: &Path) -> Result<Vec<String>, ExportError> {
+    let entries = match fs::read_dir(folder) {
+        Err(fault) if fault.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(at(folder))?,
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        let name = entry.map_err(at(folder))?.file_name().to_string_lossy().into_owned();
+        if name.ends_with(".jsonl") || name.ends_with(".checkpoint") {
+            names.push(name);
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// Index of the first record in a file of records; 0 where there is none.
+fn first_index(records: &Path) -> io::Result<u64> {
+    let mut line = Vec::new();
+    BufReader::new(File::open(records)?.take(LINE_BYTES_MAX as u64)).read_until(b'\n', &mut line)?;
+    let record: serde_json::Value = serde_json::from_slice(&line).unwrap_or_default();
+    Ok(record.get("index").and_then(serde_json::Value::as_u64).unwrap_or(0))
+}
+
 pub(crate) fn at(path: &Path) -> impl Fn(io::Error) -> ExportError {
     let path = path.to_owned();
     move |source| ExportError::File {
@@ -250,7 +314,7 @@ mod tests {
         let write = |name: &str| {
             let mut export = Export::begin(&home.path().join(name)).unwrap();
             let head = export.ledger(&from, &key.verifying_key()).unwrap();
-            assert_eq!(head.entries, 1);
+            assert_eq!(head.entries, 2);
             assert!(matches!(
                 export.add("key.pem", key.to_pem().as_bytes()),
                 Err(ExportError::Secret(_))
@@ -259,7 +323,9 @@ mod tests {
             export.add("consortium.json", b"{}").unwrap();
             export.finish(Kind::Site, head, &key).unwrap()
         };
-        // A write that is under way is not taken along.
+        // An archive is taken along, a write that is under way is not.
+        ledger.rotate(8).unwrap();
+        drop(ledger);
         let mut records = fs::OpenOptions::new()
             .append(true)
             .open(from.join(RECORDS_FILE))

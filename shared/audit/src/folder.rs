@@ -8,6 +8,7 @@ use std::{
 };
 
 use serde::de::DeserializeOwned;
+use snowball_ledger::AGGREGATOR;
 use snowball_protocol::{Sha256Digest, digest::RunningDigest};
 
 use crate::{
@@ -73,7 +74,7 @@ impl Folder {
     /// Whose, for people.
     pub(crate) fn owner(&self) -> &str {
         match self.manifest.kind {
-            Kind::Aggregator => "aggregator",
+            Kind::Aggregator => AGGREGATOR,
             Kind::Site => &self.manifest.owner,
         }
     }

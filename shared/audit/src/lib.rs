@@ -24,6 +24,7 @@ mod export;
 mod finding;
 mod folder;
 mod keys;
+mod ledgers;
 mod manifest;
 mod outcome;
 mod policies;
@@ -33,7 +34,7 @@ mod site;
 mod table;
 
 pub use check::audit;
-pub use documents::{ConsortiumFacts, EnrolmentFacts, ReleaseFacts, UpdateFacts, paths};
+pub use documents::{ConsortiumFacts, EnrolmentFacts, UpdateFacts, paths};
 pub use export::{Export, ExportError, Exported};
 pub use finding::{Code, Finding};
 pub use keys::{Keys, KeysError, SiteKeys};

@@ -91,7 +91,7 @@ fn verified(folder: &Folder, keys: &SiteKeys, digest: &Sha256Digest) -> Result<S
     let signature = String::from_utf8_lossy(&signature);
     let mut reason = "no ethics key was written down for the site".to_owned();
     for key in &keys.ethics {
-        match snowball_policy::verify(&bytes, Some(&signature), key) {
+        match snowball_policy::verify(&bytes, Some(&*signature), key) {
             Ok(signed) => return Ok(signed),
             Err(fault) => reason = fault.to_string(),
         }

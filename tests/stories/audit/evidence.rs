@@ -10,10 +10,11 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 use snowball_audit::{Keys, Kind, ListedFile, MANIFEST_FILE, Manifest, Outcome, SIGNATURE_FILE, audit};
 use snowball_crypto::SigningKey;
-use snowball_ledger::Head;
+use snowball_ledger::{Head, SignedHead};
 use snowball_protocol::{Sha256Digest, plan::canonical_json, receipt::Receipt};
 
 pub const AGGREGATOR: &str = "aggregator";
+const ORIGIN: &str = "snowball/ledger/";
 const RECORDS: &str = "ledger/ledger.jsonl";
 const UPDATES: &str = "updates.jsonl";
 const ROUNDS: &str = "rounds.jsonl";
@@ -27,6 +28,9 @@ pub struct Evidence {
     /// More folders than there are parties, or fewer.
     pub shown: Vec<PathBuf>,
 }
+
+/// Of each old record the new hash and its index.
+type News = BTreeMap<String, (String, usize)>;
 
 /// All that the parties wrote down, while they change it together.
 pub struct History {
@@ -142,11 +146,11 @@ impl Evidence {
             enrolments: documents(&self.path(AGGREGATOR, ENROLMENTS)),
         };
         change(&mut history);
-        let (hashes, indexes) = self.chain_all(&mut history.ledgers);
+        let news = self.chain_all(&mut history.ledgers);
         for update in &mut history.updates {
-            self.renew(update, &hashes);
-            let head = update["header"]["ledger_head"].as_str().unwrap().to_owned();
-            if let Some(index) = indexes.get(&head) {
+            self.renew(update, &news);
+            let head = update["header"]["ledger_head"].as_str().unwrap();
+            if let Some((_, index)) = news.values().find(|(hash, _)| hash == head) {
                 update["header"]["ledger_index"] = json!(index);
             }
         }
@@ -162,14 +166,10 @@ impl Evidence {
         }
     }
 
-    /// Chains all ledgers anew in an order in which each record comes after those that it names. Gives the new hash of each
-    /// old one, and the index of each new one.
-    fn chain_all(
-        &self,
-        ledgers: &mut BTreeMap<String, Vec<Value>>,
-    ) -> (BTreeMap<String, String>, BTreeMap<String, usize>) {
+    /// Chains all ledgers anew in an order in which each record comes after those that it names.
+    fn chain_all(&self, ledgers: &mut BTreeMap<String, Vec<Value>>) -> News {
         let olds: BTreeSet<String> = ledgers.values().flatten().filter_map(hash).collect();
-        let (mut news, mut indexes) = (BTreeMap::new(), BTreeMap::new());
+        let mut news = News::new();
         let mut heads: BTreeMap<String, (usize, String)> = ledgers
             .keys()
             .map(|party| (party.clone(), (0, beginning(party))))
@@ -186,8 +186,7 @@ impl Evidence {
                     let old = hash(record);
                     self.renew(&mut record["entry"], &news);
                     *previous = chain(record, *next, previous);
-                    news.extend(old.map(|old| (old, previous.clone())));
-                    indexes.insert(previous.clone(), *next);
+                    news.extend(old.map(|old| (old, (previous.clone(), *next))));
                     *next += 1;
                     moved = true;
                 }
@@ -203,15 +202,17 @@ impl Evidence {
                 "{party}: a record names one that comes after it"
             );
         }
-        (news, indexes)
+        news
     }
 
     /// Names the new records, and signs receipts and heads again.
-    fn renew(&self, value: &mut Value, news: &BTreeMap<String, String>) {
+    fn renew(&self, value: &mut Value, news: &News) {
         match value {
             Value::String(text) => {
-                if let Some(new) = news.get(text) {
+                if let Some((new, _)) = news.get(text) {
                     *text = new.clone();
+                } else if text.starts_with(ORIGIN) {
+                    *text = self.renewed_note(text, news);
                 }
             }
             Value::Array(items) => items.iter_mut().for_each(|item| self.renew(item, news)),
@@ -227,9 +228,30 @@ impl Evidence {
         }
     }
 
+    /// A signed head of the new record, seen by the same cosigners at the same times.
+    fn renewed_note(&self, note: &str, news: &News) -> String {
+        let owner = note.lines().next().unwrap().strip_prefix(ORIGIN).unwrap();
+        let Some((hash, index)) = hash_of_note(note).and_then(|old| news.get(&old)) else {
+            return note.to_owned();
+        };
+        let head = Head {
+            owner: owner.to_owned(),
+            entries: *index as u64 + 1,
+            hash: hash.parse().unwrap(),
+        };
+        let mut signed = SignedHead::sign(head, &self.keys[owner]);
+        for line in note.lines().skip(5) {
+            let (name, base64) = line.trim_start_matches("\u{2014} ").split_once(' ').unwrap();
+            let cosigner = name.strip_prefix(ORIGIN).unwrap();
+            let seconds = STANDARD.decode(base64).unwrap()[4..12].try_into().unwrap();
+            signed = signed.cosigned(cosigner, &self.keys[cosigner], i64::from_be_bytes(seconds));
+        }
+        signed.note
+    }
+
     fn keep(&self, party: &str, records: &[Value]) {
         fs::write(self.path(party, RECORDS), table(records)).unwrap();
-        let note = note(&self.head(party), &self.keys[party]);
+        let note = SignedHead::sign(self.head(party), &self.keys[party]).note;
         fs::write(self.path(party, "ledger/checkpoint"), note).unwrap();
         self.seal(party);
     }
@@ -296,9 +318,10 @@ fn beginning(owner: &str) -> String {
     Sha256Digest::of(format!("snowball ledger beginning v1\n{owner}\n").as_bytes()).to_string()
 }
 
-/// Every text in a value.
+/// Every text in a value, and the hash in every signed head.
 fn named(value: &Value) -> Vec<String> {
     match value {
+        Value::String(text) if text.starts_with(ORIGIN) => hash_of_note(text).into_iter().collect(),
         Value::String(text) => vec![text.clone()],
         Value::Array(items) => items.iter().flat_map(named).collect(),
         Value::Object(fields) => fields.values().flat_map(named).collect(),
@@ -306,13 +329,10 @@ fn named(value: &Value) -> Vec<String> {
     }
 }
 
-/// A checkpoint, as `FORMAT.md` has it.
-fn note(head: &Head, key: &SigningKey) -> String {
-    let name = format!("snowball/ledger/{}", head.owner);
-    let text = format!("{name}\n{}\n{}\n", head.entries, STANDARD.encode(head.hash.as_bytes()));
-    let id = Sha256Digest::of(&[name.as_bytes(), b"\n\x01", key.verifying_key().as_bytes()].concat());
-    let signed = [&id.as_bytes()[..4], key.sign(text.as_bytes()).as_bytes()].concat();
-    format!("{text}\n\u{2014} {name} {}\n", STANDARD.encode(signed))
+/// The hash of the record that a signed head is of.
+fn hash_of_note(note: &str) -> Option<String> {
+    let bytes: [u8; 32] = STANDARD.decode(note.lines().nth(2)?).ok()?.try_into().ok()?;
+    Some(Sha256Digest::from_bytes(bytes).to_string())
 }
 
 fn documents(path: &Path) -> Vec<Value> {

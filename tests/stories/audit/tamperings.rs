@@ -155,6 +155,28 @@ fn by_one_owner() -> Vec<Tampering> {
             },
         ),
         core(
+            "the aggregator rewrites its ledger alone and signs again",
+            "head_unknown",
+            |evidence| {
+                evidence.rewrite(AGGREGATOR, |records| {
+                    let place = places(records, "enrolment_approved")[0];
+                    records[place]["entry"]["reason"] = json!("another reason");
+                });
+            },
+        ),
+        core("a head that was kept is changed", "head_signature", |evidence| {
+            let site = evidence.sites[0].clone();
+            evidence.rewrite(&site, |records| {
+                let place = places(records, "heads_exchanged")[0];
+                let head = records[place]["entry"]["aggregator_head"].as_str().unwrap();
+                let (text, signature) = head.split_once("\n\n").unwrap();
+                let mut lines: Vec<&str> = text.lines().collect();
+                lines[1] = "1";
+                let changed = format!("{}\n\n{signature}", lines.join("\n"));
+                records[place]["entry"]["aggregator_head"] = json!(changed);
+            });
+        }),
+        core(
             "a site changes a receipt and signs its ledger again",
             "receipt_signature",
             |evidence| {
