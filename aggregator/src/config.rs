@@ -18,6 +18,9 @@ pub struct Config {
     /// How long a site's certificate holds, in days.
     #[serde(default = "site_certificate_days")]
     pub site_certificate_days: u32,
+    /// How long the server's own certificate holds, in days.
+    #[serde(default = "server_certificate_days")]
+    pub server_certificate_days: u32,
     /// Connections held at once; further ones are closed at once.
     #[serde(default = "connections_max")]
     pub connections_max: u32,
@@ -32,6 +35,10 @@ const fn ledger_archive_megabytes() -> u32 {
 
 const fn site_certificate_days() -> u32 {
     30
+}
+
+const fn server_certificate_days() -> u32 {
+    90
 }
 
 const fn connections_max() -> u32 {
@@ -54,6 +61,7 @@ impl Config {
             listen: format!("0.0.0.0:{port}"),
             names,
             site_certificate_days: site_certificate_days(),
+            server_certificate_days: server_certificate_days(),
             connections_max: connections_max(),
             ledger_archive_megabytes: ledger_archive_megabytes(),
         };
@@ -83,6 +91,10 @@ impl Config {
         ensure!(
             (1..=366).contains(&self.site_certificate_days),
             "site_certificate_days must be from 1 to 366"
+        );
+        ensure!(
+            (1..=397).contains(&self.server_certificate_days),
+            "server_certificate_days must be from 1 to 397"
         );
         ensure!(
             (1..=65_536).contains(&self.connections_max),

@@ -9,10 +9,13 @@ use snowball_protocol::{SiteName, ids::UnixSeconds};
 use snowball_registry::{ObjectFolder, Registry};
 
 use crate::{
+    api::Pace,
     driver::Studies,
     home::Home,
+    identity::Present,
     intake::Uploads,
     journal::{Journal, Outbox},
+    revoked::Revoked,
     stop::Stop,
 };
 
@@ -27,8 +30,10 @@ pub struct Core {
     pub objects: ObjectFolder,
     /// The ledger's one writer.
     pub journal: Journal,
-    /// Signs receipts.
+    /// Signs receipts and the list of CAs.
     pub key: SigningKey,
+    /// Certificates that are in force no more.
+    pub revoked: Revoked,
 }
 
 /// Everything that a request may need.
@@ -41,12 +46,14 @@ pub struct App {
     pub heads: tokio::sync::Mutex<()>,
     /// Uploads under way.
     pub uploads: Uploads,
-    /// The CA's certificate, PEM.
-    pub ca_pem: String,
-    /// The aggregator's folder, for the CA's key, which is read when it is needed.
+    /// Whom the server is and whom it trusts at this moment.
+    pub identity: Present,
+    /// The aggregator's folder, for the CAs' keys, which are read when they are needed.
     pub home: Home,
     /// How long a site's certificate holds.
     pub site_certificate_days: u32,
+    /// How often strangers may ask for enrolment.
+    pub pace: Pace,
     /// Heard when the server is asked to stop.
     pub stop: Stop,
 }
@@ -72,6 +79,7 @@ impl Core {
             objects,
             journal,
             key,
+            revoked: Revoked::default(),
         }))
     }
 

@@ -24,21 +24,21 @@ use tokio::{
     task::JoinHandle,
     time::sleep,
 };
-use tokio_rustls::TlsConnector;
+use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use crate::{cli, fixture, home::Home, service::Service, stop::Stop};
 
-const STUDY: &str = "body-parts";
+pub const STUDY: &str = "body-parts";
 
 /// A server in this process.
-struct Running {
-    port: u16,
+pub struct Running {
+    pub port: u16,
     stop: watch::Sender<bool>,
     task: JoinHandle<()>,
 }
 
 impl Running {
-    async fn start(dir: &Path) -> Self {
+    pub async fn start(dir: &Path) -> Self {
         let home = Home::existing(dir).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -57,20 +57,20 @@ impl Running {
         Self { port, stop, task }
     }
 
-    async fn stop(self) {
+    pub async fn stop(self) {
         self.stop.send_replace(true);
         self.task.await.unwrap();
     }
 }
 
 /// One site's way to the server: a new connection a request, HTTP/1.1.
-struct Client {
-    tls: Arc<rustls::ClientConfig>,
+pub struct Client {
+    pub tls: Arc<rustls::ClientConfig>,
     port: u16,
 }
 
 impl Client {
-    fn new(mut config: rustls::ClientConfig, port: u16) -> Self {
+    pub fn new(mut config: rustls::ClientConfig, port: u16) -> Self {
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Self {
             tls: Arc::new(config),
@@ -78,13 +78,15 @@ impl Client {
         }
     }
 
-    async fn send(&self, method: &str, path: &str, headers: &str, body: &[u8]) -> (u16, String, Vec<u8>) {
+    /// A connection of its own, hands shaken.
+    pub async fn connect(&self) -> std::io::Result<TlsStream<TcpStream>> {
         let stream = TcpStream::connect(("127.0.0.1", self.port)).await.unwrap();
         let name = ServerName::try_from("localhost").unwrap();
-        let mut stream = TlsConnector::from(Arc::clone(&self.tls))
-            .connect(name, stream)
-            .await
-            .unwrap();
+        TlsConnector::from(Arc::clone(&self.tls)).connect(name, stream).await
+    }
+
+    pub async fn send(&self, method: &str, path: &str, headers: &str, body: &[u8]) -> (u16, String, Vec<u8>) {
+        let mut stream = self.connect().await.unwrap();
         let length = body.len();
         let head = format!(
             "{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: {length}\r\n{headers}\r\n"
@@ -104,19 +106,19 @@ impl Client {
         (status, head, answer[end + 4..].to_vec())
     }
 
-    async fn get<T: DeserializeOwned>(&self, path: &str) -> T {
+    pub async fn get<T: DeserializeOwned>(&self, path: &str) -> T {
         let (status, _, body) = self.send("GET", path, "", b"").await;
         assert_eq!(status, 200, "{path}: {}", String::from_utf8_lossy(&body));
         serde_json::from_slice(&body).unwrap()
     }
 
-    async fn post<T: DeserializeOwned>(&self, path: &str, body: &impl serde::Serialize) -> T {
+    pub async fn post<T: DeserializeOwned>(&self, path: &str, body: &impl serde::Serialize) -> T {
         let (status, _, body) = self.send("POST", path, "", &serde_json::to_vec(body).unwrap()).await;
         assert_eq!(status, 200, "{path}: {}", String::from_utf8_lossy(&body));
         serde_json::from_slice(&body).unwrap()
     }
 
-    async fn refused(&self, method: &str, path: &str, body: &[u8]) -> Problem {
+    pub async fn refused(&self, method: &str, path: &str, body: &[u8]) -> Problem {
         let (status, _, body) = self.send(method, path, "", body).await;
         let problem: Problem = serde_json::from_slice(&body).unwrap();
         assert_eq!(status, problem.code.status());
@@ -124,7 +126,7 @@ impl Client {
     }
 }
 
-async fn command(dir: &Path, words: &[&str]) -> Value {
+pub async fn command(dir: &Path, words: &[&str]) -> Value {
     let answer = cli::command(&[&["--home", dir.to_str().unwrap()], words].concat())
         .await
         .unwrap();
@@ -134,7 +136,7 @@ async fn command(dir: &Path, words: &[&str]) -> Value {
 
 /// Invitation, request, comparison, approval: gives the site's key and certificate as a TLS configuration, and the key
 /// of its ledger.
-async fn enrol(dir: &Path, port: u16, site: &str) -> (rustls::ClientConfig, SigningKey) {
+pub async fn enrol(dir: &Path, port: u16, site: &str) -> (rustls::ClientConfig, SigningKey) {
     let invited = command(dir, &["invite", "--site", site]).await;
     let invitation = Invitation::from_line(invited["invitation"].as_str().unwrap()).unwrap();
     let stranger = Client::new(tls::pinned_client(invitation.ca_fingerprint).unwrap(), port);
@@ -161,14 +163,18 @@ async fn enrol(dir: &Path, port: u16, site: &str) -> (rustls::ClientConfig, Sign
         "approve",
         site,
         "--fingerprint",
-        "00000000",
+        "0000-0000-0000-0000",
         "--reason",
         "x",
     ])
     .await;
     assert!(refused.is_err_and(|error| error.is::<cli::Refused>()));
-    let short = accepted.key_fingerprint.short();
-    command(dir, &["approve", site, "--fingerprint", &short, "--reason", "compared"]).await;
+    let spoken = accepted.key_fingerprint.spoken();
+    command(
+        dir,
+        &["approve", site, "--fingerprint", &spoken, "--reason", "compared"],
+    )
+    .await;
     let EnrolmentStatus::Approved {
         certificate_pem,
         ca_pem,
@@ -191,7 +197,7 @@ fn head(site: &str, entries: u64, last: &[u8], key: &SigningKey) -> Value {
     json!({ "site_head": SignedHead::sign(head, key).note })
 }
 
-fn header(plan: &StudyPlan, model: &ModelReference, values: &[f32], attempt: u32) -> (UpdateHeader, Vec<u8>) {
+pub fn header(plan: &StudyPlan, model: &ModelReference, values: &[f32], attempt: u32) -> (UpdateHeader, Vec<u8>) {
     let bytes = snowball_layout::to_le_bytes(values);
     let header = UpdateHeader {
         study: plan.study.clone(),
@@ -213,11 +219,11 @@ fn header(plan: &StudyPlan, model: &ModelReference, values: &[f32], attempt: u32
     (header, bytes)
 }
 
-fn updates_path(header: &UpdateHeader) -> String {
+pub fn updates_path(header: &UpdateHeader) -> String {
     format!("/v1/studies/{STUDY}/rounds/{}/updates", header.round)
 }
 
-async fn upload(client: &Client, header: &UpdateHeader, bytes: &[u8]) -> UploadState {
+pub async fn upload(client: &Client, header: &UpdateHeader, bytes: &[u8]) -> UploadState {
     let state: UploadState = client.post(&updates_path(header), header).await;
     let offset = usize::try_from(state.offset).unwrap();
     let path = format!("/v1/uploads/{}?offset={offset}", state.upload.0);
@@ -226,11 +232,11 @@ async fn upload(client: &Client, header: &UpdateHeader, bytes: &[u8]) -> UploadS
     serde_json::from_slice(&body).unwrap()
 }
 
-async fn task(client: &Client) -> Task {
+pub async fn task(client: &Client) -> Task {
     client.get(&format!("/v1/studies/{STUDY}/task?wait_seconds=20")).await
 }
 
-async fn training(client: &Client, round: u32) -> ModelReference {
+pub async fn training(client: &Client, round: u32) -> ModelReference {
     match task(client).await {
         Task::Train {
             round: RoundNumber(number),
@@ -241,13 +247,13 @@ async fn training(client: &Client, round: u32) -> ModelReference {
     }
 }
 
-fn one_hot(parameters: usize, place: usize) -> Vec<f32> {
+pub fn one_hot(parameters: usize, place: usize) -> Vec<f32> {
     let mut values = vec![0.0; parameters];
     values[place] = 1.0;
     values
 }
 
-async fn init(dir: &Path) {
+pub async fn init(dir: &Path) {
     command(dir, &["init", "--consortium", "Test", "--address", "localhost:7443"]).await;
 }
 
@@ -257,7 +263,7 @@ async fn strangers_reach_nothing_but_enrolment() {
     let dir = folder.path().join("home");
     init(&dir).await;
     let running = Running::start(&dir).await;
-    let fingerprint = Home::at(&dir).authority().unwrap().fingerprint();
+    let fingerprint = Home::at(&dir).authorities().unwrap().serving().fingerprint();
     let stranger = Client::new(tls::pinned_client(fingerprint).unwrap(), running.port);
     assert_eq!(stranger.get::<Value>("/v1/health").await["status"], "ok");
     for (method, path) in [

@@ -27,8 +27,10 @@ use snowball_worker::{
 use tokio::{sync::Semaphore, task::JoinHandle};
 
 use crate::{
+    authorities,
     config::NodeConfig,
     datasets::{self, StudyDataset},
+    enrolment,
     events::{Event, Voice},
     home::Home,
     participation::{self, Action, Interest, Progress},
@@ -90,6 +92,7 @@ impl Driver {
         let mut retry = 250;
         self.connect().await?;
         let _renewal = self.keep_certificate_fresh();
+        let _heartbeat = self.keep_authorities();
         loop {
             match self.egress.door().studies().await {
                 Ok(studies) => {
@@ -126,6 +129,14 @@ impl Driver {
         AbortOnDrop(tokio::spawn(async move {
             let in_use = driver.certificate_serial.clone();
             renewal::watch(&driver.home, driver.egress.door(), in_use, driver.voice).await;
+        }))
+    }
+
+    /// Ends with what it returns.
+    fn keep_authorities(self: &Arc<Self>) -> AbortOnDrop {
+        let driver = Arc::clone(self);
+        AbortOnDrop(tokio::spawn(async move {
+            authorities::watch(&driver.home, driver.egress.door(), driver.voice).await;
         }))
     }
 
@@ -505,12 +516,13 @@ impl Driver {
 
 /// The line to the aggregator that this node enrolled with. The ledger stays open while it lives.
 pub fn open_door(home: &Home, config: &NodeConfig) -> Result<Door> {
+    enrolment::settle(home)?;
     renewal::settle(home)?;
     let aggregator = home.aggregator()?;
     let tls = tls::client(
         &home.read_text(&home.authority())?,
         &home.read_text(&home.certificate())?,
-        &home.read_text(&home.tls_key())?,
+        &home.keys().read(&home.tls_key())?,
     )
     .context("the node's certificate or key cannot be used; enrol again")?;
     let settings = ClientSettings {

@@ -5,10 +5,12 @@
 //! the one program that links a tensor library. Nothing here talks to the aggregator but through
 //! `snowball_egress`, nor to the hospital's archive but through `snowball_pacs`.
 
+mod authorities;
 mod cli;
 mod config;
 mod datasets;
 mod driver;
+mod enrolment;
 mod events;
 mod evidence;
 mod home;

@@ -142,7 +142,7 @@ async fn listen(consortium: &Consortium, public: u16, inner: u16) -> Capture {
     let home = consortium.aggregator_home();
     let read = |name: &str| std::fs::read_to_string(home.join(name)).unwrap();
     let chain = format!("{}{}", read("server.pem"), read("ca.pem"));
-    let mut server = (*tls::server(&chain, &read("server.key.pem"), &read("ca.pem")).unwrap()).clone();
+    let mut server = (*tls::server(&chain, &read("server.pem"), &read("ca.pem")).unwrap()).clone();
     // HTTP/1.1 stands in the clear, headers too; HTTP/2 packs them.
     server.alpn_protocols = vec![b"http/1.1".to_vec()];
     let acceptor = TlsAcceptor::from(Arc::new(server));

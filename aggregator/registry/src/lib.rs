@@ -11,6 +11,7 @@
 
 mod certificates;
 mod consortium;
+mod contests;
 mod enrolments;
 mod error;
 mod evaluations;
@@ -37,8 +38,10 @@ use sqlx::{
 
 pub use certificates::{Certificate, LIVE_CERTIFICATES_MAX, RevokedSerial, Standing};
 pub use consortium::Consortium;
-pub use enrolments::{Decision, Enrolment};
+pub use contests::Contest;
+pub use enrolments::{Decision, Enrolment, SUPERSEDED};
 pub use error::RegistryError;
+pub use invitations::Redeemed;
 pub use objects::{MalformedObjectName, ObjectError, ObjectFolder, ObjectName};
 pub use participants::{Answer, Participant};
 pub use releases::Release;

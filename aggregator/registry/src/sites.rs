@@ -7,7 +7,7 @@ use sqlx::{SqliteConnection, sqlite::SqliteRow};
 
 use crate::{
     Enrolment, Registry, RegistryError,
-    rows::{Columns as _, from_count, to_count},
+    rows::{Columns as _, from_count, to_count, to_json},
 };
 
 /// How seldom a site's last sign of life is written down, in seconds.
@@ -38,6 +38,8 @@ pub struct Site {
     pub head_refused: Option<Sha256Digest>,
     /// Serial numbers of its certificates that are not revoked.
     pub serials: Vec<String>,
+    /// Fingerprints of the CAs that it has said that it trusts, since it was last approved.
+    pub authorities: Vec<Sha256Digest>,
 }
 
 /// A signed head of a site's ledger.
@@ -192,6 +194,20 @@ impl Registry {
         transaction.commit_quietly().await
     }
 
+    /// Writes down which CAs a site has said that it trusts.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn keep_authorities(&self, site: &SiteName, authorities: &[Sha256Digest]) -> Result<(), RegistryError> {
+        let mut transaction = self.begin("note which CAs a site trusts").await?;
+        sqlx::query("UPDATE sites SET authorities = $1 WHERE name = $2")
+            .bind(to_json(&authorities))
+            .bind(site.as_str())
+            .execute(transaction.connection())
+            .await?;
+        transaction.commit_quietly().await
+    }
+
     /// Writes down a site's sign of life, at most every ten seconds.
     ///
     /// # Errors
@@ -231,7 +247,8 @@ pub(crate) async fn admit(
              head_hash = CASE WHEN sites.ledger_key = excluded.ledger_key THEN sites.head_hash END,
              head_note = CASE WHEN sites.ledger_key = excluded.ledger_key THEN sites.head_note END,
              head_refused = CASE WHEN sites.ledger_key = excluded.ledger_key THEN sites.head_refused END,
-             ledger_key = excluded.ledger_key, enrolled = excluded.enrolled, revoked = NULL, revoked_reason = NULL",
+             ledger_key = excluded.ledger_key, enrolled = excluded.enrolled, revoked = NULL, revoked_reason = NULL,
+             authorities = NULL",
     )
     .bind(enrolment.site.as_str())
     .bind(&enrolment.ledger_key)
@@ -322,5 +339,6 @@ fn site_of(row: &SqliteRow, serials: Vec<String>) -> Result<Site, RegistryError>
         head,
         head_refused: row.parsed_or_none("head_refused")?,
         serials,
+        authorities: row.document_or_none("authorities")?.unwrap_or_default(),
     })
 }

@@ -9,6 +9,7 @@ use snowball_ledger::{Entry, Head, Ledger, Record};
 use snowball_policy::{Action, DatasetFacts, PolicyFault, SignedPolicy, Spent};
 use snowball_protocol::{
     PROTOCOL_VERSION, PROTOCOL_VERSION_MIN, RoundNumber, Sha256Digest, SiteName, StudyName, StudyPlan,
+    authorities::{AuthoritiesKept, SignedAuthorities},
     enrolment::{Renewal, RenewalRequest},
     evaluation::Evaluation,
     ids::UnixSeconds,
@@ -111,6 +112,36 @@ impl Door {
         let request = RenewalRequest { csr_pem };
         let renewal: Renewal = self.disclose("certificate renewal", "v1/certificate", &request).await?;
         Ok(renewal.certificate_pem)
+    }
+
+    /// The CAs that the consortium trusts now, signed by the aggregator of the enrolment.
+    ///
+    /// # Errors
+    /// When somebody else signed them, or the aggregator refuses or cannot be reached.
+    pub async fn authorities(&self) -> Result<SignedAuthorities, EgressError> {
+        let answer: SignedAuthorities = self.transport.get("v1/authorities").await?;
+        let is_signed = answer.signature.parse().is_ok_and(|signature| {
+            let bytes = answer.authorities.signed_bytes();
+            self.aggregator_key.verify(&bytes, &signature).is_ok()
+        });
+        if is_signed {
+            Ok(answer)
+        } else {
+            Err(EgressError::Answer {
+                reason: "the list of CAs is not signed by the aggregator of the enrolment".to_owned(),
+            })
+        }
+    }
+
+    /// Tells the aggregator which CAs this site trusts, so that it knows when an older one can be retired.
+    ///
+    /// # Errors
+    /// When the ledger cannot be written, or the aggregator refuses or cannot be reached.
+    pub async fn confirm_authorities(&self, fingerprints: Vec<Sha256Digest>) -> Result<(), EgressError> {
+        let kept = AuthoritiesKept { fingerprints };
+        self.disclose::<AuthoritiesKept>("authorities", "v1/authorities", &kept)
+            .await
+            .map(drop)
     }
 
     /// Speaks TLS as `tls` says from the next request on.

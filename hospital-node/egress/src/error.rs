@@ -50,6 +50,14 @@ pub enum EgressError {
         /// What failed, innermost first.
         reason: String,
     },
+    /// Somebody else answered, and waiting will not change it.
+    #[error("{reason}; {remedy}")]
+    Stranger {
+        /// Who, as far as it can be told.
+        reason: String,
+        /// What to do.
+        remedy: &'static str,
+    },
     /// The aggregator answered something that does not fit the protocol or its signature.
     #[error("the aggregator's answer cannot be used: {reason}")]
     Answer {

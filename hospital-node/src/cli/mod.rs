@@ -11,6 +11,7 @@ mod enroll;
 mod evaluate;
 mod ingest;
 pub(crate) mod init;
+mod keys;
 mod labels;
 mod ledger;
 mod linkage;
@@ -35,7 +36,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use snowball_service::output;
+use snowball_service::{keys::PassphraseSource, output};
 
 use crate::home::Home;
 
@@ -58,6 +59,12 @@ struct Arguments {
     /// JSON on standard output, for programs.
     #[arg(long, global = true)]
     json: bool,
+    /// A file, mode 600, with the passphrase of the keys.
+    #[arg(long, global = true, value_name = "FILE", conflicts_with = "passphrase_fd")]
+    passphrase_file: Option<PathBuf>,
+    /// A descriptor that this command was given, with the passphrase of the keys.
+    #[arg(long, global = true, value_name = "NUMBER")]
+    passphrase_fd: Option<u32>,
     #[command(subcommand)]
     verb: Verb,
 }
@@ -91,6 +98,8 @@ enum Verb {
     ContactSheet(contact_sheet::ContactSheet),
     Run(run::Run),
     Renew(renew::Renew),
+    #[command(subcommand)]
+    Keys(keys::Keys),
     Pretrain(pretrain::Pretrain),
     Evaluate(evaluate::Evaluate),
     #[command(subcommand)]
@@ -105,12 +114,14 @@ pub struct Context {
     pub root: PathBuf,
     /// Whether a program reads along.
     pub json: bool,
+    /// Where the passphrase of the keys comes from.
+    pub passphrase: PassphraseSource,
 }
 
 impl Context {
     /// The node's folder, which must exist.
     pub fn home(&self) -> Result<Home> {
-        Home::existing(&self.root)
+        Ok(Home::existing(&self.root)?.with_passphrase(self.passphrase.clone()))
     }
 
     /// Prints one document: as JSON, or as `text` for people.
@@ -136,12 +147,18 @@ pub fn run() -> ExitCode {
     let context = Context {
         root: arguments.home,
         json: arguments.json,
+        passphrase: match (arguments.passphrase_file, arguments.passphrase_fd) {
+            (Some(file), _) => PassphraseSource::File(file),
+            (None, Some(number)) => PassphraseSource::Descriptor(number),
+            (None, None) => PassphraseSource::Found,
+        },
     };
     let outcome = match arguments.verb {
         Verb::Init(verb) => verb.run(&context),
         Verb::Doctor(verb) => verb.run(&context),
         Verb::Enroll(verb) => verb.run(&context),
         Verb::Renew(verb) => verb.run(&context),
+        Verb::Keys(verb) => verb.run(&context),
         Verb::Policy(verb) => verb.run(&context),
         Verb::Ingest(verb) => verb.run(&context),
         Verb::Watch(verb) => verb.run(&context),
@@ -176,7 +193,9 @@ pub fn run() -> ExitCode {
                         .is_some_and(|fault| {
                             matches!(
                                 fault,
-                                snowball_egress::EgressError::Denied { .. } | snowball_egress::EgressError::Refused(_)
+                                snowball_egress::EgressError::Denied { .. }
+                                    | snowball_egress::EgressError::Refused(_)
+                                    | snowball_egress::EgressError::Stranger { .. }
                             )
                         })
             });

@@ -37,6 +37,10 @@ impl Entry {
             Self::EnrolmentRequested { site, key_fingerprint } => {
                 format!("{site} asked for a certificate for key {}", key_fingerprint.short())
             }
+            Self::InvitationContested { site, key_fingerprint } => format!(
+                "somebody with key {} tried to use {site}'s invitation, which another key had used",
+                key_fingerprint.short()
+            ),
             Self::EnrolmentApproved {
                 site,
                 key_fingerprint,
@@ -64,6 +68,42 @@ impl Entry {
                 key_fingerprint.short()
             ),
             Self::SiteRevoked { site, reason } => format!("{site} was revoked: {}", shown(reason)),
+            Self::CertificateRevoked {
+                site,
+                certificate_serial,
+                reason,
+            } => format!(
+                "certificate {} of {site} was revoked: {}",
+                shown(certificate_serial),
+                shown(reason)
+            ),
+            Self::ServerCertificateRenewed {
+                certificate_serial,
+                authority,
+            } => format!(
+                "the server's certificate was renewed: now {}, of CA {}",
+                shown(certificate_serial),
+                authority.short()
+            ),
+            Self::AuthorityAdded {
+                authority,
+                number,
+                reason,
+            } => format!("CA {} was added, list {number}: {}", authority.short(), shown(reason)),
+            Self::AuthorityRetired {
+                authority,
+                number,
+                sites_cut_off,
+                reason,
+            } => format!(
+                "CA {} was retired, list {number}, {sites_cut_off} sites cut off: {}",
+                authority.short(),
+                shown(reason)
+            ),
+            Self::AuthoritiesTaken { number, authorities } => {
+                let short: Vec<String> = authorities.iter().take(8).map(|digest| digest.short()).collect();
+                format!("list {number} of CAs was taken over: {}", short.join(", "))
+            }
             Self::PolicyInstalled {
                 policy_digest,
                 version,

@@ -74,6 +74,13 @@ entries! {
         /// SHA-256 of the request's public key.
         key_fingerprint: Sha256Digest,
     }
+    /// Somebody tried to use an invitation that another key had used already: its line has leaked, or the site lost its key.
+    InvitationContested = "invitation_contested" {
+        /// Which site.
+        site: SiteName,
+        /// SHA-256 of the public key that came too late.
+        key_fingerprint: Sha256Digest,
+    }
     /// The coordinator approved a site.
     EnrolmentApproved = "enrolment_approved" {
         /// Which site.
@@ -114,6 +121,49 @@ entries! {
         site: SiteName,
         /// The coordinator's words.
         reason: String,
+    }
+    /// The coordinator revoked one certificate; others of its site go on.
+    CertificateRevoked = "certificate_revoked" {
+        /// Whose it was.
+        site: SiteName,
+        /// Serial number, hexadecimal.
+        certificate_serial: String,
+        /// The coordinator's words.
+        reason: String,
+    }
+    /// The server has a new certificate. Transfers under way go on with the one before.
+    ServerCertificateRenewed = "server_certificate_renewed" {
+        /// Serial number, hexadecimal.
+        certificate_serial: String,
+        /// Fingerprint of the CA that signed it.
+        authority: Sha256Digest,
+    }
+    /// The coordinator added a CA, which is trusted beside those before.
+    AuthorityAdded = "authority_added" {
+        /// SHA-256 of its certificate.
+        authority: Sha256Digest,
+        /// The number of the list that it stands in first.
+        number: u64,
+        /// The coordinator's words.
+        reason: String,
+    }
+    /// The coordinator retired a CA: no certificate of it is accepted any more.
+    AuthorityRetired = "authority_retired" {
+        /// SHA-256 of its certificate.
+        authority: Sha256Digest,
+        /// The number of the first list without it.
+        number: u64,
+        /// Sites that depended on it and must enrol again; 0 unless the coordinator insisted.
+        sites_cut_off: u64,
+        /// The coordinator's words.
+        reason: String,
+    }
+    /// The node took over the list of CAs that it trusts, signed by the aggregator's key.
+    AuthoritiesTaken = "authorities_taken" {
+        /// The list's number.
+        number: u64,
+        /// SHA-256 of each certificate, oldest first.
+        authorities: Vec<Sha256Digest>,
     }
     /// A policy came into force at the site.
     PolicyInstalled = "policy_installed" {

@@ -209,6 +209,10 @@ pub fn samples() -> Vec<Entry> {
             site: s(),
             key_fingerprint: digest,
         },
+        Entry::InvitationContested {
+            site: s(),
+            key_fingerprint: digest,
+        },
         Entry::EnrolmentApproved {
             site: s(),
             key_fingerprint: digest,
@@ -231,6 +235,30 @@ pub fn samples() -> Vec<Entry> {
         Entry::SiteRevoked {
             site: s(),
             reason: text(),
+        },
+        Entry::CertificateRevoked {
+            site: s(),
+            certificate_serial: text(),
+            reason: text(),
+        },
+        Entry::ServerCertificateRenewed {
+            certificate_serial: text(),
+            authority: digest,
+        },
+        Entry::AuthorityAdded {
+            authority: digest,
+            number: 2,
+            reason: text(),
+        },
+        Entry::AuthorityRetired {
+            authority: digest,
+            number: 3,
+            sites_cut_off: 0,
+            reason: text(),
+        },
+        Entry::AuthoritiesTaken {
+            number: 2,
+            authorities: vec![digest, digest],
         },
         Entry::PolicyInstalled {
             policy_digest: digest,
