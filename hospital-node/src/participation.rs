@@ -76,6 +76,16 @@ pub enum Action {
     },
 }
 
+/// The last round that made a model, as far as a task tells.
+pub const fn ended(task: &Task) -> Option<RoundNumber> {
+    match task {
+        Task::Train { model, .. } | Task::Evaluate { model } | Task::Done { model: Some(model), .. } => {
+            Some(model.round)
+        }
+        Task::Wait { .. } | Task::Done { model: None, .. } => None,
+    }
+}
+
 /// What to do about a task. A round that was settled here is never trained again, whatever the aggregator asks.
 pub fn next(task: Task, progress: &Progress) -> Action {
     match task {

@@ -12,6 +12,7 @@ mod health;
 mod hello;
 mod join;
 mod models;
+mod outcome;
 mod pace;
 mod plan;
 mod refusal;
@@ -73,6 +74,7 @@ pub fn routes() -> Vec<Route> {
         patch("/v1/uploads/{id}", on_patch(uploads::chunk)),
         post("/v1/studies/{study}/evaluation", on_post(evaluation::evaluation)),
         get("/v1/studies/{study}/rounds", on_get(rounds::rounds)),
+        get("/v1/studies/{study}/rounds/{round}/outcome", on_get(outcome::outcome)),
     ]
 }
 

@@ -4,9 +4,9 @@ use std::sync::PoisonError;
 
 use snowball_crypto::VerifyingKey;
 use snowball_ledger::{AGGREGATOR, Course, Entry, Head, Record, SignedHead};
-use snowball_protocol::heads::{HeadsAnswer, HeadsOffer};
+use snowball_protocol::heads::HeadsAnswer;
 
-use crate::{door::Door, error::EgressError};
+use crate::{door::Door, error::EgressError, message};
 
 /// The newest head of the aggregator's ledger that this site's ledger holds, signed with `key`.
 #[must_use]
@@ -34,10 +34,7 @@ impl Door {
                 ledger.verifying_key(),
             )
         };
-        let offer = HeadsOffer {
-            site_head: ours.note.clone(),
-        };
-        let answer: HeadsAnswer = self.disclose("ledger head", "v1/heads", &offer).await?;
+        let answer: HeadsAnswer = self.disclose(message::ledger_head(ours.note.clone())).await?;
         let theirs = check(&answer, &ours, &key, &self.aggregator_key)?;
         if let Some((course, before)) = kept.as_ref().map(|kept| (theirs.head.course(kept), kept))
             && let Some(code) = course.refusal()

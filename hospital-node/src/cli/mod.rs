@@ -5,6 +5,7 @@ mod audit;
 pub(crate) mod batch;
 mod census;
 mod contact_sheet;
+mod decoding;
 pub(crate) mod deidentify;
 mod doctor;
 mod enroll;
@@ -19,6 +20,7 @@ mod policy;
 mod pretrain;
 mod pull;
 mod quarantine;
+mod receipts;
 mod receive;
 mod renew;
 mod report;
@@ -28,6 +30,7 @@ mod run;
 mod selftest;
 mod spooled;
 mod stop;
+mod study;
 mod watch;
 mod withdraw;
 mod words;
@@ -91,6 +94,8 @@ enum Verb {
     #[command(subcommand)]
     Review(review::Review),
     #[command(subcommand)]
+    Study(study::Study),
+    #[command(subcommand)]
     Report(report::Report),
     Withdraw(withdraw::Withdraw),
     #[command(subcommand)]
@@ -102,6 +107,8 @@ enum Verb {
     Keys(keys::Keys),
     Pretrain(pretrain::Pretrain),
     Evaluate(evaluate::Evaluate),
+    #[command(subcommand)]
+    Receipts(receipts::Receipts),
     #[command(subcommand)]
     Ledger(ledger::Ledger),
     #[command(subcommand)]
@@ -170,6 +177,7 @@ pub fn run() -> ExitCode {
         Verb::Census(verb) => verb.run(&context),
         Verb::Labels(verb) => verb.run(&context),
         Verb::Quarantine(verb) => verb.run(&context),
+        Verb::Study(verb) => verb.run(&context),
         Verb::Report(verb) => verb.run(&context),
         Verb::Review(verb) => verb.run(&context),
         Verb::Withdraw(verb) => verb.run(&context),
@@ -178,6 +186,7 @@ pub fn run() -> ExitCode {
         Verb::Run(verb) => verb.run(&context),
         Verb::Pretrain(verb) => verb.run(&context),
         Verb::Evaluate(verb) => verb.run(&context),
+        Verb::Receipts(verb) => verb.run(&context),
         Verb::Ledger(verb) => verb.run(&context),
         Verb::Audit(verb) => verb.run(&context),
     };

@@ -276,6 +276,17 @@ impl Entry {
             Self::StudyStarted { study } => format!("study {study} was opened to sites"),
             Self::StudyAborted { study, reason } => format!("study {study} was abandoned: {}", shown(reason)),
             Self::StudyFinished { study, model } => format!("study {study} finished with model {}", model.short()),
+            Self::StudyPreviewed {
+                study,
+                plan_digest,
+                preview_digest,
+                account,
+            } => format!(
+                "{} was shown what would leave in {study}, plan {}: preview {}; nothing was sent",
+                shown(account),
+                plan_digest.short(),
+                preview_digest.short()
+            ),
             Self::StudyJoined {
                 study,
                 site,
@@ -369,6 +380,14 @@ impl Entry {
                 receipt.receipt.study,
                 receipt.receipt.round,
                 receipt.receipt.examples
+            ),
+            Self::RoundOutcomeKept { outcome } => format!(
+                "the aggregator says that {} round {} made model {} of model {}, from {} updates",
+                outcome.outcome.study,
+                outcome.outcome.round,
+                outcome.outcome.model_out.short(),
+                outcome.outcome.model_in.short(),
+                outcome.outcome.contributions
             ),
             Self::UpdateAdmitted {
                 site,

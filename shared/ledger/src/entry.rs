@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use snowball_protocol::{
     Attempt, ProblemCode, RoundNumber, Sha256Digest, SiteName, StudyName,
     intake::{Disposition, IntakeReason},
+    outcome::SignedOutcome,
     receipt::SignedReceipt,
 };
 
@@ -344,6 +345,17 @@ entries! {
         /// SHA-256 of the final model's bytes.
         model: Sha256Digest,
     }
+    /// Somebody had it shown what would leave in a study, on made-up radiographs. Nothing was sent.
+    StudyPreviewed = "study_previewed" {
+        /// Which study.
+        study: StudyName,
+        /// Digest of the plan.
+        plan_digest: Sha256Digest,
+        /// SHA-256 of what was shown, as JSON.
+        preview_digest: Sha256Digest,
+        /// The account that asked.
+        account: String,
+    }
     /// A site takes part in a study.
     StudyJoined = "study_joined" {
         /// Which study.
@@ -439,6 +451,11 @@ entries! {
     ReceiptKept = "receipt_kept" {
         /// What the aggregator signed.
         receipt: SignedReceipt,
+    }
+    /// What came of a round that this site's update is in, signed by the aggregator and kept by the site.
+    RoundOutcomeKept = "round_outcome_kept" {
+        /// What the aggregator signed.
+        outcome: SignedOutcome,
     }
     /// The aggregator took in an update, once.
     UpdateAdmitted = "update_admitted" {

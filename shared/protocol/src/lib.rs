@@ -17,6 +17,7 @@ pub mod ids;
 pub mod intake;
 pub mod labels;
 pub mod limits;
+pub mod outcome;
 pub mod plan;
 pub mod problem;
 pub mod receipt;

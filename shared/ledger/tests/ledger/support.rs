@@ -8,6 +8,7 @@ use snowball_ledger::{ARCHIVE_FOLDER, CHECKPOINT_FILE, Entry, Ledger, NEXT_CHECK
 use snowball_protocol::{
     Attempt, ProblemCode, RoundNumber, Sha256Digest, SiteName, StudyName,
     intake::{Disposition, IntakeReason},
+    outcome::{RoundOutcome, SignedOutcome},
     plan::canonical_json,
     receipt::{Receipt, SignedReceipt},
 };
@@ -356,6 +357,12 @@ pub fn samples() -> Vec<Entry> {
             study: t(),
             model: digest,
         },
+        Entry::StudyPreviewed {
+            study: t(),
+            plan_digest: digest,
+            preview_digest: digest,
+            account: text(),
+        },
         Entry::StudyJoined {
             study: t(),
             site: Some(s()),
@@ -408,6 +415,20 @@ pub fn samples() -> Vec<Entry> {
         Entry::ReceiptKept {
             receipt: SignedReceipt {
                 receipt,
+                signature: text(),
+            },
+        },
+        Entry::RoundOutcomeKept {
+            outcome: SignedOutcome {
+                outcome: RoundOutcome {
+                    study: t(),
+                    round,
+                    plan_digest: digest,
+                    model_in: digest,
+                    model_out: digest,
+                    contributions: 4,
+                    closed: NOW,
+                },
                 signature: text(),
             },
         },
