@@ -170,7 +170,16 @@ def check_receipt(signed, key, place):
         find("receipt_signature", place)
 
 
-def check_sites(sites, updates, key):
+def check_outcome(signed, finished, key, place):
+    outcome = signed["outcome"]
+    if not is_signed(key, b"snowball round outcome v1\n", verify_ledger.canonical(outcome), signed["signature"]):
+        find("receipt_signature", place)
+    entry = finished.get((outcome["study"], outcome["round"]), {})
+    if any(outcome[name] != entry.get(name) for name in ("model_in", "model_out", "contributions")):
+        find("receipt_contradicts", place)
+
+
+def check_sites(sites, updates, finished, key):
     """Each site's receipts against its approvals, and the aggregator's updates against both."""
     for site, folder in sites.items():
         approvals, receipts = {}, []
@@ -180,6 +189,8 @@ def check_sites(sites, updates, key):
                 approvals[record["hash"]] = (record["index"], entry)
             elif entry["entry"] == "receipt_kept":
                 receipts.append((record["index"], entry["receipt"]))
+            elif entry["entry"] == "round_outcome_kept":
+                check_outcome(entry["outcome"], finished, key, f"{site}, record {record['index']}")
         seen = set()
         for index, signed in receipts:
             place, receipt = f"{site}, record {index}", signed["receipt"]
@@ -207,7 +218,7 @@ def check_sites(sites, updates, key):
 
 
 def check_aggregator(folder, key):
-    """Updates and rounds; gives the updates."""
+    """Updates and rounds; gives the updates and the finished rounds."""
     admitted, finished, opened, final = {}, {}, {}, {}
     for record in folder.records():
         entry = record["entry"]
@@ -237,7 +248,7 @@ def check_aggregator(folder, key):
         find("update_undocumented", "round {1} of {0}, {2}".format(*name))
     check_rounds(folder, admitted, finished, updates)
     check_models(finished, opened, final)
-    return updates
+    return updates, finished
 
 
 def check_rounds(folder, admitted, finished, updates):
@@ -295,7 +306,7 @@ def main():
     if aggregator is not None:
         try:
             key = base64.b64decode(keys["aggregator"])
-            check_sites(sound, check_aggregator(aggregator, key), key)
+            check_sites(sound, *check_aggregator(aggregator, key), key)
         except (ValueError, KeyError, TypeError, OSError) as fault:
             find("malformed", "aggregator", repr(fault))
     print(json.dumps({"sound": not FINDINGS, "folders": len(folders), "findings": FINDINGS}))

@@ -112,10 +112,7 @@ async fn a_preview_shows_the_very_messages_that_a_study_sends() {
         let real: Value = serde_json::from_slice(&request.body).unwrap();
         same_fields(kind, told, &real);
     }
-    assert_eq!(
-        seen,
-        BTreeSet::from(KINDS)
-    );
+    assert_eq!(seen, BTreeSet::from(KINDS));
     let rounds = sent.iter().filter(|request| request.method == "PATCH").count();
     assert_eq!(rounds, 2, "the update of each round in one piece");
     let less = &shown["without_measurements"];

@@ -60,6 +60,7 @@ fn check_both_sides(folder: &Folder, sites: &BTreeMap<SiteName, site::SiteFacts>
     let updates = parties.updates(audit);
     for (site, facts) in sites {
         parties.receipts(site, facts, &updates, audit);
+        parties.outcomes(site, facts, audit);
     }
     rounds::check(folder, &aggregator, &updates, audit);
     releases::check(folder, &aggregator, &keys.aggregator, audit);

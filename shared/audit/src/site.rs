@@ -41,6 +41,7 @@ pub(crate) struct SiteFacts {
     pub approvals: BTreeMap<Try, Vec<Approval>>,
     pub trained: BTreeMap<(StudyName, RoundNumber), Vec<Trained>>,
     pub receipts: Vec<(u64, SignedReceipt)>,
+    pub outcomes: Vec<(u64, SignedOutcome)>,
     /// Rounds with which measurements left; `None` for the final model.
     pub metrics: BTreeSet<(StudyName, Option<RoundNumber>)>,
     /// Policies under which joining was permitted.
@@ -213,6 +214,7 @@ impl SiteFacts {
                 self.trained.entry((study.clone(), *round)).or_default().push(trained);
             }
             Entry::ReceiptKept { receipt } => self.receipts.push((record.index, receipt.clone())),
+            Entry::RoundOutcomeKept { outcome } => self.outcomes.push((record.index, outcome.clone())),
             Entry::MetricsApproved { study, round, .. } => {
                 self.metrics.insert((study.clone(), *round));
             }

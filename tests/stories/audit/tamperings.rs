@@ -5,7 +5,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 use snowball_crypto::SigningKey;
-use snowball_protocol::Sha256Digest;
+use snowball_protocol::{Sha256Digest, outcome::RoundOutcome};
 
 use super::evidence::{AGGREGATOR, Evidence, History, record};
 
@@ -196,6 +196,31 @@ fn by_one_owner() -> Vec<Tampering> {
                     let places = places(records, "receipt_kept");
                     let other = records[places[0]]["entry"].clone();
                     records[*places.last().unwrap()]["entry"] = other;
+                });
+            },
+        ),
+        core(
+            "a site changes the outcome of a round and signs its ledger again",
+            "receipt_signature",
+            |evidence| {
+                let site = evidence.sites[0].clone();
+                evidence.rewrite(&site, |records| {
+                    let place = *places(records, "round_outcome_kept").last().unwrap();
+                    records[place]["entry"]["outcome"]["outcome"]["contributions"] = json!(1);
+                });
+            },
+        ),
+        core(
+            "the aggregator signs to a site another outcome than it wrote down",
+            "receipt_contradicts",
+            |evidence| {
+                let site = evidence.sites[0].clone();
+                let key = evidence.keys[AGGREGATOR].clone();
+                evidence.collude(|history| {
+                    let kept = &mut history.first(&site, "round_outcome_kept", |_| true)["entry"]["outcome"];
+                    kept["outcome"]["model_out"] = json!(Sha256Digest::of(b"another model"));
+                    let outcome: RoundOutcome = serde_json::from_value(kept["outcome"].clone()).unwrap();
+                    kept["signature"] = json!(key.sign(&outcome.signed_bytes()).to_string());
                 });
             },
         ),
