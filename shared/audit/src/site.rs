@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use snowball_ledger::{Entry, LedgerError, Record};
-use snowball_protocol::{Attempt, RoundNumber, Sha256Digest, SiteName, StudyName, StudyPlan, receipt::SignedReceipt};
+use snowball_protocol::{
+    Attempt, RoundNumber, Sha256Digest, SiteName, StudyName, StudyPlan, outcome::SignedOutcome, receipt::SignedReceipt,
+};
 
 use crate::{
     decisions::Judge,
