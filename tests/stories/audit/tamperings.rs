@@ -384,8 +384,7 @@ fn of_updates() -> Vec<Tampering> {
                 let site = evidence.sites[0].clone();
                 evidence.collude(|history| {
                     let attempt = json!(2);
-                    let mut update = history.updates[0].clone();
-                    assert_eq!(update["site"], site.as_str());
+                    let mut update = the_update(history, &site, 1).clone();
                     update["header"]["attempt"] = attempt.clone();
                     update["receipt"]["receipt"]["attempt"] = attempt.clone();
                     let is_it = |entry: &Value| entry["site"] == site.as_str() && entry["round"] == 1;
