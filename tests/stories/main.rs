@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod archive;
+mod audit;
 mod authority;
 mod benchmark;
 mod capture;

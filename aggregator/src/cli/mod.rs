@@ -2,6 +2,7 @@
 
 mod answer;
 mod approve;
+mod audit;
 mod ca;
 mod doctor;
 mod fingerprint;
@@ -83,6 +84,9 @@ enum Verb {
     /// Verify or show the ledger
     #[command(subcommand)]
     Ledger(ledger::LedgerVerb),
+    /// Export evidence for an auditor, or check that of a whole consortium
+    #[command(subcommand)]
+    Audit(audit::Audit),
     /// Look for what is wrong and say how to mend it
     Doctor(doctor::Doctor),
 }
@@ -117,6 +121,7 @@ async fn perform(arguments: Arguments) -> Result<Answer> {
         Verb::Study(verb) => verb.run(&home).await,
         Verb::Release(verb) => verb.run(&home).await,
         Verb::Ledger(verb) => verb.run(&home),
+        Verb::Audit(verb) => verb.run(&home).await,
         Verb::Doctor(verb) => verb.run(&home).await,
     }
 }
