@@ -15,6 +15,7 @@ mod home;
 mod intake;
 mod journal;
 mod release;
+mod report;
 mod server;
 mod service;
 mod state;

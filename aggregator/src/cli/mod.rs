@@ -8,6 +8,7 @@ mod invite;
 mod ledger;
 mod refuse;
 mod release;
+mod report;
 mod revoke;
 mod serve;
 mod sites;
@@ -70,6 +71,8 @@ enum Verb {
     /// Make and verify releases
     #[command(subcommand)]
     Release(release::Release),
+    /// Write one page about the consortium, for the coordinator and for auditors
+    Report(report::Report),
     /// Verify or show the ledger
     #[command(subcommand)]
     Ledger(ledger::LedgerVerb),
@@ -104,6 +107,7 @@ async fn perform(arguments: Arguments) -> Result<Answer> {
         Verb::Revoke(verb) => verb.run(&home).await,
         Verb::Study(verb) => verb.run(&home).await,
         Verb::Release(verb) => verb.run(&home).await,
+        Verb::Report(verb) => verb.run(&home).await,
         Verb::Ledger(verb) => verb.run(&home),
         Verb::Doctor(verb) => verb.run(&home).await,
     }
