@@ -1,38 +1,38 @@
 //! Carries out what `participation` decides: follows every study of the aggregator until it is over.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result};
 use snowball_egress::{
-    Budget, Candidate, Door, Egress, EgressError, Outbox,
+    Budget, Door, Egress, EgressError, Outbox,
     client::{ClientSettings, Transport},
 };
 use snowball_layout::Layout;
 use snowball_ledger::Entry;
 use snowball_protocol::{
-    Attempt, RoundNumber, Sha256Digest, StudyName, StudyPlan,
+    RoundNumber, Sha256Digest, StudyName, StudyPlan,
     evaluation::Evaluation,
     session::{ModelReference, PhaseName, StudySummary},
 };
 use snowball_service::{clock, files, tls};
 use snowball_store::Store;
-use snowball_worker::{
-    job::{Answer, EvaluateJob, Job, TrainJob},
-    shard::Part,
-};
+use snowball_worker::shard::Part;
 use tokio::{sync::Semaphore, task::JoinHandle};
 
 use crate::{
+    authorities,
     config::NodeConfig,
     datasets::{self, StudyDataset},
+    enrolment,
     events::{Event, Voice},
     home::Home,
     participation::{self, Action, Interest, Progress},
-    policy, renewal,
+    policy, receipts, renewal,
+    round::{self, Order, Trained},
     trainer::Trainer,
 };
 
@@ -90,6 +90,7 @@ impl Driver {
         let mut retry = 250;
         self.connect().await?;
         let _renewal = self.keep_certificate_fresh();
+        let _heartbeat = self.keep_authorities();
         loop {
             match self.egress.door().studies().await {
                 Ok(studies) => {
@@ -129,11 +130,19 @@ impl Driver {
         }))
     }
 
+    /// Ends with what it returns.
+    fn keep_authorities(self: &Arc<Self>) -> AbortOnDrop {
+        let driver = Arc::clone(self);
+        AbortOnDrop(tokio::spawn(async move {
+            authorities::watch(&driver.home, driver.egress.door(), driver.voice).await;
+        }))
+    }
+
     async fn connect(&self) -> Result<()> {
         let mut retry = 250;
         loop {
-            match self.egress.door().hello().await {
-                Ok(_) => {
+            match self.greet().await {
+                Ok(()) => {
                     let address = self.home.aggregator()?.address;
                     self.voice.say(&Event::Connected { address });
                     return Ok(());
@@ -148,6 +157,11 @@ impl Driver {
                 Err(fault) => return Err(fault).context("the aggregator does not take this node"),
             }
         }
+    }
+
+    async fn greet(&self) -> Result<(), EgressError> {
+        self.egress.door().hello().await?;
+        self.egress.door().exchange_heads().await
     }
 
     fn consider(self: &Arc<Self>, summary: StudySummary, following: &mut Following) {
@@ -226,17 +240,20 @@ impl Driver {
 
     async fn work(self: &Arc<Self>, study: &Study) -> Result<PhaseName> {
         let mut progress = Progress::default();
+        let mut open = receipts::without_outcome(&self.home, &study.plan.study)?;
         let mut unsettled: Option<(RoundNumber, String)> = None;
         loop {
             let task = self
                 .steadily(|| self.egress.door().task(&study.plan.study, POLL_SECONDS))
                 .await?;
+            self.keep_outcomes(study, participation::ended(&task), &mut open).await;
             match participation::next(task, &progress) {
                 Action::Ask => {}
                 Action::Pause => tokio::time::sleep(Duration::from_millis(300)).await,
                 Action::Contribute { round, model } => match self.contribute(study, round, &model).await {
                     Ok(()) => {
                         progress.settled = Some(round);
+                        open.insert(round);
                         unsettled = None;
                     }
                     Err(fault) => {
@@ -275,6 +292,8 @@ impl Driver {
                     if let Some(model) = model {
                         self.fetch_final(study, &model).await?;
                     }
+                    // What this study left in both ledgers is under a head that the other side holds.
+                    self.steadily(|| self.egress.door().exchange_heads()).await?;
                     self.voice.say(&Event::Finished {
                         study: study.plan.study.clone(),
                         phase: format!("{phase:?}").to_lowercase(),
@@ -282,6 +301,19 @@ impl Driver {
                     return Ok(phase);
                 }
             }
+        }
+    }
+
+    /// Keeps what the aggregator signed about the rounds that ended, of those in `open`.
+    async fn keep_outcomes(&self, study: &Study, ended: Option<RoundNumber>, open: &mut BTreeSet<RoundNumber>) {
+        while let Some(round) = open.first().copied().filter(|round| Some(*round) <= ended) {
+            let kept = self
+                .steadily(|| self.egress.door().keep_outcome(&study.plan, round))
+                .await;
+            if let Err(fault) = kept {
+                tracing::warn!(study = %study.plan.study, %round, %fault, "there is no signed outcome of this round");
+            }
+            open.remove(&round);
         }
     }
 
@@ -311,17 +343,8 @@ impl Driver {
             self.store.stands(&study.dataset.frozen)?,
             "a patient withdrew while this round was trained; it is trained again without them"
         );
-        let candidate = Candidate {
-            round,
-            attempt: Attempt(1),
-            model_in: model.digest,
-            layout_digest: study.layout.digest(),
-            delta: trained.delta,
-            examples: trained.examples,
-            training_loss: trained.loss,
-            evaluation: trained.evaluation.clone(),
-            dataset: study.dataset.facts,
-        };
+        let (loss, evaluation) = (trained.loss, trained.evaluation.clone());
+        let candidate = trained.candidate(round, study.layout.digest(), study.dataset.facts);
         self.egress.door().record(Entry::TrainingFinished {
             study: study.plan.study.clone(),
             round,
@@ -335,8 +358,8 @@ impl Driver {
             round,
             examples: signed.receipt.examples,
             bytes: signed.receipt.update_bytes,
-            loss: trained.loss,
-            evaluation: trained.evaluation,
+            loss,
+            evaluation,
         });
         Ok(())
     }
@@ -361,55 +384,23 @@ impl Driver {
 
     async fn train(self: &Arc<Self>, study: &Study, round: RoundNumber, model: Vec<u8>) -> Result<Trained> {
         let _bench = self.bench.acquire().await?;
-        let plan = Arc::clone(&study.plan);
-        let digest = Sha256Digest::of(&model);
-        let parameters = snowball_layout::from_le_bytes(&model).context("the model is no list of numbers")?;
-        let job = Job::Train(TrainJob {
-            plan: (*plan).clone(),
-            dataset: study.dataset.source.clone(),
-            stream: stream(&self.config, round),
-            steps_before: u64::from(plan.local.steps) * u64::from(round.0.saturating_sub(1)),
-            steps_total: plan.steps_total(),
-            steps: plan.local.steps,
-            evaluate_first: true,
-            evaluate_every: 0,
-            device: self.trainer.device,
-            threads: self.trainer.threads,
-        });
-        let (trainer, voice, count) = (self.trainer.clone(), self.voice, study.layout.parameters());
+        let (plan, source) = (Arc::clone(&study.plan), study.dataset.source.clone());
+        let (trainer, voice, site) = (self.trainer.clone(), self.voice, self.config.site.clone());
         tokio::task::spawn_blocking(move || {
-            let (mut examples, mut end_loss, mut evaluation) = (0, f64::NAN, None);
-            let trained = trainer.run(&job, Some(&parameters), count, |answer| match answer {
-                Answer::Progress { step, steps, loss, .. } => {
-                    voice.say(&Event::Training {
-                        study: plan.study.clone(),
-                        round,
-                        step,
-                        steps,
-                        loss,
-                    });
-                }
-                Answer::Checked {
-                    step: 0,
-                    evaluation: checked,
-                } => {
-                    evaluation = Some(Evaluation {
-                        model_digest: digest,
-                        ..checked
-                    })
-                }
-                Answer::Trained {
-                    examples: used, loss, ..
-                } => (examples, end_loss) = (used, loss),
-                _ => {}
-            })?;
-            let trained = trained.context("the trainer gave no parameters")?;
-            let delta = trained.iter().zip(&parameters).map(|(new, old)| new - old).collect();
-            Ok(Trained {
-                delta,
-                examples,
-                loss: end_loss,
-                evaluation,
+            let order = Order {
+                plan: &plan,
+                dataset: &source,
+                site: &site,
+                round,
+            };
+            round::train(&trainer, &order, &model, |step, steps, loss| {
+                voice.say(&Event::Training {
+                    study: plan.study.clone(),
+                    round,
+                    step,
+                    steps,
+                    loss,
+                });
             })
         })
         .await?
@@ -419,25 +410,10 @@ impl Driver {
         let bytes = self.fetch(study, model).await?;
         let _bench = self.bench.acquire().await?;
         let parameters = snowball_layout::from_le_bytes(&bytes).context("the model is no list of numbers")?;
-        let job = Job::Evaluate(EvaluateJob {
-            plan: (*study.plan).clone(),
-            dataset: study.dataset.source.clone(),
-            part: Part::Validation,
-            device: self.trainer.device,
-            threads: self.trainer.threads,
-        });
+        let (plan, source) = (Arc::clone(&study.plan), study.dataset.source.clone());
         let (trainer, digest) = (self.trainer.clone(), model.digest);
         tokio::task::spawn_blocking(move || {
-            let mut found = None;
-            trainer.run(&job, Some(&parameters), 0, |answer| {
-                if let Answer::Evaluated { evaluation } = answer {
-                    found = Some(Evaluation {
-                        model_digest: digest,
-                        ..evaluation
-                    });
-                }
-            })?;
-            found.context("the trainer gave no evaluation")
+            round::quality(&trainer, &plan, &source, Part::Validation, &parameters, digest)
         })
         .await?
     }
@@ -485,12 +461,13 @@ impl Driver {
 
 /// The line to the aggregator that this node enrolled with. The ledger stays open while it lives.
 pub fn open_door(home: &Home, config: &NodeConfig) -> Result<Door> {
+    enrolment::settle(home)?;
     renewal::settle(home)?;
     let aggregator = home.aggregator()?;
     let tls = tls::client(
         &home.read_text(&home.authority())?,
         &home.read_text(&home.certificate())?,
-        &home.read_text(&home.tls_key())?,
+        &home.keys().read(&home.tls_key())?,
     )
     .context("the node's certificate or key cannot be used; enrol again")?;
     let settings = ClientSettings {
@@ -498,16 +475,18 @@ pub fn open_door(home: &Home, config: &NodeConfig) -> Result<Door> {
         proxy: config.network.proxy.clone(),
     };
     let ledger = home.open_ledger(config)?;
-    let budget = Budget::of(&snowball_ledger::read(&home.ledger()).context("cannot read the ledger")?);
+    let records = snowball_ledger::read(&home.ledger()).context("cannot read the ledger")?;
+    let kept = snowball_egress::last_kept(&records, &aggregator.aggregator_key);
     Ok(Door::new(
         Transport::new(&settings, tls)?,
         config.site.clone(),
         aggregator.aggregator_key,
         policy::reader(home),
         ledger,
-        budget,
+        Budget::of(&records),
         clock::now,
-    ))
+    )
+    .with_kept_head(kept))
 }
 
 /// A task that ends together with its owner.
@@ -523,20 +502,4 @@ struct Study {
     plan: Arc<StudyPlan>,
     layout: Layout,
     dataset: StudyDataset,
-}
-
-struct Trained {
-    delta: Vec<f32>,
-    examples: u64,
-    loss: f64,
-    evaluation: Option<Evaluation>,
-}
-
-/// The seed of a site's round: the same after a crash, another at every site and round.
-fn stream(config: &NodeConfig, round: RoundNumber) -> u64 {
-    let digest = Sha256Digest::of(format!("{} round {round}", config.site).as_bytes());
-    let bytes = digest.as_bytes();
-    u64::from_le_bytes([
-        bytes[0], bytes[1], bytes[2], bytes[3], bytes[4], bytes[5], bytes[6], bytes[7],
-    ])
 }

@@ -6,10 +6,12 @@
 //! `snowball_egress`, nor to the hospital's archive but through `snowball_pacs`.
 
 mod auditor;
+mod authorities;
 mod cli;
 mod config;
 mod datasets;
 mod driver;
+mod enrolment;
 mod events;
 mod evidence;
 mod home;
@@ -17,7 +19,10 @@ mod label_table;
 mod page;
 mod participation;
 mod policy;
+mod preview;
+mod receipts;
 mod renewal;
+mod round;
 mod selftest;
 mod statistics;
 mod trainer;

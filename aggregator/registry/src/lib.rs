@@ -11,6 +11,7 @@
 
 mod certificates;
 mod consortium;
+mod contests;
 mod enrolments;
 mod error;
 mod evaluations;
@@ -36,13 +37,15 @@ use sqlx::{
 
 pub use certificates::{Certificate, LIVE_CERTIFICATES_MAX, RevokedSerial, Standing};
 pub use consortium::Consortium;
-pub use enrolments::{Decision, Enrolment};
+pub use contests::Contest;
+pub use enrolments::{Decision, Enrolment, SUPERSEDED};
 pub use error::RegistryError;
+pub use invitations::Redeemed;
 pub use objects::{MalformedObjectName, ObjectError, ObjectFolder, ObjectName};
 pub use participants::{Answer, Participant};
 pub use releases::Release;
 pub use rounds::Round;
-pub use sites::{Heard, Revocation, Site};
+pub use sites::{Heard, KeptHead, Revocation, Site};
 pub use studies::Study;
 pub use updates::{Upload, UploadState};
 

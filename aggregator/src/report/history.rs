@@ -11,10 +11,9 @@ use snowball_protocol::{ProblemCode, RoundNumber, Sha256Digest, SiteName, StudyN
 pub struct History {
     pub records: u64,
     pub steps: Vec<SiteStep>,
+    pub authorities: Vec<AuthorityStep>,
     pub studies: BTreeMap<StudyName, Study>,
     pub releases: Vec<Release>,
-    /// The last head of each site's ledger that came with an update.
-    pub heads: BTreeMap<SiteName, Head>,
     pub programs: Vec<Program>,
     /// Crashes in the middle of a write, each mended when the program started.
     pub unfinished_writes: u64,
@@ -33,6 +32,19 @@ pub struct SiteStep {
     pub reason: Option<String>,
 }
 
+impl SiteStep {
+    const fn of(time: UnixSeconds, site: SiteName, what: Step) -> Self {
+        Self {
+            time,
+            site,
+            what,
+            key: None,
+            serial: None,
+            reason: None,
+        }
+    }
+}
+
 /// What it was.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -43,6 +55,20 @@ pub enum Step {
     Refused,
     Renewed,
     Revoked,
+    Contested,
+    CertificateRevoked,
+    HeadRefused,
+}
+
+/// A change among the consortium's CAs.
+#[derive(Serialize)]
+pub struct AuthorityStep {
+    pub time: UnixSeconds,
+    pub authority: Sha256Digest,
+    /// Added, else retired.
+    pub is_added: bool,
+    /// The coordinator's words.
+    pub reason: String,
 }
 
 /// One study.
@@ -91,13 +117,6 @@ pub struct Release {
     pub digest: Sha256Digest,
 }
 
-/// Where a site's ledger stood.
-#[derive(Serialize)]
-pub struct Head {
-    pub time: UnixSeconds,
-    pub hash: Sha256Digest,
-}
-
 /// One version of the program.
 #[derive(Serialize)]
 pub struct Program {
@@ -120,6 +139,8 @@ impl History {
                 self.saw_program(time, program_version);
             }
             Entry::UnfinishedWriteRemoved { .. } => self.unfinished_writes += 1,
+            Entry::AuthorityAdded { authority, reason, .. } => self.authority(time, *authority, true, reason),
+            Entry::AuthorityRetired { authority, reason, .. } => self.authority(time, *authority, false, reason),
             Entry::ReleaseSigned { study, release_digest } => self.releases.push(Release {
                 time,
                 study: study.clone(),
@@ -127,6 +148,15 @@ impl History {
             }),
             _ => {}
         }
+    }
+
+    fn authority(&mut self, time: UnixSeconds, authority: Sha256Digest, is_added: bool, reason: &str) {
+        self.authorities.push(AuthorityStep {
+            time,
+            authority,
+            is_added,
+            reason: reason.to_owned(),
+        });
     }
 
     fn saw_program(&mut self, time: UnixSeconds, version: &str) {
@@ -176,15 +206,34 @@ impl History {
                 None,
             ),
             Entry::SiteRevoked { site, reason } => (site, Step::Revoked, None, None, Some(reason)),
+            Entry::InvitationContested { site, key_fingerprint } => {
+                (site, Step::Contested, Some(key_fingerprint), None, None)
+            }
+            Entry::CertificateRevoked {
+                site,
+                certificate_serial,
+                reason,
+            } => (
+                site,
+                Step::CertificateRevoked,
+                None,
+                Some(certificate_serial),
+                Some(reason),
+            ),
+            Entry::HeadRefused { owner, .. } => {
+                // An owner is a site's name by the ledger's own rule.
+                if let Ok(site) = owner.parse::<SiteName>() {
+                    self.steps.push(SiteStep::of(time, site, Step::HeadRefused));
+                }
+                return;
+            }
             _ => return,
         };
         self.steps.push(SiteStep {
-            time,
-            site: site.clone(),
-            what,
             key: key.copied(),
             serial: serial.cloned(),
             reason: reason.cloned(),
+            ..SiteStep::of(time, site.clone(), what)
         });
     }
 
@@ -261,15 +310,9 @@ impl History {
                 study,
                 round,
                 examples,
-                site_ledger_head,
                 ..
             } => {
                 self.round(study, *round).admitted.insert(site.clone(), *examples);
-                let head = Head {
-                    time,
-                    hash: *site_ledger_head,
-                };
-                self.heads.insert(site.clone(), head);
             }
             Entry::UpdateRefused {
                 site,

@@ -43,9 +43,10 @@ pub struct SiteTold {
     /// Serial numbers of certificates that are not revoked.
     pub certificates: Vec<String>,
     pub ledger_key: String,
-    /// Where its ledger stood when it last said so.
-    pub ledger_index: Option<u64>,
-    pub ledger_head: Option<Sha256Digest>,
+    /// The last signed head of its ledger that was countersigned here: entries, and the hash of the last.
+    pub head: Option<(u64, Sha256Digest)>,
+    /// Hash of a head that was refused since.
+    pub head_refused: Option<Sha256Digest>,
 }
 
 /// A study as it stands; what happened in it is in the history.
@@ -101,8 +102,8 @@ pub async fn gather(home: &Home, registry: &Registry, now: UnixSeconds) -> Resul
         program_version: site.heard.map(|heard| heard.program_version),
         certificates: site.serials,
         ledger_key: site.ledger_key,
-        ledger_index: site.ledger_index,
-        ledger_head: site.ledger_head,
+        head: site.head.map(|head| (head.entries, head.hash)),
+        head_refused: site.head_refused,
     };
     Ok(Report {
         consortium: consortium.name,

@@ -47,6 +47,13 @@ messages! {
     STEP_REFUSED = "refused", "refusé";
     STEP_RENEWED = "renewed its certificate", "certificat renouvelé";
     STEP_REVOKED = "revoked", "révoqué";
+    STEP_CONTESTED = "another key tried its invitation", "une autre clé a tenté son invitation";
+    STEP_CERTIFICATE_REVOKED = "one certificate revoked", "un certificat révoqué";
+    STEP_HEAD_REFUSED = "its ledger contradicted itself", "son registre s’est contredit";
+    AUTHORITIES = "Certificate authorities", "Autorités de certification";
+    AUTHORITY = "authority", "autorité";
+    AUTHORITY_ADDED = "added", "ajoutée";
+    AUTHORITY_RETIRED = "retired", "retirée";
 
     STUDIES = "Studies", "Les études";
     STUDIES_NONE = "There is no study yet.", "Il n’y a pas encore d’étude.";
@@ -108,9 +115,10 @@ messages! {
     LEDGER_KEY = "the aggregator's public key", "clé publique de l’agrégateur";
     KEY_FINGERPRINT = "its fingerprint, to compare by telephone", "son empreinte, à comparer par téléphone";
     HEADS = "Heads of the hospitals' ledgers", "Têtes des registres des hôpitaux";
-    HEADS_SAY = "With each update a hospital tells where its ledger stands. It is written down here, so that the hospital can neither cut nor rewrite what came before. A hospital's ledger must hold each of these heads.", "Avec chaque mise à jour, l’hôpital indique où en est son registre. C’est inscrit ici : l’hôpital ne peut donc plus ni couper ni réécrire ce qui précède. Le registre d’un hôpital doit contenir chacune de ces têtes.";
+    HEADS_SAY = "Hospitals show the signed heads of their ledgers, and the aggregator countersigns and keeps them: a hospital can neither cut nor rewrite what came before. Here the last of each; the hospital's ledger must hold it.", "Les hôpitaux présentent les têtes signées de leurs registres ; l’agrégateur les contresigne et les conserve : un hôpital ne peut donc plus ni couper ni réécrire ce qui précède. Voici la dernière de chacun ; le registre de l’hôpital doit la contenir.";
+    HEAD_REFUSED = "another head was refused since", "une autre tête a été refusée depuis";
     HEADS_NONE = "None came yet.", "Aucune n’est encore arrivée.";
-    INDEX = "entry", "inscription";
+    INDEX = "entries", "inscriptions";
     SITE_LEDGER_KEY = "key of its ledger", "clé de son registre";
     CHECK_SAYS = "Copy the folder `ledger` away from this machine and check the copy with either program; the second was written from the format alone. A release is checked with the same key.", "Copiez le dossier `ledger` hors de cette machine et vérifiez la copie avec l’un ou l’autre programme ; le second a été écrit d’après le seul format. Une publication se vérifie avec la même clé.";
     RECOUNT_SAYS = "What stands on this page can be had again from the entries and the database:", "Ce qui figure sur cette page peut être retrouvé dans les inscriptions et la base :";
@@ -150,6 +158,9 @@ pub const fn step(step: Step) -> Message {
         Step::Refused => STEP_REFUSED,
         Step::Renewed => STEP_RENEWED,
         Step::Revoked => STEP_REVOKED,
+        Step::Contested => STEP_CONTESTED,
+        Step::CertificateRevoked => STEP_CERTIFICATE_REVOKED,
+        Step::HeadRefused => STEP_HEAD_REFUSED,
     }
 }
 
@@ -199,6 +210,18 @@ pub const fn problem(code: ProblemCode) -> Message {
         ProblemCode::ExamplesOutOfRange => ("too few or too many radiographs", "effectif hors des bornes"),
         ProblemCode::TooLarge => ("too many bytes", "trop d’octets"),
         ProblemCode::Malformed => ("cannot be parsed", "document invalide"),
+        ProblemCode::LedgerHeadMissing => (
+            "came before a signed head of its ledger",
+            "arrivée avant une tête signée de son registre",
+        ),
+        ProblemCode::LedgerRewound => (
+            "its ledger has fewer entries than it had",
+            "son registre a moins d’inscriptions qu’avant",
+        ),
+        ProblemCode::LedgerForked => (
+            "its ledger tells another history",
+            "son registre raconte une autre histoire",
+        ),
         ProblemCode::Busy => ("too many at once", "trop de demandes à la fois"),
         ProblemCode::Internal => ("a fault of the aggregator", "défaut de l’agrégateur"),
     };

@@ -36,6 +36,7 @@ pub struct History {
     pub intake: Excluded,
     pub deidentify: Excluded,
     pub people: People,
+    pub heads: Heads,
     /// The last update that was approved, by study and round, over the whole ledger: what receipts are held against.
     #[serde(skip)]
     approved: BTreeMap<(StudyName, RoundNumber), (Sha256Digest, u64)>,
@@ -144,6 +145,15 @@ pub struct Excluded {
     pub reasons: BTreeMap<IntakeReason, u64>,
 }
 
+/// Heads of both ledgers, shown to each other.
+#[derive(Default, Serialize)]
+pub struct Heads {
+    pub exchanged: u64,
+    pub last: Option<UnixSeconds>,
+    /// Heads of the aggregator that contradicted the one kept before.
+    pub refused: u64,
+}
+
 /// What was done by people, and for patients.
 #[derive(Default, Serialize)]
 pub struct People {
@@ -194,6 +204,11 @@ impl History {
                 self.saw_program(time, program_version);
             }
             Entry::UnfinishedWriteRemoved { .. } => self.unfinished_writes += 1,
+            Entry::HeadsExchanged { .. } => {
+                self.heads.exchanged += 1;
+                self.heads.last = Some(time);
+            }
+            Entry::HeadRefused { .. } => self.heads.refused += 1,
             Entry::CertificateReceived { certificate_serial } => self.certificates.push(CertificateStep {
                 time,
                 serial: certificate_serial.clone(),

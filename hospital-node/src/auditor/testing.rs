@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use snowball_ledger::{Entry, Record};
 use snowball_protocol::{
-    Attempt, RoundNumber, Sha256Digest, StudyName,
+    Attempt, ProblemCode, RoundNumber, Sha256Digest, StudyName,
     ids::UnixSeconds,
     intake::IntakeReason,
     receipt::{Receipt, SignedReceipt},
@@ -91,6 +91,15 @@ fn beginning() -> Vec<Entry> {
         version("0.1.0"),
         version("0.2.0"),
         Entry::UnfinishedWriteRemoved { bytes: 17 },
+        Entry::HeadsExchanged {
+            site_head: TYPED.to_owned(),
+            aggregator_head: TYPED.to_owned(),
+        },
+        Entry::HeadRefused {
+            owner: "aggregator".to_owned(),
+            head: TYPED.to_owned(),
+            code: ProblemCode::LedgerForked,
+        },
         Entry::CertificateReceived {
             certificate_serial: "0a1b2c".to_owned(),
         },

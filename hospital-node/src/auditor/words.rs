@@ -86,6 +86,8 @@ messages! {
     KIND_HELLO = "greeting: versions, policy digest, clock", "salutation : versions, empreinte de la politique, horloge";
     KIND_ENROLMENT = "request for the first certificate", "demande du premier certificat";
     KIND_RENEWAL = "request for the next certificate", "demande du certificat suivant";
+    KIND_AUTHORITIES = "which certificate authorities are trusted here", "autorités de certification reconnues ici";
+    KIND_HEAD = "signed head of this ledger", "tête signée de ce registre";
     KIND_JOIN = "joining a study", "participation à une étude";
     KIND_DECLINE = "declining a study", "refus d’une étude";
     KIND_HEADER = "header of an update, with measurements where the policy lets them", "en-tête de mise à jour, avec les mesures si la politique les autorise";
@@ -153,7 +155,10 @@ messages! {
     AGGREGATOR_KEY = "its key, which signs receipts", "sa clé, qui signe les reçus";
     CA_FINGERPRINT = "fingerprint of the consortium's CA", "empreinte de l’autorité du consortium";
     NOT_ENROLLED = "not enrolled", "non enrôlé";
-    CHECK_SAYS = "Copy the folder `ledger` away from this machine and check the copy with either program; the second was written from the format alone. Compare the head with the one that the aggregator kept: it is in each receipt and in the coordinator's report.", "Copiez le dossier `ledger` hors de cette machine et vérifiez la copie avec l’un ou l’autre programme ; le second a été écrit d’après le seul format. Comparez la tête avec celle que l’agrégateur a conservée : elle figure dans chaque reçu et dans le rapport du coordinateur.";
+    HEADS = "heads of both ledgers exchanged", "têtes des deux registres échangées";
+    HEADS_LAST = "{count}, last on {day}", "{count}, la dernière le {day}";
+    HEADS_REFUSED = "heads of the aggregator that contradicted an earlier one", "têtes de l’agrégateur contredisant une précédente";
+    CHECK_SAYS = "Copy the folder `ledger` away from this machine and check the copy with either program; the second was written from the format alone. Compare with the heads that the aggregator kept (`--heads`): one is in each receipt, the last in the coordinator's report.", "Copiez le dossier `ledger` hors de cette machine et vérifiez la copie avec l’un ou l’autre programme ; le second a été écrit d’après le seul format. Comparez avec les têtes que l’agrégateur a conservées (`--heads`) : une figure dans chaque reçu, la dernière dans le rapport du coordinateur.";
     RECOUNT_SAYS = "Each sum on this page can be had again from the entries:", "Chaque somme de cette page peut être recalculée à partir des inscriptions :";
 
     CERTIFICATES = "Certificates", "Les certificats";
@@ -200,6 +205,8 @@ pub fn kind(kind: &str) -> Option<Message> {
         "hello" => KIND_HELLO,
         "enrolment" => KIND_ENROLMENT,
         "certificate renewal" => KIND_RENEWAL,
+        "authorities" => KIND_AUTHORITIES,
+        "ledger head" => KIND_HEAD,
         "join" => KIND_JOIN,
         "decline" => KIND_DECLINE,
         "update header" => KIND_HEADER,
@@ -284,6 +291,15 @@ mod tests {
         for (name, message) in ALL {
             assert_eq!(message.fault(), None, "{name}");
         }
+    }
+
+    #[test]
+    fn every_kind_of_request_has_words() {
+        use snowball_egress::Kind;
+        for known in Kind::ALL.into_iter().filter(|known| *known != Kind::Update) {
+            assert!(kind(known.code()).is_some(), "{known:?}");
+        }
+        assert!(kind("enrolment").is_some());
     }
 
     #[test]

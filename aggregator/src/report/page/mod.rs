@@ -156,6 +156,33 @@ impl Sheet<'_> {
             page.say(self.word(words::STEPS_SAY));
             page.table(&steps);
         }
+        self.authorities(page);
+    }
+
+    fn authorities(&self, page: &mut Page) {
+        let mut table = Table::new([
+            self.words(words::TIME),
+            self.words(words::WHAT),
+            self.words(words::AUTHORITY),
+            self.words(words::WORDS),
+        ]);
+        for step in &self.report.history.authorities {
+            let what = if step.is_added {
+                words::AUTHORITY_ADDED
+            } else {
+                words::AUTHORITY_RETIRED
+            };
+            table.row([
+                Html::minute(step.time),
+                self.word(what),
+                Html::code(&step.authority.to_string()),
+                Html::text(&step.reason),
+            ]);
+        }
+        if !table.is_empty() {
+            page.part(self.word(words::AUTHORITIES));
+            page.table(&table);
+        }
     }
 
     fn refusals(&self, page: &mut Page) {
@@ -243,21 +270,25 @@ impl Sheet<'_> {
         page.say(self.word(words::HEADS_SAY));
         let mut table = Table::new([
             self.words(words::SITE),
-            self.words(words::TIME),
             self.numbers(words::INDEX),
             self.words(words::HEAD),
             self.words(words::SITE_LEDGER_KEY),
         ]);
         for site in &self.report.sites {
-            let Some(head) = self.report.history.heads.get(&site.name) else {
-                continue;
-            };
-            let index = site.ledger_index.filter(|_| site.ledger_head == Some(head.hash));
+            let Some((entries, hash)) = site.head else { continue };
+            let mut head = Html::code(&hash.to_string());
+            if let Some(refused) = site.head_refused {
+                let refused = self
+                    .word(words::HEAD_REFUSED)
+                    .bad()
+                    .and(" ")
+                    .and(Html::code(&refused.short()));
+                head = Html::below([head, refused]);
+            }
             table.row([
                 Html::text(site.name.as_str()),
-                Html::minute(head.time),
-                index.map_or_else(Html::default, |index| self.number(index)),
-                Html::code(&head.hash.to_string()),
+                self.number(entries),
+                head,
                 Html::code(&site.ledger_key),
             ]);
         }

@@ -45,6 +45,16 @@ fn made_up() -> Vec<Record> {
             study: study.clone(),
             plan_digest: plan.digest(),
         },
+        Entry::AuthorityAdded {
+            authority: digest("second ca"),
+            number: 2,
+            reason: TYPED.to_owned(),
+        },
+        Entry::HeadRefused {
+            owner: "north".to_owned(),
+            head: TYPED.to_owned(),
+            code: ProblemCode::LedgerForked,
+        },
         Entry::StudyStarted { study: study.clone() },
         Entry::StudyDeclined {
             study: study.clone(),
@@ -134,8 +144,8 @@ fn report() -> Report {
             policy: Some(digest("policy")),
             certificates: vec!["0a0b".to_owned()],
             ledger_key: "key".to_owned(),
-            ledger_index: Some(77),
-            ledger_head: Some(digest("head of north")),
+            head: Some((77, digest("head of north"))),
+            head_refused: None,
         }],
         studies: vec![StudyTold {
             name: plan.study.clone(),
@@ -209,6 +219,14 @@ fn a_database_that_says_otherwise_than_the_ledger_is_found_out() {
         change(&mut changed.studies[0].records[0]);
         assert_eq!(agrees(&changed), (false, true));
     }
+}
+
+#[test]
+fn a_ledger_that_contradicts_itself_is_told() {
+    let mut forked = report();
+    forked.sites[0].head_refused = Some(digest("another history"));
+    let html = page(&forked, Language::English);
+    assert!(html.contains("its ledger contradicted itself") && html.contains("another head was refused since"));
 }
 
 #[test]

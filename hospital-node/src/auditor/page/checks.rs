@@ -100,6 +100,15 @@ impl Sheet<'_> {
             ]),
             None => facts.push((self.word(words::AGGREGATOR), self.word(words::NOT_ENROLLED))),
         }
+        let heads = &self.audit.history.heads;
+        if let Some(last) = heads.last {
+            let values = [("count", self.number(heads.exchanged)), ("day", Html::minute(last))];
+            facts.push((self.word(words::HEADS), self.say(words::HEADS_LAST, &values)));
+        }
+        if heads.refused > 0 {
+            let refused = self.number(heads.refused).bad();
+            facts.push((self.word(words::HEADS_REFUSED), refused));
+        }
         page.facts(facts);
         page.say(self.word(words::CHECK_SAYS));
         page.verbatim(&format!(
@@ -107,7 +116,7 @@ impl Sheet<'_> {
             key = ledger.public_key
         ));
         page.say(self.word(words::RECOUNT_SAYS));
-        page.verbatim("hospital-node ledger show\nhospital-node --json ledger show");
+        page.verbatim("hospital-node ledger show\nhospital-node --json ledger show --kind update_approved --kind disclosure_sent\nhospital-node receipts verify");
     }
 
     pub(super) fn certificates(&self, page: &mut Page) {

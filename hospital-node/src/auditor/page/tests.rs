@@ -149,6 +149,12 @@ fn a_broken_ledger_is_said_to_be_broken() {
 }
 
 #[test]
+fn an_aggregator_that_contradicted_itself_is_told() {
+    let html = page(&audit(Period::default()), Language::English);
+    assert!(html.contains("heads of the aggregator that contradicted an earlier one"));
+}
+
+#[test]
 fn a_node_that_did_nothing_has_a_page_too() {
     let mut audit = audit(Period::default());
     audit.history = history(&[], Period::default());
