@@ -21,6 +21,7 @@ mod journal;
 #[cfg(test)]
 mod outsiders;
 mod release;
+mod report;
 mod revoked;
 mod server;
 mod server_certificate;

@@ -13,6 +13,7 @@ mod plausible;
 mod refuse;
 mod release;
 mod renew;
+mod report;
 mod revoke;
 mod serve;
 mod sites;
@@ -81,6 +82,8 @@ enum Verb {
     /// Make and verify releases
     #[command(subcommand)]
     Release(release::Release),
+    /// Write one page about the consortium, for the coordinator and for auditors
+    Report(report::Report),
     /// Verify or show the ledger
     #[command(subcommand)]
     Ledger(ledger::LedgerVerb),
@@ -120,6 +123,7 @@ async fn perform(arguments: Arguments) -> Result<Answer> {
         Verb::Ca(verb) => verb.run(&home).await,
         Verb::Study(verb) => verb.run(&home).await,
         Verb::Release(verb) => verb.run(&home).await,
+        Verb::Report(verb) => verb.run(&home).await,
         Verb::Ledger(verb) => verb.run(&home),
         Verb::Audit(verb) => verb.run(&home).await,
         Verb::Doctor(verb) => verb.run(&home).await,
