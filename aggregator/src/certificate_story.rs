@@ -28,7 +28,7 @@ use crate::{
     authority, cli, fixture,
     home::Home,
     server_certificate::{self, ServerCertificate},
-    story::{Client, Running, command, enrol, header, init, one_hot, training, updates_path},
+    story::{Client, Running, command, enrol, head, header, init, one_hot, training, updates_path},
 };
 
 const STUDY: &str = "body-parts";
@@ -160,14 +160,22 @@ async fn entries(dir: &Path) -> Vec<Entry> {
     records.into_iter().map(|record| record.entry).collect()
 }
 
+/// A site whose ledger's head the aggregator holds, so that it may announce updates.
+async fn enrolled(dir: &Path, port: u16, site: &str) -> Client {
+    let (tls, key) = enrol(dir, port, site).await;
+    let client = Client::new(tls, port);
+    client.post::<Value>("/v1/heads", &head(site, 2, b"head", &key)).await;
+    client
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_upload_outlives_the_renewals_of_both_sides() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("home");
     init(&dir).await;
     let running = Running::start(&dir).await;
-    let north = Client::new(enrol(&dir, running.port, "north").await, running.port);
-    let south = Client::new(enrol(&dir, running.port, "south").await, running.port);
+    let north = enrolled(&dir, running.port, "north").await;
+    let south = enrolled(&dir, running.port, "south").await;
     let plan = study(&dir, [&north, &south]).await;
     let (mut open, rest, _) = half_sent(&north, &plan).await;
 
@@ -228,8 +236,8 @@ async fn a_revocation_by_serial_ends_what_is_open_within_a_heartbeat() {
     let dir = folder.path().join("home");
     init(&dir).await;
     let running = Running::start(&dir).await;
-    let north = Client::new(enrol(&dir, running.port, "north").await, running.port);
-    let south = Client::new(enrol(&dir, running.port, "south").await, running.port);
+    let north = enrolled(&dir, running.port, "north").await;
+    let south = enrolled(&dir, running.port, "south").await;
     let plan = study(&dir, [&north, &south]).await;
     let first = serial_of(&dir, "north").await;
     let (pem, key) = renewed(&north, "north").await;
@@ -277,7 +285,7 @@ async fn a_revocation_by_serial_ends_what_is_open_within_a_heartbeat() {
         403
     );
     assert_eq!(later.get::<Vec<StudySummary>>("/v1/studies").await.len(), 1);
-    let back = Client::new(enrol(&dir, running.port, "south").await, running.port);
+    let back = enrolled(&dir, running.port, "south").await;
     assert_eq!(back.get::<Vec<StudySummary>>("/v1/studies").await.len(), 1);
     assert_eq!(
         south.refused("GET", "/v1/studies", b"").await.code,
@@ -322,8 +330,8 @@ async fn a_certificate_that_ends_on_an_open_connection_is_refused_there() {
     let dir = folder.path().join("home");
     init(&dir).await;
     let running = Running::start(&dir).await;
-    let north = Client::new(enrol(&dir, running.port, "north").await, running.port);
-    let south = Client::new(enrol(&dir, running.port, "south").await, running.port);
+    let north = enrolled(&dir, running.port, "north").await;
+    let south = enrolled(&dir, running.port, "south").await;
     let plan = study(&dir, [&north, &south]).await;
     let home = Home::at(&dir);
     let request = tls::request_certificate(&"north".parse().unwrap()).unwrap();
@@ -363,9 +371,9 @@ async fn one_ca_follows_another_without_cutting_off_whoever_took_it_over() {
     let dir = folder.path().join("home");
     init(&dir).await;
     let running = Running::start(&dir).await;
-    let old = enrol(&dir, running.port, "north").await;
+    let old = enrol(&dir, running.port, "north").await.0;
     let north = Client::new(old.clone(), running.port);
-    let south = Client::new(enrol(&dir, running.port, "south").await, running.port);
+    let south = enrolled(&dir, running.port, "south").await;
     let refused = async |words: &[&str]| {
         let words = [&["--home", dir.to_str().unwrap()], words].concat();
         match cli::command(&words).await {
@@ -407,7 +415,7 @@ async fn one_ca_follows_another_without_cutting_off_whoever_took_it_over() {
     let renewed_north = client_of(&dir, &pem, &key_pem, running.port);
     assert!(renewed_north.get::<Vec<StudySummary>>("/v1/studies").await.is_empty());
     // Who enrols now pins the old one, which signs the server, and gets both.
-    let third = Client::new(enrol(&dir, running.port, "west").await, running.port);
+    let third = enrolled(&dir, running.port, "west").await;
     assert!(third.get::<Vec<StudySummary>>("/v1/studies").await.is_empty());
 
     let kept = AuthoritiesKept {
@@ -483,7 +491,7 @@ async fn a_ca_whose_key_was_stolen_is_retired_at_once_by_force() {
     let dir = folder.path().join("home");
     init(&dir).await;
     let running = Running::start(&dir).await;
-    let north = Client::new(enrol(&dir, running.port, "north").await, running.port);
+    let north = enrolled(&dir, running.port, "north").await;
     let mut open = Open::begin(&north, "GET", "/v1/studies", 0).await;
     assert_eq!(open.status().await, 200);
     let first = Home::at(&dir)
@@ -500,7 +508,7 @@ async fn a_ca_whose_key_was_stolen_is_retired_at_once_by_force() {
     assert_eq!(open.status().await, 403);
     // The site comes back by a new invitation, which pins the next CA.
     wait_for_pin(&dir, running.port).await;
-    let back = Client::new(enrol(&dir, running.port, "north").await, running.port);
+    let back = enrolled(&dir, running.port, "north").await;
     assert!(back.get::<Vec<StudySummary>>("/v1/studies").await.is_empty());
     let doctor = cli::command(&["--home", dir.to_str().unwrap(), "doctor"])
         .await

@@ -24,7 +24,7 @@ use crate::{
     api::{self, Route},
     fixture,
     home::{Home, read_text},
-    story::{Client, Running, STUDY, command, enrol, header, init, one_hot, training, updates_path, upload},
+    story::{Client, Running, STUDY, command, enrol, head, header, init, one_hot, training, updates_path, upload},
 };
 
 /// What came back.
@@ -293,7 +293,9 @@ async fn no_site_reaches_what_is_another_sites() {
     let dir = folder.path().join("home");
     init(&dir).await;
     let running = Running::start(&dir).await;
-    let north = Client::new(enrol(&dir, running.port, "north").await.0, running.port);
+    let (tls, key) = enrol(&dir, running.port, "north").await;
+    let north = Client::new(tls, running.port);
+    north.post::<Value>("/v1/heads", &head("north", 2, b"head", &key)).await;
     let west = Client::new(enrol(&dir, running.port, "west").await.0, running.port);
     let south = Client::new(enrol(&dir, running.port, "south").await.0, running.port);
     let mut plan = fixture::plan(STUDY);

@@ -188,7 +188,7 @@ pub async fn enrol(dir: &Path, port: u16, site: &str) -> (rustls::ClientConfig, 
 }
 
 /// A head of `site`'s ledger with `entries` records, the last of which has the hash of `last`.
-fn head(site: &str, entries: u64, last: &[u8], key: &SigningKey) -> Value {
+pub fn head(site: &str, entries: u64, last: &[u8], key: &SigningKey) -> Value {
     let head = Head {
         owner: site.to_owned(),
         entries,
