@@ -16,6 +16,7 @@ mod learning;
 mod one_hot;
 mod policy;
 mod policy_change;
+mod policy_life;
 mod pull;
 mod receive;
 mod receive_tls;
