@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Checks Snowball ledgers offline, independently of Snowball: written from shared/ledger/FORMAT.md alone.
 
-    verify_ledger.py --key PUBLIC_KEY_BASE64 [--owner NAME] [--head sha256:...]... FOLDER...
+    verify_ledger.py --key PUBLIC_KEY_BASE64 [--owner NAME] [--head sha256:...]... [--heads FILE_OR_FOLDER]...
+                     [--archive FOLDER]... FOLDER...
 
 Prints one line of JSON for each folder. Exit code: 0 all sound, 1 something is wrong, 2 wrong usage, 3 all chains are
 sound but no signature could be checked, because the Python package "cryptography" is not installed.
@@ -31,6 +32,7 @@ CHECKPOINT_BYTES_MAX = 4_096
 DEPTH_MAX = 16
 OWNER = r"[a-z0-9][a-z0-9-]{0,62}"
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+NAME = re.compile(rf"snowball/ledger/{OWNER}")
 NOTE = re.compile(
     rf"(?P<text>(?P<name>snowball/ledger/(?P<owner>{OWNER}))\n(?P<count>0|[1-9][0-9]{{0,19}})\n(?P<hash>[A-Za-z0-9+/]{{43}}=)\n)"
     rf"\n\u2014 (?P=name) (?P<signed>[A-Za-z0-9+/]{{91}}=)\n"
@@ -86,12 +88,84 @@ def parse(line, place):
     return record
 
 
+def beginning(owner):
+    return 0, sha256(b"snowball ledger beginning v1\n", owner.encode(), b"\n")
+
+
+def continuation(file):
+    """Where a file goes on: records before it, hash of the last, first record of the file before; None for the first file."""
+    file.seek(0)
+    line = file.readline(LINE_BYTES_MAX)
+    file.seek(0)
+    try:
+        record = parse(line[:-1], 0) if line.endswith(b"\n") else None
+    except Fault:
+        record = None
+    if record is None:
+        return None
+    entry, index = record["entry"], record["index"]
+    holds = entry.get("entry") == "archive_closed" and is_integer(entry.get("first"), 0, index)
+    holds = holds and is_integer(entry.get("entries"), 0, 2**64) and entry["entries"] == index
+    return (index, record["previous"], entry["first"]) if holds else None
+
+
+class Segments:
+    """The files of a ledger, as far as they are at hand: the archives, oldest first, and the open file."""
+
+    def __init__(self, folder, elsewhere):
+        self.open = open_records(folder)
+        self.continuation = following = continuation(self.open)
+        self.archives, self.missing = [], None
+        while following:
+            end, first = following[0], following[2]
+            places = [place / f"{first:020}" for place in (folder / "archives", *elsewhere)]
+            place = next((place for place in places if place.with_suffix(".jsonl").exists()), None)
+            if place is None:
+                self.missing = following
+                break
+            with open(place.with_suffix(".jsonl"), "rb") as file:
+                found = continuation(file)
+            self.archives.insert(0, (first, end, found, place))
+            following = found if found and found[0] == first else None
+
+    def start(self, owner):
+        """Records before the first that is at hand, and the hash of the last of them."""
+        if not self.archives:
+            return self.continuation[:2] if self.continuation else beginning(owner)
+        first, _, found, _ = self.archives[0]
+        start = found[:2] if found else beginning(owner)
+        return start if start[0] == first else (first, "sha256:" + "0" * 64)
+
+
+class Wanted:
+    """Heads that the other side kept: hashes alone, and signed ones with their sizes."""
+
+    def __init__(self, hashes, signed):
+        self.hashes, self.signed, self.found = set(hashes), set(signed), 0
+
+    def see(self, entries, digest):
+        self.found += (digest in self.hashes) + ((entries, digest) in self.signed)
+        self.hashes.discard(digest)
+        self.signed.discard((entries, digest))
+
+    def judge(self, entries, unseen):
+        """How many nobody could look for. What else remains is another history, or a tail that was cut."""
+        if any(unseen <= size <= entries for size, _ in self.signed):
+            raise Fault("forked", min(size for size, _ in self.signed if unseen <= size <= entries))
+        if any(size > entries for size, _ in self.signed):
+            raise Fault("tail_cut", entries)
+        if self.hashes and not unseen:
+            raise Fault("head_unknown")
+        return len(self.hashes) + len(self.signed)
+
+
 class Chain:
     """The records so far, each sound and following the one before."""
 
-    def __init__(self, owner):
-        self.entries, self.hash = 0, sha256(b"snowball ledger beginning v1\n", owner.encode(), b"\n")
-        self.hashes_wanted, self.hashes_seen, self.counts = set(), set(), {}
+    def __init__(self, start, wanted):
+        self.entries, self.hash = start
+        self.wanted, self.counts = wanted, {}
+        self.wanted.see(self.entries, self.hash)
 
     def walk(self, file, entries):
         while self.entries < entries:
@@ -105,8 +179,7 @@ class Chain:
             kind = str(record["entry"].get("entry"))
             self.counts[kind] = self.counts.get(kind, 0) + 1
             self.entries, self.hash = self.entries + 1, record["hash"]
-            if self.hash in self.hashes_wanted:
-                self.hashes_seen.add(self.hash)
+            self.wanted.see(self.entries, self.hash)
 
     def check_place(self, record, file):
         if record["index"] < self.entries:
@@ -127,13 +200,26 @@ def comes_later(file, index):
     return False
 
 
+def open_records(folder):
+    """The open file; between two steps of closing an archive, the one that takes its place."""
+    for name in ("ledger.jsonl", "ledger.jsonl.next"):
+        try:
+            return open(folder / name, "rb")
+        except FileNotFoundError:
+            pass
+    raise Fault("records_missing")
+
+
 def read_note(path, key):
-    """Owner, count, hash of the last record, and whether the signature was checked; None if there is no such file."""
+    """Owner, count and hash of the last record; None if there is no such file."""
     try:
         with open(path, "rb") as file:
-            note = file.read(CHECKPOINT_BYTES_MAX + 1)
+            return check_note(file.read(CHECKPOINT_BYTES_MAX + 1), key)
     except FileNotFoundError:
         return None
+
+
+def check_note(note, key):
     try:
         match = NOTE.fullmatch(note.decode())
         signed = base64.b64decode(match["signed"], validate=True)
@@ -151,6 +237,84 @@ def read_note(path, key):
         except (InvalidSignature, ValueError):
             raise Fault("signature_invalid") from None
     return match["owner"], int(match["count"]), "sha256:" + digest.hex()
+
+
+def is_cosignature(line):
+    parts = line.split(" ")
+    if len(parts) != 3 or parts[0] != "\u2014" or not NAME.fullmatch(parts[1]):
+        return False
+    try:
+        signed = base64.b64decode(parts[2], validate=True)
+    except ValueError:
+        return False
+    return len(signed) == 76 and base64.b64encode(signed).decode() == parts[2]
+
+
+class KeptHeads:
+    """The heads of one owner's ledger in a file of notes, a folder of them, or the other side's ledger."""
+
+    def __init__(self, owner, key):
+        self.name, self.owner, self.key = f"snowball/ledger/{owner}", owner, key
+        self.hashes, self.signed, self.other_keys = [], [], 0
+
+    def read(self, path):
+        if not path.is_dir():
+            return self.read_notes(path)
+        if (path / "ledger.jsonl").exists():
+            for file in sorted((path / "archives").glob("*.jsonl")) + [path / "ledger.jsonl"]:
+                self.read_ledger(file)
+            return None
+        for file in sorted(path.glob("*.note")):
+            self.read_notes(file)
+
+    def read_notes(self, path):
+        try:
+            text = path.read_bytes().decode()
+        except ValueError:
+            raise Fault("head_invalid") from None
+        begins = [match.start() for match in re.finditer("^snowball/ledger/", text, re.MULTILINE)]
+        for start, end in zip(begins, begins[1:] + [len(text)]):
+            self.take(text[start:end].rstrip() + "\n")
+
+    def read_ledger(self, path):
+        with open(path, "rb") as file:
+            while (line := file.readline(LINE_BYTES_MAX)).endswith(b"\n"):
+                try:
+                    entry = json.loads(line)["entry"]
+                    kind = entry["entry"]
+                except (ValueError, KeyError, TypeError, RecursionError):
+                    continue
+                if kind in ("site_head_kept", "head_refused"):
+                    self.take(entry.get("head"))
+                elif kind == "heads_exchanged":
+                    self.take(entry.get("site_head"))
+                    self.take(entry.get("aggregator_head"))
+                elif kind == "update_admitted" and entry.get("site") == self.owner:
+                    self.take_hash(entry.get("site_ledger_head"))
+                elif kind == "receipt_kept":
+                    receipt = entry.get("receipt")
+                    receipt = receipt.get("receipt") if isinstance(receipt, dict) else None
+                    if isinstance(receipt, dict) and receipt.get("site") == self.owner:
+                        self.take_hash(receipt.get("ledger_head"))
+
+    def take_hash(self, digest):
+        if isinstance(digest, str) and DIGEST.fullmatch(digest):
+            self.hashes.append(digest)
+
+    def take(self, note):
+        if not isinstance(note, str) or not note.startswith(self.name + "\n"):
+            return
+        lines = note.split("\n")
+        try:
+            if len(note.encode()) > CHECKPOINT_BYTES_MAX or lines[-1] or not all(map(is_cosignature, lines[5:-1])):
+                raise Fault("checkpoint_malformed")
+            _, count, digest = check_note(("\n".join(lines[:5]) + "\n").encode(), self.key)
+        except Fault as fault:
+            if fault.code != "wrong_key":
+                raise Fault("head_invalid") from None
+            self.other_keys += 1
+        else:
+            self.signed.append((count, digest))
 
 
 def is_being_written(file):
@@ -188,20 +352,48 @@ def check_tail(folder, key, file, chain, owner):
         raise Fault("unfinished" if torn else "unsigned", chain.entries)
 
 
-def verify(folder, key, owner_expected, heads):
+def walk_archive(chain, archive, key):
+    """An archive holds exactly its records, and its own signed head answers for them."""
+    _, end, _, place = archive
+    with open(place.with_suffix(".jsonl"), "rb") as file:
+        chain.walk(file, end)
+        if file.readline(1):
+            raise Fault("unsigned", end)
+    note = read_note(place.with_suffix(".checkpoint"), key)
+    if note is None:
+        raise Fault("checkpoint_missing")
+    if note != (chain.owner, chain.entries, chain.hash):
+        raise Fault("rewritten", end)
+
+
+def check_missing(folder, key, missing, owner):
+    """The signed head of an archive that was moved away may still be there: then the next file must go on from it."""
+    end, digest, first = missing
+    note = read_note(folder / "archives" / f"{first:020}.checkpoint", key)
+    if note not in (None, (owner, end, digest)):
+        raise Fault("rewritten", end)
+
+
+def verify(folder, key, owner_expected, heads, kept, elsewhere):
     note = read_note(folder / "checkpoint", key)
     if note is None:
-        raise Fault("checkpoint_missing" if (folder / "ledger.jsonl").exists() else "records_missing")
+        open_records(folder).close()
+        raise Fault("checkpoint_missing")
     owner, count, head = note
     if owner_expected not in (None, owner):
         raise Fault("wrong_owner")
-    try:
-        file = open(folder / "ledger.jsonl", "rb")
-    except FileNotFoundError:
-        raise Fault("records_missing") from None
-    with file:
-        chain = Chain(owner)
-        chain.hashes_wanted = set(heads)
+    others = KeptHeads(owner, key)
+    for path in kept:
+        others.read(path)
+    segments = Segments(folder, elsewhere)
+    with segments.open as file:
+        chain = Chain(segments.start(owner), Wanted([*heads, *others.hashes], others.signed))
+        chain.owner, unseen = owner, 0
+        if segments.missing:
+            unseen = chain.entries
+            check_missing(folder, key, segments.missing, owner)
+        for archive in segments.archives:
+            walk_archive(chain, archive, key)
         chain.walk(file, count)
         if chain.hash != head:
             raise Fault("rewritten")
@@ -209,12 +401,12 @@ def verify(folder, key, owner_expected, heads):
         being_written = is_being_written(file)
         if not being_written:
             check_tail(folder, key, file, chain, owner)
-    if chain.hashes_seen != chain.hashes_wanted:
-        raise Fault("head_unknown")
+    heads_unseen = chain.wanted.judge(chain.entries, unseen)
     signatures = "checked" if Ed25519PublicKey is not None else "NOT CHECKED: install the Python package cryptography"
     return {
         "verdict": "sound", "owner": owner, "entries": chain.entries, "head": chain.hash, "signatures": signatures,
-        "being_written": being_written, "counts": chain.counts,
+        "being_written": being_written, "counts": chain.counts, "unseen": unseen, "archives": len(segments.archives),
+        "heads_found": chain.wanted.found, "heads_unseen": heads_unseen, "heads_of_other_keys": others.other_keys,
     }
 
 
@@ -223,6 +415,9 @@ def main():
     parser.add_argument("--key", required=True, help="the owner's public key, 32 bytes in base64")
     parser.add_argument("--owner", help="whose ledger it must be")
     parser.add_argument("--head", action="append", default=[], help="a head that the other side kept")
+    parser.add_argument("--heads", action="append", default=[], type=pathlib.Path,
+                        help="signed heads that others kept: a file of notes, a folder of *.note, or the other side's ledger")
+    parser.add_argument("--archive", action="append", default=[], type=pathlib.Path, help="a folder with archives")
     parser.add_argument("folders", nargs="+", type=pathlib.Path)
     arguments = parser.parse_args()
     try:
@@ -234,7 +429,7 @@ def main():
     exit_code = 0 if Ed25519PublicKey is not None else 3
     for folder in arguments.folders:
         try:
-            outcome = verify(folder, key, arguments.owner, arguments.head)
+            outcome = verify(folder, key, arguments.owner, arguments.head, arguments.heads, arguments.archive)
         except Fault as fault:
             outcome, exit_code = {"verdict": fault.code, "index": fault.index}, 1
         except OSError:

@@ -1,4 +1,4 @@
-//! The consortium's own certificate authority: it signs the server and, after a person's approval, each site.
+//! One of the consortium's own certificate authorities: it signs the server and, after a person's approval, each site.
 //!
 //! A site's certificate is made from its request's public key alone; names and extensions that the request asks for are
 //! ignored (RFC 2986 leaves that to the authority).
@@ -13,11 +13,11 @@ use rcgen::{
 };
 use rustls_pki_types::{CertificateDer, pem::PemObject as _};
 use snowball_protocol::{Sha256Digest, SiteName, ids::UnixSeconds};
+use snowball_service::tls::Life;
 use zeroize::Zeroizing;
 
 const DAY_SECONDS: i64 = 86_400;
 const CA_DAYS: i64 = 3_653;
-const SERVER_DAYS: i64 = 397;
 /// Certificates are valid from a little before they are made: clocks differ.
 const BACKDATED_SECONDS: i64 = 600;
 
@@ -39,21 +39,24 @@ pub struct Pair {
     pub key_pem: Zeroizing<String>,
 }
 
-/// The CA, able to sign.
+/// A CA, able to sign.
 pub struct Authority {
+    pem: String,
     der: CertificateDer<'static>,
+    life: Life,
     issuer: Issuer<'static, KeyPair>,
 }
 
 impl Authority {
-    /// Makes a CA: an ECDSA P-256 key and a self-signed certificate that may sign leaves only.
-    pub fn create(consortium: &str, now: UnixSeconds) -> Result<Pair> {
+    /// Makes a CA: an ECDSA P-256 key and a self-signed certificate that may sign leaves only. `number` is the list of CAs
+    /// that it stands in first; people tell the consortium's CAs apart by it.
+    pub fn create(consortium: &str, number: u64, now: UnixSeconds) -> Result<Pair> {
         let key = KeyPair::generate().context("cannot make the CA's key")?;
         let mut parameters = CertificateParams::default();
-        parameters.distinguished_name = common_name(&format!("{consortium} Snowball CA"));
+        parameters.distinguished_name = common_name(&format!("{consortium} Snowball CA {number}"));
         parameters.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         parameters.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        set_validity(&mut parameters, now, CA_DAYS)?;
+        set_validity(&mut parameters, now, now + CA_DAYS * DAY_SECONDS)?;
         parameters.serial_number = Some(random_serial()?);
         let certificate = parameters
             .self_signed(&key)
@@ -64,13 +67,24 @@ impl Authority {
         })
     }
 
-    /// Reads the CA from its two PEM texts.
+    /// Reads the CA from its two PEM texts, which must be of one pair.
     pub fn read(certificate_pem: &str, key_pem: &str) -> Result<Self> {
         let der = CertificateDer::from_pem_slice(certificate_pem.as_bytes())
             .context("the CA's certificate does not parse")?;
         let key = KeyPair::from_pem(key_pem).context("the CA's key does not parse")?;
+        let (_, certificate) =
+            x509_parser::parse_x509_certificate(&der).context("the CA's certificate does not parse")?;
+        ensure!(
+            certificate.public_key().raw == key.subject_public_key_info(),
+            "the CA's key is not that of its certificate"
+        );
         let issuer = Issuer::from_ca_cert_der(&der, key).context("the CA's certificate cannot sign")?;
-        Ok(Self { der, issuer })
+        Ok(Self {
+            pem: certificate_pem.to_owned(),
+            life: Life::read_pem(certificate_pem)?,
+            der,
+            issuer,
+        })
     }
 
     /// SHA-256 of the CA's certificate in DER: what an invitation carries.
@@ -78,13 +92,28 @@ impl Authority {
         Sha256Digest::of(&self.der)
     }
 
+    /// The CA's certificate, PEM.
+    pub fn pem(&self) -> &str {
+        &self.pem
+    }
+
+    /// The CA's key, PEM.
+    pub fn key_pem(&self) -> Zeroizing<String> {
+        Zeroizing::new(self.issuer.key().serialize_pem())
+    }
+
+    /// From when to when the CA's certificate holds.
+    pub fn life(&self) -> Life {
+        self.life
+    }
+
     /// A server certificate for `names` (DNS names or IP addresses) with a new key.
-    pub fn issue_server(&self, names: &[String], now: UnixSeconds) -> Result<Pair> {
+    pub fn issue_server(&self, names: &[String], days: u32, now: UnixSeconds) -> Result<Pair> {
         let key = KeyPair::generate().context("cannot make the server's key")?;
         let mut parameters = CertificateParams::new(names.to_vec()).context("a name cannot stand in a certificate")?;
         parameters.distinguished_name = common_name("Snowball aggregator");
         let purpose = ExtendedKeyUsagePurpose::ServerAuth;
-        self.finish(&mut parameters, purpose, now, SERVER_DAYS)?;
+        self.finish(&mut parameters, purpose, now, i64::from(days))?;
         let certificate = parameters
             .signed_by(&key, &self.issuer)
             .context("cannot sign the server's certificate")?;
@@ -138,15 +167,21 @@ impl Authority {
         parameters.extended_key_usages = vec![purpose];
         parameters.use_authority_key_identifier_extension = true;
         parameters.serial_number = Some(random_serial()?);
-        set_validity(parameters, now, days)
+        // Peers do not look at the end of a CA that they trust: so nothing that it signs may live longer.
+        let not_after = (now + days * DAY_SECONDS).min(self.life.not_after);
+        ensure!(
+            not_after > now,
+            "the CA has ended: add the next one with aggregator ca rotate"
+        );
+        set_validity(parameters, now, not_after)
     }
 }
 
-/// The end of a PEM certificate's validity.
-pub fn not_after(certificate_pem: &str) -> Result<UnixSeconds> {
+/// The serial number of a PEM certificate, lower-case hex.
+pub fn serial(certificate_pem: &str) -> Result<String> {
     let der = CertificateDer::from_pem_slice(certificate_pem.as_bytes()).context("the certificate does not parse")?;
     let (_, certificate) = x509_parser::parse_x509_certificate(&der).context("the certificate does not parse")?;
-    Ok(certificate.validity().not_after.timestamp())
+    Ok(hex::encode(certificate.raw_serial()))
 }
 
 fn common_name(name: &str) -> DistinguishedName {
@@ -159,8 +194,7 @@ fn is_accepted(key: &impl PublicKeyData) -> bool {
     [&rcgen::PKCS_ECDSA_P256_SHA256, &rcgen::PKCS_ED25519].contains(&key.algorithm())
 }
 
-fn set_validity(parameters: &mut CertificateParams, now: UnixSeconds, days: i64) -> Result<UnixSeconds> {
-    let not_after = now + days * DAY_SECONDS;
+fn set_validity(parameters: &mut CertificateParams, now: UnixSeconds, not_after: UnixSeconds) -> Result<UnixSeconds> {
     let seconds = |time: i64| {
         u64::try_from(time)
             .map(Duration::from_secs)
@@ -185,7 +219,7 @@ mod tests {
     const NOW: UnixSeconds = 1_800_000_000;
 
     fn authority() -> Authority {
-        let pair = Authority::create("Test", NOW).unwrap();
+        let pair = Authority::create("Test", 1, NOW).unwrap();
         Authority::read(&pair.certificate_pem, &pair.key_pem).unwrap()
     }
 
@@ -226,7 +260,27 @@ mod tests {
         let usage = certificate.extended_key_usage().unwrap().unwrap().value;
         assert!(usage.client_auth && !usage.server_auth && !certificate.is_ca());
         assert_eq!(hex::encode(certificate.raw_serial()), issued.serial);
-        assert_eq!(not_after(&issued.pem).unwrap(), NOW + 30 * DAY_SECONDS);
+        assert_eq!(serial(&issued.pem).unwrap(), issued.serial);
+        assert_eq!(Life::read_pem(&issued.pem).unwrap().not_after, NOW + 30 * DAY_SECONDS);
+    }
+
+    #[test]
+    fn nothing_outlives_the_ca_that_signed_it() {
+        let authority = authority();
+        let end = authority.life().not_after;
+        let names = ["localhost".to_owned()];
+        let late = authority.issue_server(&names, 90, end - DAY_SECONDS).unwrap();
+        assert_eq!(Life::read_pem(&late.certificate_pem).unwrap().not_after, end);
+        assert!(authority.issue_server(&names, 90, end).is_err());
+    }
+
+    #[test]
+    fn a_ca_is_read_with_its_own_key_only() {
+        let (one, two) = (
+            Authority::create("Test", 1, NOW).unwrap(),
+            Authority::create("Test", 2, NOW).unwrap(),
+        );
+        assert!(Authority::read(&one.certificate_pem, &two.key_pem).is_err());
     }
 
     #[test]

@@ -18,13 +18,27 @@ pub struct Config {
     /// How long a site's certificate holds, in days.
     #[serde(default = "site_certificate_days")]
     pub site_certificate_days: u32,
+    /// How long the server's own certificate holds, in days.
+    #[serde(default = "server_certificate_days")]
+    pub server_certificate_days: u32,
     /// Connections held at once; further ones are closed at once.
     #[serde(default = "connections_max")]
     pub connections_max: u32,
+    /// The ledger's open file becomes an archive when it has grown to this, in megabytes of 1,048,576 bytes.
+    #[serde(default = "ledger_archive_megabytes")]
+    pub ledger_archive_megabytes: u32,
+}
+
+const fn ledger_archive_megabytes() -> u32 {
+    64
 }
 
 const fn site_certificate_days() -> u32 {
     30
+}
+
+const fn server_certificate_days() -> u32 {
+    90
 }
 
 const fn connections_max() -> u32 {
@@ -47,7 +61,9 @@ impl Config {
             listen: format!("0.0.0.0:{port}"),
             names,
             site_certificate_days: site_certificate_days(),
+            server_certificate_days: server_certificate_days(),
             connections_max: connections_max(),
+            ledger_archive_megabytes: ledger_archive_megabytes(),
         };
         config.check()?;
         Ok(config)
@@ -58,6 +74,11 @@ impl Config {
         let config: Self = toml::from_str(text)?;
         config.check()?;
         Ok(config)
+    }
+
+    /// The same in bytes.
+    pub fn ledger_archive_bytes(&self) -> u64 {
+        u64::from(self.ledger_archive_megabytes) * 1024 * 1024
     }
 
     fn check(&self) -> Result<()> {
@@ -72,8 +93,16 @@ impl Config {
             "site_certificate_days must be from 1 to 366"
         );
         ensure!(
+            (1..=397).contains(&self.server_certificate_days),
+            "server_certificate_days must be from 1 to 397"
+        );
+        ensure!(
             (1..=65_536).contains(&self.connections_max),
             "connections_max must be from 1 to 65536"
+        );
+        ensure!(
+            (1..=4096).contains(&self.ledger_archive_megabytes),
+            "ledger_archive_megabytes must be from 1 to 4096"
         );
         Ok(())
     }

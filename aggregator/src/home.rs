@@ -12,7 +12,7 @@ use anyhow::{Context as _, Result, bail};
 use snowball_crypto::SigningKey;
 use snowball_service::files;
 
-use crate::{authority::Authority, config::Config};
+use crate::{authorities::Authorities, config::Config};
 
 /// Largest key, certificate or configuration file that is read, in bytes.
 const FILE_BYTES_MAX: usize = 64 * 1024;
@@ -57,24 +57,28 @@ impl Home {
         self.dir.join("aggregator.toml")
     }
 
-    /// The consortium CA's private key.
+    /// The private keys of the consortium's CAs.
     pub fn ca_key_file(&self) -> PathBuf {
         self.dir.join("ca.key.pem")
     }
 
-    /// The consortium CA's certificate.
+    /// The certificates of the consortium's CAs, oldest first.
     pub fn ca_file(&self) -> PathBuf {
         self.dir.join("ca.pem")
     }
 
-    /// The server's private key.
-    pub fn server_key_file(&self) -> PathBuf {
-        self.dir.join("server.key.pem")
-    }
-
-    /// The server's certificate.
+    /// The server's certificate and its private key: one file, so that they change together.
     pub fn server_file(&self) -> PathBuf {
         self.dir.join("server.pem")
+    }
+
+    /// Takes the right to change the CAs or the server's certificate, until the file is dropped. Whoever has it needs it
+    /// for a moment.
+    pub fn lock_certificates(&self) -> Result<File> {
+        let path = self.dir.join("certificates.lock");
+        let file = File::create(&path).with_context(|| format!("cannot open {}", path.display()))?;
+        file.lock().with_context(|| format!("cannot lock {}", path.display()))?;
+        Ok(file)
     }
 
     /// The Ed25519 key that signs receipts, releases and the ledger's checkpoints.
@@ -152,14 +156,9 @@ impl Home {
         SigningKey::from_pem(&read_text(&path)?).with_context(|| format!("{} holds no Ed25519 key", path.display()))
     }
 
-    /// Reads the consortium's CA.
-    pub fn authority(&self) -> Result<Authority> {
-        Authority::read(&read_text(&self.ca_file())?, &read_text(&self.ca_key_file())?)
-    }
-
-    /// Reads the server's certificate and key, both PEM.
-    pub fn server_pair(&self) -> Result<(String, String)> {
-        Ok((read_text(&self.server_file())?, read_text(&self.server_key_file())?))
+    /// Reads the consortium's CAs.
+    pub fn authorities(&self) -> Result<Authorities> {
+        Authorities::read(self)
     }
 }
 

@@ -10,7 +10,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
-use snowball_ledger::{Entry, Ledger, LedgerError};
+use snowball_ledger::{Entry, Head, Ledger, LedgerError, SignedHead};
 use snowball_protocol::ids::UnixSeconds;
 use snowball_service::files;
 use tokio::sync::{mpsc, oneshot};
@@ -21,6 +21,8 @@ use crate::{home::Home, state::LEDGER_OWNER};
 const QUEUE_MAX: usize = 256;
 /// Requests that share one sync to disk.
 const BATCH_MAX: usize = 64;
+/// A file in the outbox that asks for the open file to be closed.
+const ROTATION_REQUEST: &str = "rotate";
 /// An entry as JSON is far smaller.
 const ENTRY_BYTES_MAX: usize = 64 * 1024;
 
@@ -39,7 +41,7 @@ struct Order {
     now: UnixSeconds,
     entries: Vec<Entry>,
     drain: bool,
-    done: oneshot::Sender<Result<(), JournalFault>>,
+    done: oneshot::Sender<Result<SignedHead, JournalFault>>,
 }
 
 impl Journal {
@@ -74,15 +76,20 @@ impl Journal {
 
     /// Appends `entries`; durable when it returns.
     pub async fn write(&self, now: UnixSeconds, entries: Vec<Entry>) -> Result<(), JournalFault> {
+        self.order(now, entries, false).await.map(drop)
+    }
+
+    /// Appends `entries`, if there are any, and says where the ledger stands then, signed.
+    pub async fn write_for_head(&self, now: UnixSeconds, entries: Vec<Entry>) -> Result<SignedHead, JournalFault> {
         self.order(now, entries, false).await
     }
 
     /// Takes in what other processes left in the outbox.
     pub async fn drain(&self, now: UnixSeconds) -> Result<(), JournalFault> {
-        self.order(now, Vec::new(), true).await
+        self.order(now, Vec::new(), true).await.map(drop)
     }
 
-    async fn order(&self, now: UnixSeconds, entries: Vec<Entry>, drain: bool) -> Result<(), JournalFault> {
+    async fn order(&self, now: UnixSeconds, entries: Vec<Entry>, drain: bool) -> Result<SignedHead, JournalFault> {
         let gone = || JournalFault("its writer has ended".to_owned());
         let (done, answer) = oneshot::channel();
         self.orders
@@ -114,6 +121,7 @@ fn perform(ledger: &mut Ledger, outbox: &Outbox, mut batch: Vec<Order>) {
     } else {
         Ok(())
     };
+    let head = ledger.signed_head().map_err(|error| error.to_string());
     for order in batch {
         let result = if order.drain {
             drained.as_ref().map_err(|error| format!("{error:#}"))
@@ -121,7 +129,7 @@ fn perform(ledger: &mut Ledger, outbox: &Outbox, mut batch: Vec<Order>) {
             written.as_ref().map_err(ToString::to_string)
         };
         // Whoever asked may have gone away; the entry stands all the same.
-        let _ = order.done.send(result.map(|_| ()).map_err(JournalFault));
+        let _ = order.done.send(result.and_then(|_| head.clone()).map_err(JournalFault));
     }
 }
 
@@ -141,6 +149,36 @@ pub fn record(home: &Home, now: UnixSeconds, entries: Vec<Entry>) -> Result<()> 
             Ok(())
         }
         Err(LedgerError::InUse { .. }) => leave(),
+        Err(error) => Err(error).context("cannot open the ledger"),
+    }
+}
+
+/// What came of closing the ledger's open file.
+pub enum Rotation {
+    /// `serve` holds the ledger and will do it.
+    Asked,
+    /// It is an archive now, which ends with this head.
+    Closed(Head),
+    /// It holds no record of its own.
+    Nothing,
+}
+
+/// Closes the ledger's open file, or asks `serve` to where that holds the ledger.
+pub fn rotate(home: &Home, now: UnixSeconds) -> Result<Rotation> {
+    let outbox = Outbox::at(&home.outbox_dir());
+    if home.is_served()? {
+        outbox.ask_for_rotation()?;
+        return Ok(Rotation::Asked);
+    }
+    match Ledger::open(&home.ledger_dir(), LEDGER_OWNER, home.signing_key()?) {
+        Ok(mut ledger) => {
+            let closed = ledger.rotate(now).context("cannot close the ledger's open file")?;
+            Ok(closed.map_or(Rotation::Nothing, Rotation::Closed))
+        }
+        Err(LedgerError::InUse { .. }) => {
+            outbox.ask_for_rotation()?;
+            Ok(Rotation::Asked)
+        }
         Err(error) => Err(error).context("cannot open the ledger"),
     }
 }
@@ -174,8 +212,13 @@ impl Outbox {
         let Some((earliest, ..)) = waiting.first() else {
             return Ok(());
         };
-        let records = snowball_ledger::read(ledger_dir).context("cannot read the ledger")?;
-        let recent: Vec<_> = records.into_iter().filter(|record| record.time >= *earliest).collect();
+        let mut recent = Vec::new();
+        for record in snowball_ledger::records(ledger_dir).context("cannot read the ledger")? {
+            let record = record.context("cannot read the ledger")?;
+            if record.time >= *earliest {
+                recent.push(record);
+            }
+        }
         for (left, path, entry) in waiting {
             let text = serde_json::to_value(&entry)?;
             let stands = recent.iter().any(|record| {
@@ -189,7 +232,17 @@ impl Outbox {
         Ok(())
     }
 
+    fn ask_for_rotation(&self) -> Result<()> {
+        files::create_home(&self.dir)?;
+        Ok(files::write_private(&self.dir.join(ROTATION_REQUEST), b"")?)
+    }
+
     fn drain(&self, ledger: &mut Ledger, now: UnixSeconds) -> Result<()> {
+        let request = self.dir.join(ROTATION_REQUEST);
+        if request.exists() {
+            ledger.rotate(now)?;
+            fs::remove_file(request)?;
+        }
         let waiting = self.waiting()?;
         if waiting.is_empty() {
             return Ok(());
@@ -260,5 +313,11 @@ mod tests {
         journal.drain(104).await.unwrap();
         assert_eq!(snowball_ledger::read(&dir).unwrap().len(), 3);
         assert!(Outbox::at(&outbox).waiting().unwrap().is_empty());
+
+        Outbox::at(&outbox).ask_for_rotation().unwrap();
+        journal.drain(105).await.unwrap();
+        journal.drain(106).await.unwrap();
+        let verified = snowball_ledger::verify(&dir, &key.verifying_key()).unwrap();
+        assert_eq!((verified.entries, verified.archives), (4, 1));
     }
 }

@@ -5,17 +5,26 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod api;
+mod authorities;
 mod authority;
+#[cfg(test)]
+mod certificate_story;
 mod cli;
 mod config;
 mod driver;
 #[cfg(test)]
 mod fixture;
 mod home;
+mod identity;
 mod intake;
 mod journal;
+#[cfg(test)]
+mod outsiders;
 mod release;
+mod report;
+mod revoked;
 mod server;
+mod server_certificate;
 mod service;
 mod state;
 mod stop;

@@ -1,17 +1,18 @@
 //! The running aggregator: stores, drivers and server put together.
 
-use std::{fs::File, sync::Arc};
+use std::{fs::File, sync::Arc, time::Instant};
 
 use anyhow::Result;
 use snowball_ledger::Entry;
-use snowball_service::{clock, tls};
-use tokio::net::TcpListener;
+use snowball_service::clock;
+use tokio::{net::TcpListener, sync::watch};
 
 use crate::{
-    api,
+    api::{self, Pace},
     config::Config,
     driver::{self, Studies},
-    home::{Home, read_text},
+    home::Home,
+    identity,
     intake::Uploads,
     server::Server,
     state::{App, Core, Shared},
@@ -22,7 +23,6 @@ use crate::{
 pub struct Service {
     _lock: File,
     app: Shared,
-    tls: Arc<rustls::ServerConfig>,
     connections_max: usize,
 }
 
@@ -30,30 +30,32 @@ impl Service {
     /// Opens everything; what a crash interrupted is carried on. `stop` ends it.
     pub async fn open(home: &Home, config: &Config, stop: Stop) -> Result<Self> {
         let lock = home.lock_for_serving()?;
-        let ca_pem = read_text(&home.ca_file())?;
-        let (certificate, key) = home.server_pair()?;
-        let tls = tls::server(&format!("{}\n{ca_pem}", certificate.trim_end()), &key, &ca_pem)?;
         let core = Core::open(home).await?;
+        let (present, renewed) = identity::load(home, config, &core.key, clock::now())?;
+        let (present, identity) = watch::channel(Arc::new(present));
         let program_version = env!("CARGO_PKG_VERSION").to_owned();
-        core.journal
-            .write(clock::now(), vec![Entry::ProgramStarted { program_version }])
-            .await?;
+        let mut entries = vec![Entry::ProgramStarted { program_version }];
+        entries.extend(renewed);
+        core.journal.write(clock::now(), entries).await?;
         let studies = Studies::default();
         driver::start(&core, &studies, &stop).await?;
         tokio::spawn(driver::watch_changes(Arc::clone(&core), studies.clone(), stop.clone()));
+        let upkeep = identity::watch(home.clone(), config.clone(), Arc::clone(&core), present, stop.clone());
+        tokio::spawn(upkeep);
         let app = Arc::new(App {
             core,
             studies,
+            heads: tokio::sync::Mutex::default(),
             uploads: Uploads::default(),
-            ca_pem,
+            identity,
             home: home.clone(),
             site_certificate_days: config.site_certificate_days,
+            pace: Pace::new(Instant::now()),
             stop,
         });
         Ok(Self {
             _lock: lock,
             app,
-            tls,
             connections_max: config.connections_max as usize,
         })
     }
@@ -64,7 +66,7 @@ impl Service {
         let router = api::router(Arc::clone(&self.app));
         Server {
             listener,
-            tls: Arc::clone(&self.tls),
+            identity: self.app.identity.clone(),
             router,
             connections_max: self.connections_max,
         }

@@ -9,15 +9,18 @@ use snowball_protocol::{SiteName, ids::UnixSeconds};
 use snowball_registry::{ObjectFolder, Registry};
 
 use crate::{
+    api::Pace,
     driver::Studies,
     home::Home,
+    identity::Present,
     intake::Uploads,
     journal::{Journal, Outbox},
+    revoked::Revoked,
     stop::Stop,
 };
 
 /// How the ledger names this side.
-pub const LEDGER_OWNER: &str = "aggregator";
+pub const LEDGER_OWNER: &str = snowball_ledger::AGGREGATOR;
 
 /// The stores and the key: what a driver needs.
 pub struct Core {
@@ -27,8 +30,10 @@ pub struct Core {
     pub objects: ObjectFolder,
     /// The ledger's one writer.
     pub journal: Journal,
-    /// Signs receipts.
+    /// Signs receipts and the list of CAs.
     pub key: SigningKey,
+    /// Certificates that are in force no more.
+    pub revoked: Revoked,
 }
 
 /// Everything that a request may need.
@@ -37,14 +42,18 @@ pub struct App {
     pub core: Arc<Core>,
     /// The studies that run in this process.
     pub studies: Studies,
+    /// Held while a site's head is compared with the one before.
+    pub heads: tokio::sync::Mutex<()>,
     /// Uploads under way.
     pub uploads: Uploads,
-    /// The CA's certificate, PEM.
-    pub ca_pem: String,
-    /// The aggregator's folder, for the CA's key, which is read when it is needed.
+    /// Whom the server is and whom it trusts at this moment.
+    pub identity: Present,
+    /// The aggregator's folder, for the CAs' keys, which are read when they are needed.
     pub home: Home,
     /// How long a site's certificate holds.
     pub site_certificate_days: u32,
+    /// How often strangers may ask for enrolment.
+    pub pace: Pace,
     /// Heard when the server is asked to stop.
     pub stop: Stop,
 }
@@ -57,7 +66,8 @@ impl Core {
     pub async fn open(home: &Home) -> Result<Arc<Self>> {
         let key = home.signing_key()?;
         let ledger = Ledger::open(&home.ledger_dir(), LEDGER_OWNER, home.signing_key()?)
-            .context("cannot open the ledger; is another process at work in this folder?")?;
+            .context("cannot open the ledger; is another process at work in this folder?")?
+            .with_archives_of(home.config()?.ledger_archive_bytes());
         let registry = Registry::open(&home.database_file())
             .await
             .context("cannot open the database")?;
@@ -69,6 +79,7 @@ impl Core {
             objects,
             journal,
             key,
+            revoked: Revoked::default(),
         }))
     }
 

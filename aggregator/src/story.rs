@@ -6,13 +6,16 @@ use rustls_pki_types::ServerName;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use snowball_crypto::SigningKey;
+use snowball_ledger::{AGGREGATOR, Head, SignedHead};
 use snowball_protocol::{
     Attempt, Problem, ProblemCode, RoundNumber, Sha256Digest, StudyPlan,
     enrolment::{EnrolmentAccepted, EnrolmentStatus, Invitation},
+    heads::HeadsAnswer,
     record::RoundRecord,
     session::{ModelReference, StudySummary, Task},
     update::{Encoding, UpdateHeader, UploadState},
 };
+use snowball_registry::{KeptHead, Registry};
 use snowball_service::{clock, tls};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -21,21 +24,21 @@ use tokio::{
     task::JoinHandle,
     time::sleep,
 };
-use tokio_rustls::TlsConnector;
+use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use crate::{cli, fixture, home::Home, service::Service, stop::Stop};
 
-const STUDY: &str = "body-parts";
+pub const STUDY: &str = "body-parts";
 
 /// A server in this process.
-struct Running {
-    port: u16,
+pub struct Running {
+    pub port: u16,
     stop: watch::Sender<bool>,
     task: JoinHandle<()>,
 }
 
 impl Running {
-    async fn start(dir: &Path) -> Self {
+    pub async fn start(dir: &Path) -> Self {
         let home = Home::existing(dir).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -54,20 +57,20 @@ impl Running {
         Self { port, stop, task }
     }
 
-    async fn stop(self) {
+    pub async fn stop(self) {
         self.stop.send_replace(true);
         self.task.await.unwrap();
     }
 }
 
 /// One site's way to the server: a new connection a request, HTTP/1.1.
-struct Client {
-    tls: Arc<rustls::ClientConfig>,
+pub struct Client {
+    pub tls: Arc<rustls::ClientConfig>,
     port: u16,
 }
 
 impl Client {
-    fn new(mut config: rustls::ClientConfig, port: u16) -> Self {
+    pub fn new(mut config: rustls::ClientConfig, port: u16) -> Self {
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Self {
             tls: Arc::new(config),
@@ -75,13 +78,15 @@ impl Client {
         }
     }
 
-    async fn send(&self, method: &str, path: &str, headers: &str, body: &[u8]) -> (u16, String, Vec<u8>) {
+    /// A connection of its own, hands shaken.
+    pub async fn connect(&self) -> std::io::Result<TlsStream<TcpStream>> {
         let stream = TcpStream::connect(("127.0.0.1", self.port)).await.unwrap();
         let name = ServerName::try_from("localhost").unwrap();
-        let mut stream = TlsConnector::from(Arc::clone(&self.tls))
-            .connect(name, stream)
-            .await
-            .unwrap();
+        TlsConnector::from(Arc::clone(&self.tls)).connect(name, stream).await
+    }
+
+    pub async fn send(&self, method: &str, path: &str, headers: &str, body: &[u8]) -> (u16, String, Vec<u8>) {
+        let mut stream = self.connect().await.unwrap();
         let length = body.len();
         let head = format!(
             "{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: {length}\r\n{headers}\r\n"
@@ -101,19 +106,19 @@ impl Client {
         (status, head, answer[end + 4..].to_vec())
     }
 
-    async fn get<T: DeserializeOwned>(&self, path: &str) -> T {
+    pub async fn get<T: DeserializeOwned>(&self, path: &str) -> T {
         let (status, _, body) = self.send("GET", path, "", b"").await;
         assert_eq!(status, 200, "{path}: {}", String::from_utf8_lossy(&body));
         serde_json::from_slice(&body).unwrap()
     }
 
-    async fn post<T: DeserializeOwned>(&self, path: &str, body: &impl serde::Serialize) -> T {
+    pub async fn post<T: DeserializeOwned>(&self, path: &str, body: &impl serde::Serialize) -> T {
         let (status, _, body) = self.send("POST", path, "", &serde_json::to_vec(body).unwrap()).await;
         assert_eq!(status, 200, "{path}: {}", String::from_utf8_lossy(&body));
         serde_json::from_slice(&body).unwrap()
     }
 
-    async fn refused(&self, method: &str, path: &str, body: &[u8]) -> Problem {
+    pub async fn refused(&self, method: &str, path: &str, body: &[u8]) -> Problem {
         let (status, _, body) = self.send(method, path, "", body).await;
         let problem: Problem = serde_json::from_slice(&body).unwrap();
         assert_eq!(status, problem.code.status());
@@ -121,7 +126,7 @@ impl Client {
     }
 }
 
-async fn command(dir: &Path, words: &[&str]) -> Value {
+pub async fn command(dir: &Path, words: &[&str]) -> Value {
     let answer = cli::command(&[&["--home", dir.to_str().unwrap()], words].concat())
         .await
         .unwrap();
@@ -129,15 +134,18 @@ async fn command(dir: &Path, words: &[&str]) -> Value {
     answer.json
 }
 
-/// Invitation, request, comparison, approval: gives the site's key and certificate as a TLS configuration.
-async fn enrol(dir: &Path, port: u16, site: &str) -> rustls::ClientConfig {
+/// Invitation, request, comparison, approval: gives the site's key and certificate as a TLS configuration, and the key
+/// of its ledger.
+pub async fn enrol(dir: &Path, port: u16, site: &str) -> (rustls::ClientConfig, SigningKey) {
     let invited = command(dir, &["invite", "--site", site]).await;
     let invitation = Invitation::from_line(invited["invitation"].as_str().unwrap()).unwrap();
     let stranger = Client::new(tls::pinned_client(invitation.ca_fingerprint).unwrap(), port);
     let request = tls::request_certificate(&site.parse().unwrap()).unwrap();
-    let ledger_key = SigningKey::generate().unwrap().verifying_key().to_string();
-    let body =
-        |token: &str| json!({ "site": site, "token": token, "csr_pem": request.csr_pem, "ledger_key": ledger_key });
+    let ledger_key = SigningKey::generate().unwrap();
+    let body = |token: &str| {
+        let ledger_key = ledger_key.verifying_key().to_string();
+        json!({ "site": site, "token": token, "csr_pem": request.csr_pem, "ledger_key": ledger_key })
+    };
 
     let wrong = serde_json::to_vec(&body("wrong")).unwrap();
     assert_eq!(
@@ -155,14 +163,18 @@ async fn enrol(dir: &Path, port: u16, site: &str) -> rustls::ClientConfig {
         "approve",
         site,
         "--fingerprint",
-        "00000000",
+        "0000-0000-0000-0000",
         "--reason",
         "x",
     ])
     .await;
     assert!(refused.is_err_and(|error| error.is::<cli::Refused>()));
-    let short = accepted.key_fingerprint.short();
-    command(dir, &["approve", site, "--fingerprint", &short, "--reason", "compared"]).await;
+    let spoken = accepted.key_fingerprint.spoken();
+    command(
+        dir,
+        &["approve", site, "--fingerprint", &spoken, "--reason", "compared"],
+    )
+    .await;
     let EnrolmentStatus::Approved {
         certificate_pem,
         ca_pem,
@@ -171,10 +183,21 @@ async fn enrol(dir: &Path, port: u16, site: &str) -> rustls::ClientConfig {
     else {
         panic!("not approved")
     };
-    tls::client(&ca_pem, &certificate_pem, &request.key_pem).unwrap()
+    let tls = tls::client(&ca_pem, &certificate_pem, &request.key_pem).unwrap();
+    (tls, ledger_key)
 }
 
-fn header(plan: &StudyPlan, model: &ModelReference, values: &[f32], attempt: u32) -> (UpdateHeader, Vec<u8>) {
+/// A head of `site`'s ledger with `entries` records, the last of which has the hash of `last`.
+fn head(site: &str, entries: u64, last: &[u8], key: &SigningKey) -> Value {
+    let head = Head {
+        owner: site.to_owned(),
+        entries,
+        hash: Sha256Digest::of(last),
+    };
+    json!({ "site_head": SignedHead::sign(head, key).note })
+}
+
+pub fn header(plan: &StudyPlan, model: &ModelReference, values: &[f32], attempt: u32) -> (UpdateHeader, Vec<u8>) {
     let bytes = snowball_layout::to_le_bytes(values);
     let header = UpdateHeader {
         study: plan.study.clone(),
@@ -196,11 +219,11 @@ fn header(plan: &StudyPlan, model: &ModelReference, values: &[f32], attempt: u32
     (header, bytes)
 }
 
-fn updates_path(header: &UpdateHeader) -> String {
+pub fn updates_path(header: &UpdateHeader) -> String {
     format!("/v1/studies/{STUDY}/rounds/{}/updates", header.round)
 }
 
-async fn upload(client: &Client, header: &UpdateHeader, bytes: &[u8]) -> UploadState {
+pub async fn upload(client: &Client, header: &UpdateHeader, bytes: &[u8]) -> UploadState {
     let state: UploadState = client.post(&updates_path(header), header).await;
     let offset = usize::try_from(state.offset).unwrap();
     let path = format!("/v1/uploads/{}?offset={offset}", state.upload.0);
@@ -209,11 +232,11 @@ async fn upload(client: &Client, header: &UpdateHeader, bytes: &[u8]) -> UploadS
     serde_json::from_slice(&body).unwrap()
 }
 
-async fn task(client: &Client) -> Task {
+pub async fn task(client: &Client) -> Task {
     client.get(&format!("/v1/studies/{STUDY}/task?wait_seconds=20")).await
 }
 
-async fn training(client: &Client, round: u32) -> ModelReference {
+pub async fn training(client: &Client, round: u32) -> ModelReference {
     match task(client).await {
         Task::Train {
             round: RoundNumber(number),
@@ -224,13 +247,13 @@ async fn training(client: &Client, round: u32) -> ModelReference {
     }
 }
 
-fn one_hot(parameters: usize, place: usize) -> Vec<f32> {
+pub fn one_hot(parameters: usize, place: usize) -> Vec<f32> {
     let mut values = vec![0.0; parameters];
     values[place] = 1.0;
     values
 }
 
-async fn init(dir: &Path) {
+pub async fn init(dir: &Path) {
     command(dir, &["init", "--consortium", "Test", "--address", "localhost:7443"]).await;
 }
 
@@ -240,7 +263,7 @@ async fn strangers_reach_nothing_but_enrolment() {
     let dir = folder.path().join("home");
     init(&dir).await;
     let running = Running::start(&dir).await;
-    let fingerprint = Home::at(&dir).authority().unwrap().fingerprint();
+    let fingerprint = Home::at(&dir).authorities().unwrap().serving().fingerprint();
     let stranger = Client::new(tls::pinned_client(fingerprint).unwrap(), running.port);
     assert_eq!(stranger.get::<Value>("/v1/health").await["status"], "ok");
     for (method, path) in [
@@ -270,15 +293,85 @@ async fn strangers_reach_nothing_but_enrolment() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn heads_are_kept_in_both_directions_and_a_contradiction_is_refused_and_recorded_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("home");
+    init(&dir).await;
+    let mut running = Running::start(&dir).await;
+    let (tls, key) = enrol(&dir, running.port, "north").await;
+    let north = Client::new(tls.clone(), running.port);
+    let aggregator_key = Home::at(&dir).signing_key().unwrap().verifying_key();
+    let theirs = |answer: &HeadsAnswer| SignedHead::read(&answer.aggregator_head, &aggregator_key).unwrap().head;
+
+    let first: HeadsAnswer = north.post("/v1/heads", &head("north", 5, b"five", &key)).await;
+    let kept = SignedHead::read(&first.site_head, &key.verifying_key()).unwrap();
+    assert_eq!((kept.head.entries, kept.head.hash), (5, Sha256Digest::of(b"five")));
+    assert!(kept.cosigned_at(AGGREGATOR, &aggregator_key).is_some());
+    let again: HeadsAnswer = north.post("/v1/heads", &head("north", 5, b"five", &key)).await;
+    assert_eq!(again, first, "an answer that was lost comes again");
+    let second: HeadsAnswer = north.post("/v1/heads", &head("north", 6, b"six", &key)).await;
+    assert_eq!(theirs(&second).entries, theirs(&first).entries + 1);
+
+    let refused = async |client: &Client, body: Value| {
+        let body = serde_json::to_vec(&body).unwrap();
+        client.refused("POST", "/v1/heads", &body).await.code
+    };
+    let other = SigningKey::generate().unwrap();
+    for body in [
+        head("north", 7, b"seven", &other),
+        head("south", 7, b"seven", &key),
+        json!({ "site_head": "x" }),
+    ] {
+        assert_eq!(refused(&north, body).await, ProblemCode::Malformed);
+    }
+    running.stop().await;
+    // As if a crash had come when the ledger had the newest head and the database did not.
+    let registry = Registry::open(&Home::at(&dir).database_file()).await.unwrap();
+    let older = KeptHead {
+        entries: 5,
+        hash: Sha256Digest::of(b"five"),
+        note: first.site_head.clone(),
+    };
+    registry.keep_head(&"north".parse().unwrap(), &older).await.unwrap();
+    registry.close().await;
+    running = Running::start(&dir).await;
+    let north = Client::new(tls, running.port);
+    for _ in 0..3 {
+        let forked = head("north", 6, b"another six", &key);
+        assert_eq!(refused(&north, forked).await, ProblemCode::LedgerForked);
+    }
+    let older = head("north", 5, b"five", &key);
+    assert_eq!(refused(&north, older).await, ProblemCode::LedgerRewound);
+    let third: HeadsAnswer = north.post("/v1/heads", &head("north", 7, b"seven", &key)).await;
+    assert!(
+        third
+            .site_head
+            .starts_with(head("north", 7, b"seven", &key)["site_head"].as_str().unwrap())
+    );
+    running.stop().await;
+
+    let shown = command(&dir, &["ledger", "show"]).await;
+    let of = |kind: &str| {
+        let records = shown["records"].as_array().unwrap().iter();
+        let entries: Vec<_> = records
+            .map(|record| record["entry"].clone())
+            .filter(|entry| entry["entry"] == kind)
+            .collect();
+        entries
+    };
+    assert_eq!(of("site_head_kept").len(), 3);
+    let refusals: Vec<_> = of("head_refused").iter().map(|entry| entry["code"].clone()).collect();
+    assert_eq!(refusals, ["ledger_forked", "ledger_rewound"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_study_runs_from_invitation_to_release_across_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("home");
     init(&dir).await;
     let mut running = Running::start(&dir).await;
-    let (north_tls, south_tls) = (
-        enrol(&dir, running.port, "north").await,
-        enrol(&dir, running.port, "south").await,
-    );
+    let (north_tls, north_ledger) = enrol(&dir, running.port, "north").await;
+    let (south_tls, south_ledger) = enrol(&dir, running.port, "south").await;
     let north = Client::new(north_tls.clone(), running.port);
     let south = Client::new(south_tls.clone(), running.port);
     let hello = json!({ "protocol_min": 1, "protocol_max": 1, "program_version": "1", "policy_digest": null, "clock": clock::now() });
@@ -312,6 +405,12 @@ async fn a_study_runs_from_invitation_to_release_across_a_restart() {
     // Round 1: north in two pieces with a restart between them, and a replay afterwards.
     let model = training(&north, 1).await;
     let (first, bytes) = header(&plan, &model, &one_hot(layout.parameters(), 0), 1);
+    let unproven = serde_json::to_vec(&first).unwrap();
+    let refused = north.refused("POST", &updates_path(&first), &unproven).await;
+    assert_eq!(refused.code, ProblemCode::LedgerHeadMissing);
+    for (client, site, key) in [(&north, "north", &north_ledger), (&south, "south", &south_ledger)] {
+        client.post::<Value>("/v1/heads", &head(site, 2, b"head", key)).await;
+    }
     let state: UploadState = north.post(&updates_path(&first), &first).await;
     let (status, ..) = north
         .send(

@@ -33,6 +33,9 @@ pub struct NodeConfig {
     /// How the trainer runs.
     #[serde(default)]
     pub training: TrainingConfig,
+    /// The ledger's files.
+    #[serde(default)]
+    pub ledger: LedgerConfig,
     /// Objects between their arrival and their intake.
     #[serde(default)]
     pub spool: pacs::SpoolConfig,
@@ -91,6 +94,35 @@ impl IntakeConfig {
     }
 }
 
+/// The ledger's files.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LedgerConfig {
+    /// The open file becomes an archive when it has grown to this, in megabytes of 1,048,576 bytes.
+    pub archive_megabytes: u32,
+}
+
+impl Default for LedgerConfig {
+    fn default() -> Self {
+        Self { archive_megabytes: 64 }
+    }
+}
+
+impl LedgerConfig {
+    fn check(&self) -> Result<()> {
+        anyhow::ensure!(
+            (1..=4096).contains(&self.archive_megabytes),
+            "archive_megabytes under [ledger] must be from 1 to 4096"
+        );
+        Ok(())
+    }
+
+    /// The same in bytes.
+    pub fn archive_bytes(&self) -> u64 {
+        u64::from(self.archive_megabytes) * 1024 * 1024
+    }
+}
+
 /// How the trainer runs.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -146,6 +178,7 @@ impl NodeConfig {
             store: StoreConfig::default(),
             intake: IntakeConfig::default(),
             training: TrainingConfig::default(),
+            ledger: LedgerConfig::default(),
             spool: pacs::SpoolConfig::default(),
             receive: None,
             retrieve: None,
@@ -163,6 +196,7 @@ impl NodeConfig {
 
     fn parse(text: &str) -> Result<Self> {
         let config: Self = toml::from_str(text).context("it does not parse")?;
+        config.ledger.check()?;
         config.spool.check()?;
         if let Some(receive) = &config.receive {
             receive.check()?;
@@ -208,6 +242,10 @@ threads = {threads}
 confinement = "required"
 # The trainer's program; absent: those beside hospital-node.
 # trainer = "/usr/lib/snowball/snowball-trainer"
+
+[ledger]
+# The open file becomes an archive when it has grown to this. Archives stay in ledger/archives, which may be a link.
+archive_megabytes = {archive}
 {pacs}"#,
             pacs = pacs::SAMPLE,
             site = self.site,
@@ -215,6 +253,7 @@ confinement = "required"
             linkage = self.intake.linkage,
             side = self.store.master_side_max,
             threads = self.training.threads,
+            archive = self.ledger.archive_megabytes,
         )
     }
 }

@@ -21,6 +21,11 @@ pub struct StudyDataset {
 /// nothing is left out, and nothing may be done with it either.
 pub fn freeze(home: &Home, store: &Store, plan: &StudyPlan) -> Result<StudyDataset> {
     let cell_min = policy::in_force(home).map_or(0, |signed| signed.policy.cell_min());
+    freeze_with(home, store, plan, cell_min)
+}
+
+/// As [`freeze`], without classes of fewer than `cell_min` radiographs.
+pub fn freeze_with(home: &Home, store: &Store, plan: &StudyPlan, cell_min: u64) -> Result<StudyDataset> {
     let folder = home.dataset(&plan.study);
     if let Some(parent) = folder.parent() {
         snowball_service::files::create_home(parent).with_context(|| format!("cannot make {}", parent.display()))?;

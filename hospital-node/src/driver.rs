@@ -1,38 +1,38 @@
 //! Carries out what `participation` decides: follows every study of the aggregator until it is over.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result};
 use snowball_egress::{
-    Budget, Candidate, Door, Egress, EgressError, Outbox,
+    Budget, Door, Egress, EgressError, Outbox,
     client::{ClientSettings, Transport},
 };
 use snowball_layout::Layout;
 use snowball_ledger::Entry;
 use snowball_protocol::{
-    Attempt, RoundNumber, Sha256Digest, StudyName, StudyPlan,
+    RoundNumber, Sha256Digest, StudyName, StudyPlan,
     evaluation::Evaluation,
     session::{ModelReference, PhaseName, StudySummary},
 };
 use snowball_service::{clock, files, tls};
 use snowball_store::Store;
-use snowball_worker::{
-    job::{Answer, EvaluateJob, Job, TrainJob},
-    shard::Part,
-};
+use snowball_worker::shard::Part;
 use tokio::{sync::Semaphore, task::JoinHandle};
 
 use crate::{
+    authorities,
     config::NodeConfig,
     datasets::{self, StudyDataset},
+    enrolment,
     events::{Event, Voice},
     home::Home,
     participation::{self, Action, Interest, Progress},
-    policy, renewal, retention,
+    policy, receipts, renewal, retention,
+    round::{self, Order, Trained},
     trainer::Trainer,
 };
 
@@ -93,6 +93,7 @@ impl Driver {
         let mut retry = 250;
         self.connect().await?;
         let _renewal = self.keep_certificate_fresh();
+        let _heartbeat = self.keep_authorities();
         loop {
             if tidied.is_none_or(|since| since.elapsed() >= TIDY_EVERY) && self.keep_no_longer_than_allowed().await {
                 tidied = Some(Instant::now());
@@ -161,11 +162,19 @@ impl Driver {
         }))
     }
 
+    /// Ends with what it returns.
+    fn keep_authorities(self: &Arc<Self>) -> AbortOnDrop {
+        let driver = Arc::clone(self);
+        AbortOnDrop(tokio::spawn(async move {
+            authorities::watch(&driver.home, driver.egress.door(), driver.voice).await;
+        }))
+    }
+
     async fn connect(&self) -> Result<()> {
         let mut retry = 250;
         loop {
-            match self.egress.door().hello().await {
-                Ok(_) => {
+            match self.greet().await {
+                Ok(()) => {
                     let address = self.home.aggregator()?.address;
                     self.voice.say(&Event::Connected { address });
                     return Ok(());
@@ -180,6 +189,11 @@ impl Driver {
                 Err(fault) => return Err(fault).context("the aggregator does not take this node"),
             }
         }
+    }
+
+    async fn greet(&self) -> Result<(), EgressError> {
+        self.egress.door().hello().await?;
+        self.egress.door().exchange_heads().await
     }
 
     fn consider(self: &Arc<Self>, summary: StudySummary, following: &mut Following) {
@@ -209,6 +223,7 @@ impl Driver {
     /// Follows one study from its plan to its end.
     async fn follow(self: &Arc<Self>, summary: StudySummary) -> Result<PhaseName> {
         let plan = Arc::new(self.steadily(|| self.egress.door().plan(&summary)).await?);
+        self.keep_plan(&plan)?;
         let dataset = {
             let (driver, plan) = (Arc::clone(self), Arc::clone(&plan));
             tokio::task::spawn_blocking(move || datasets::freeze(&driver.home, &driver.store, &plan)).await??
@@ -226,6 +241,18 @@ impl Driver {
             testing: part(dataset.frozen.testing),
         });
         self.work(&Study { plan, layout, dataset }).await
+    }
+
+    /// Keeps the plan, before anything is decided about it, under the digest that the ledger will name.
+    fn keep_plan(&self, plan: &StudyPlan) -> Result<()> {
+        let path = self.home.plan(&plan.digest());
+        if path.exists() {
+            return Ok(());
+        }
+        if let Some(parent) = path.parent() {
+            files::create_home(parent)?;
+        }
+        files::write_durable(&path, &plan.canonical_bytes()).with_context(|| format!("cannot write {}", path.display()))
     }
 
     async fn join(&self, plan: &StudyPlan, layout: &Layout, dataset: &StudyDataset) -> Result<()> {
@@ -254,12 +281,14 @@ impl Driver {
 
     async fn work(self: &Arc<Self>, study: &Study) -> Result<PhaseName> {
         let mut progress = Progress::default();
+        let mut open = receipts::without_outcome(&self.home, &study.plan.study)?;
         let mut unsettled: Option<(RoundNumber, String)> = None;
         let mut is_waiting = false;
         loop {
             let task = self
                 .steadily(|| self.egress.door().task(&study.plan.study, POLL_SECONDS))
                 .await?;
+            self.keep_outcomes(study, participation::ended(&task), &mut open).await;
             match participation::next(task, &progress) {
                 Action::Ask => {}
                 Action::Pause => tokio::time::sleep(Duration::from_millis(300)).await,
@@ -272,6 +301,7 @@ impl Driver {
                 Action::Contribute { round, model } => match self.contribute(study, round, &model).await {
                     Ok(()) => {
                         progress.settled = Some(round);
+                        open.insert(round);
                         (unsettled, is_waiting) = (None, false);
                     }
                     Err(fault) => {
@@ -311,6 +341,8 @@ impl Driver {
                     if let Some(model) = model {
                         self.fetch_final(study, &model).await?;
                     }
+                    // What this study left in both ledgers is under a head that the other side holds.
+                    self.steadily(|| self.egress.door().exchange_heads()).await?;
                     self.voice.say(&Event::Finished {
                         study: study.plan.study.clone(),
                         phase: format!("{phase:?}").to_lowercase(),
@@ -318,6 +350,19 @@ impl Driver {
                     return Ok(phase);
                 }
             }
+        }
+    }
+
+    /// Keeps what the aggregator signed about the rounds that ended, of those in `open`.
+    async fn keep_outcomes(&self, study: &Study, ended: Option<RoundNumber>, open: &mut BTreeSet<RoundNumber>) {
+        while let Some(round) = open.first().copied().filter(|round| Some(*round) <= ended) {
+            let kept = self
+                .steadily(|| self.egress.door().keep_outcome(&study.plan, round))
+                .await;
+            if let Err(fault) = kept {
+                tracing::warn!(study = %study.plan.study, %round, %fault, "there is no signed outcome of this round");
+            }
+            open.remove(&round);
         }
     }
 
@@ -347,17 +392,8 @@ impl Driver {
             self.store.stands(&study.dataset.frozen)?,
             "a patient withdrew while this round was trained; it is trained again without them"
         );
-        let candidate = Candidate {
-            round,
-            attempt: Attempt(1),
-            model_in: model.digest,
-            layout_digest: study.layout.digest(),
-            delta: trained.delta,
-            examples: trained.examples,
-            training_loss: trained.loss,
-            evaluation: trained.evaluation.clone(),
-            dataset: study.dataset.facts,
-        };
+        let (loss, evaluation) = (trained.loss, trained.evaluation.clone());
+        let candidate = trained.candidate(round, study.layout.digest(), study.dataset.facts);
         self.egress.door().record(Entry::TrainingFinished {
             study: study.plan.study.clone(),
             round,
@@ -372,8 +408,8 @@ impl Driver {
             round,
             examples: signed.receipt.examples,
             bytes: signed.receipt.update_bytes,
-            loss: trained.loss,
-            evaluation: trained.evaluation,
+            loss,
+            evaluation,
         });
         Ok(())
     }
@@ -425,56 +461,24 @@ impl Driver {
 
     async fn train(self: &Arc<Self>, study: &Study, round: RoundNumber, model: Vec<u8>) -> Result<Trained> {
         let _bench = self.bench.acquire().await?;
-        let plan = Arc::clone(&study.plan);
-        let digest = Sha256Digest::of(&model);
-        let parameters = snowball_layout::from_le_bytes(&model).context("the model is no list of numbers")?;
-        let job = Job::Train(TrainJob {
-            plan: (*plan).clone(),
-            dataset: study.dataset.source.clone(),
-            stream: stream(&self.config, round),
-            steps_before: u64::from(plan.local.steps) * u64::from(round.0.saturating_sub(1)),
-            steps_total: plan.steps_total(),
-            steps: plan.local.steps,
-            evaluate_first: true,
-            evaluate_every: 0,
-            device: self.trainer.device,
-            threads: self.trainer.threads,
-        });
+        let (plan, source) = (Arc::clone(&study.plan), study.dataset.source.clone());
         let trainer = self.trainer.held_as(policy::confinement(&self.home));
-        let (voice, count) = (self.voice, study.layout.parameters());
+        let (voice, site) = (self.voice, self.config.site.clone());
         tokio::task::spawn_blocking(move || {
-            let (mut examples, mut end_loss, mut evaluation) = (0, f64::NAN, None);
-            let trained = trainer.run(&job, Some(&parameters), count, |answer| match answer {
-                Answer::Progress { step, steps, loss, .. } => {
-                    voice.say(&Event::Training {
-                        study: plan.study.clone(),
-                        round,
-                        step,
-                        steps,
-                        loss,
-                    });
-                }
-                Answer::Checked {
-                    step: 0,
-                    evaluation: checked,
-                } => {
-                    evaluation = Some(Evaluation {
-                        model_digest: digest,
-                        ..checked
-                    })
-                }
-                Answer::Trained {
-                    examples: used, loss, ..
-                } => (examples, end_loss) = (used, loss),
-                _ => {}
-            })?;
-            let trained = trained.context("the trainer gave no parameters")?;
-            let delta = trained.iter().zip(&parameters).map(|(new, old)| new - old).collect();
-            Ok(Trained {
-                delta,
-                examples,
-                loss: end_loss,
-                evaluation,
+            let order = Order {
+                plan: &plan,
+                dataset: &source,
+                site: &site,
+                round,
+            };
+            round::train(&trainer, &order, &model, |step, steps, loss| {
+                voice.say(&Event::Training {
+                    study: plan.study.clone(),
+                    round,
+                    step,
+                    steps,
+                    loss,
+                });
             })
         })
         .await?
@@ -484,25 +488,10 @@ impl Driver {
         let bytes = self.fetch(study, model).await?;
         let _bench = self.bench.acquire().await?;
         let parameters = snowball_layout::from_le_bytes(&bytes).context("the model is no list of numbers")?;
-        let job = Job::Evaluate(EvaluateJob {
-            plan: (*study.plan).clone(),
-            dataset: study.dataset.source.clone(),
-            part: Part::Validation,
-            device: self.trainer.device,
-            threads: self.trainer.threads,
-        });
+        let (plan, source) = (Arc::clone(&study.plan), study.dataset.source.clone());
         let (trainer, digest) = (self.trainer.held_as(policy::confinement(&self.home)), model.digest);
         tokio::task::spawn_blocking(move || {
-            let mut found = None;
-            trainer.run(&job, Some(&parameters), 0, |answer| {
-                if let Answer::Evaluated { evaluation } = answer {
-                    found = Some(Evaluation {
-                        model_digest: digest,
-                        ..evaluation
-                    });
-                }
-            })?;
-            found.context("the trainer gave no evaluation")
+            round::quality(&trainer, &plan, &source, Part::Validation, &parameters, digest)
         })
         .await?
     }
@@ -550,12 +539,13 @@ impl Driver {
 
 /// The line to the aggregator that this node enrolled with. The ledger stays open while it lives.
 pub fn open_door(home: &Home, config: &NodeConfig) -> Result<Door> {
+    enrolment::settle(home)?;
     renewal::settle(home)?;
     let aggregator = home.aggregator()?;
     let tls = tls::client(
         &home.read_text(&home.authority())?,
         &home.read_text(&home.certificate())?,
-        &home.read_text(&home.tls_key())?,
+        &home.keys().read(&home.tls_key())?,
     )
     .context("the node's certificate or key cannot be used; enrol again")?;
     let settings = ClientSettings {
@@ -563,16 +553,18 @@ pub fn open_door(home: &Home, config: &NodeConfig) -> Result<Door> {
         proxy: config.network.proxy.clone(),
     };
     let ledger = home.open_ledger(config)?;
-    let budget = Budget::of(&snowball_ledger::read(&home.ledger()).context("cannot read the ledger")?);
+    let records = snowball_ledger::read(&home.ledger()).context("cannot read the ledger")?;
+    let kept = snowball_egress::last_kept(&records, &aggregator.aggregator_key);
     Ok(Door::new(
         Transport::new(&settings, tls)?,
         config.site.clone(),
         aggregator.aggregator_key,
         policy::reader(home),
         ledger,
-        budget,
+        Budget::of(&records),
         clock::now,
-    ))
+    )
+    .with_kept_head(kept))
 }
 
 /// A task that ends together with its owner.
@@ -588,20 +580,4 @@ struct Study {
     plan: Arc<StudyPlan>,
     layout: Layout,
     dataset: StudyDataset,
-}
-
-struct Trained {
-    delta: Vec<f32>,
-    examples: u64,
-    loss: f64,
-    evaluation: Option<Evaluation>,
-}
-
-/// The seed of a site's round: the same after a crash, another at every site and round.
-fn stream(config: &NodeConfig, round: RoundNumber) -> u64 {
-    let digest = Sha256Digest::of(format!("{} round {round}", config.site).as_bytes());
-    let bytes = digest.as_bytes();
-    u64::from_le_bytes([
-        bytes[0], bytes[1], bytes[2], bytes[3], bytes[4], bytes[5], bytes[6], bytes[7],
-    ])
 }

@@ -17,6 +17,8 @@ pub enum Event {
     CertificateRenewed { serial: String, not_after: i64 },
     /// The certificate's end comes nearer and it could not be renewed; the node tries on.
     CertificateNotRenewed { days_left: i64, reason: String },
+    /// The node trusts another list of the consortium's CAs.
+    AuthoritiesTaken { number: u64, authorities: usize },
     /// Which trainer computes, and why.
     TrainerChosen { device: String, why: String },
     /// The site takes part.
@@ -92,6 +94,9 @@ fn sentence(event: &Event) -> Option<String> {
         Event::CertificateNotRenewed { days_left, reason } => format!(
             "the certificate ends in {days_left} days and could not be renewed: {reason}; trying again every ten minutes"
         ),
+        Event::AuthoritiesTaken { number, authorities } => {
+            format!("list {number} of the consortium's CAs was taken over: {authorities} are trusted now")
+        }
         Event::TrainerChosen { device, why } => format!("training on {device}: {why}"),
         Event::Joined {
             study,

@@ -15,10 +15,12 @@ use snowball_protocol::{
     Sha256Digest, StudyName,
     limits::{CSR_BYTES_MAX, JSON_BYTES_MAX},
 };
-use snowball_service::files;
+use snowball_service::{
+    files,
+    keys::{Kept, Keys, PassphraseSource},
+};
 use snowball_store::{Settings, Store};
 use snowball_vault::{Vault, VaultError};
-use zeroize::Zeroizing;
 
 use crate::config::NodeConfig;
 
@@ -26,6 +28,7 @@ use crate::config::NodeConfig;
 #[derive(Clone)]
 pub struct Home {
     root: PathBuf,
+    keys: Arc<Keys>,
 }
 
 /// Whom the node enrolled with.
@@ -38,11 +41,42 @@ pub struct Aggregator {
     pub ca_fingerprint: Sha256Digest,
     /// The key that signs receipts.
     pub aggregator_key: VerifyingKey,
+    /// SHA-256 of the token of the invitation that was used.
+    #[serde(default)]
+    pub invitation: Option<Sha256Digest>,
 }
 
 impl Home {
     pub fn at(root: &Path) -> Self {
-        Self { root: root.to_owned() }
+        Self {
+            root: root.to_owned(),
+            keys: Arc::new(Keys::of_process(PassphraseSource::Found)),
+        }
+    }
+
+    /// The same folder, whose keys are opened by the passphrase of `source`.
+    pub fn with_passphrase(self, source: PassphraseSource) -> Self {
+        Self {
+            keys: Arc::new(Keys::of_process(source)),
+            ..self
+        }
+    }
+
+    /// What reads and writes the keys.
+    pub fn keys(&self) -> &Keys {
+        &self.keys
+    }
+
+    /// Every key and secret of the node that may be there.
+    pub fn key_files(&self) -> [PathBuf; 6] {
+        [
+            self.site_secret(),
+            self.vault_secret(),
+            self.ledger_key_file(),
+            self.tls_key(),
+            self.next_tls_key(),
+            self.enrolment_key(),
+        ]
     }
 
     /// A folder that `init` made.
@@ -84,6 +118,11 @@ impl Home {
 
     pub fn next_certificate(&self) -> PathBuf {
         self.root.join("certs/node.next.pem")
+    }
+
+    /// The key of an enrolment that is under way.
+    pub fn enrolment_key(&self) -> PathBuf {
+        self.root.join("keys/tls.enrolment.pem")
     }
 
     /// Locked by the process that renews.
@@ -140,6 +179,13 @@ impl Home {
 
     pub fn ethics_key(&self) -> PathBuf {
         self.root.join("policy/ethics.pub")
+    }
+
+    /// A study's plan as this node was shown it, by its digest: kept for auditors.
+    pub fn plan(&self, digest: &Sha256Digest) -> PathBuf {
+        let digits = digest.to_string();
+        let digits = digits.trim_start_matches("sha256:");
+        self.root.join("plans").join(format!("{digits}.json"))
     }
 
     pub fn ledger(&self) -> PathBuf {
@@ -219,19 +265,20 @@ impl Home {
     /// The site's secret, from which the keys of pseudonyms and store come.
     fn secret(&self) -> Result<SiteSecret> {
         let path = self.site_secret();
-        let text = Zeroizing::new(self.read_text(&path)?);
+        let text = self.keys.read(&path)?;
         SiteSecret::from_hex(&text).with_context(|| format!("{} is damaged", path.display()))
     }
 
     pub fn ledger_key(&self) -> Result<SigningKey> {
         let path = self.ledger_key_file();
-        SigningKey::from_pem(&self.read_text(&path)?).with_context(|| format!("{} is no key", path.display()))
+        SigningKey::from_pem(&self.keys.read(&path)?).with_context(|| format!("{} is no key", path.display()))
     }
 
     /// Opens the ledger for writing. The service and the command line share it, append by append.
     pub fn open_ledger(&self, config: &NodeConfig) -> Result<SharedLedger> {
         let ledger = Ledger::open_shared(&self.ledger(), config.site.as_str(), self.ledger_key()?)
-            .context("cannot open the ledger")?;
+            .context("cannot open the ledger")?
+            .with_archives_of(config.ledger.archive_bytes());
         Ok(Arc::new(Mutex::new(ledger)))
     }
 
@@ -245,7 +292,7 @@ impl Home {
 
     /// The vault, where the site has one; a destroyed one is an error that says so.
     pub fn vault(&self, config: &NodeConfig) -> Result<Option<Vault>> {
-        if !self.vault_secret().exists() && !snowball_vault::is_destroyed(&self.vault_folder()) {
+        if !self.has_vault_secret()? && !snowball_vault::is_destroyed(&self.vault_folder()) {
             return Ok(None);
         }
         // Asked before the secret, which a destroyed vault no longer has.
@@ -269,17 +316,21 @@ impl Home {
         if !config.intake.linkage {
             return Ok((intake, None));
         }
-        if !self.vault_secret().exists() && !snowball_vault::is_destroyed(&self.vault_folder()) {
+        if !self.has_vault_secret()? && !snowball_vault::is_destroyed(&self.vault_folder()) {
             let secret = VaultSecret::generate().context("no randomness for the vault's secret")?;
-            files::write_private(&self.vault_secret(), secret.to_hex().as_bytes())?;
+            self.keys.write(&self.vault_secret(), &secret.to_hex())?;
         }
         let vault = self.vault(config)?.context("the vault has no secret")?;
         Ok((intake.linking(self.vault_keys(config)?), Some(vault)))
     }
 
+    fn has_vault_secret(&self) -> Result<bool> {
+        Ok(self.keys.kept(&self.vault_secret())? != Kept::Missing)
+    }
+
     fn vault_keys(&self, config: &NodeConfig) -> Result<VaultKeys> {
         let path = self.vault_secret();
-        let text = Zeroizing::new(self.read_text(&path)?);
+        let text = self.keys.read(&path)?;
         let secret = VaultSecret::from_hex(&text).with_context(|| format!("{} is damaged", path.display()))?;
         Ok(secret.vault(&config.project))
     }

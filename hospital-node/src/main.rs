@@ -5,10 +5,13 @@
 //! the one program that links a tensor library. Nothing here talks to the aggregator but through
 //! `snowball_egress`, nor to the hospital's archive but through `snowball_pacs`.
 
+mod auditor;
+mod authorities;
 mod cli;
 mod config;
 mod datasets;
 mod driver;
+mod enrolment;
 mod events;
 mod evidence;
 mod home;
@@ -16,8 +19,11 @@ mod label_table;
 mod page;
 mod participation;
 mod policy;
+mod preview;
+mod receipts;
 mod renewal;
 mod retention;
+mod round;
 mod selftest;
 mod statistics;
 mod trainer;

@@ -42,7 +42,10 @@ pub struct Progress {
 /// What the aggregator refused, or what is not fit to be sent, would be the same another time. A policy can be installed, a
 /// trainer mended: those rounds are tried again for as long as the aggregator asks.
 pub const fn is_settled(fault: Option<&EgressError>) -> bool {
-    matches!(fault, Some(EgressError::Refused(_) | EgressError::Unfit { .. }))
+    matches!(
+        fault,
+        Some(EgressError::Refused(_) | EgressError::Unfit { .. } | EgressError::HeadRefused { .. })
+    )
 }
 
 /// One thing to do.
@@ -71,6 +74,16 @@ pub enum Action {
         /// The final model, if there is one.
         model: Option<ModelReference>,
     },
+}
+
+/// The last round that made a model, as far as a task tells.
+pub const fn ended(task: &Task) -> Option<RoundNumber> {
+    match task {
+        Task::Train { model, .. } | Task::Evaluate { model } | Task::Done { model: Some(model), .. } => {
+            Some(model.round)
+        }
+        Task::Wait { .. } | Task::Done { model: None, .. } => None,
+    }
 }
 
 /// What to do about a task. A round that was settled here is never trained again, whatever the aggregator asks.

@@ -12,13 +12,13 @@ use std::{
 use anyhow::{Context as _, Result, ensure};
 use snowball_egress::Door;
 use snowball_ledger::Entry;
-use snowball_protocol::ids::UnixSeconds;
 use snowball_service::{
     clock, files,
     tls::{self, PeerCertificate},
 };
 
 use crate::{
+    authorities,
     events::{Event, Voice},
     home::Home,
 };
@@ -27,20 +27,6 @@ use crate::{
 const LOOK_PAUSE: Duration = Duration::from_secs(2);
 /// After a renewal failed.
 const RETRY_SECONDS: i64 = 600;
-/// Days left at which a certificate that could not be renewed is reported, once each.
-const WARNING_DAYS: [i64; 3] = [30, 14, 3];
-
-/// When a certificate is to be renewed: after two thirds of its life.
-pub fn is_due(certificate: &PeerCertificate, now: UnixSeconds) -> bool {
-    let life = certificate.not_after - certificate.not_before;
-    now >= certificate.not_after - life / 3
-}
-
-/// The warning that is due with so many seconds left: the fewest days of [`WARNING_DAYS`] that are not less.
-fn warning(seconds_left: i64) -> Option<i64> {
-    let reached = |days: &&i64| seconds_left <= **days * 86_400;
-    WARNING_DAYS.iter().filter(reached).min().copied()
-}
 
 /// The certificate that the node uses.
 pub fn current(home: &Home) -> Result<PeerCertificate> {
@@ -60,7 +46,7 @@ pub fn settle(home: &Home) -> Result<()> {
 }
 
 /// The right to change key and certificate, until it is dropped; `None` while another process has it.
-fn lock(home: &Home) -> Result<Option<File>> {
+pub fn lock(home: &Home) -> Result<Option<File>> {
     let lock = File::create(home.renewal_lock()).context("cannot lock the renewal")?;
     Ok(lock.try_lock().is_ok().then_some(lock))
 }
@@ -77,7 +63,7 @@ fn finish(home: &Home) -> Result<()> {
     let next = home.next_tls_key();
     let is_moved = !next.exists();
     let key = if is_moved { home.tls_key() } else { next.clone() };
-    let key = home.read_text(&key)?;
+    let key = home.keys().read(&key)?;
     tls::client(&authority, &certificate, &key).context("the renewed certificate is not for the renewed key")?;
     if !is_moved {
         rename(&next, &home.tls_key())?;
@@ -90,7 +76,7 @@ pub async fn renew(home: &Home, door: &Door) -> Result<PeerCertificate> {
     let _lock = lock(home)?.context("another process renews the certificate at this moment")?;
     let before = current(home)?;
     let made = tls::request_certificate(&before.site).context("cannot make a key")?;
-    files::write_private(&home.next_tls_key(), made.key_pem.as_bytes())?;
+    home.keys().write(&home.next_tls_key(), &made.key_pem)?;
     let pem = door.renew_certificate(made.csr_pem).await?;
     let renewed = PeerCertificate::read_pem(&pem).context("the aggregator's answer is no certificate")?;
     ensure!(
@@ -114,16 +100,17 @@ pub async fn watch(home: &Home, door: &Door, mut in_use: String, voice: Voice) {
         tokio::time::sleep(LOOK_PAUSE).await;
         let now = clock::now();
         let Ok(mut certificate) = current(home) else { continue };
-        if is_due(&certificate, now) && now >= not_before {
+        let is_due = certificate.life().is_renewal_due(now) || authorities::is_superseded(home).unwrap_or(false);
+        if is_due && now >= not_before {
             match renew(home, door).await {
                 Ok(renewed) => certificate = renewed,
                 Err(fault) => {
                     not_before = now + RETRY_SECONDS;
-                    let left = certificate.not_after - now;
-                    if warning(left) != warned {
-                        warned = warning(left);
+                    let life = certificate.life();
+                    if life.warning(now) != warned {
+                        warned = life.warning(now);
                         voice.say(&Event::CertificateNotRenewed {
-                            days_left: left / 86_400,
+                            days_left: life.days_left(now),
                             reason: format!("{fault:#}"),
                         });
                     }
@@ -151,49 +138,17 @@ pub async fn watch(home: &Home, door: &Door, mut in_use: String, voice: Voice) {
     }
 }
 
-/// Speaks with the key and certificate that lie there now.
-fn take_up(home: &Home, door: &Door) -> Result<()> {
+/// Speaks with the key and certificate, and trusts the CAs, that lie there now.
+pub fn take_up(home: &Home, door: &Door) -> Result<()> {
     let text = |path: PathBuf| home.read_text(&path);
     let client = tls::client(
         &text(home.authority())?,
         &text(home.certificate())?,
-        &text(home.tls_key())?,
+        &home.keys().read(&home.tls_key())?,
     )?;
     Ok(door.replace_tls(client)?)
 }
 
 fn rename(from: &Path, to: &Path) -> Result<()> {
     files::move_durable(from, to).with_context(|| format!("cannot put {} in its place", to.display()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const DAY: i64 = 86_400;
-
-    fn certificate(not_before: i64, not_after: i64) -> PeerCertificate {
-        PeerCertificate {
-            site: "north".parse().unwrap(),
-            serial: "1".to_owned(),
-            not_before,
-            not_after,
-        }
-    }
-
-    #[test]
-    fn a_certificate_is_renewed_after_two_thirds_of_its_life() {
-        let month = certificate(0, 30 * DAY);
-        assert!(!is_due(&month, 19 * DAY) && is_due(&month, 20 * DAY) && is_due(&month, 31 * DAY));
-        assert!(!is_due(&certificate(0, 9), 5) && is_due(&certificate(0, 9), 6));
-    }
-
-    #[test]
-    fn what_could_not_be_renewed_is_said_at_thirty_fourteen_and_three_days() {
-        let said: Vec<_> = [40, 30, 20, 14, 4, 3, 1, -1].map(|days| warning(days * DAY)).to_vec();
-        assert_eq!(
-            said,
-            [None, Some(30), Some(30), Some(14), Some(14), Some(3), Some(3), Some(3)]
-        );
-    }
 }

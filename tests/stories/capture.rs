@@ -26,40 +26,53 @@ use crate::stage::{self, Stage, ended};
 
 type Bytes = Arc<Mutex<Vec<u8>>>;
 
-/// What passed: `sent` by nodes in the clear, `wire` as it came from them.
+/// What passed: `sent` by nodes in the clear, each connection apart, `wire` as it came from them.
 #[derive(Clone, Default)]
-struct Capture {
-    sent: Bytes,
+pub struct Capture {
+    sent: Arc<Mutex<Vec<Bytes>>>,
     wire: Arc<Mutex<Vec<Bytes>>>,
+}
+
+impl Capture {
+    /// What each connection carried so far, in the clear.
+    pub fn sent(&self) -> Vec<Vec<u8>> {
+        let connections = self.sent.lock().unwrap();
+        connections.iter().map(|bytes| bytes.lock().unwrap().clone()).collect()
+    }
+
+    /// A stage whose nodes reach the aggregator through this capture alone.
+    pub async fn stage(sites: u32, rounds: u32, images: u64, hostile: f64) -> (Stage, Self) {
+        let folder = tempfile::tempdir().unwrap();
+        let hospitals = stage::phantoms(folder.path(), sites, images, hostile);
+        let names = hospitals
+            .iter()
+            .map(|hospital| (stage::site_name(hospital), hospital.dicom.clone()))
+            .collect();
+        let consortium = Consortium::new(folder.path(), stage::programs().await, names).unwrap();
+        let plan = stage::plan(sites, rounds);
+        std::fs::write(consortium.plan_file(), toml::to_string(&plan).unwrap()).unwrap();
+        let (public, inner) = (free_port().unwrap(), free_port().unwrap());
+        consortium.found(public).await.unwrap();
+        let (hear, heard) = mpsc::channel(4096);
+        let aggregator = Some(consortium.serve(inner, &hear).await.unwrap());
+        let capture = listen(&consortium, public, inner).await;
+        let stage = Stage {
+            folder,
+            consortium,
+            hospitals,
+            aggregator,
+            port: public,
+            plan,
+            hear,
+            heard,
+        };
+        (stage, capture)
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_planted_identifier_leaves_or_stays_in_the_clear() {
-    let folder = tempfile::tempdir().unwrap();
-    let hospitals = stage::phantoms(folder.path(), 2, 70, 0.03);
-    let names = hospitals
-        .iter()
-        .map(|hospital| (stage::site_name(hospital), hospital.dicom.clone()))
-        .collect();
-    let consortium = Consortium::new(folder.path(), stage::programs().await, names).unwrap();
-    let plan = stage::plan(2, 2);
-    std::fs::write(consortium.plan_file(), toml::to_string(&plan).unwrap()).unwrap();
-    let (public, inner) = (free_port().unwrap(), free_port().unwrap());
-    consortium.found(public).await.unwrap();
-    let (hear, heard) = mpsc::channel(4096);
-    let aggregator = Some(consortium.serve(inner, &hear).await.unwrap());
-    let capture = listen(&consortium, public, inner).await;
-    let stage = Stage {
-        folder,
-        consortium,
-        hospitals,
-        aggregator,
-        port: public,
-        plan,
-        hear,
-        heard,
-    };
-
+    let (stage, capture) = Capture::stage(2, 2, 70, 0.03).await;
     stage.settle().await;
     stage.start_study().await;
     let mut nodes = stage.run_nodes();
@@ -67,7 +80,7 @@ async fn no_planted_identifier_leaves_or_stays_in_the_clear() {
     stage.release().await;
     ended(&mut nodes).await;
 
-    let sent = capture.sent.lock().unwrap().clone();
+    let sent = capture.sent().concat();
     assert!(
         contains(&sent, b"training_examples") && contains(&sent, b"ledger_head"),
         "the capture sees requests"
@@ -142,7 +155,7 @@ async fn listen(consortium: &Consortium, public: u16, inner: u16) -> Capture {
     let home = consortium.aggregator_home();
     let read = |name: &str| std::fs::read_to_string(home.join(name)).unwrap();
     let chain = format!("{}{}", read("server.pem"), read("ca.pem"));
-    let mut server = (*tls::server(&chain, &read("server.key.pem"), &read("ca.pem")).unwrap()).clone();
+    let mut server = (*tls::server(&chain, &read("server.pem"), &read("ca.pem")).unwrap()).clone();
     // HTTP/1.1 stands in the clear, headers too; HTTP/2 packs them.
     server.alpn_protocols = vec![b"http/1.1".to_vec()];
     let acceptor = TlsAcceptor::from(Arc::new(server));
@@ -172,8 +185,9 @@ async fn relay(
     homes: &[(SiteName, std::path::PathBuf)],
     inner: u16,
 ) -> anyhow::Result<()> {
-    let wire = Bytes::default();
+    let (wire, sent) = (Bytes::default(), Bytes::default());
     capture.wire.lock().unwrap().push(Arc::clone(&wire));
+    capture.sent.lock().unwrap().push(Arc::clone(&sent));
     let accepted = acceptor.accept(Recorded { inner: stream, wire }).await?;
     let peer = accepted
         .get_ref()
@@ -202,7 +216,7 @@ async fn relay(
             if count == 0 {
                 return to_aggregator.shutdown().await;
             }
-            capture.sent.lock().unwrap().extend_from_slice(&block[..count]);
+            sent.lock().unwrap().extend_from_slice(&block[..count]);
             to_aggregator.write_all(&block[..count]).await?;
             to_aggregator.flush().await?;
         }

@@ -2,7 +2,7 @@
 
 use snowball_tests::run;
 
-use crate::stage::Stage;
+use crate::{authority::Authority, stage::Stage};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_invitation_works_once_and_leaves_a_private_key_on_site() {
@@ -71,7 +71,19 @@ async fn a_used_invitation_and_a_refused_site_get_their_own_words() {
     let output = run(&stage.consortium.programs.node, &home, &ask).await.unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(3), "{said}");
-    assert!(said.contains("invitation"), "{said}");
+    assert!(
+        said.contains("used already, by another key") && said.contains("somebody else has the line"),
+        "{said}"
+    );
+    assert!(!home.join("enrolment.json").exists() && !home.join("keys/tls.enrolment.pem").exists());
+    // The coordinator sees that, and only the first key waits.
+    let sites = stage.consortium.aggregator(&["sites"]).await.unwrap();
+    assert_eq!(sites["contested"].as_array().unwrap().len(), 1, "{sites}");
+    assert_eq!(sites["waiting"].as_array().unwrap().len(), 1, "{sites}");
+    assert_ne!(
+        sites["contested"][0]["key_fingerprint"],
+        sites["waiting"][0]["key_fingerprint"]
+    );
     // The coordinator refuses; the node reads why.
     stage
         .consortium
@@ -82,6 +94,21 @@ async fn a_used_invitation_and_a_refused_site_get_their_own_words() {
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(3), "{said}");
     assert!(said.contains("not in the agreement"), "{said}");
+    for left in [
+        "enrolment.json",
+        "keys/tls.enrolment.pem",
+        "keys/tls.pem",
+        "certs/node.pem",
+    ] {
+        assert!(!site.home.join(left).exists(), "{left}");
+    }
+    // Asked once more, the invitation says the same, and nobody is taken for a thief.
+    let output = run(&stage.consortium.programs.node, &site.home, &ask).await.unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert!(said.contains("not in the agreement"), "{said}");
+    let sites = stage.consortium.aggregator(&["sites"]).await.unwrap();
+    assert_eq!(sites["contested"].as_array().unwrap().len(), 1, "{sites}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -106,9 +133,32 @@ async fn a_man_in_the_middle_with_another_authority_gets_nothing() {
     .await
     .unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(3), "{said}");
     assert!(
-        !output.status.success() && said.contains("this is not the aggregator of the invitation"),
+        said.contains("this is not the aggregator of the invitation") && said.contains("another consortium"),
         "{said}"
     );
     assert!(!site.home.join("certs/node.pem").exists());
+
+    // A proxy that opens the traffic, as hospitals have them, is named with what to do.
+    let inspector = Authority::found(stage.folder.path(), "Zscaler Test");
+    invitation.address = format!("https://localhost:{}", inspector.proxy("localhost", stage.port).await);
+    let output = run(
+        &stage.consortium.programs.node,
+        &site.home,
+        &["enroll", &invitation.to_line()],
+    )
+    .await
+    .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert!(
+        said.contains("Zscaler Test") && said.contains("exempt this host and port from TLS inspection"),
+        "{said}"
+    );
+    for left in ["enrolment.json", "keys/tls.enrolment.pem", "keys/tls.pem"] {
+        assert!(!site.home.join(left).exists(), "{left}");
+    }
+    let sites = stage.consortium.aggregator(&["sites"]).await.unwrap();
+    assert_eq!(sites["waiting"].as_array().unwrap().len(), 0, "{sites}");
 }

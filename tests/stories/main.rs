@@ -2,14 +2,21 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod archive;
+mod audit;
 mod authority;
 mod benchmark;
 mod capture;
+mod certificates;
+mod claims;
 mod closed_pipe;
 mod deidentify;
+mod enrolment;
 mod evidence;
+mod heads;
+mod held_line;
 mod hostile_files;
 mod join;
+mod keys;
 mod killed;
 mod labels;
 mod learning;
@@ -17,10 +24,13 @@ mod one_hot;
 mod policy;
 mod policy_change;
 mod policy_life;
+mod preview;
 mod pull;
+mod receipts;
 mod receive;
 mod receive_tls;
 mod renewal;
+mod report;
 mod retrieve;
 mod sealed;
 mod stage;

@@ -1,13 +1,16 @@
 //! Site i contributes the one-hot vector i with weight 1. A 2 in the sum is a double count, a 0 a lost update. Answers get
 //! lost, updates are replayed, and the sum stays one-hot.
 
+use snowball_crypto::SigningKey;
 use snowball_egress::{
     EgressError,
     client::{Body, ClientSettings, Transport},
 };
 use snowball_layout::Layout;
+use snowball_ledger::Ledger;
 use snowball_protocol::{
     Attempt, ProblemCode, RoundNumber, Sha256Digest,
+    heads::{HeadsAnswer, HeadsOffer},
     session::{JoinRequest, ModelReference, PhaseName, StudySummary, Task},
     update::{Encoding, UpdateHeader, UploadState},
 };
@@ -21,6 +24,7 @@ const SITES: usize = 4;
 struct Peer {
     transport: Transport,
     position: usize,
+    ledger: Ledger,
 }
 
 impl Peer {
@@ -31,10 +35,22 @@ impl Peer {
             address: format!("https://localhost:{}", stage.port),
             proxy: None,
         };
+        let key = SigningKey::from_pem(&read("keys/ledger.pem")).unwrap();
         Self {
             transport: Transport::new(&settings, client).unwrap(),
             position,
+            ledger: Ledger::open_shared(&site.home.join("ledger"), site.name.as_str(), key).unwrap(),
         }
+    }
+
+    /// No update is taken before a signed head of its site's ledger.
+    async fn show_head(&mut self) {
+        let site_head = self.ledger.signed_head().unwrap().note;
+        let answer: Result<HeadsAnswer, _> = self
+            .transport
+            .post("v1/heads", &Body::of(&HeadsOffer { site_head }))
+            .await;
+        answer.unwrap();
     }
 
     /// The server notices within a moment what the coordinator's command wrote.
@@ -132,8 +148,9 @@ async fn each_site_counts_once_whatever_is_lost_or_replayed() {
     }
     stage.start_study().await;
     peers[0].until_open().await;
-    for peer in &peers {
+    for peer in &mut peers {
         peer.join(&stage, &layout).await;
+        peer.show_head().await;
     }
     let model = peers[0].model().await;
     let before = download(&peers[0], 0, model.bytes).await;

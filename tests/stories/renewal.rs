@@ -9,12 +9,12 @@ use crate::stage::{Stage, ended};
 
 const ROUNDS: u32 = 4;
 
-fn certificate(site: &Site) -> PeerCertificate {
+pub fn certificate(site: &Site) -> PeerCertificate {
     PeerCertificate::read_pem(&fs::read_to_string(site.home.join("certs/node.pem")).unwrap()).unwrap()
 }
 
 /// Waits until the site's running node says `event`.
-async fn said_by(stage: &mut Stage, site: &Site, event: &str) -> serde_json::Value {
+pub async fn said_by(stage: &mut Stage, site: &Site, event: &str) -> serde_json::Value {
     let wait = async {
         while let Some(said) = stage.heard.recv().await {
             if said.who == site.name.as_str() && said.what["event"] == event {
@@ -92,7 +92,7 @@ async fn a_crash_in_the_middle_of_a_renewal_leaves_a_pair_that_fits() {
         fs::write(file("certs/node.pem"), pem).unwrap();
         for (name, content) in [("keys/tls.next.pem", next_key), ("certs/node.next.pem", next_pem)] {
             match content {
-                Some(content) => fs::write(file(name), content).unwrap(),
+                Some(content) => snowball_service::files::write_private(&file(name), content).unwrap(),
                 None => drop(fs::remove_file(file(name))),
             }
         }

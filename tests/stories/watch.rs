@@ -28,6 +28,15 @@ async fn a_watched_folder_is_taken_in_as_it_fills_and_once() {
     let mut counts = ward.hear_files(first.len() as u64).await;
     put(second, first.len());
     let later = ward.hear_files(second.len() as u64).await;
+    // It decodes without the network and without other programs: the kernel says so of every thread.
+    let tasks = std::fs::read_dir(format!("/proc/{}/task", watching.id().unwrap())).unwrap();
+    for task in tasks.flatten() {
+        let status = std::fs::read_to_string(task.path().join("status")).unwrap();
+        assert!(
+            !status.contains("Seccomp:") || status.contains("Seccomp:\t2"),
+            "{status}"
+        );
+    }
     watching.end().await.unwrap();
     counts.files += later.files;
     counts.accepted += later.accepted;

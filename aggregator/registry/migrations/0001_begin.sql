@@ -22,6 +22,18 @@ CREATE TABLE invitations (
 );
 CREATE INDEX invitations_by_site ON invitations (site);
 
+-- Keys that came with an invitation which another key had used.
+CREATE TABLE contests (
+    token_digest TEXT NOT NULL REFERENCES invitations (token_digest),
+    key_fingerprint TEXT NOT NULL,
+    site TEXT NOT NULL,
+    first_tried BIGINT NOT NULL,
+    last_tried BIGINT NOT NULL,
+    tries BIGINT NOT NULL,
+    PRIMARY KEY (token_digest, key_fingerprint)
+);
+CREATE INDEX contests_by_site ON contests (site);
+
 CREATE TABLE enrolments (
     id TEXT NOT NULL PRIMARY KEY,
     token_digest TEXT NOT NULL UNIQUE,
@@ -49,7 +61,11 @@ CREATE TABLE sites (
     protocol BIGINT,
     policy_digest TEXT,
     ledger_index BIGINT,
-    ledger_head TEXT
+    ledger_head TEXT,
+    head_entries BIGINT,
+    head_hash TEXT,
+    head_note TEXT,
+    head_refused TEXT
 );
 
 CREATE TABLE certificates (

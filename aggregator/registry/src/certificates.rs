@@ -76,6 +76,30 @@ impl Registry {
         })
     }
 
+    /// Every certificate that is neither revoked nor over at `now`, with its site, the newest of each site last.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn live_certificates(&self, now: UnixSeconds) -> Result<Vec<(SiteName, Certificate)>, RegistryError> {
+        let rows = sqlx::query(
+            "SELECT serial, site, pem, expires FROM certificates WHERE revoked IS NULL AND expires >= $1
+             ORDER BY site, issued, expires, serial",
+        )
+        .bind(now)
+        .fetch_all(&self.readers)
+        .await?;
+        rows.iter()
+            .map(|row| {
+                let certificate = Certificate {
+                    serial: row.text("serial")?,
+                    pem: row.text("pem")?,
+                    expires: row.number("expires")?,
+                };
+                Ok((row.parsed("site")?, certificate))
+            })
+            .collect()
+    }
+
     /// Adds a renewed certificate of `site`; those before it stay valid until they expire.
     ///
     /// # Errors

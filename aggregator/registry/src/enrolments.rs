@@ -9,6 +9,9 @@ use sqlx::{SqliteConnection, sqlite::SqliteRow};
 
 use crate::{Certificate, Registry, RegistryError, certificates, invitations::digest_of, rows::Columns, sites};
 
+/// Why a request is refused that waited when another one of its site was approved.
+pub const SUPERSEDED: &str = "another request of this site was approved";
+
 /// A site's request for a certificate.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Enrolment {
@@ -59,12 +62,15 @@ impl Registry {
     /// # Errors
     /// [`ProblemCode::NotFound`] when there is none, or its token is another one; or the database fails.
     pub async fn enrolment_status(&self, id: &EnrolmentId, token: &str) -> Result<Enrolment, RegistryError> {
-        let row = sqlx::query("SELECT * FROM enrolments WHERE id = $1 AND token_digest = $2")
+        let row = sqlx::query("SELECT * FROM enrolments WHERE id = $1")
             .bind(&id.0)
-            .bind(digest_of(token))
             .fetch_optional(&self.readers)
             .await?;
-        enrolment_of(&row.ok_or_else(not_found)?)
+        let row = row.ok_or_else(not_found)?;
+        if !snowball_crypto::are_equal(&row.text("token_digest")?, &digest_of(token)) {
+            return Err(not_found());
+        }
+        enrolment_of(&row)
     }
 
     /// The enrolment `id`, for the coordinator.
@@ -90,22 +96,21 @@ impl Registry {
         rows.iter().map(enrolment_of).collect()
     }
 
-    /// The newest request of `site` that waits for a decision.
+    /// The requests of `site` that wait for a decision, the newest first.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn pending_enrolment(&self, site: &SiteName) -> Result<Option<Enrolment>, RegistryError> {
-        let row = sqlx::query(
-            "SELECT * FROM enrolments WHERE site = $1 AND state = 'pending' ORDER BY requested DESC, id LIMIT 1",
-        )
-        .bind(site.as_str())
-        .fetch_optional(&self.readers)
-        .await?;
-        row.as_ref().map(enrolment_of).transpose()
+    pub async fn pending_enrolments(&self, site: &SiteName) -> Result<Vec<Enrolment>, RegistryError> {
+        let rows =
+            sqlx::query("SELECT * FROM enrolments WHERE site = $1 AND state = 'pending' ORDER BY requested DESC, id")
+                .bind(site.as_str())
+                .fetch_all(&self.readers)
+                .await?;
+        rows.iter().map(enrolment_of).collect()
     }
 
-    /// Takes the site in with `certificate`: makes the site, or lets it back in after a revocation. The same
-    /// certificate again is fine.
+    /// Takes the site in with `certificate`: makes the site, or lets it back in after a revocation. Its other requests that wait
+    /// are refused with it. The same certificate again is fine.
     ///
     /// # Errors
     /// When there is no such enrolment, it was decided otherwise, or the database fails.
@@ -134,6 +139,14 @@ impl Registry {
         .bind(&certificate.pem)
         .bind(&certificate.serial)
         .bind(&id.0)
+        .execute(transaction.connection())
+        .await?;
+        sqlx::query(
+            "UPDATE enrolments SET state = 'refused', decided = $1, reason = $2 WHERE site = $3 AND state = 'pending'",
+        )
+        .bind(now)
+        .bind(SUPERSEDED)
+        .bind(enrolment.site.as_str())
         .execute(transaction.connection())
         .await?;
         transaction.commit().await
@@ -201,7 +214,7 @@ pub(crate) async fn insert(
     Ok(id)
 }
 
-fn enrolment_of(row: &SqliteRow) -> Result<Enrolment, RegistryError> {
+pub(crate) fn enrolment_of(row: &SqliteRow) -> Result<Enrolment, RegistryError> {
     Ok(Enrolment {
         id: EnrolmentId(row.text("id")?),
         site: row.parsed("site")?,

@@ -11,9 +11,11 @@
 
 mod certificates;
 mod consortium;
+mod contests;
 mod enrolments;
 mod error;
 mod evaluations;
+mod evidence;
 mod invitations;
 mod objects;
 mod participants;
@@ -36,13 +38,15 @@ use sqlx::{
 
 pub use certificates::{Certificate, LIVE_CERTIFICATES_MAX, RevokedSerial, Standing};
 pub use consortium::Consortium;
-pub use enrolments::{Decision, Enrolment};
+pub use contests::Contest;
+pub use enrolments::{Decision, Enrolment, SUPERSEDED};
 pub use error::RegistryError;
+pub use invitations::Redeemed;
 pub use objects::{MalformedObjectName, ObjectError, ObjectFolder, ObjectName};
 pub use participants::{Answer, Participant};
 pub use releases::Release;
 pub use rounds::Round;
-pub use sites::{Heard, Revocation, Site};
+pub use sites::{Heard, KeptHead, Revocation, Site};
 pub use studies::Study;
 pub use updates::{Upload, UploadState};
 

@@ -86,6 +86,19 @@ impl Registry {
             .collect()
     }
 
+    /// The record of one round, once its model is made.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn record(&self, study: &StudyName, round: RoundNumber) -> Result<Option<RoundRecord>, RegistryError> {
+        let row = sqlx::query("SELECT record FROM rounds WHERE study = $1 AND round = $2")
+            .bind(study.as_str())
+            .bind(i64::from(round.0))
+            .fetch_optional(&self.readers)
+            .await?;
+        row.map_or(Ok(None), |row| row.document_or_none("record"))
+    }
+
     /// Writes down a refusal for the record of its round. A site can have one of each code in a round: a node that
     /// repeats itself fills nothing. Rounds that never were are ignored.
     ///

@@ -7,7 +7,7 @@ use sqlx::{SqliteConnection, sqlite::SqliteRow};
 
 use crate::{
     Enrolment, Registry, RegistryError,
-    rows::{Columns as _, from_count, to_count},
+    rows::{Columns as _, from_count, to_count, to_json},
 };
 
 /// How seldom a site's last sign of life is written down, in seconds.
@@ -32,8 +32,25 @@ pub struct Site {
     pub ledger_index: Option<u64>,
     /// Hash of that entry.
     pub ledger_head: Option<Sha256Digest>,
+    /// The newest signed head of its ledger, countersigned.
+    pub head: Option<KeptHead>,
+    /// Hash of the head that was refused since, if one was.
+    pub head_refused: Option<Sha256Digest>,
     /// Serial numbers of its certificates that are not revoked.
     pub serials: Vec<String>,
+    /// Fingerprints of the CAs that it has said that it trusts, since it was last approved.
+    pub authorities: Vec<Sha256Digest>,
+}
+
+/// A signed head of a site's ledger.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct KeptHead {
+    /// How many records it answers for.
+    pub entries: u64,
+    /// Hash of the last of them.
+    pub hash: Sha256Digest,
+    /// The signed note, with the aggregator's cosignature.
+    pub note: String,
 }
 
 /// When and why a site was revoked.
@@ -145,6 +162,52 @@ impl Registry {
         transaction.commit_quietly().await
     }
 
+    /// Keeps the newest signed head of a site's ledger in place of the one before; a refusal since is forgotten.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn keep_head(&self, site: &SiteName, head: &KeptHead) -> Result<(), RegistryError> {
+        let mut transaction = self.begin("keep a ledger's head").await?;
+        sqlx::query(
+            "UPDATE sites SET head_entries = $1, head_hash = $2, head_note = $3, head_refused = NULL WHERE name = $4",
+        )
+        .bind(from_count(head.entries, "head_entries")?)
+        .bind(head.hash.to_string())
+        .bind(&head.note)
+        .bind(site.as_str())
+        .execute(transaction.connection())
+        .await?;
+        transaction.commit_quietly().await
+    }
+
+    /// Notes that the head with this hash was refused.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn note_refused_head(&self, site: &SiteName, hash: Sha256Digest) -> Result<(), RegistryError> {
+        let mut transaction = self.begin("refuse a ledger's head").await?;
+        sqlx::query("UPDATE sites SET head_refused = $1 WHERE name = $2")
+            .bind(hash.to_string())
+            .bind(site.as_str())
+            .execute(transaction.connection())
+            .await?;
+        transaction.commit_quietly().await
+    }
+
+    /// Writes down which CAs a site has said that it trusts.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn keep_authorities(&self, site: &SiteName, authorities: &[Sha256Digest]) -> Result<(), RegistryError> {
+        let mut transaction = self.begin("note which CAs a site trusts").await?;
+        sqlx::query("UPDATE sites SET authorities = $1 WHERE name = $2")
+            .bind(to_json(&authorities))
+            .bind(site.as_str())
+            .execute(transaction.connection())
+            .await?;
+        transaction.commit_quietly().await
+    }
+
     /// Writes down a site's sign of life, at most every ten seconds.
     ///
     /// # Errors
@@ -180,7 +243,12 @@ pub(crate) async fn admit(
          ON CONFLICT (name) DO UPDATE SET
              ledger_index = CASE WHEN sites.ledger_key = excluded.ledger_key THEN sites.ledger_index END,
              ledger_head = CASE WHEN sites.ledger_key = excluded.ledger_key THEN sites.ledger_head END,
-             ledger_key = excluded.ledger_key, enrolled = excluded.enrolled, revoked = NULL, revoked_reason = NULL",
+             head_entries = CASE WHEN sites.ledger_key = excluded.ledger_key THEN sites.head_entries END,
+             head_hash = CASE WHEN sites.ledger_key = excluded.ledger_key THEN sites.head_hash END,
+             head_note = CASE WHEN sites.ledger_key = excluded.ledger_key THEN sites.head_note END,
+             head_refused = CASE WHEN sites.ledger_key = excluded.ledger_key THEN sites.head_refused END,
+             ledger_key = excluded.ledger_key, enrolled = excluded.enrolled, revoked = NULL, revoked_reason = NULL,
+             authorities = NULL",
     )
     .bind(enrolment.site.as_str())
     .bind(&enrolment.ledger_key)
@@ -249,6 +317,14 @@ fn site_of(row: &SqliteRow, serials: Vec<String>) -> Result<Site, RegistryError>
         None => None,
     };
     let ledger_index = row.number_or_none("ledger_index")?;
+    let head = match row.text_or_none("head_note")? {
+        Some(note) => Some(KeptHead {
+            entries: row.count("head_entries")?,
+            hash: row.parsed("head_hash")?,
+            note,
+        }),
+        None => None,
+    };
     Ok(Site {
         name: row.parsed("name")?,
         ledger_key: row.text("ledger_key")?,
@@ -260,6 +336,9 @@ fn site_of(row: &SqliteRow, serials: Vec<String>) -> Result<Site, RegistryError>
             .map(|index| to_count(index, "sites.ledger_index"))
             .transpose()?,
         ledger_head: row.parsed_or_none("ledger_head")?,
+        head,
+        head_refused: row.parsed_or_none("head_refused")?,
         serials,
+        authorities: row.document_or_none("authorities")?.unwrap_or_default(),
     })
 }

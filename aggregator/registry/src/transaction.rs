@@ -7,7 +7,10 @@ use sqlx::{Sqlite, SqliteConnection};
 use crate::{Registry, RegistryError};
 
 /// The tables, one script a version. A script that was ever released is never changed.
-const MIGRATIONS: [&str; 1] = [include_str!("../migrations/0001_begin.sql")];
+const MIGRATIONS: [&str; 2] = [
+    include_str!("../migrations/0001_begin.sql"),
+    include_str!("../migrations/0002_authorities.sql"),
+];
 /// How often a transaction is begun before another process's lock is taken for a fault; each try waits `BUSY_WAIT`.
 const BEGINS_MAX: u32 = 4;
 const PAUSE: Duration = Duration::from_millis(50);

@@ -35,11 +35,12 @@ pub async fn renew(
     };
     let key_fingerprint = tls::key_fingerprint_of_csr(&request.csr_pem).map_err(wrong)?;
     let now = clock::now();
-    let authority = app
+    let authorities = app
         .home
-        .authority()
-        .map_err(|error| Refusal::internal("reading the authority", &error))?;
-    let issued = authority
+        .authorities()
+        .map_err(|error| Refusal::internal("reading the authorities", &error))?;
+    let issued = authorities
+        .signing()
         .issue_site(&site, &request.csr_pem, app.site_certificate_days, now)
         .map_err(|_| {
             Problem::new(

@@ -12,7 +12,7 @@ use snowball_protocol::{
     ids::EnrolmentId,
     limits::CSR_BYTES_MAX,
 };
-use snowball_registry::Decision;
+use snowball_registry::{Decision, Redeemed};
 use snowball_service::{clock, tls};
 
 use super::{document::Document, refusal::Answer};
@@ -38,18 +38,34 @@ pub async fn request(
         .parse::<VerifyingKey>()
         .map_err(|_| wrong("the ledger key is no Ed25519 key"))?;
     let now = clock::now();
-    let enrolment = app
+    let redeemed = app
         .core
         .registry
         .redeem_invitation(&request, key_fingerprint, now)
         .await
         .map_err(Problem::from)?;
-    let entry = Entry::EnrolmentRequested {
-        site: request.site.clone(),
-        key_fingerprint,
+    let site = request.site.clone();
+    let enrolment = match redeemed {
+        Redeemed::New(enrolment) => {
+            tracing::info!(%site, fingerprint = key_fingerprint.spoken(), "a site asks for its certificate");
+            let entry = Entry::EnrolmentRequested { site, key_fingerprint };
+            app.core.record(now, vec![entry]).await;
+            enrolment
+        }
+        Redeemed::Again(enrolment) => enrolment,
+        Redeemed::Contested { is_new } => {
+            tracing::warn!(
+                %site,
+                fingerprint = key_fingerprint.spoken(),
+                "somebody tried an invitation that another key had used"
+            );
+            if is_new {
+                let entry = Entry::InvitationContested { site, key_fingerprint };
+                app.core.record(now, vec![entry]).await;
+            }
+            return Err(contested().into());
+        }
     };
-    app.core.record(now, vec![entry]).await;
-    tracing::info!(site = %request.site, fingerprint = key_fingerprint.short(), "a site asks for its certificate");
     Ok(Json(EnrolmentAccepted {
         enrolment,
         key_fingerprint,
@@ -74,11 +90,22 @@ pub async fn status(
         Decision::Pending => EnrolmentStatus::Pending,
         Decision::Approved { certificate_pem, .. } => EnrolmentStatus::Approved {
             certificate_pem,
-            ca_pem: app.ca_pem.clone(),
+            ca_pem: app.identity.borrow().trust_text.clone(),
             aggregator_key: app.core.key.verifying_key().to_string(),
         },
         Decision::Refused { reason, .. } => EnrolmentStatus::Refused { reason },
     }))
+}
+
+fn contested() -> Problem {
+    Problem::new(
+        ProblemCode::InvitationInvalid,
+        "the invitation was used already, by another key; the coordinator sees that this key came, too",
+    )
+    .with_remedy(
+        "if this hospital did not use it before, somebody else has the line: call the coordinator, have that request refused and \
+         enrol with a new invitation; if its folder was lost or made anew, ask for a new invitation",
+    )
 }
 
 fn check_token(text: &str) -> Result<(), Problem> {

@@ -1,17 +1,25 @@
 //! Deny by default: who may pass without a certificate is listed here, and nowhere else.
 
+use std::{pin::Pin, time::Instant};
+
 use axum::{
+    body::{Body, HttpBody as _},
     extract::{FromRequestParts, Request, State},
     http::{Method, request::Parts},
     middleware::Next,
     response::Response,
 };
+use futures_util::{StreamExt as _, stream};
 use snowball_protocol::{ProblemCode, SiteName};
 use snowball_registry::Standing;
 use snowball_service::{clock, tls::PeerCertificate};
 
 use super::refusal::{Answer, Refusal};
-use crate::{server::Peer, state::Shared};
+use crate::{
+    revoked::{EXPIRED, revoked},
+    server::{Origin, Peer},
+    state::Shared,
+};
 
 /// The site that asks: its certificate verified, is in force and was issued here.
 #[derive(Clone)]
@@ -21,9 +29,18 @@ pub struct Site(pub SiteName);
 #[derive(Clone)]
 pub struct Serial(pub String);
 
-/// Lets a request through if its route is open or its certificate is in force at this moment.
+/// Comes when a certificate is in force no more, with the words for its site.
+type End = Pin<Box<dyn Future<Output = String> + Send>>;
+
+/// Lets a request through if its route is open or its certificate is in force, and only for as long as it is: whatever the
+/// request still sends or waits for then is cut off. What was acknowledged stays.
 pub async fn admit(State(app): State<Shared>, mut request: Request, next: Next) -> Answer<Response> {
     if is_open(request.method(), request.uri().path()) {
+        if request.method() == Method::POST {
+            // Absent only where no connection brought the request, as in a test of the router alone.
+            let Origin(address) = request.extensions().get().copied().unwrap_or_default();
+            app.pace.take(address, Instant::now())?;
+        }
         return Ok(next.run(request).await);
     }
     let peer = request.extensions().get::<Peer>().and_then(|peer| peer.0.clone());
@@ -38,8 +55,33 @@ pub async fn admit(State(app): State<Shared>, mut request: Request, next: Next) 
         tracing::warn!(%error, "a heartbeat could not be saved");
     }
     request.extensions_mut().insert(Site(site));
-    request.extensions_mut().insert(Serial(certificate.serial));
-    Ok(next.run(request).await)
+    request.extensions_mut().insert(Serial(certificate.serial.clone()));
+    let mut end: End = Box::pin(app.core.revoked.end_of(certificate));
+    tokio::select! {
+        response = next.run(request) => Ok(while_in_force(response, end)),
+        reason = &mut end => Err(ended(reason)),
+    }
+}
+
+/// A body that is made bit by bit breaks off when the certificate ends; any other is on its way already.
+fn while_in_force(response: Response, end: End) -> Response {
+    if response.body().size_hint().exact().is_some() {
+        return response;
+    }
+    response.map(|body| {
+        let blocks = stream::unfold(Some((body.into_data_stream(), end)), async |under_way| {
+            let (mut blocks, mut end) = under_way?;
+            tokio::select! {
+                block = blocks.next() => Some((block?.map_err(std::io::Error::other), Some((blocks, end)))),
+                reason = &mut end => Some((Err(std::io::Error::other(reason)), None)),
+            }
+        });
+        Body::from_stream(blocks)
+    })
+}
+
+fn ended(reason: String) -> Refusal {
+    Refusal::new(ProblemCode::CertificateRevoked, reason)
 }
 
 fn is_open(method: &Method, path: &str) -> bool {
@@ -52,16 +94,15 @@ fn is_open(method: &Method, path: &str) -> bool {
 }
 
 async fn authenticate(app: &Shared, certificate: &PeerCertificate) -> Answer<SiteName> {
-    let refused = |reason: String| Refusal::new(ProblemCode::CertificateRevoked, reason);
     if certificate.not_after < clock::now() {
-        return Err(refused("the site's certificate has expired".to_owned()));
+        return Err(ended(EXPIRED.to_owned()));
     }
     match app.core.registry.standing(&certificate.serial).await {
         Ok(Standing::Known { site }) if site == certificate.site => Ok(site),
-        Ok(Standing::Known { .. } | Standing::Unknown) => Err(refused(
+        Ok(Standing::Known { .. } | Standing::Unknown) => Err(ended(
             "this certificate is not one that this aggregator gave out".to_owned(),
         )),
-        Ok(Standing::Revoked { reason, .. }) => Err(refused(format!("the site's certificate is revoked: {reason}"))),
+        Ok(Standing::Revoked { reason, .. }) => Err(ended(revoked(&reason))),
         Err(error) => Err(Refusal::internal("looking up a certificate", &error)),
     }
 }
@@ -95,6 +136,16 @@ fn of_certificate<T: Clone + Send + Sync + 'static>(parts: &Parts) -> Result<T, 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_the_list_of_routes_only_three_are_open() {
+        let open: Vec<_> = crate::api::routes()
+            .into_iter()
+            .filter(|route| is_open(&route.method, &route.path.replace(['{', '}'], "")))
+            .map(|route| route.path)
+            .collect();
+        assert_eq!(open, ["/v1/health", "/v1/enrolments", "/v1/enrolments/{id}"]);
+    }
 
     #[test]
     fn only_three_routes_are_open() {

@@ -2,8 +2,9 @@
 
 use axum::Json;
 use serde_json::{Value, json};
+use snowball_service::clock;
 
-/// Answers while the process serves.
+/// Answers while the process serves; a node compares the clock before it enrols.
 pub async fn health() -> Json<Value> {
-    Json(json!({ "status": "ok" }))
+    Json(json!({ "status": "ok", "clock": clock::now() }))
 }

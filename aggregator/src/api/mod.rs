@@ -1,15 +1,19 @@
 //! What sites may ask for, one file a route. A route that is not on the open list needs a client certificate.
 
+mod authorities;
 mod certificate;
 mod decline;
 mod document;
 mod enrolments;
 mod evaluation;
 mod guard;
+mod heads;
 mod health;
 mod hello;
 mod join;
 mod models;
+mod outcome;
+mod pace;
 mod plan;
 mod refusal;
 mod rounds;
@@ -23,35 +27,66 @@ use std::sync::Arc;
 use axum::{
     Router,
     extract::{Query, rejection::QueryRejection},
+    http::Method,
     middleware,
-    routing::{get, patch, post},
+    routing::{MethodRouter, get as on_get, patch as on_patch, post as on_post},
 };
 use snowball_protocol::{ProblemCode, RoundNumber, StudyName};
 
+pub use self::pace::Pace;
 use self::refusal::{Answer, Refusal};
 use crate::{
     driver::Desk,
     state::{App, Shared},
 };
 
+/// A route: its method, its address, and what answers there.
+pub struct Route {
+    /// `GET`, `POST`, `PATCH`; `answers` holds it too, but does not say it.
+    #[cfg_attr(not(test), allow(dead_code))]
+    pub method: Method,
+    /// As axum writes it.
+    pub path: &'static str,
+    answers: MethodRouter<Shared>,
+}
+
+/// Every route there is; tests walk this list.
+pub fn routes() -> Vec<Route> {
+    let get = |path, answers| route(Method::GET, path, answers);
+    let post = |path, answers| route(Method::POST, path, answers);
+    let patch = |path, answers| route(Method::PATCH, path, answers);
+    vec![
+        get("/v1/health", on_get(health::health)),
+        post("/v1/enrolments", on_post(enrolments::request)),
+        post("/v1/enrolments/{id}", on_post(enrolments::status)),
+        post("/v1/hello", on_post(hello::hello)),
+        post("/v1/heads", on_post(heads::exchange)),
+        post("/v1/certificate", on_post(certificate::renew)),
+        get("/v1/authorities", on_get(authorities::authorities)),
+        post("/v1/authorities", on_post(authorities::kept)),
+        get("/v1/studies", on_get(studies::studies)),
+        get("/v1/studies/{study}/plan", on_get(plan::plan)),
+        post("/v1/studies/{study}/join", on_post(join::join)),
+        post("/v1/studies/{study}/decline", on_post(decline::decline)),
+        get("/v1/studies/{study}/task", on_get(task::task)),
+        get("/v1/studies/{study}/models/{round}", on_get(models::model)),
+        post("/v1/studies/{study}/rounds/{round}/updates", on_post(updates::announce)),
+        patch("/v1/uploads/{id}", on_patch(uploads::chunk)),
+        post("/v1/studies/{study}/evaluation", on_post(evaluation::evaluation)),
+        get("/v1/studies/{study}/rounds", on_get(rounds::rounds)),
+        get("/v1/studies/{study}/rounds/{round}/outcome", on_get(outcome::outcome)),
+    ]
+}
+
+fn route(method: Method, path: &'static str, answers: MethodRouter<Shared>) -> Route {
+    Route { method, path, answers }
+}
+
 /// The whole API.
 pub fn router(app: Shared) -> Router {
-    Router::new()
-        .route("/v1/health", get(health::health))
-        .route("/v1/enrolments", post(enrolments::request))
-        .route("/v1/enrolments/{id}", post(enrolments::status))
-        .route("/v1/hello", post(hello::hello))
-        .route("/v1/certificate", post(certificate::renew))
-        .route("/v1/studies", get(studies::studies))
-        .route("/v1/studies/{study}/plan", get(plan::plan))
-        .route("/v1/studies/{study}/join", post(join::join))
-        .route("/v1/studies/{study}/decline", post(decline::decline))
-        .route("/v1/studies/{study}/task", get(task::task))
-        .route("/v1/studies/{study}/models/{round}", get(models::model))
-        .route("/v1/studies/{study}/rounds/{round}/updates", post(updates::announce))
-        .route("/v1/uploads/{id}", patch(uploads::chunk))
-        .route("/v1/studies/{study}/evaluation", post(evaluation::evaluation))
-        .route("/v1/studies/{study}/rounds", get(rounds::rounds))
+    routes()
+        .into_iter()
+        .fold(Router::new(), |router, route| router.route(route.path, route.answers))
         .fallback(unknown)
         .method_not_allowed_fallback(unknown)
         .layer(middleware::from_fn_with_state(app.clone(), guard::admit))

@@ -1,28 +1,32 @@
 //! `aggregator doctor`: each thing that can be wrong, and how to mend it.
 
 use std::{
+    collections::BTreeMap,
     net::{TcpStream, ToSocketAddrs as _},
     os::unix::fs::PermissionsExt as _,
     path::Path,
     time::Duration,
 };
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 use clap::Args;
 use serde_json::json;
 use snowball_registry::{ObjectFolder, ObjectName, Registry};
-use snowball_service::clock;
+use snowball_service::{
+    clock,
+    tls::{self, Life},
+};
 
 use super::Answer;
 use crate::{
-    authority::not_after,
     config::Config,
     home::{Home, read_text},
+    identity,
     journal::Outbox,
+    server_certificate::ServerCertificate,
 };
 
 const CONNECT_SECONDS_MAX: u64 = 3;
-const DAY_SECONDS: i64 = 86_400;
 
 /// Looks for what is wrong and says how to mend it.
 #[derive(Args)]
@@ -53,12 +57,17 @@ impl Doctor {
             finding(
                 "secrets",
                 secrets(&home),
-                "chmod 700 the folder and chmod 600 its *.key.pem files",
+                "chmod 700 the folder and chmod 600 its *.key.pem files and server.pem",
             ),
             finding(
                 "certificates",
                 certificates(&home),
-                "restart aggregator serve, which renews the server's certificate",
+                "as it says; a running serve renews its own certificate, aggregator renew does it now",
+            ),
+            finding(
+                "renewals",
+                renewals(&home).await,
+                "ask the sites to start their nodes; one whose certificate ends needs a new invitation",
             ),
             finding("database", database(&home).await, "restore the folder from a backup"),
             finding(
@@ -120,7 +129,7 @@ fn secrets(home: &Home) -> Result<String> {
         Ok(())
     };
     closed(home.dir())?;
-    for path in [home.ca_key_file(), home.server_key_file(), home.signing_key_file()] {
+    for path in [home.ca_key_file(), home.server_file(), home.signing_key_file()] {
         closed(&path)?;
     }
     let key = home.signing_key()?.verifying_key().to_string();
@@ -132,23 +141,62 @@ fn secrets(home: &Home) -> Result<String> {
 }
 
 fn certificates(home: &Home) -> Result<String> {
-    home.authority()?;
+    let (authorities, now) = (home.authorities()?, clock::now());
+    let server = ServerCertificate::read(home)?;
+    ensure!(
+        tls::is_issued_by(&server.pair_pem, authorities.serving().pem())?,
+        "the server's certificate is not of the oldest CA: run aggregator renew"
+    );
+    ensure!(
+        server.life.not_after >= now,
+        "the server's certificate has ended: run aggregator renew"
+    );
+    let endings: Vec<String> = identity::endings(home, now)?
+        .iter()
+        .map(|ending| format!("{} ends in {} days: {}", ending.what, ending.days_left, ending.remedy))
+        .collect();
+    ensure!(endings.is_empty(), "{}", endings.join("; "));
+    let days: Vec<String> = authorities
+        .all()
+        .iter()
+        .map(|authority| {
+            format!(
+                "CA {} for {} days",
+                authority.fingerprint().short(),
+                authority.life().days_left(now)
+            )
+        })
+        .collect();
+    Ok(format!(
+        "good: {}, server for {} days",
+        days.join(", "),
+        server.life.days_left(now)
+    ))
+}
+
+/// Sites whose node should have renewed its certificate by itself and has not.
+async fn renewals(home: &Home) -> Result<String> {
+    let registry = Registry::open(&home.database_file()).await?;
     let now = clock::now();
-    let days = |pem: &str| -> Result<i64> { Ok((not_after(pem)? - now) / DAY_SECONDS) };
-    let (ca, server) = (days(&read_text(&home.ca_file())?)?, days(&home.server_pair()?.0)?);
-    if ca < 90 {
-        bail!("the CA ends in {ca} days: plan a new consortium CA");
+    let newest: BTreeMap<_, _> = registry.live_certificates(now).await?.into_iter().collect();
+    registry.close().await;
+    let mut late = Vec::new();
+    for (site, certificate) in &newest {
+        let life = Life::read_pem(&certificate.pem)?;
+        if life.warning_if_overdue(now).is_some() {
+            late.push(format!("{site} has {} days", life.days_left(now)));
+        }
     }
-    ensure!(server > 7, "the server's certificate ends in {server} days");
-    Ok(format!("CA good for {ca} days, server for {server}"))
+    ensure!(late.is_empty(), "not renewed in time: {}", late.join(", "));
+    Ok(format!("{} sites, none late", newest.len()))
 }
 
 async fn database(home: &Home) -> Result<String> {
     let registry = Registry::open(&home.database_file()).await?;
     let consortium = registry.consortium().await?.context("it belongs to no consortium")?;
     ensure!(
-        consortium.ca_fingerprint == home.authority()?.fingerprint(),
-        "it belongs to a consortium with another CA"
+        consortium.aggregator_key == home.signing_key()?.verifying_key().to_string(),
+        "it belongs to a consortium with another signing key"
     );
     let (sites, studies) = (registry.sites().await?.len(), registry.studies().await?);
     let objects = ObjectFolder::open(&home.objects_dir())?;
@@ -172,6 +220,12 @@ async fn database(home: &Home) -> Result<String> {
 
 fn ledger(home: &Home) -> Result<String> {
     let verified = snowball_ledger::verify(&home.ledger_dir(), &home.signing_key()?.verifying_key())?;
+    ensure!(
+        verified.unseen == 0,
+        "the first {} records lie in archives that are not in {}; put them back, or serve does not start",
+        verified.unseen,
+        home.ledger_dir().join(snowball_ledger::ARCHIVE_FOLDER).display()
+    );
     let waiting = Outbox::at(&home.outbox_dir()).count()?;
     ensure!(
         waiting == 0 || home.is_served()?,

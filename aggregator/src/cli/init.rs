@@ -14,7 +14,7 @@ use snowball_registry::{Consortium, Registry};
 use snowball_service::{clock, files};
 
 use super::Answer;
-use crate::{authority::Authority, config::Config, home::Home, journal};
+use crate::{authorities::Authorities, config::Config, home::Home, journal, server_certificate};
 
 /// Makes the folder, the certificate authority, the server's certificate, the ledger's key, the ledger and the database.
 #[derive(Args)]
@@ -45,13 +45,9 @@ impl Init {
         // A folder that was there before may be open to others.
         fs::set_permissions(home.dir(), Permissions::from_mode(0o700))?;
 
-        let ca = Authority::create(&config.consortium, now)?;
-        files::write_private(&home.ca_key_file(), ca.key_pem.as_bytes())?;
-        files::write_durable(&home.ca_file(), ca.certificate_pem.as_bytes())?;
-        let authority = home.authority()?;
-        let server = authority.issue_server(&config.names, now)?;
-        files::write_private(&home.server_key_file(), server.key_pem.as_bytes())?;
-        files::write_durable(&home.server_file(), server.certificate_pem.as_bytes())?;
+        let authorities = Authorities::found(home, &config.consortium, now)?;
+        let authority = authorities.serving();
+        server_certificate::renew(home, &authorities, &config, now)?;
 
         let key = SigningKey::generate()?;
         let public = key.verifying_key();

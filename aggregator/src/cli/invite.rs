@@ -7,7 +7,7 @@ use snowball_ledger::Entry;
 use snowball_protocol::{SiteName, enrolment::Invitation};
 use snowball_service::clock;
 
-use super::{Answer, open};
+use super::{Answer, open, plausible};
 use crate::{home::Home, journal};
 
 /// Prints an invitation: where this aggregator is, its CA's fingerprint and a token that works once.
@@ -32,11 +32,13 @@ impl Invite {
             "an invitation holds from 1 to 8784 hours"
         );
         let now = clock::now();
+        plausible::clock(&registry, now).await?;
         let invitation = Invitation {
             address: format!("https://{}", home.config()?.address),
-            ca_fingerprint: home.authority()?.fingerprint(),
+            ca_fingerprint: home.authorities()?.serving().fingerprint(),
             site: self.site.clone(),
             token: snowball_crypto::random_token()?,
+            made: now,
             expires: now + i64::from(self.valid_hours) * 3600,
         };
         journal::record(

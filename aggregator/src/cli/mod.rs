@@ -2,17 +2,24 @@
 
 mod answer;
 mod approve;
+mod audit;
+mod ca;
 mod doctor;
+mod fingerprint;
 mod init;
 mod invite;
 mod ledger;
+mod plausible;
 mod refuse;
 mod release;
+mod renew;
+mod report;
 mod revoke;
 mod serve;
 mod sites;
 mod study;
 mod table;
+mod words;
 
 use std::{
     path::{Path, PathBuf},
@@ -62,17 +69,27 @@ enum Verb {
     Approve(approve::Approve),
     /// Refuse a site that asked for a certificate
     Refuse(refuse::Refuse),
-    /// Shut a site out from its next request on
+    /// Shut out a site or one of its certificates
     Revoke(revoke::Revoke),
+    /// Renew the server's certificate now
+    Renew(renew::Renew),
+    /// List, rotate and retire the consortium's certificate authorities
+    #[command(subcommand)]
+    Ca(ca::Ca),
     /// Check, create, start, watch and abort studies
     #[command(subcommand)]
     Study(study::Study),
     /// Make and verify releases
     #[command(subcommand)]
     Release(release::Release),
+    /// Write one page about the consortium, for the coordinator and for auditors
+    Report(report::Report),
     /// Verify or show the ledger
     #[command(subcommand)]
     Ledger(ledger::LedgerVerb),
+    /// Export evidence for an auditor, or check that of a whole consortium
+    #[command(subcommand)]
+    Audit(audit::Audit),
     /// Look for what is wrong and say how to mend it
     Doctor(doctor::Doctor),
 }
@@ -102,9 +119,13 @@ async fn perform(arguments: Arguments) -> Result<Answer> {
         Verb::Approve(verb) => verb.run(&home).await,
         Verb::Refuse(verb) => verb.run(&home).await,
         Verb::Revoke(verb) => verb.run(&home).await,
+        Verb::Renew(verb) => verb.run(&home).await,
+        Verb::Ca(verb) => verb.run(&home).await,
         Verb::Study(verb) => verb.run(&home).await,
         Verb::Release(verb) => verb.run(&home).await,
+        Verb::Report(verb) => verb.run(&home).await,
         Verb::Ledger(verb) => verb.run(&home),
+        Verb::Audit(verb) => verb.run(&home).await,
         Verb::Doctor(verb) => verb.run(&home).await,
     }
 }

@@ -5,14 +5,11 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result};
 use clap::Args;
 use serde_json::json;
-use snowball_service::{clock, files, shutdown, telemetry};
+use snowball_service::{shutdown, telemetry};
 use tokio::net::TcpListener;
 
 use super::{Answer, answer};
 use crate::{home::Home, service::Service, stop::Stop};
-
-/// Below this many days the server's certificate is renewed when `serve` starts.
-const RENEWAL_DAYS: i64 = 60;
 
 /// Serves the sites and runs the studies.
 #[derive(Args)]
@@ -32,7 +29,6 @@ impl Serve {
         telemetry::start("aggregator", json);
         let home = Home::existing(home.dir())?;
         let config = home.config()?;
-        renew_server_certificate(&home, &config.names)?;
         let listen = self.listen.as_ref().unwrap_or(&config.listen);
         let listener = TcpListener::bind(listen)
             .await
@@ -56,17 +52,4 @@ impl Serve {
         drop(stop);
         Ok(Answer::new("stopped", json!({ "stopped": true })))
     }
-}
-
-fn renew_server_certificate(home: &Home, names: &[String]) -> Result<()> {
-    let now = clock::now();
-    let (certificate, _) = home.server_pair()?;
-    if crate::authority::not_after(&certificate)? > now + RENEWAL_DAYS * 86_400 {
-        return Ok(());
-    }
-    let pair = home.authority()?.issue_server(names, now)?;
-    files::write_private(&home.server_key_file(), pair.key_pem.as_bytes())?;
-    files::write_durable(&home.server_file(), pair.certificate_pem.as_bytes())?;
-    tracing::info!("the server's certificate was renewed");
-    Ok(())
 }

@@ -1,10 +1,15 @@
 //! After a crash: what the database holds and the ledger does not is added; files that nobody needs are deleted.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    path::Path,
+    sync::Arc,
+};
 
 use anyhow::{Context as _, Result};
-use snowball_ledger::Entry;
-use snowball_registry::{Answer, UploadState};
+use snowball_ledger::{Entry, LedgerError, SignedHead};
+use snowball_protocol::SiteName;
+use snowball_registry::{Answer, KeptHead, UploadState};
 use snowball_service::clock;
 use tokio::task::spawn_blocking;
 
@@ -18,10 +23,13 @@ use crate::{intake, state::Core};
 /// can be missing.
 pub async fn ledger(core: &Arc<Core>) -> Result<()> {
     let dir = core.journal.ledger_dir().to_owned();
-    let records = spawn_blocking(move || snowball_ledger::read(&dir))
+    let Standing {
+        entries: standing,
+        heads,
+    } = spawn_blocking(move || Standing::of(&dir))
         .await?
         .context("cannot read the ledger")?;
-    let standing: HashSet<String> = records.iter().filter_map(|record| key(&record.entry)).collect();
+    keep_heads(core, heads).await?;
     let mut missing = Vec::new();
     for study in core.registry.studies().await? {
         let name = &study.plan.study;
@@ -52,6 +60,53 @@ pub async fn ledger(core: &Arc<Core>) -> Result<()> {
             "the ledger lacked entries after a crash; they are added now"
         );
         core.journal.write(clock::now(), missing).await?;
+    }
+    Ok(())
+}
+
+/// What the ledger holds of what matters here.
+#[derive(Default)]
+struct Standing {
+    /// The entries that can be missing and are not.
+    entries: HashSet<String>,
+    /// The newest head of each site's ledger.
+    heads: HashMap<SiteName, String>,
+}
+
+impl Standing {
+    /// Reads the ledger, one record in memory at a time.
+    fn of(dir: &Path) -> Result<Self, LedgerError> {
+        let mut standing = Self::default();
+        for record in snowball_ledger::records(dir)? {
+            let record = record?;
+            standing.entries.extend(key(&record.entry));
+            if let Entry::SiteHeadKept { site, head } = record.entry {
+                standing.heads.insert(site, head);
+            }
+        }
+        Ok(standing)
+    }
+}
+
+/// Heads go into the ledger before the database: after a crash in between, the newest is taken from there.
+async fn keep_heads(core: &Core, heads: HashMap<SiteName, String>) -> Result<()> {
+    for (site, note) in heads {
+        let Some(enrolled) = core.registry.site(&site).await? else {
+            continue;
+        };
+        // A head under a key that the site had before is of a ledger that it no longer has.
+        let signed = enrolled.ledger_key.parse().ok();
+        let Some(signed) = signed.and_then(|key| SignedHead::read(&note, &key).ok()) else {
+            continue;
+        };
+        if enrolled.head.is_none_or(|kept| kept.entries < signed.head.entries) {
+            let head = KeptHead {
+                entries: signed.head.entries,
+                hash: signed.head.hash,
+                note: signed.note,
+            };
+            core.registry.keep_head(&site, &head).await?;
+        }
     }
     Ok(())
 }

@@ -93,6 +93,7 @@ pub async fn watch_changes(core: Arc<Core>, studies: Studies, mut stop: Stop) {
 }
 
 async fn refresh(core: &Arc<Core>, studies: &Studies, stop: &Stop) -> Result<()> {
+    core.revoked.refresh(&core.registry).await?;
     let revoked = core.revoked_sites().await?;
     for study in core.registry.studies().await? {
         if matches!(study.phase, Phase::Draft(_)) {

@@ -4,7 +4,7 @@ use snowball_protocol::{
     Problem, ProblemCode, SiteName,
     update::{UpdateHeader, UploadState as Reply},
 };
-use snowball_registry::{Upload, UploadState};
+use snowball_registry::{Site, Upload, UploadState};
 use snowball_service::clock;
 
 use super::{facts, receive::finish_if_whole, reply, superseded};
@@ -19,13 +19,37 @@ pub async fn announce(app: &App, desk: &Desk, site: &SiteName, header: &UpdateHe
     {
         return again(app, desk, upload, header).await;
     }
-    let is_revoked = registry.site(site).await?.is_none_or(|site| site.revoked.is_some());
+    let enrolled = registry.site(site).await?;
+    let is_revoked = enrolled.as_ref().is_none_or(|site| site.revoked.is_some());
     if let Err(problem) = snowball_rounds::announce(&facts(desk, &desk.phase(), site, is_revoked, header)) {
         desk.note_refusal(site.clone(), header.round, problem.clone());
         return Err(problem);
     }
+    if let Some(problem) = enrolled.and_then(|enrolled| unproven(&enrolled, header)) {
+        return Err(problem);
+    }
     let upload = registry.begin_upload(site, header, clock::now()).await?;
     Ok(reply(&upload, upload.offset, None))
+}
+
+/// An update counts only where the site's signed head holds its record and nothing that was shown since contradicts it.
+fn unproven(enrolled: &Site, header: &UpdateHeader) -> Option<Problem> {
+    let name = &enrolled.name;
+    if enrolled.head_refused.is_some() {
+        let reason = format!("the last head that {name} showed contradicts the one that was kept");
+        return Some(Problem::new(ProblemCode::LedgerForked, reason));
+    }
+    let Some(head) = enrolled.head.as_ref().filter(|head| head.entries > header.ledger_index) else {
+        let reason = format!(
+            "no signed head of {name} holds the record {} of this update",
+            header.ledger_index
+        );
+        return Some(Problem::new(ProblemCode::LedgerHeadMissing, reason));
+    };
+    (head.entries == header.ledger_index + 1 && head.hash != header.ledger_head).then(|| {
+        let reason = format!("the record of this update is not the one of the signed head of {name}");
+        Problem::new(ProblemCode::LedgerForked, reason)
+    })
 }
 
 async fn again(app: &App, desk: &Desk, upload: Upload, header: &UpdateHeader) -> Result<Reply, Problem> {

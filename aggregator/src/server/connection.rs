@@ -2,6 +2,7 @@
 
 use std::{
     convert::Infallible,
+    net::{IpAddr, Ipv4Addr},
     task::{Context, Poll},
     time::Duration,
 };
@@ -40,17 +41,30 @@ const CONNECTION_WINDOW_BYTES: u32 = 2 << 20;
 #[derive(Clone, Default)]
 pub struct Peer(pub Option<PeerCertificate>);
 
+/// From where it comes.
+#[derive(Clone, Copy)]
+pub struct Origin(pub IpAddr);
+
+impl Default for Origin {
+    fn default() -> Self {
+        Self(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
+    }
+}
+
 /// Serves one connection to its end.
 pub async fn handle(stream: TcpStream, acceptor: TlsAcceptor, handshake_max: Duration, router: Router, mut stop: Stop) {
     // Small answers go out at once; without it a long poll's answer may wait for an acknowledgement.
     let _ = stream.set_nodelay(true);
+    let origin = stream
+        .peer_addr()
+        .map_or_else(|_| Origin::default(), |address| Origin(address.ip()));
     let stream = match timeout(handshake_max, acceptor.accept(stream)).await {
         Ok(Ok(stream)) => stream,
         Ok(Err(error)) => return tracing::debug!(%error, "a TLS handshake failed"),
         Err(_) => return tracing::debug!("a TLS handshake took too long"),
     };
     let Some(peer) = peer_of(&stream) else { return };
-    let service = TowerToHyperService::new(Identified { router, peer });
+    let service = TowerToHyperService::new(Identified { router, peer, origin });
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder
         .http1()
@@ -97,6 +111,7 @@ fn peer_of(stream: &TlsStream<TcpStream>) -> Option<Peer> {
 struct Identified {
     router: Router,
     peer: Peer,
+    origin: Origin,
 }
 
 impl<B> Service<Request<B>> for Identified
@@ -114,6 +129,7 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         request.extensions_mut().insert(self.peer.clone());
+        request.extensions_mut().insert(self.origin);
         self.router.call(request)
     }
 }

@@ -12,9 +12,9 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
-pub use connection::Peer;
+pub use connection::{Origin, Peer};
 
-use crate::stop::Stop;
+use crate::{identity::Present, stop::Stop};
 
 /// How long a stranger may take for the TLS handshake.
 const HANDSHAKE_SECONDS_MAX: u64 = 10;
@@ -25,8 +25,8 @@ const DRAIN_SECONDS_MAX: u64 = 5;
 pub struct Server {
     /// Bound and listening.
     pub listener: TcpListener,
-    /// Asks for, and verifies, client certificates.
-    pub tls: Arc<rustls::ServerConfig>,
+    /// Asks for, and verifies, client certificates; each connection begins with the one that is present then.
+    pub identity: Present,
     /// What answers; each request carries a [`Peer`] extension.
     pub router: Router,
     /// Connections held at once.
@@ -36,7 +36,6 @@ pub struct Server {
 impl Server {
     /// Serves until `stop` turns true, then lets open requests finish for a few seconds.
     pub async fn run(self, mut stop: Stop) {
-        let acceptor = TlsAcceptor::from(self.tls);
         let places = Arc::new(Semaphore::new(self.connections_max));
         loop {
             let stream = tokio::select! {
@@ -58,7 +57,8 @@ impl Server {
                 );
                 continue;
             };
-            let (acceptor, router, stop) = (acceptor.clone(), self.router.clone(), stop.clone());
+            let acceptor = TlsAcceptor::from(Arc::clone(&self.identity.borrow().tls));
+            let (router, stop) = (self.router.clone(), stop.clone());
             tokio::spawn(async move {
                 connection::handle(
                     stream,

@@ -6,7 +6,7 @@
 //! taken never comes back, for this process and all that it starts. It must never say that something holds that the kernel
 //! did not confirm.
 //!
-//! Start at [`confine`].
+//! Start at [`confine`]; [`without_network_and_programs`] is for a process that must keep its files.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod calls;
@@ -94,6 +94,16 @@ pub fn confine(reach: &Reach) -> Confinement {
     let files = files::close(reach);
     let calls = calls::close(reach.local_sockets);
     Confinement { files, calls, memory }
+}
+
+/// Takes the network and the start of other programs from this process, and no file: for one that decodes what strangers made,
+/// and reads and writes where its owner says. Sockets of this machine stay, which a runtime needs to hear signals.
+#[must_use]
+pub fn without_network_and_programs() -> Hold {
+    match memory::keep_privileges() {
+        Ok(()) => calls::close(true),
+        Err(error) => Hold::Nothing(format!("the kernel refuses a limit: {error}")),
+    }
 }
 
 #[cfg(test)]

@@ -8,6 +8,11 @@ use nix::sys::{
 
 use crate::Hold;
 
+/// No program that this process starts has more rights than it has; a filter of calls takes that.
+pub fn keep_privileges() -> nix::Result<()> {
+    prctl::set_no_new_privs()
+}
+
 /// No core dump, no tracing by another process of the same user, and an end together with the parent.
 pub fn close() -> Hold {
     let steps = [
@@ -15,7 +20,7 @@ pub fn close() -> Hold {
         setrlimit(Resource::RLIMIT_CORE, 0, 0),
         // A process without its node has nobody to answer to.
         prctl::set_pdeathsig(Signal::SIGKILL),
-        prctl::set_no_new_privs(),
+        keep_privileges(),
     ];
     match steps.into_iter().find_map(Result::err) {
         None => Hold::Whole,

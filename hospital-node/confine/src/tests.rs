@@ -78,20 +78,44 @@ fn confined_child() {
     println!("the child came to its end");
 }
 
+/// What a decoding child tries.
+#[test]
+#[ignore = "it confines its own process; a test below starts it in a child"]
+fn decoding_child() {
+    let Some(folder) = std::env::var_os(FOLDER).map(PathBuf::from) else {
+        return;
+    };
+    let hold = without_network_and_programs();
+    println!(
+        "confinement: {}",
+        if hold == Hold::Whole { "no network" } else { "none" }
+    );
+    if hold == Hold::Whole {
+        let refused = |error: std::io::Error| error.kind() == ErrorKind::PermissionDenied;
+        assert!(TcpStream::connect("127.0.0.1:9").is_err_and(refused));
+        assert!(UdpSocket::bind("127.0.0.1:0").is_err_and(refused));
+        assert!(Command::new("/bin/true").status().is_err_and(refused));
+        // A thread started later is bound as well.
+        let late = std::thread::spawn(move || TcpListener::bind("127.0.0.1:0").is_err_and(refused));
+        assert!(late.join().unwrap());
+    }
+    assert!(UnixStream::pair().is_ok());
+    fs::write(folder.join("taken-in"), b"a radiograph").unwrap();
+    println!("the child came to its end");
+}
+
 fn child(local_sockets: bool) -> Output {
+    started("tests::confined_child", local_sockets)
+}
+
+fn started(test: &str, local_sockets: bool) -> Output {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("inside")).unwrap();
     fs::write(folder.path().join("inside/shard"), b"pixels").unwrap();
     fs::write(folder.path().join("site.key"), b"secret").unwrap();
     let mut command = Command::new(std::env::current_exe().unwrap());
     command
-        .args([
-            "--exact",
-            "tests::confined_child",
-            "--ignored",
-            "--nocapture",
-            "--test-threads=1",
-        ])
+        .args(["--exact", test, "--ignored", "--nocapture", "--test-threads=1"])
         .env(FOLDER, folder.path());
     if local_sockets {
         command.env(LOCAL, "1");
@@ -112,6 +136,11 @@ fn came_to_its_end(output: &Output) {
 #[test]
 fn a_confined_process_reaches_its_folder_and_nothing_else() {
     came_to_its_end(&child(false));
+}
+
+#[test]
+fn a_decoding_process_keeps_its_files_and_has_no_network_and_no_other_program() {
+    came_to_its_end(&started("tests::decoding_child", false));
 }
 
 #[test]

@@ -3,24 +3,27 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rustls::ClientConfig;
-use serde::{Serialize, de::DeserializeOwned};
+use serde::de::DeserializeOwned;
 use snowball_crypto::VerifyingKey;
-use snowball_ledger::{Entry, Ledger, Record};
+use snowball_ledger::{Entry, Head, Ledger, Record};
 use snowball_policy::{Action, DatasetFacts, PolicyFault, SignedPolicy, Spent};
 use snowball_protocol::{
-    PROTOCOL_VERSION, PROTOCOL_VERSION_MIN, RoundNumber, Sha256Digest, SiteName, StudyName, StudyPlan,
-    enrolment::{Renewal, RenewalRequest},
+    RoundNumber, Sha256Digest, SiteName, StudyName, StudyPlan,
+    authorities::{AuthoritiesKept, SignedAuthorities},
+    enrolment::Renewal,
     evaluation::Evaluation,
     ids::UnixSeconds,
     limits::CLOCK_SKEW_SECONDS_MAX,
-    session::{Decline, Hello, HelloReply, JoinRequest, ModelReference, StudySummary, Task},
-    update::FinalEvaluation,
+    outcome::SignedOutcome,
+    session::{HelloReply, ModelReference, StudySummary, Task},
 };
 
 use crate::{
-    client::{Body, Transport},
+    client::Transport,
     error::EgressError,
-    gate, record,
+    gate,
+    message::{self, Message},
+    record,
     spent::Budget,
 };
 
@@ -38,7 +41,9 @@ pub struct Door {
     pub(crate) clock: fn() -> UnixSeconds,
     /// Whether the kernel holds the program that trains.
     pub(crate) is_confined: bool,
-    ledger: SharedLedger,
+    pub(crate) ledger: SharedLedger,
+    /// The aggregator's head that was kept last; held while heads are exchanged.
+    pub(crate) aggregator_head: tokio::sync::Mutex<Option<Head>>,
     budget: Mutex<Budget>,
 }
 
@@ -62,6 +67,7 @@ impl Door {
             clock,
             is_confined: false,
             ledger,
+            aggregator_head: tokio::sync::Mutex::new(None),
             budget: Mutex::new(budget),
         }
     }
@@ -92,20 +98,21 @@ impl Door {
         &self.ledger
     }
 
+    /// The same door, which holds the aggregator to the head of its ledger that was `kept` before.
+    #[must_use]
+    pub fn with_kept_head(mut self, kept: Option<Head>) -> Self {
+        self.aggregator_head = tokio::sync::Mutex::new(kept);
+        self
+    }
+
     /// Says hello: versions, policy and clocks.
     ///
     /// # Errors
     /// When the versions do not meet, the clocks are too far apart, or the aggregator is not the one of the enrolment.
     pub async fn hello(&self) -> Result<HelloReply, EgressError> {
         let now = (self.clock)();
-        let hello = Hello {
-            protocol_min: PROTOCOL_VERSION_MIN,
-            protocol_max: PROTOCOL_VERSION,
-            program_version: env!("CARGO_PKG_VERSION").to_owned(),
-            policy_digest: (self.read_policy)().ok().map(|policy| policy.digest),
-            clock: now,
-        };
-        let reply: HelloReply = self.disclose("hello", "v1/hello", &hello).await?;
+        let policy = (self.read_policy)().ok().map(|policy| policy.digest);
+        let reply: HelloReply = self.disclose(message::hello(policy, now)).await?;
         if reply.aggregator_key != self.aggregator_key.to_string() {
             return Err(EgressError::Answer {
                 reason: "it signs with another key than at the enrolment".to_owned(),
@@ -126,9 +133,37 @@ impl Door {
     /// # Errors
     /// When the ledger cannot be written, or the aggregator refuses or cannot be reached.
     pub async fn renew_certificate(&self, csr_pem: String) -> Result<String, EgressError> {
-        let request = RenewalRequest { csr_pem };
-        let renewal: Renewal = self.disclose("certificate renewal", "v1/certificate", &request).await?;
+        let renewal: Renewal = self.disclose(message::certificate_renewal(csr_pem)).await?;
         Ok(renewal.certificate_pem)
+    }
+
+    /// The CAs that the consortium trusts now, signed by the aggregator of the enrolment.
+    ///
+    /// # Errors
+    /// When somebody else signed them, or the aggregator refuses or cannot be reached.
+    pub async fn authorities(&self) -> Result<SignedAuthorities, EgressError> {
+        let answer: SignedAuthorities = self.transport.get("v1/authorities").await?;
+        let is_signed = answer.signature.parse().is_ok_and(|signature| {
+            let bytes = answer.authorities.signed_bytes();
+            self.aggregator_key.verify(&bytes, &signature).is_ok()
+        });
+        if is_signed {
+            Ok(answer)
+        } else {
+            Err(EgressError::Answer {
+                reason: "the list of CAs is not signed by the aggregator of the enrolment".to_owned(),
+            })
+        }
+    }
+
+    /// Tells the aggregator which CAs this site trusts, so that it knows when an older one can be retired.
+    ///
+    /// # Errors
+    /// When the ledger cannot be written, or the aggregator refuses or cannot be reached.
+    pub async fn confirm_authorities(&self, fingerprints: Vec<Sha256Digest>) -> Result<(), EgressError> {
+        self.disclose::<AuthoritiesKept>(message::authorities(fingerprints))
+            .await
+            .map(drop)
     }
 
     /// Speaks TLS as `tls` says from the next request on.
@@ -193,20 +228,15 @@ impl Door {
         dataset: &DatasetFacts,
     ) -> Result<(), EgressError> {
         let permitted = gate::ask(self, plan, None, Action::Join, dataset)?;
-        let request = JoinRequest {
-            plan_digest: plan.digest(),
-            policy_digest: permitted.policy_digest,
-            layout_digest: layout,
-            training_examples: dataset.training_images,
-        };
+        let policy_digest = permitted.policy_digest;
         let _: serde_json::Value = self
-            .disclose("join", &format!("v1/studies/{}/join", plan.study), &request)
+            .disclose(message::join(plan, policy_digest, layout, dataset))
             .await?;
         self.record(Entry::StudyJoined {
             study: plan.study.clone(),
             site: None,
-            plan_digest: request.plan_digest,
-            policy_digest: request.policy_digest,
+            plan_digest: plan.digest(),
+            policy_digest,
         })?;
         Ok(())
     }
@@ -216,21 +246,14 @@ impl Door {
     /// # Errors
     /// When the aggregator refuses or cannot be reached.
     pub async fn decline(&self, plan: &StudyPlan, clause: &str, reason: &str) -> Result<(), EgressError> {
-        let decline = Decline {
-            plan_digest: plan.digest(),
-            clause: clause.to_owned(),
-            reason: reason.chars().take(500).collect(),
-        };
         self.record(Entry::StudyDeclined {
             study: plan.study.clone(),
             site: None,
-            plan_digest: decline.plan_digest,
-            clause: decline.clause.clone(),
+            plan_digest: plan.digest(),
+            clause: clause.to_owned(),
         })?;
-        let path = format!("v1/studies/{}/decline", plan.study);
-        self.disclose::<serde_json::Value>("decline", &path, &decline)
-            .await
-            .map(drop)
+        let message = message::decline(plan, clause, reason);
+        self.disclose::<serde_json::Value>(message).await.map(drop)
     }
 
     /// What this site should do now; waits up to `wait_seconds` for something new.
@@ -259,6 +282,27 @@ impl Door {
         }
     }
 
+    /// Fetches what came of a round that this site's update is in, and keeps it in the ledger.
+    ///
+    /// # Errors
+    /// When it is not about that round or not signed by the aggregator, or the aggregator refuses.
+    pub async fn keep_outcome(&self, plan: &StudyPlan, round: RoundNumber) -> Result<(), EgressError> {
+        let path = format!("v1/studies/{}/rounds/{round}/outcome", plan.study);
+        let signed: SignedOutcome = self.transport.get(&path).await?;
+        let outcome = &signed.outcome;
+        let is_due = outcome.study == plan.study && outcome.round == round && outcome.plan_digest == plan.digest();
+        let is_signed = signed
+            .signature
+            .parse()
+            .is_ok_and(|signature| self.aggregator_key.verify(&outcome.signed_bytes(), &signature).is_ok());
+        if !is_due || !is_signed {
+            return Err(EgressError::Answer {
+                reason: "what it says of a round is about another or not signed by it".to_owned(),
+            });
+        }
+        self.record(Entry::RoundOutcomeKept { outcome: signed }).map(drop)
+    }
+
     /// Sends the quality of the final model, if the policy lets metrics leave; else an empty answer.
     ///
     /// # Errors
@@ -282,10 +326,8 @@ impl Door {
             Err(EgressError::Denied { .. }) => None,
             Err(fault) => return Err(fault),
         };
-        let path = format!("v1/studies/{}/evaluation", plan.study);
-        self.disclose::<serde_json::Value>("evaluation", &path, &FinalEvaluation { evaluation })
-            .await
-            .map(drop)
+        let message = message::evaluation(plan, evaluation);
+        self.disclose::<serde_json::Value>(message).await.map(drop)
     }
 
     /// Writes an entry, durable when this returns.
@@ -306,19 +348,13 @@ impl Door {
         budget.spent(study, round, itself, (self.clock)())
     }
 
-    /// Records the body by digest and size, then sends exactly these bytes.
-    pub(crate) async fn disclose<T: DeserializeOwned>(
-        &self,
-        kind: &str,
-        path: &str,
-        document: &impl Serialize,
-    ) -> Result<T, EgressError> {
-        let body = Body::of(document);
+    /// Records the message by digest and size, then sends exactly these bytes.
+    pub(crate) async fn disclose<T: DeserializeOwned>(&self, message: Message) -> Result<T, EgressError> {
         self.record(Entry::DisclosureSent {
-            kind: kind.to_owned(),
-            digest: body.digest(),
-            bytes: body.len(),
+            kind: message.kind.code().to_owned(),
+            digest: message.body.digest(),
+            bytes: message.body.len(),
         })?;
-        self.transport.post(path, &body).await
+        self.transport.post(&message.path, &message.body).await
     }
 }

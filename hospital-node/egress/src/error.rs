@@ -50,10 +50,26 @@ pub enum EgressError {
         /// What failed, innermost first.
         reason: String,
     },
+    /// Somebody else answered, and waiting will not change it.
+    #[error("{reason}; {remedy}")]
+    Stranger {
+        /// Who, as far as it can be told.
+        reason: String,
+        /// What to do.
+        remedy: &'static str,
+    },
     /// The aggregator answered something that does not fit the protocol or its signature.
     #[error("the aggregator's answer cannot be used: {reason}")]
     Answer {
         /// What is wrong.
+        reason: String,
+    },
+    /// The aggregator's ledger is not the one it was, so nothing is sent to it.
+    #[error(
+        "the aggregator showed a head of its ledger that contradicts the one kept before: {reason}; no update is sent to it. Keep this site's ledger, which holds both heads, and ask the coordinator"
+    )]
+    HeadRefused {
+        /// What does not fit.
         reason: String,
     },
     /// The client could not be set up.

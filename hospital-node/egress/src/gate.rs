@@ -8,16 +8,13 @@ use snowball_protocol::{
     plan::{Sent, canonical_json},
 };
 
-use crate::{door::Door, error::EgressError, filter::Encoded};
+use crate::{door::Door, error::EgressError, filter::Encoded, record::Terms};
 
 /// What the policy permitted, for one update and no other.
 pub struct EgressPermit {
     pub(crate) update_digest: Sha256Digest,
     pub(crate) plan: StudyPlan,
-    pub(crate) policy_digest: Sha256Digest,
-    pub(crate) clause: String,
-    /// Whether the evaluation may go along, and from which size a cell of it may be shown.
-    pub(crate) metrics_cell_min: Option<u64>,
+    pub(crate) terms: Terms,
 }
 
 pub(crate) fn decide(door: &Door, plan: &StudyPlan, encoded: &Encoded) -> Result<EgressPermit, EgressError> {
@@ -33,9 +30,11 @@ pub(crate) fn decide(door: &Door, plan: &StudyPlan, encoded: &Encoded) -> Result
     Ok(EgressPermit {
         update_digest: encoded.digest,
         plan: plan.clone(),
-        policy_digest: update.policy_digest,
-        clause: update.clause,
-        metrics_cell_min: metrics.map(|permitted| permitted.cell_min),
+        terms: Terms {
+            policy_digest: update.policy_digest,
+            clause: update.clause,
+            metrics_cell_min: metrics.map(|permitted| permitted.cell_min),
+        },
     })
 }
 

@@ -5,7 +5,7 @@
 //! and every other request body is recorded by digest and size as well.
 //!
 //! It must never read a radiograph, and never send what the policy in force at that very moment does not name.
-//! Start at [`Egress::offer`].
+//! Start at [`Egress::offer`]; [`preview()`] builds the same messages for a board to see and sends none.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod candidate;
@@ -14,7 +14,10 @@ mod door;
 mod error;
 mod filter;
 mod gate;
+mod heads;
+mod message;
 mod outbox;
+mod preview;
 mod record;
 mod send;
 mod spent;
@@ -26,7 +29,10 @@ pub use door::{Door, ReadPolicy, SharedLedger};
 pub use error::EgressError;
 pub use filter::Encoded;
 pub use gate::EgressPermit;
+pub use heads::last_kept;
+pub use message::{Kind, Message};
 pub use outbox::Outbox;
+pub use preview::{Assumed, decline, preview};
 pub use record::ApprovedUpdate;
 use snowball_protocol::{RoundNumber, StudyPlan, receipt::SignedReceipt};
 pub use spent::Budget;
@@ -80,7 +86,7 @@ impl Egress {
         };
         let permit = gate::decide(&self.door, plan, &encoded)?;
         // The policy may have changed since: what it no longer lets out stays.
-        let cell_min = permit.metrics_cell_min;
+        let cell_min = permit.terms.metrics_cell_min;
         header.evaluation = cell_min.and_then(|cell_min| record::visible(header.evaluation, cell_min));
         let approved = ApprovedUpdate::recorded_before(encoded, header);
         send::send(&self.door, &self.outbox, approved).await.map(Some)

@@ -3,7 +3,15 @@
 use snowball_ledger::Entry;
 use snowball_protocol::{RoundNumber, Sha256Digest, StudyPlan, evaluation::Evaluation, update::UpdateHeader};
 
-use crate::{door::Door, error::EgressError, filter::Encoded, gate::EgressPermit, outbox::Outbox};
+use crate::{door::Door, error::EgressError, filter::Encoded, gate::EgressPermit, message, outbox::Outbox};
+
+/// On which terms an update leaves.
+pub(crate) struct Terms {
+    pub(crate) policy_digest: Sha256Digest,
+    pub(crate) clause: String,
+    /// Whether the evaluation may go along, and from which size a cell of it may be shown.
+    pub(crate) metrics_cell_min: Option<u64>,
+}
 
 /// An update that the ledger holds: the only thing that can be sent.
 pub struct ApprovedUpdate {
@@ -33,52 +41,48 @@ pub(crate) fn record(
             remedy: "report this: it must never happen",
         });
     }
-    let evaluation = permit
-        .metrics_cell_min
-        .and_then(|cell_min| visible(encoded.evaluation.clone(), cell_min));
+    let (evaluation, entries) = entries(&permit.plan, &encoded, &permit.terms);
     // The bytes are on disk before the entry that names them, so that after a crash an entry always has its bytes.
     outbox.keep(&permit.plan.study, encoded.round, &encoded.bytes)?;
-    if let Some(evaluation) = &evaluation {
-        let (round, clause) = (Some(encoded.round), permit.clause.clone());
-        door.record(metrics_entry(
-            &permit.plan,
-            round,
-            evaluation,
-            clause,
-            permit.policy_digest,
-        ))?;
+    let mut recorded = None;
+    for entry in entries {
+        recorded = Some(door.record(entry)?);
     }
-    let record = door.record(Entry::UpdateApproved {
-        study: permit.plan.study.clone(),
-        round: encoded.round,
-        attempt: encoded.attempt,
-        update_digest: encoded.digest,
-        bytes: encoded.bytes.len() as u64,
-        clause: permit.clause.clone(),
-        policy_digest: permit.policy_digest,
-    })?;
-    let header = UpdateHeader {
-        study: permit.plan.study.clone(),
-        round: encoded.round,
-        attempt: encoded.attempt,
-        plan_digest: permit.plan.digest(),
-        policy_digest: permit.policy_digest,
-        model_in: encoded.model_in,
-        layout_digest: encoded.layout_digest,
-        encoding: encoded.encoding,
-        bytes: encoded.bytes.len() as u64,
-        digest: encoded.digest,
-        examples: encoded.examples,
-        training_loss: encoded.training_loss,
-        evaluation,
-        ledger_index: record.index,
-        ledger_head: record.hash,
-    };
+    let recorded = recorded
+        .map(|record| (record.index, record.hash))
+        .ok_or(EgressError::Unfit {
+            reason: "there is no entry for it".to_owned(),
+            remedy: "report this: it must never happen",
+        })?;
+    let policy_digest = permit.terms.policy_digest;
+    let header = message::header(&permit.plan, policy_digest, &encoded, evaluation, recorded);
     outbox.keep_header(&header, &encoded.dataset)?;
     Ok(ApprovedUpdate {
         header,
         bytes: encoded.bytes,
     })
+}
+
+/// What may be seen of the evaluation, and what the ledger must hold before anything leaves; the update's entry is the last.
+pub(crate) fn entries(plan: &StudyPlan, encoded: &Encoded, terms: &Terms) -> (Option<Evaluation>, Vec<Entry>) {
+    let evaluation = terms
+        .metrics_cell_min
+        .and_then(|cell_min| visible(encoded.evaluation.clone(), cell_min));
+    let mut entries = Vec::new();
+    if let Some(evaluation) = &evaluation {
+        let (round, clause) = (Some(encoded.round), terms.clause.clone());
+        entries.push(metrics_entry(plan, round, evaluation, clause, terms.policy_digest));
+    }
+    entries.push(Entry::UpdateApproved {
+        study: plan.study.clone(),
+        round: encoded.round,
+        attempt: encoded.attempt,
+        update_digest: encoded.digest,
+        bytes: encoded.bytes.len() as u64,
+        clause: terms.clause.clone(),
+        policy_digest: terms.policy_digest,
+    });
+    (evaluation, entries)
 }
 
 /// The entry for numbers about quality that leave.

@@ -11,7 +11,7 @@ use snowball_protocol::{
     update::{UpdateHeader, UploadState},
 };
 
-use crate::{client::Body, door::Door, error::EgressError, outbox::Outbox, record::ApprovedUpdate};
+use crate::{door::Door, error::EgressError, message, outbox::Outbox, record::ApprovedUpdate};
 
 const PAUSE_MILLISECONDS_MIN: u64 = 100;
 const PAUSE_MILLISECONDS_MAX: u64 = 15_000;
@@ -46,14 +46,9 @@ pub(crate) async fn send(door: &Door, outbox: &Outbox, update: ApprovedUpdate) -
 
 async fn attempt(door: &Door, update: &ApprovedUpdate) -> Result<SignedReceipt, EgressError> {
     let header = &update.header;
-    let path = format!("v1/studies/{}/rounds/{}/updates", header.study, header.round);
-    let body = Body::of(header);
-    door.record(Entry::DisclosureSent {
-        kind: "update header".to_owned(),
-        digest: body.digest(),
-        bytes: body.len(),
-    })?;
-    let mut state: UploadState = door.transport.post(&path, &body).await?;
+    // The aggregator takes an update only after a signed head that holds its record.
+    door.exchange_heads().await?;
+    let mut state: UploadState = door.disclose(message::update_header(header)).await?;
     loop {
         if let Some(receipt) = state.receipt {
             return Ok(receipt);
@@ -69,8 +64,8 @@ async fn attempt(door: &Door, update: &ApprovedUpdate) -> Result<SignedReceipt, 
             .unwrap_or(usize::MAX)
             .clamp(1, UPLOAD_CHUNK_BYTES_MAX);
         let to = from.saturating_add(chunk).min(update.bytes.len());
-        let path = format!("v1/uploads/{}?offset={from}", state.upload.0);
-        let next: UploadState = door.transport.patch(&path, update.bytes[from..to].to_vec()).await?;
+        let chunk = message::chunk(&state.upload.0, from, &update.bytes[from..to]);
+        let next: UploadState = door.transport.patch(&chunk.path, chunk.body.into_bytes()).await?;
         if next.receipt.is_none() && next.offset <= state.offset {
             return Err(EgressError::Answer {
                 reason: "an upload that does not move".to_owned(),

@@ -31,7 +31,7 @@ use snowball_protocol::{
 use snowball_service::{clock, files};
 use snowball_store::Importer;
 
-use super::{Context, Refused};
+use super::{Context, Refused, decoding};
 use crate::{home::Home, policy};
 use journal::{Head, Line, Notes};
 
@@ -96,6 +96,7 @@ pub(crate) fn dicom_project(project: &str) -> String {
 
 impl Deidentify {
     pub fn run(self, context: &Context) -> Result<()> {
+        decoding::alone();
         let home = context.home()?;
         let config = home.config()?;
         let signed = in_force(&home)?;

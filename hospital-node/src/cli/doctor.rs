@@ -8,10 +8,10 @@ use anyhow::Result;
 use clap::Args;
 use serde::Serialize;
 use snowball_egress::client::{ClientSettings, Transport};
-use snowball_service::{clock, tls};
+use snowball_service::{clock, keys::Kept, tls};
 
 use super::{Context, Refused};
-use crate::{home::Home, policy, trainer};
+use crate::{authorities, home::Home, policy, trainer};
 
 const DAYS_WARN: i64 = 14;
 
@@ -56,6 +56,7 @@ impl Doctor {
             trainers(&home),
         ];
         findings.push(certificate(&home));
+        findings.extend(trusted_authorities(&home));
         if let Ok(config) = home.config() {
             findings.extend(pacs::findings(&home, &config, self.offline));
         }
@@ -111,21 +112,45 @@ fn configuration(home: &Home) -> Finding {
 }
 
 fn secrets(home: &Home) -> Finding {
-    for path in [
-        home.site_secret(),
-        home.vault_secret(),
-        home.ledger_key_file(),
-        home.tls_key(),
-    ] {
-        let Ok(facts) = std::fs::metadata(&path) else { continue };
-        if facts.permissions().mode() & 0o077 != 0 {
+    let (mut clear, mut wrapped, mut handed) = (Vec::new(), 0, 0);
+    for path in home.key_files() {
+        if let Ok(facts) = std::fs::metadata(&path)
+            && facts.permissions().mode() & 0o077 != 0
+        {
+            let remedy = "run chmod 600 on it; nothing that needs it runs before";
             return finding(
                 "keys",
-                Err(format!("{} can be read by others; run chmod 600 {0}", path.display())),
+                Err(format!("{} can be read by others; {remedy}", path.display())),
             );
         }
+        match home.keys().kept(&path) {
+            Ok(Kept::Clear) => clear.push(path.file_name().unwrap_or_default().to_string_lossy().into_owned()),
+            Ok(Kept::Wrapped) => wrapped += 1,
+            Ok(Kept::Credential) => handed += 1,
+            Ok(Kept::Missing) => {}
+            Err(fault) => return finding("keys", Err(fault.to_string())),
+        }
     }
-    finding("keys", Ok("readable by their owner alone".to_owned()))
+    let mut says = match (clear.len(), wrapped) {
+        (_, 0) => "readable by their owner alone, not under a passphrase (hospital-node keys protect)".to_owned(),
+        (0, _) => "under a passphrase".to_owned(),
+        _ => format!(
+            "under a passphrase, except {}; run hospital-node keys protect again",
+            clear.join(", ")
+        ),
+    };
+    if handed > 0 {
+        says += &format!("; {handed} handed over by systemd");
+    }
+    Finding {
+        check: "keys",
+        state: if wrapped > 0 && !clear.is_empty() {
+            State::Warning
+        } else {
+            State::Good
+        },
+        says,
+    }
 }
 
 fn installed_policy(home: &Home) -> Finding {
@@ -156,7 +181,13 @@ fn ledger(home: &Home) -> Finding {
         .and_then(|text| text.trim().parse().ok())
         .ok_or_else(|| "ledger.pub is missing or damaged; it is the public half of keys/ledger.pem".to_owned())
         .and_then(|key| snowball_ledger::verify(&home.ledger(), &key).map_err(|fault| fault.to_string()))
-        .map(|verified| format!("{} entries, sound", verified.entries));
+        .and_then(|verified| match verified.unseen {
+            0 => Ok(format!("{} entries, sound", verified.entries)),
+            unseen => Err(format!(
+                "the first {unseen} entries lie in archives that are not in ledger/archives; put them back, or this node takes \
+                 part in nothing"
+            )),
+        });
     finding("ledger", outcome)
 }
 
@@ -213,21 +244,44 @@ fn certificate(home: &Home) -> Finding {
     match tls::PeerCertificate::read_pem(&pem) {
         Err(fault) => finding("certificate", Err(format!("{fault}; enrol again"))),
         Ok(peer) => {
-            let days = (peer.not_after - clock::now()) / 86_400;
-            if peer.not_after <= clock::now() {
+            let (life, now) = (peer.life(), clock::now());
+            if life.not_after <= now {
                 return finding(
                     "certificate",
                     Err("it has expired; enrol again with a new invitation".to_owned()),
                 );
             }
-            let state = if days < 3 { State::Warning } else { State::Good };
-            Finding {
-                check: "certificate",
-                state,
-                says: format!("for {}, ends in {days} days", peer.site),
+            let says = format!("for {}, ends in {} days", peer.site, life.days_left(now));
+            match life.warning_if_overdue(now) {
+                None => finding("certificate", Ok(says)),
+                Some(_) => Finding {
+                    check: "certificate",
+                    state: State::Warning,
+                    says: format!("{says} and was not renewed; start the node, or run hospital-node renew"),
+                },
             }
         }
     }
+}
+
+/// The CAs that this node trusts; nothing before its enrolment.
+fn trusted_authorities(home: &Home) -> Option<Finding> {
+    if !home.authority().exists() {
+        return None;
+    }
+    let trusted = match authorities::trusted(home) {
+        Ok(trusted) => trusted,
+        Err(fault) => return Some(finding("authorities", Err(format!("{fault:#}")))),
+    };
+    let says = format!("list {}, {} trusted", trusted.number, trusted.certificates_pem.len());
+    Some(match authorities::warning(&trusted, clock::now()) {
+        None => finding("authorities", Ok(says)),
+        Some((name, _, days)) => Finding {
+            check: "authorities",
+            state: State::Warning,
+            says: format!("{says}; the CA {name} ends in {days} days: ask the coordinator for aggregator ca rotate"),
+        },
+    })
 }
 
 fn connection(home: &Home) -> Finding {
@@ -237,7 +291,7 @@ fn connection(home: &Home) -> Finding {
         let client = tls::client(
             &read(&home.authority())?,
             &read(&home.certificate())?,
-            &read(&home.tls_key())?,
+            &home.keys().read(&home.tls_key())?,
         )?;
         let settings = ClientSettings {
             address: aggregator.address.clone(),

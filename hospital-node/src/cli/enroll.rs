@@ -1,22 +1,33 @@
 //! `enroll`: a key made here, a request signed there.
 
-use std::time::{Duration, Instant};
+use std::{
+    future::Future,
+    time::{Duration, Instant},
+};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 use clap::Args;
-use serde::{Deserialize, Serialize};
-use snowball_egress::client;
+use snowball_egress::{EgressError, SharedLedger, client};
 use snowball_ledger::Entry;
 use snowball_protocol::{
-    Sha256Digest,
-    enrolment::{EnrolmentRequest, EnrolmentStatus, Invitation},
-    limits::JSON_BYTES_MAX,
+    Problem, ProblemCode, Sha256Digest,
+    enrolment::{EnrolmentStatus, Invitation},
+    ids::EnrolmentId,
     plan::canonical_json,
 };
-use snowball_service::{clock, files, output, tls};
+use snowball_service::{clock, output};
 
 use super::{Context, Refused};
-use crate::home::{Aggregator, Home};
+use crate::{
+    enrolment::{self, Approval, Clocks, Enrolment},
+    home::{Aggregator, Home},
+};
+
+/// Pauses between two looks at the coordinator's decision, the first and the longest.
+const PAUSE_MIN: Duration = Duration::from_millis(500);
+const PAUSE_MAX: Duration = Duration::from_secs(5);
+/// Tries of one request over a line that breaks.
+const TRIES_MAX: u32 = 4;
 
 /// Join a consortium: make a key, ask for its certificate, wait for the coordinator's approval.
 ///
@@ -31,13 +42,6 @@ pub struct Enroll {
     wait_seconds: u64,
 }
 
-/// A request that was handed in and not decided.
-#[derive(Serialize, Deserialize)]
-struct Pending {
-    request: EnrolmentRequest,
-    key_fingerprint: Sha256Digest,
-}
-
 impl Enroll {
     pub fn run(self, context: &Context) -> Result<()> {
         let home = context.home()?;
@@ -50,147 +54,226 @@ impl Enroll {
                 config.site
             );
         }
-        if clock::now() > invitation.expires {
-            bail!(
-                "the invitation has expired; ask the coordinator for a new one: aggregator invite --site {}",
-                config.site
-            );
+        // An approval that a crash kept from its place.
+        if let Some(serial) = enrolment::settle(&home)? {
+            return enrolled(context, &invitation, &serial);
         }
-        let pending = prepare(&home, &invitation)?;
-        let contact = client::enrol(&invitation, config.network.proxy.clone())?;
+        let used = home.aggregator().ok().and_then(|aggregator| aggregator.invitation);
+        if used == Some(enrolment::digest_of(&invitation)) {
+            let serial = crate::renewal::current(&home)?.serial;
+            return enrolled(context, &invitation, &serial);
+        }
+        // Opened before anything is asked: what cannot be recorded does not leave.
+        let ledger = home.open_ledger(&config)?;
+        let line = Line {
+            home: &home,
+            invitation: &invitation,
+            contact: client::enrol(&invitation, config.network.proxy)?,
+            ledger,
+            begun: Instant::now(),
+            patience: Duration::from_secs(self.wait_seconds),
+        };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        runtime.block_on(self.ask(context, &home, &invitation, &pending, &contact))
+        let serial = runtime.block_on(line.enrol())?;
+        enrolled(context, &invitation, &serial)
+    }
+}
+
+fn enrolled(context: &Context, invitation: &Invitation, serial: &str) -> Result<()> {
+    let document = serde_json::json!({"state": "approved", "serial": serial});
+    context.print(&document, || {
+        format!(
+            "enrolled at {}; certificate {serial}\n\nnext: hospital-node run",
+            invitation.address
+        )
+    })
+}
+
+/// One run of the command.
+struct Line<'a> {
+    home: &'a Home,
+    invitation: &'a Invitation,
+    contact: client::FirstContact,
+    ledger: SharedLedger,
+    begun: Instant,
+    patience: Duration,
+}
+
+impl Line<'_> {
+    async fn enrol(&self) -> Result<String> {
+        let before = enrolment::begun(self.home, self.invitation)?;
+        let there = self.tried(|| self.contact.clock()).await.map_err(|fault| match fault {
+            EgressError::Unreachable { reason } => unreachable(&reason),
+            fault => fault.into(),
+        })?;
+        self.compare_clocks(there)?;
+        self.contact.check_time()?;
+        if before.is_none() && there > self.invitation.expires {
+            return Err(Refused(format!(
+                "the invitation has expired; nothing was sent. Ask the coordinator for a new one: aggregator invite --site {}",
+                self.invitation.site
+            ))
+            .into());
+        }
+        // The key is made only now: whoever gets no further than this has nothing half-made.
+        let enrolment = match before {
+            Some(enrolment) => enrolment,
+            None => enrolment::begin(self.home, self.invitation)?,
+        };
+        let id = self.hand_in(&enrolment).await?;
+        let spoken = enrolment.key_fingerprint.spoken();
+        output::note(format_args!(
+            "the request is handed in; read this fingerprint to the coordinator: {spoken}"
+        ));
+        let approval = self.wait(&id).await?;
+        enrolment::accept(self.home, self.invitation, enrolment, approval, clock::now())?;
+        enrolment::settle(self.home)?
+            .ok_or_else(|| anyhow::anyhow!("the approval went away; run the same command again"))
     }
 
-    async fn ask(
-        &self,
-        context: &Context,
-        home: &Home,
-        invitation: &Invitation,
-        pending: &Pending,
-        contact: &client::FirstContact,
-    ) -> Result<()> {
-        let config = home.config()?;
-        let ledger = home.open_ledger(&config)?;
-        let record = |entry: Entry| -> Result<()> {
-            ledger
-                .lock()
-                .map_err(|_| anyhow::anyhow!("the ledger is in use"))?
-                .append(clock::now(), entry)?;
-            Ok(())
-        };
-        let body = canonical_json(&pending.request);
-        record(Entry::EnrolmentRequested {
-            site: config.site.clone(),
-            key_fingerprint: pending.key_fingerprint,
+    fn compare_clocks(&self, there: i64) -> Result<()> {
+        let records = snowball_ledger::read(&self.home.ledger())?;
+        enrolment::compare(&Clocks {
+            here: clock::now(),
+            there,
+            made: self.invitation.made,
+            expires: self.invitation.expires,
+            written: records.last().map_or(i64::MIN, |record| record.time),
+        })
+        .map_err(|words| Refused(words).into())
+    }
+
+    async fn hand_in(&self, enrolment: &Enrolment) -> Result<EnrolmentId> {
+        let body = canonical_json(&enrolment.request);
+        self.record(Entry::EnrolmentRequested {
+            site: self.invitation.site.clone(),
+            key_fingerprint: enrolment.key_fingerprint,
         })?;
-        record(Entry::DisclosureSent {
+        self.record(Entry::DisclosureSent {
             kind: "enrolment".to_owned(),
             digest: Sha256Digest::of(&body),
             bytes: body.len() as u64,
         })?;
-        let accepted = contact
-            .request(&pending.request)
-            .await
-            .context("the request could not be handed in")?;
-        if accepted.key_fingerprint != pending.key_fingerprint {
+        let answer = self.tried(|| self.contact.request(&enrolment.request)).await;
+        let accepted = match answer {
+            Ok(accepted) => accepted,
+            Err(EgressError::Unreachable { reason }) => bail!(
+                "the line broke before the aggregator's answer ({reason}): the request may have arrived or not. Run the same command \
+                 again: it goes on where it stood, and the same request counts once"
+            ),
+            Err(EgressError::Refused(problem)) if is_final(&problem) => {
+                enrolment::discard(self.home)?;
+                return Err(EgressError::Refused(problem).into());
+            }
+            Err(fault) => return Err(fault.into()),
+        };
+        if accepted.key_fingerprint != enrolment.key_fingerprint {
+            enrolment::discard(self.home)?;
             return Err(Refused(
-                "the aggregator saw another key than ours: somebody is in between; do not approve".to_owned(),
+                "the aggregator saw another key than ours; tell the coordinator not to approve, and ask for a new invitation".to_owned(),
             )
             .into());
         }
-        let short = pending.key_fingerprint.short();
-        output::note(format_args!(
-            "the request is handed in; read this fingerprint to the coordinator: {short}"
-        ));
-        let begun = Instant::now();
+        Ok(accepted.enrolment)
+    }
+
+    async fn wait(&self, id: &EnrolmentId) -> Result<Approval> {
+        let (mut pause, mut is_down) = (PAUSE_MIN, false);
         loop {
-            match contact.status(&accepted.enrolment).await {
+            match self.contact.status(id).await {
                 Ok(EnrolmentStatus::Approved {
                     certificate_pem,
                     ca_pem,
                     aggregator_key,
                 }) => {
-                    let serial = keep(home, invitation, &certificate_pem, &ca_pem, &aggregator_key)?;
-                    record(Entry::CertificateReceived {
-                        certificate_serial: serial.clone(),
-                    })?;
-                    let document = serde_json::json!({"state": "approved", "serial": serial, "fingerprint": short});
-                    return context.print(&document, || {
-                        format!(
-                            "enrolled at {}; certificate {serial}\n\nnext: hospital-node run",
-                            invitation.address
-                        )
+                    let aggregator_key = aggregator_key
+                        .parse()
+                        .map_err(|_| anyhow::anyhow!("the aggregator's key does not parse; nothing was kept"))?;
+                    let aggregator = Aggregator {
+                        address: self.invitation.address.clone(),
+                        ca_fingerprint: self.invitation.ca_fingerprint,
+                        aggregator_key,
+                        invitation: Some(enrolment::digest_of(self.invitation)),
+                    };
+                    return Ok(Approval {
+                        certificate_pem,
+                        ca_pem,
+                        aggregator,
                     });
                 }
                 Ok(EnrolmentStatus::Refused { reason }) => {
-                    std::fs::remove_file(home.enrolment_file()).ok();
-                    return Err(Refused(format!("the coordinator refused: {reason}")).into());
+                    enrolment::discard(self.home)?;
+                    let words = format!(
+                        "the coordinator refused: {reason}. The key that was made for it is gone, and what the node had before is as it \
+                         was; speak to the coordinator, then enrol with a new invitation"
+                    );
+                    return Err(Refused(words).into());
                 }
-                Ok(EnrolmentStatus::Pending) => {}
-                Err(fault) if fault.is_transient() => {}
+                Ok(EnrolmentStatus::Pending) => is_down = false,
+                Err(fault) if fault.is_transient() => {
+                    if !is_down {
+                        output::note(format_args!(
+                            "{fault}; the request stands, and this command goes on when the line is back"
+                        ));
+                    }
+                    is_down = true;
+                }
                 Err(fault) => return Err(fault.into()),
             }
-            if begun.elapsed() > Duration::from_secs(self.wait_seconds) {
-                bail!("not approved yet; run the same command again later: nothing is lost");
+            if self.begun.elapsed() >= self.patience {
+                let why = if is_down {
+                    "the line is down"
+                } else {
+                    "not approved yet"
+                };
+                bail!("{why}; run the same command again later: nothing is lost");
             }
-            tokio::time::sleep(Duration::from_millis(300)).await;
+            tokio::time::sleep(pause.min(self.patience.saturating_sub(self.begun.elapsed()))).await;
+            pause = (pause * 3 / 2).min(PAUSE_MAX);
         }
+    }
+
+    /// Some tries where the line breaks, no longer than the person has patience.
+    async fn tried<T, F>(&self, ask: impl Fn() -> F) -> Result<T, EgressError>
+    where
+        F: Future<Output = Result<T, EgressError>>,
+    {
+        let mut tries = 1;
+        loop {
+            match ask().await {
+                Err(fault) if fault.is_transient() && tries < TRIES_MAX && self.begun.elapsed() < self.patience => {
+                    tokio::time::sleep(PAUSE_MIN * tries * tries).await;
+                    tries += 1;
+                }
+                settled => return settled,
+            }
+        }
+    }
+
+    fn record(&self, entry: Entry) -> Result<()> {
+        self.ledger
+            .lock()
+            .map_err(|_| anyhow::anyhow!("the ledger is in use"))?
+            .append(clock::now(), entry)?;
+        Ok(())
     }
 }
 
-/// The request of this invitation: the one that was made before, or a new key and request.
-fn prepare(home: &Home, invitation: &Invitation) -> Result<Pending> {
-    let path = home.enrolment_file();
-    if path.exists() {
-        let text = files::read_bounded(&path, JSON_BYTES_MAX)?;
-        if let Ok(pending) = serde_json::from_slice::<Pending>(&text)
-            && pending.request.token == invitation.token
-        {
-            return Ok(pending);
-        }
-    }
-    let made = tls::request_certificate(&invitation.site).context("cannot make a key")?;
-    files::write_private(&home.tls_key(), made.key_pem.as_bytes())?;
-    let pending = Pending {
-        request: EnrolmentRequest {
-            site: invitation.site.clone(),
-            token: invitation.token.clone(),
-            csr_pem: made.csr_pem,
-            ledger_key: home.ledger_key()?.verifying_key().to_string(),
-        },
-        key_fingerprint: made.key_fingerprint,
-    };
-    // It holds the token, which is a secret until it is used.
-    files::write_private(&path, &canonical_json(&pending))?;
-    Ok(pending)
+/// The aggregator will not say otherwise to the same request.
+fn is_final(problem: &Problem) -> bool {
+    matches!(
+        problem.code,
+        ProblemCode::InvitationInvalid
+            | ProblemCode::RequestInvalid
+            | ProblemCode::EnrolmentRefused
+            | ProblemCode::TooLarge
+            | ProblemCode::Malformed
+    )
 }
 
-/// Keeps the certificate, if it is for our key and from the CA of the invitation.
-fn keep(
-    home: &Home,
-    invitation: &Invitation,
-    certificate: &str,
-    authority: &str,
-    aggregator_key: &str,
-) -> Result<String> {
-    if tls::certificate_fingerprint(authority)? != invitation.ca_fingerprint {
-        return Err(Refused("the answer names another CA than the invitation".to_owned()).into());
-    }
-    let peer = tls::PeerCertificate::read_pem(certificate)?;
-    if peer.site != invitation.site {
-        return Err(Refused("the certificate is for another site".to_owned()).into());
-    }
-    tls::client(authority, certificate, &home.read_text(&home.tls_key())?)
-        .context("the certificate is not for our key")?;
-    let aggregator = Aggregator {
-        address: invitation.address.clone(),
-        ca_fingerprint: invitation.ca_fingerprint,
-        aggregator_key: aggregator_key.parse().context("the aggregator's key does not parse")?,
-    };
-    files::write_durable(&home.authority(), authority.as_bytes())?;
-    files::write_durable(&home.certificate(), certificate.as_bytes())?;
-    files::write_durable(&home.aggregator_file(), &canonical_json(&aggregator))?;
-    std::fs::remove_file(home.enrolment_file()).ok();
-    Ok(peer.serial)
+fn unreachable(reason: &str) -> anyhow::Error {
+    anyhow::anyhow!(
+        "the aggregator cannot be reached: {reason}. Nothing was sent and nothing was made; check that this host may open one \
+         outbound connection to it (firewall, proxy in node.toml), then run the same command again"
+    )
 }

@@ -27,6 +27,7 @@ use snowball_vault::Vault;
 use super::{
     Context,
     batch::{Batches, Waiting},
+    decoding,
 };
 use crate::home::Home;
 
@@ -69,6 +70,7 @@ pub(crate) enum Fate {
 
 impl Ingest {
     pub fn run(self, context: &Context) -> Result<()> {
+        decoding::alone();
         let home = context.home()?;
         let batches = Batches::open(&home, &home.config()?, self.threads)?;
         let mut walk = self.walk()?;

@@ -1,15 +1,18 @@
 //! The command line: one file a verb. Exit codes: 0 done, 1 a fault, 2 wrong usage, 3 refused by the policy or not
 //! verified, 141 where nobody reads the output any more.
 
+mod audit;
 pub(crate) mod batch;
 mod census;
 mod contact_sheet;
+mod decoding;
 pub(crate) mod deidentify;
 mod doctor;
 mod enroll;
 mod evaluate;
 mod ingest;
 pub(crate) mod init;
+mod keys;
 mod labels;
 mod ledger;
 mod linkage;
@@ -17,6 +20,7 @@ mod policy;
 mod pretrain;
 mod pull;
 mod quarantine;
+mod receipts;
 mod receive;
 mod renew;
 mod report;
@@ -27,6 +31,7 @@ mod run;
 mod selftest;
 mod spooled;
 mod stop;
+mod study;
 mod watch;
 mod withdraw;
 mod words;
@@ -35,7 +40,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use snowball_service::output;
+use snowball_service::{keys::PassphraseSource, output};
 
 use crate::home::Home;
 
@@ -58,6 +63,12 @@ struct Arguments {
     /// JSON on standard output, for programs.
     #[arg(long, global = true)]
     json: bool,
+    /// A file, mode 600, with the passphrase of the keys.
+    #[arg(long, global = true, value_name = "FILE", conflicts_with = "passphrase_fd")]
+    passphrase_file: Option<PathBuf>,
+    /// A descriptor that this command was given, with the passphrase of the keys.
+    #[arg(long, global = true, value_name = "NUMBER")]
+    passphrase_fd: Option<u32>,
     #[command(subcommand)]
     verb: Verb,
 }
@@ -84,6 +95,8 @@ enum Verb {
     #[command(subcommand)]
     Review(review::Review),
     #[command(subcommand)]
+    Study(study::Study),
+    #[command(subcommand)]
     Report(report::Report),
     Retention(retention::Retention),
     Withdraw(withdraw::Withdraw),
@@ -92,10 +105,16 @@ enum Verb {
     ContactSheet(contact_sheet::ContactSheet),
     Run(run::Run),
     Renew(renew::Renew),
+    #[command(subcommand)]
+    Keys(keys::Keys),
     Pretrain(pretrain::Pretrain),
     Evaluate(evaluate::Evaluate),
     #[command(subcommand)]
+    Receipts(receipts::Receipts),
+    #[command(subcommand)]
     Ledger(ledger::Ledger),
+    #[command(subcommand)]
+    Audit(audit::Audit),
 }
 
 /// What every verb gets.
@@ -104,12 +123,14 @@ pub struct Context {
     pub root: PathBuf,
     /// Whether a program reads along.
     pub json: bool,
+    /// Where the passphrase of the keys comes from.
+    pub passphrase: PassphraseSource,
 }
 
 impl Context {
     /// The node's folder, which must exist.
     pub fn home(&self) -> Result<Home> {
-        Home::existing(&self.root)
+        Ok(Home::existing(&self.root)?.with_passphrase(self.passphrase.clone()))
     }
 
     /// Prints one document: as JSON, or as `text` for people.
@@ -135,12 +156,18 @@ pub fn run() -> ExitCode {
     let context = Context {
         root: arguments.home,
         json: arguments.json,
+        passphrase: match (arguments.passphrase_file, arguments.passphrase_fd) {
+            (Some(file), _) => PassphraseSource::File(file),
+            (None, Some(number)) => PassphraseSource::Descriptor(number),
+            (None, None) => PassphraseSource::Found,
+        },
     };
     let outcome = match arguments.verb {
         Verb::Init(verb) => verb.run(&context),
         Verb::Doctor(verb) => verb.run(&context),
         Verb::Enroll(verb) => verb.run(&context),
         Verb::Renew(verb) => verb.run(&context),
+        Verb::Keys(verb) => verb.run(&context),
         Verb::Policy(verb) => verb.run(&context),
         Verb::Ingest(verb) => verb.run(&context),
         Verb::Watch(verb) => verb.run(&context),
@@ -152,6 +179,7 @@ pub fn run() -> ExitCode {
         Verb::Census(verb) => verb.run(&context),
         Verb::Labels(verb) => verb.run(&context),
         Verb::Quarantine(verb) => verb.run(&context),
+        Verb::Study(verb) => verb.run(&context),
         Verb::Report(verb) => verb.run(&context),
         Verb::Review(verb) => verb.run(&context),
         Verb::Retention(verb) => verb.run(&context),
@@ -161,7 +189,9 @@ pub fn run() -> ExitCode {
         Verb::Run(verb) => verb.run(&context),
         Verb::Pretrain(verb) => verb.run(&context),
         Verb::Evaluate(verb) => verb.run(&context),
+        Verb::Receipts(verb) => verb.run(&context),
         Verb::Ledger(verb) => verb.run(&context),
+        Verb::Audit(verb) => verb.run(&context),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -175,7 +205,9 @@ pub fn run() -> ExitCode {
                         .is_some_and(|fault| {
                             matches!(
                                 fault,
-                                snowball_egress::EgressError::Denied { .. } | snowball_egress::EgressError::Refused(_)
+                                snowball_egress::EgressError::Denied { .. }
+                                    | snowball_egress::EgressError::Refused(_)
+                                    | snowball_egress::EgressError::Stranger { .. }
                             )
                         })
             });
@@ -194,6 +226,7 @@ mod tests {
     fn every_command_in_the_documents_and_the_help_is_one_that_this_program_takes() {
         let documents = [
             include_str!("../../docs/operating.md"),
+            include_str!("../../docs/auditing.md"),
             include_str!("../../../README.md"),
             include_str!("../../../policies/README.md"),
         ];

@@ -7,16 +7,15 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use snowball_layout::Layout;
 use snowball_policy::{Action, Request, Spent};
-use snowball_protocol::{Sha256Digest, StudyPlan, evaluation::Evaluation, limits::PLAN_BYTES_MAX};
+use snowball_protocol::{Sha256Digest, StudyPlan, limits::PLAN_BYTES_MAX};
 use snowball_service::{clock, files, output};
 use snowball_worker::{
-    job::{Answer, EvaluateJob, Job, TrainJob},
-    key::DatasetSource,
+    job::{Answer, Job, TrainJob},
     shard::Part,
 };
 
 use super::{Context, Refused};
-use crate::{datasets, events, home::Home, policy, trainer};
+use crate::{datasets, events, home::Home, policy, round, trainer};
 
 /// Train on this site's radiographs alone, by a study's plan. Nothing leaves; the policy must permit it.
 #[derive(Args)]
@@ -107,7 +106,7 @@ impl Pretrain {
         let bytes = snowball_layout::to_le_bytes(&trained);
         files::write_private(&path, &bytes).with_context(|| format!("cannot write {}", path.display()))?;
         let evaluate = |part| {
-            quality(
+            round::quality(
                 &trainer,
                 &plan,
                 &dataset.source,
@@ -130,34 +129,6 @@ impl Pretrain {
             )
         })
     }
-}
-
-/// The quality of `parameters` on one part of a dataset.
-pub fn quality(
-    trainer: &trainer::Trainer,
-    plan: &StudyPlan,
-    dataset: &DatasetSource,
-    part: Part,
-    parameters: &[f32],
-    model_digest: Sha256Digest,
-) -> Result<Evaluation> {
-    let job = Job::Evaluate(EvaluateJob {
-        plan: plan.clone(),
-        dataset: dataset.clone(),
-        part,
-        device: trainer.device,
-        threads: trainer.threads,
-    });
-    let mut found = None;
-    trainer.run(&job, Some(parameters), 0, |answer| {
-        if let Answer::Evaluated { evaluation } = answer {
-            found = Some(Evaluation {
-                model_digest,
-                ..evaluation
-            });
-        }
-    })?;
-    found.context("the trainer gave no evaluation")
 }
 
 /// Reads a plan from TOML or JSON and checks its rules.

@@ -99,7 +99,7 @@ fn keep(home: &Home, outcome: &Outcome) -> Result<()> {
     Ok(())
 }
 
-fn progress(step: &'static str, count: u64) -> ProgressBar {
+pub(super) fn progress(step: &'static str, count: u64) -> ProgressBar {
     let target = if std::io::stderr().is_terminal() {
         ProgressDrawTarget::stderr()
     } else {

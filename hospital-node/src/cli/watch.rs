@@ -14,6 +14,7 @@ use clap::Args;
 use super::{
     Context,
     batch::{self, BATCH_FILES_MAX, Batches, Waiting},
+    decoding,
     ingest::Summary,
     stop::Stop,
 };
@@ -40,6 +41,7 @@ pub struct Watch {
 
 impl Watch {
     pub fn run(self, context: &Context) -> Result<()> {
+        decoding::alone();
         let home = context.home()?;
         let config = home.config()?;
         ensure!(

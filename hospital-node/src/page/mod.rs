@@ -6,11 +6,12 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 use askama::Template;
-use snowball_protocol::intake::IntakeReason;
+use snowball_protocol::{intake::IntakeReason, plan::Sent};
 use snowball_store::Table;
 
 use crate::{
     evidence::{Evidence, Folder, Kept, shown},
+    preview::{About, Field, Preview, Told},
     selftest::Outcome,
 };
 
@@ -98,6 +99,69 @@ impl DeidentificationPage<'_> {
     }
 }
 
+/// What would leave in a study, for a board that has not approved it.
+pub fn preview(preview: &Preview) -> Result<String> {
+    Ok(PreviewPage { p: preview }.render()?)
+}
+
+#[derive(Template)]
+#[template(path = "preview.html")]
+struct PreviewPage<'a> {
+    p: &'a Preview,
+}
+
+impl PreviewPage<'_> {
+    fn day(&self, seconds: &i64) -> String {
+        jiff::Timestamp::from_second(*seconds)
+            .map_or_else(|_| String::new(), |time| time.strftime("%Y-%m-%d").to_string())
+    }
+
+    fn asks(&self) -> String {
+        let kinds = self.p.plan.send.iter().map(|sent| match sent {
+            Sent::Update => "updates",
+            Sent::Metrics => "measurements",
+        });
+        kinds.collect::<Vec<_>>().join(" and ")
+    }
+
+    /// A count of bytes with thin separators, so that large ones can be read.
+    fn bytes(&self, bytes: &u64) -> String {
+        grouped(*bytes)
+    }
+
+    fn over_the_study(&self, told: &Told) -> String {
+        grouped(told.bytes * told.often.times(u64::from(self.p.plan.rounds)))
+    }
+
+    fn about(&self, field: &Field) -> &'static str {
+        field.about.map_or("not explained", |about| about.text())
+    }
+
+    fn is_about_patients(&self, field: &Field) -> bool {
+        field.about == Some(About::Patients)
+    }
+
+    fn found(&self) -> u64 {
+        self.p.search.found.values().sum()
+    }
+
+    fn stays(&self, told: &Told, field: &Field) -> bool {
+        self.p.is_measurement(told.kind, &field.path)
+    }
+}
+
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let groups: Vec<&str> = digits
+        .as_bytes()
+        .rchunks(3)
+        .rev()
+        // Digits are ASCII: every part of them is text.
+        .map(|group| str::from_utf8(group).unwrap_or_default())
+        .collect();
+    groups.join("\u{202f}")
+}
+
 /// A picture on a reviewer's page.
 pub struct SheetPicture {
     /// Its number over all pages, from 1.
@@ -139,5 +203,14 @@ mod tests {
         assert_eq!(super::percent(1.0), "100.000 %");
         assert_eq!(super::percent(0.999_999_9), "99.999 %");
         assert_eq!(super::percent(0.0), "0.000 %");
+    }
+
+    #[test]
+    fn large_counts_are_grouped_by_three() {
+        assert_eq!(super::grouped(1_234_567), "1\u{202f}234\u{202f}567");
+        assert_eq!(
+            (super::grouped(0), super::grouped(999)),
+            ("0".to_owned(), "999".to_owned())
+        );
     }
 }

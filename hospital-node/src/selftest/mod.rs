@@ -24,10 +24,11 @@ use crate::{
         deidentify::Order,
         init,
     },
+    config::NodeConfig,
     home::Home,
 };
 
-pub use reread::Reread;
+pub use reread::{Reread, encodings};
 pub use score::Scores;
 
 /// Hospitals of the set: each has another maker's machine, character set, way to write headers, and transfer syntaxes.
@@ -119,7 +120,7 @@ pub fn run(wish: &Wish, folder: &Path, progress: &Progress<'_>, now: i64) -> Res
         threads: 0,
     };
     order.carry_out(|count| (progress.0)("deidentify", count))?;
-    take_in(&home, &files, progress)?;
+    take_in(&home, &config, &files, progress)?;
 
     let bar = (progress.0)("score", truths.len() as u64);
     let scores = score::score(&home, &files, &output, &truths, &wish.profile, &bar)?;
@@ -172,9 +173,8 @@ fn make_home(root: &Path) -> Result<Home> {
 }
 
 /// The intake for training, through the same batches as every way in.
-fn take_in(home: &Home, files: &Path, progress: &Progress<'_>) -> Result<()> {
-    let config = home.config()?;
-    let batches = Batches::open(home, &config, 0)?;
+pub fn take_in(home: &Home, config: &NodeConfig, files: &Path, progress: &Progress<'_>) -> Result<()> {
+    let batches = Batches::open(home, config, 0)?;
     let (paths, _) = snowball_imaging::walk(files, snowball_imaging::FILES_MAX)?;
     let bar = (progress.0)("intake", paths.len() as u64);
     let waiting: Vec<Waiting> = paths.into_iter().map(|path| Waiting { path, key: None }).collect();

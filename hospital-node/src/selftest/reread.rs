@@ -99,7 +99,7 @@ pub fn is_part_of_a_number(text: &[u8], start: usize, length: usize) -> bool {
 }
 
 /// A text as bytes of UTF-8, Latin-1 and UTF-16 in both orders.
-fn encodings(text: &str) -> BTreeSet<Vec<u8>> {
+pub fn encodings(text: &str) -> BTreeSet<Vec<u8>> {
     let wide: Vec<u16> = text.encode_utf16().collect();
     let latin: Option<Vec<u8>> = text
         .chars()

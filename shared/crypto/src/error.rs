@@ -27,6 +27,15 @@ pub enum CryptoError {
     /// Not 32 bytes in lower-case hexadecimal.
     #[error("a pseudonym is written as 64 lower-case hexadecimal digits")]
     PseudonymMalformed,
+    /// A passphrase too short or too long to keep a key by.
+    #[error("a passphrase has 12 to 1024 characters")]
+    PassphraseUnfit,
+    /// A wrapped key or secret that this program cannot open, or will not: it asks for far more work than ours do.
+    #[error("not a key or secret wrapped by scrypt or pbkdf2 within bounds (rfc 8018)")]
+    WrappingMalformed,
+    /// The passphrase does not open it.
+    #[error("the passphrase is not the one that it was wrapped with, or the file was changed")]
+    PassphraseWrong,
     /// A sealed piece does not open.
     #[error("the key is another, or the sealed content was changed or moved")]
     SealBroken,

@@ -10,6 +10,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod derived;
+mod equal;
 mod error;
 mod hkdf;
 mod linkage;
@@ -22,8 +23,10 @@ mod signature;
 mod signing;
 mod site_secret;
 mod verifying;
+mod wrapping;
 
 pub use derived::{MarkKey, StoreKeys, VaultKeys, VaultSecret};
+pub use equal::are_equal;
 pub use error::CryptoError;
 pub use linkage::{Linkage, Originals};
 pub use pseudonym::{Domain, Pseudonym};
@@ -34,3 +37,4 @@ pub use signature::Signature;
 pub use signing::SigningKey;
 pub use site_secret::SiteSecret;
 pub use verifying::VerifyingKey;
+pub use wrapping::{PASSPHRASE_CHARACTERS_MIN, Passphrase, is_wrapped, unwrap, wrap};

@@ -55,13 +55,13 @@ impl SigningKey {
     /// # Errors
     /// [`CryptoError::PemMalformed`] or [`CryptoError::PrivateKeyMalformed`].
     pub fn from_pem(text: &str) -> Result<Self, CryptoError> {
-        Self::from_pkcs8(&pem::decode(text)?)
+        Self::from_pkcs8(&pem::decode(&pem::PRIVATE_KEY, text)?)
     }
 
     /// The key as a `PRIVATE KEY` block of PEM. Secret, as [`to_pkcs8`](Self::to_pkcs8).
     #[must_use]
     pub fn to_pem(&self) -> Zeroizing<String> {
-        pem::encode(&self.0.der)
+        pem::encode(&pem::PRIVATE_KEY, &self.0.der)
     }
 
     /// The public half.

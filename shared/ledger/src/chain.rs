@@ -24,10 +24,10 @@ pub struct Chain {
 }
 
 impl Chain {
-    /// The chain of `owner` before its first record.
-    pub fn beginning(owner: &str) -> Self {
+    /// The chain that goes on from `head`.
+    pub const fn at(head: Head) -> Self {
         Self {
-            head: Head::beginning(owner),
+            head,
             first_time: None,
             last_time: None,
             counts: BTreeMap::new(),

@@ -6,7 +6,7 @@ use snowball_protocol::Sha256Digest;
 
 use crate::{Head, VerifyError, head::is_owner};
 
-const ORIGIN: &str = "snowball/ledger/";
+pub const ORIGIN: &str = "snowball/ledger/";
 /// The byte that signed-note gives Ed25519.
 const ALGORITHM: u8 = 0x01;
 /// A checkpoint takes about 300 bytes.
@@ -17,14 +17,18 @@ pub fn sign(head: &Head, key: &SigningKey) -> String {
     let text = text(head);
     let name = format!("{ORIGIN}{}", head.owner);
     let signature = key.sign(text.as_bytes());
-    let signed = [&key_id(&name, &key.verifying_key())[..], signature.as_bytes()].concat();
+    let signed = [
+        &key_id(&name, ALGORITHM, &key.verifying_key())[..],
+        signature.as_bytes(),
+    ]
+    .concat();
     format!("{text}\n\u{2014} {name} {}\n", STANDARD.encode(signed))
 }
 
 /// The head in the file's bytes, once its signature holds.
 pub fn verify(bytes: &[u8], key: &VerifyingKey) -> Result<Head, VerifyError> {
     let (head, found, signature) = parse(bytes).map_err(|reason| VerifyError::CheckpointMalformed { reason })?;
-    let expected = key_id(&format!("{ORIGIN}{}", head.owner), key);
+    let expected = key_id(&format!("{ORIGIN}{}", head.owner), ALGORITHM, key);
     if key.verify(text(&head).as_bytes(), &signature).is_ok() && found == expected {
         return Ok(head);
     }
@@ -40,7 +44,8 @@ pub fn verify(bytes: &[u8], key: &VerifyingKey) -> Result<Head, VerifyError> {
     })
 }
 
-fn text(head: &Head) -> String {
+/// What is signed.
+pub fn text(head: &Head) -> String {
     format!(
         "{ORIGIN}{}\n{}\n{}\n",
         head.owner,
@@ -50,8 +55,8 @@ fn text(head: &Head) -> String {
 }
 
 /// The first four bytes of SHA-256 over name, line end, algorithm and key: a hint which key signed, no proof.
-fn key_id(name: &str, key: &VerifyingKey) -> [u8; 4] {
-    let digest = Sha256Digest::of(&[name.as_bytes(), b"\n", &[ALGORITHM], key.as_bytes()].concat());
+pub fn key_id(name: &str, algorithm: u8, key: &VerifyingKey) -> [u8; 4] {
+    let digest = Sha256Digest::of(&[name.as_bytes(), b"\n", &[algorithm], key.as_bytes()].concat());
     let [a, b, c, d, ..] = *digest.as_bytes();
     [a, b, c, d]
 }
@@ -171,6 +176,6 @@ mod tests {
         let (algorithm, key) = key.split_first().unwrap();
         assert_eq!(*algorithm, ALGORITHM);
         let key = VerifyingKey::from_bytes(key.try_into().unwrap());
-        assert_eq!(hex(key_id("PeterNeumann", &key)), "c74f20a3");
+        assert_eq!(hex(key_id("PeterNeumann", ALGORITHM, &key)), "c74f20a3");
     }
 }

@@ -1,6 +1,6 @@
 //! One line per entry, in plain English, for `ledger show`.
 
-use snowball_protocol::{RoundNumber, SiteName};
+use snowball_protocol::{ProblemCode, RoundNumber, SiteName};
 
 use crate::Entry;
 
@@ -30,10 +30,17 @@ impl Entry {
             Self::UnfinishedWriteRemoved { bytes } => {
                 format!("{bytes} bytes of an unfinished write were removed after a crash; none was acknowledged")
             }
+            Self::ArchiveClosed { first, entries } => {
+                format!("records {first} to {} became an archive", entries.saturating_sub(1))
+            }
             Self::InvitationMade { site } => format!("{site} was invited"),
             Self::EnrolmentRequested { site, key_fingerprint } => {
                 format!("{site} asked for a certificate for key {}", key_fingerprint.short())
             }
+            Self::InvitationContested { site, key_fingerprint } => format!(
+                "somebody with key {} tried to use {site}'s invitation, which another key had used",
+                key_fingerprint.short()
+            ),
             Self::EnrolmentApproved {
                 site,
                 key_fingerprint,
@@ -61,6 +68,42 @@ impl Entry {
                 key_fingerprint.short()
             ),
             Self::SiteRevoked { site, reason } => format!("{site} was revoked: {}", shown(reason)),
+            Self::CertificateRevoked {
+                site,
+                certificate_serial,
+                reason,
+            } => format!(
+                "certificate {} of {site} was revoked: {}",
+                shown(certificate_serial),
+                shown(reason)
+            ),
+            Self::ServerCertificateRenewed {
+                certificate_serial,
+                authority,
+            } => format!(
+                "the server's certificate was renewed: now {}, of CA {}",
+                shown(certificate_serial),
+                authority.short()
+            ),
+            Self::AuthorityAdded {
+                authority,
+                number,
+                reason,
+            } => format!("CA {} was added, list {number}: {}", authority.short(), shown(reason)),
+            Self::AuthorityRetired {
+                authority,
+                number,
+                sites_cut_off,
+                reason,
+            } => format!(
+                "CA {} was retired, list {number}, {sites_cut_off} sites cut off: {}",
+                authority.short(),
+                shown(reason)
+            ),
+            Self::AuthoritiesTaken { number, authorities } => {
+                let short: Vec<String> = authorities.iter().take(8).map(|digest| digest.short()).collect();
+                format!("list {number} of CAs was taken over: {}", short.join(", "))
+            }
             Self::PolicyInstalled {
                 policy_digest,
                 version,
@@ -283,6 +326,17 @@ impl Entry {
             Self::StudyStarted { study } => format!("study {study} was opened to sites"),
             Self::StudyAborted { study, reason } => format!("study {study} was abandoned: {}", shown(reason)),
             Self::StudyFinished { study, model } => format!("study {study} finished with model {}", model.short()),
+            Self::StudyPreviewed {
+                study,
+                plan_digest,
+                preview_digest,
+                account,
+            } => format!(
+                "{} was shown what would leave in {study}, plan {}: preview {}; nothing was sent",
+                shown(account),
+                plan_digest.short(),
+                preview_digest.short()
+            ),
             Self::StudyJoined {
                 study,
                 site,
@@ -377,6 +431,14 @@ impl Entry {
                 receipt.receipt.round,
                 receipt.receipt.examples
             ),
+            Self::RoundOutcomeKept { outcome } => format!(
+                "the aggregator says that {} round {} made model {} of model {}, from {} updates",
+                outcome.outcome.study,
+                outcome.outcome.round,
+                outcome.outcome.model_out.short(),
+                outcome.outcome.model_in.short(),
+                outcome.outcome.contributions
+            ),
             Self::UpdateAdmitted {
                 site,
                 study,
@@ -394,8 +456,7 @@ impl Entry {
                 round,
                 code,
             } => {
-                let code = serde_json::to_value(code).ok();
-                let code = code.as_ref().and_then(|code| code.as_str()).unwrap_or("unknown");
+                let code = code_word(*code);
                 format!("update of {site} for {study} round {round} was refused: {code}")
             }
             Self::EvaluationAdmitted { site, study, digest } => {
@@ -421,10 +482,38 @@ impl Entry {
             Self::ReleaseSigned { study, release_digest } => {
                 format!("release {} of {study} was signed", release_digest.short())
             }
+            Self::SiteHeadKept { site, head } => {
+                format!("the head of {site} was countersigned and kept: {}", size(head))
+            }
+            Self::HeadsExchanged {
+                site_head,
+                aggregator_head,
+            } => format!(
+                "heads were exchanged: {} here, {} at the aggregator",
+                size(site_head),
+                size(aggregator_head)
+            ),
+            Self::HeadRefused { owner, head, code } => format!(
+                "{} showed a head of {} that contradicts the one kept before: {}",
+                shown(owner),
+                size(head),
+                code_word(*code)
+            ),
             // Every kind above has its arm; a test walks through all of them.
             _ => self.kind().replace('_', " "),
         }
     }
+}
+
+/// How many records a signed note answers for, as it says.
+fn size(note: &str) -> String {
+    format!("{} records", shown(note.lines().nth(1).unwrap_or("unknown")))
+}
+
+fn code_word(code: ProblemCode) -> String {
+    let code = serde_json::to_value(code).ok();
+    let code = code.as_ref().and_then(|code| code.as_str());
+    code.unwrap_or("unknown").to_owned()
 }
 
 fn whose(site: &Option<SiteName>) -> String {

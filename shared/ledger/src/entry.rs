@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use snowball_protocol::{
     Attempt, ProblemCode, RoundNumber, Sha256Digest, SiteName, StudyName,
     intake::{Disposition, IntakeReason},
+    outcome::SignedOutcome,
     receipt::SignedReceipt,
 };
 
@@ -74,6 +75,13 @@ entries! {
         /// SHA-256 of the request's public key.
         key_fingerprint: Sha256Digest,
     }
+    /// Somebody tried to use an invitation that another key had used already: its line has leaked, or the site lost its key.
+    InvitationContested = "invitation_contested" {
+        /// Which site.
+        site: SiteName,
+        /// SHA-256 of the public key that came too late.
+        key_fingerprint: Sha256Digest,
+    }
     /// The coordinator approved a site.
     EnrolmentApproved = "enrolment_approved" {
         /// Which site.
@@ -114,6 +122,49 @@ entries! {
         site: SiteName,
         /// The coordinator's words.
         reason: String,
+    }
+    /// The coordinator revoked one certificate; others of its site go on.
+    CertificateRevoked = "certificate_revoked" {
+        /// Whose it was.
+        site: SiteName,
+        /// Serial number, hexadecimal.
+        certificate_serial: String,
+        /// The coordinator's words.
+        reason: String,
+    }
+    /// The server has a new certificate. Transfers under way go on with the one before.
+    ServerCertificateRenewed = "server_certificate_renewed" {
+        /// Serial number, hexadecimal.
+        certificate_serial: String,
+        /// Fingerprint of the CA that signed it.
+        authority: Sha256Digest,
+    }
+    /// The coordinator added a CA, which is trusted beside those before.
+    AuthorityAdded = "authority_added" {
+        /// SHA-256 of its certificate.
+        authority: Sha256Digest,
+        /// The number of the list that it stands in first.
+        number: u64,
+        /// The coordinator's words.
+        reason: String,
+    }
+    /// The coordinator retired a CA: no certificate of it is accepted any more.
+    AuthorityRetired = "authority_retired" {
+        /// SHA-256 of its certificate.
+        authority: Sha256Digest,
+        /// The number of the first list without it.
+        number: u64,
+        /// Sites that depended on it and must enrol again; 0 unless the coordinator insisted.
+        sites_cut_off: u64,
+        /// The coordinator's words.
+        reason: String,
+    }
+    /// The node took over the list of CAs that it trusts, signed by the aggregator's key.
+    AuthoritiesTaken = "authorities_taken" {
+        /// The list's number.
+        number: u64,
+        /// SHA-256 of each certificate, oldest first.
+        authorities: Vec<Sha256Digest>,
     }
     /// A policy came into force at the site.
     PolicyInstalled = "policy_installed" {
@@ -330,6 +381,17 @@ entries! {
         /// SHA-256 of the final model's bytes.
         model: Sha256Digest,
     }
+    /// Somebody had it shown what would leave in a study, on made-up radiographs. Nothing was sent.
+    StudyPreviewed = "study_previewed" {
+        /// Which study.
+        study: StudyName,
+        /// Digest of the plan.
+        plan_digest: Sha256Digest,
+        /// SHA-256 of what was shown, as JSON.
+        preview_digest: Sha256Digest,
+        /// The account that asked.
+        account: String,
+    }
     /// A site takes part in a study.
     StudyJoined = "study_joined" {
         /// Which study.
@@ -426,6 +488,11 @@ entries! {
         /// What the aggregator signed.
         receipt: SignedReceipt,
     }
+    /// What came of a round that this site's update is in, signed by the aggregator and kept by the site.
+    RoundOutcomeKept = "round_outcome_kept" {
+        /// What the aggregator signed.
+        outcome: SignedOutcome,
+    }
     /// The aggregator took in an update, once.
     UpdateAdmitted = "update_admitted" {
         /// From which site.
@@ -491,5 +558,35 @@ entries! {
         study: StudyName,
         /// SHA-256 of what was signed.
         release_digest: Sha256Digest,
+    }
+    /// The file before this one was closed and became an archive. Always the first record of its file, and of no other.
+    ArchiveClosed = "archive_closed" {
+        /// Index of the archive's first record.
+        first: u64,
+        /// Records up to its end, counted from the beginning: the index of this record.
+        entries: u64,
+    }
+    /// The aggregator kept a site's signed head, countersigned by itself: that history can no longer be rewritten there.
+    SiteHeadKept = "site_head_kept" {
+        /// Whose.
+        site: SiteName,
+        /// The signed note with both signatures.
+        head: String,
+    }
+    /// The site and the aggregator kept each other's signed heads.
+    HeadsExchanged = "heads_exchanged" {
+        /// The site's own head with the aggregator's signature below its own.
+        site_head: String,
+        /// The aggregator's signed head.
+        aggregator_head: String,
+    }
+    /// The other side showed a head that contradicts the one kept before. Its signature holds, so it is evidence.
+    HeadRefused = "head_refused" {
+        /// Whose ledger: a site's name, or `aggregator`.
+        owner: String,
+        /// The signed note as it came.
+        head: String,
+        /// Whether it had fewer records or others.
+        code: ProblemCode,
     }
 }

@@ -28,7 +28,7 @@ pub enum LedgerError {
         source: io::Error,
     },
     /// The ledger does not hold what it once held. It is left as it is: keep a copy for the auditor, then restore it
-    /// whole (both files of one moment) from a backup or begin another in an empty folder.
+    /// whole (all files of one moment) from a backup or begin another in an empty folder.
     #[error("the ledger in {} does not verify and is left untouched; keep it for the auditor", .folder.display())]
     Broken {
         /// Its folder.
@@ -36,6 +36,18 @@ pub enum LedgerError {
         /// What is wrong.
         #[source]
         fault: Box<VerifyError>,
+    },
+    /// An archive was moved away, and what is asked needs the whole ledger.
+    #[error(
+        "the archive of records {first} to {} is not in {}; put {first:020}.jsonl back there, whole, or let `archives` be a link to where it lies", .end.saturating_sub(1), .folder.display()
+    )]
+    ArchiveMissing {
+        /// Index of its first record.
+        first: u64,
+        /// Index of the first record after it.
+        end: u64,
+        /// Where it should be.
+        folder: PathBuf,
     },
     /// An entry of a kind that a newer program wrote.
     #[error("record {index} is of a kind that this version does not know; read it with the version that wrote it")]

@@ -128,6 +128,25 @@ pub enum VerifyError {
         /// The head that was kept.
         head: Sha256Digest,
     },
+    /// The owner signed two histories.
+    #[error(
+        "there are two histories: the owner signed a head of {entries} records that is not the one of this ledger at that size"
+    )]
+    Forked {
+        /// How many records that head answers for.
+        entries: u64,
+    },
+    /// The tail was cut off together with its checkpoint.
+    #[error("the tail was cut off: the other side kept a signed head of {kept} records, and this ledger has {found}")]
+    TailCut {
+        /// How many records the kept head answers for.
+        kept: u64,
+        /// How many there are.
+        found: u64,
+    },
+    /// A kept head that its owner did not sign.
+    #[error("a kept head is no signed head of this ledger's owner: it proves nothing, so nothing was checked with it")]
+    HeadInvalid,
     /// Records after the ones that the checkpoint answers for, and no write under way that explains them.
     #[error("from record {index} on nobody answers for the records: they were added without the owner's key")]
     Unsigned {
@@ -167,6 +186,9 @@ impl VerifyError {
             Self::Truncated { .. } => "truncated",
             Self::Rewritten { .. } => "rewritten",
             Self::HeadUnknown { .. } => "head_unknown",
+            Self::Forked { .. } => "forked",
+            Self::TailCut { .. } => "tail_cut",
+            Self::HeadInvalid => "head_invalid",
             Self::Unsigned { .. } => "unsigned",
             Self::Unfinished { .. } => "unfinished",
         }

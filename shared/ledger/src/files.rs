@@ -3,10 +3,10 @@
 use std::{
     fs::{self, File},
     io::{self, Read as _, Write as _},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
-use crate::{Head, LedgerError, checkpoint};
+use crate::{Head, LedgerError, VerifyError, chain::unreadable, checkpoint};
 use snowball_crypto::SigningKey;
 
 /// The records, one a line.
@@ -15,6 +15,37 @@ pub const RECORDS_FILE: &str = "ledger.jsonl";
 pub const CHECKPOINT_FILE: &str = "checkpoint";
 /// The signed head of a write under way; gone once it is done.
 pub const NEXT_CHECKPOINT_FILE: &str = "checkpoint.next";
+/// The file that takes the open file's place while an archive is closed; gone once that is done.
+pub const NEXT_RECORDS_FILE: &str = "ledger.jsonl.next";
+/// The folder of closed archives.
+pub const ARCHIVE_FOLDER: &str = "archives";
+
+/// Where the archives of the ledger in `dir` lie.
+pub fn archive_folder(dir: &Path) -> PathBuf {
+    dir.join(ARCHIVE_FOLDER)
+}
+
+/// The records of the archive that begins with record `first`.
+pub fn archive_records(folder: &Path, first: u64) -> PathBuf {
+    folder.join(format!("{first:020}.jsonl"))
+}
+
+/// Its signed head.
+pub fn archive_checkpoint(folder: &Path, first: u64) -> PathBuf {
+    folder.join(format!("{first:020}.checkpoint"))
+}
+
+/// The open file; between two steps of closing an archive, the one that takes its place.
+pub fn open_records(dir: &Path) -> Result<File, VerifyError> {
+    for name in [RECORDS_FILE, NEXT_RECORDS_FILE] {
+        match File::open(dir.join(name)) {
+            Ok(file) => return Ok(file),
+            Err(fault) if fault.kind() == io::ErrorKind::NotFound => {}
+            Err(fault) => return Err(unreadable(fault)),
+        }
+    }
+    Err(VerifyError::RecordsMissing)
+}
 
 /// The bytes of a checkpoint file, no more than a checkpoint can have; `None` where there is no such file.
 pub fn read_checkpoint(path: &Path) -> io::Result<Option<Vec<u8>>> {
@@ -31,11 +62,17 @@ pub fn read_checkpoint(path: &Path) -> io::Result<Option<Vec<u8>>> {
 
 /// Signs `head` and makes it durable under the name of the next checkpoint.
 pub fn write_next(folder: &Path, head: &Head, key: &SigningKey) -> Result<(), LedgerError> {
-    let path = folder.join(NEXT_CHECKPOINT_FILE);
-    let mut file = File::create(&path).map_err(LedgerError::io("create", &path))?;
-    file.write_all(checkpoint::sign(head, key).as_bytes())
-        .map_err(LedgerError::io("write", &path))?;
-    file.sync_all().map_err(LedgerError::io("sync", &path))
+    write_durably(
+        &folder.join(NEXT_CHECKPOINT_FILE),
+        checkpoint::sign(head, key).as_bytes(),
+    )
+}
+
+/// Writes a file whole and makes it durable; whatever stood there is replaced.
+pub fn write_durably(path: &Path, bytes: &[u8]) -> Result<(), LedgerError> {
+    let mut file = File::create(path).map_err(LedgerError::io("create", path))?;
+    file.write_all(bytes).map_err(LedgerError::io("write", path))?;
+    file.sync_all().map_err(LedgerError::io("sync", path))
 }
 
 /// Makes the next checkpoint the checkpoint.
@@ -46,7 +83,11 @@ pub fn adopt_next(folder: &Path) -> Result<(), LedgerError> {
 
 /// Removes the next checkpoint, if there is one.
 pub fn discard_next(folder: &Path) -> Result<(), LedgerError> {
-    let path = folder.join(NEXT_CHECKPOINT_FILE);
+    remove(folder.join(NEXT_CHECKPOINT_FILE))
+}
+
+/// Removes a file, if it is there.
+pub fn remove(path: PathBuf) -> Result<(), LedgerError> {
     match fs::remove_file(&path) {
         Err(fault) if fault.kind() != io::ErrorKind::NotFound => Err(LedgerError::io("remove", path)(fault)),
         _ => Ok(()),

@@ -1,19 +1,21 @@
 //! The one writer of a ledger.
 
 use std::{
-    fs::{File, OpenOptions, TryLockError},
+    fs::{self, File, OpenOptions, TryLockError},
     io::{self, Write as _},
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
     thread,
     time::Duration,
 };
 
-use snowball_crypto::SigningKey;
+use snowball_crypto::{SigningKey, VerifyingKey};
 use snowball_protocol::ids::UnixSeconds;
 
 use crate::{
-    Entry, Head, LINE_BYTES_MAX, LedgerError, RECORDS_FILE, Record, Repair,
-    files::{adopt_next, create_folder, discard_next, write_next},
+    ARCHIVE_BYTES_DEFAULT, Entry, Head, LINE_BYTES_MAX, LedgerError, NEXT_RECORDS_FILE, RECORDS_FILE, Record, Repair,
+    SignedHead,
+    files::{adopt_next, create_folder, discard_next, sync_folder, write_next},
     head::is_owner,
     recover::{Standing, recover},
 };
@@ -23,18 +25,25 @@ const LOCK_TRIES: u32 = 40;
 const LOCK_PAUSE: Duration = Duration::from_millis(25);
 /// Writers that share a ledger wait for each other's append, and for the check that a newly started one makes.
 const SHARED_LOCK_TRIES: u32 = 1200;
+/// While it waits, other processes close at most so many archives before somebody should look what goes on.
+const OPEN_TRIES: u32 = 8;
 
 /// An open ledger. The lock ends with the process, however it ends.
 #[derive(Debug)]
 pub struct Ledger {
-    folder: PathBuf,
-    file: File,
-    key: SigningKey,
-    standing: Standing,
+    pub(crate) folder: PathBuf,
+    /// The open file; the writer holds its lock.
+    pub(crate) file: File,
+    pub(crate) key: SigningKey,
+    pub(crate) standing: Standing,
     /// A write failed half-way and may have left bytes after the acknowledged ones.
-    unsettled: bool,
+    pub(crate) unsettled: bool,
+    /// Closing an archive broke off when the open file may have moved: it must be opened anew.
+    pub(crate) moved: bool,
     /// The lock is held for each append only.
     shared: bool,
+    /// The open file is closed before it grows beyond this.
+    archive_bytes: u64,
 }
 
 impl Ledger {
@@ -63,14 +72,7 @@ impl Ledger {
             return Err(LedgerError::OwnerMalformed);
         }
         create_folder(dir)?;
-        let path = dir.join(RECORDS_FILE);
-        let file = OpenOptions::new()
-            .read(true)
-            .append(true)
-            .create(true)
-            .open(&path)
-            .map_err(LedgerError::io("open", &path))?;
-        lock(&file, dir, if shared { SHARED_LOCK_TRIES } else { LOCK_TRIES })?;
+        let file = open_locked(dir, tries(shared))?;
         let standing = recover(dir, &file, owner, &key)?;
         if shared {
             file.unlock().map_err(|fault| lock_failed(fault, dir))?;
@@ -81,8 +83,17 @@ impl Ledger {
             key,
             standing,
             unsettled: false,
+            moved: false,
             shared,
+            archive_bytes: ARCHIVE_BYTES_DEFAULT,
         })
+    }
+
+    /// The same ledger, whose open file becomes an archive once it has `bytes`.
+    #[must_use]
+    pub const fn with_archives_of(mut self, bytes: u64) -> Self {
+        self.archive_bytes = bytes;
+        self
     }
 
     /// Writes one entry down. It is durable when this returns.
@@ -104,17 +115,36 @@ impl Ledger {
         if entries.is_empty() {
             return Ok(Vec::new());
         }
+        self.exclusively(|ledger| {
+            if ledger.standing.bytes >= ledger.archive_bytes {
+                ledger.rotate_locked(now)?;
+            }
+            ledger.append_locked(now, entries)
+        })
+    }
+
+    /// Does `act` while no other process writes, and with all that others wrote taken up.
+    pub(crate) fn exclusively<T>(
+        &mut self,
+        act: impl FnOnce(&mut Self) -> Result<T, LedgerError>,
+    ) -> Result<T, LedgerError> {
         if !self.shared {
-            return self.append_locked(now, entries);
+            if self.moved {
+                self.open_anew()?;
+            }
+            return act(self);
         }
         lock(&self.file, &self.folder, SHARED_LOCK_TRIES)?;
-        let outcome = self.catch_up().and_then(|()| self.append_locked(now, entries));
+        let outcome = self.catch_up().and_then(|()| act(self));
         self.file.unlock().map_err(|fault| lock_failed(fault, &self.folder))?;
         outcome
     }
 
-    /// Takes up what another process wrote since this one last looked.
+    /// Takes up what another process wrote since this one last looked, in another file where it closed this one.
     fn catch_up(&mut self) -> Result<(), LedgerError> {
+        if self.moved || !is_open_file(&self.file, &self.folder)? {
+            return self.open_anew();
+        }
         let records = self.folder.join(RECORDS_FILE);
         let bytes = self.file.metadata().map_err(LedgerError::io("read", &records))?.len();
         if bytes != self.standing.bytes {
@@ -122,6 +152,16 @@ impl Ledger {
             self.standing = recover(&self.folder, &self.file, &owner, &self.key)?;
             self.unsettled = false;
         }
+        Ok(())
+    }
+
+    fn open_anew(&mut self) -> Result<(), LedgerError> {
+        // What is locked may still be the open file: then this very lock would be waited for.
+        self.file.unlock().map_err(|fault| lock_failed(fault, &self.folder))?;
+        self.file = open_locked(&self.folder, tries(self.shared))?;
+        let owner = self.standing.head.owner.clone();
+        self.standing = recover(&self.folder, &self.file, &owner, &self.key)?;
+        (self.unsettled, self.moved) = (false, false);
         Ok(())
     }
 
@@ -158,6 +198,20 @@ impl Ledger {
         self.standing.head.clone()
     }
 
+    /// Where the ledger stands now, with what other processes wrote, signed for the other side to keep.
+    ///
+    /// # Errors
+    /// When another process wrote to it and what it wrote cannot be read.
+    pub fn signed_head(&mut self) -> Result<SignedHead, LedgerError> {
+        self.exclusively(|ledger| Ok(SignedHead::sign(ledger.head(), &ledger.key)))
+    }
+
+    /// The key that checks this ledger.
+    #[must_use]
+    pub fn verifying_key(&self) -> VerifyingKey {
+        self.key.verifying_key()
+    }
+
     /// What opening had to mend, if anything. Worth a log line and an [`Entry::UnfinishedWriteRemoved`].
     #[must_use]
     pub const fn repaired(&self) -> Option<Repair> {
@@ -183,7 +237,7 @@ impl Ledger {
 
     /// Takes back what a failed write may have left (a full disk, for example), so that the ledger goes on from the
     /// last acknowledged record.
-    fn settle(&mut self) -> Result<(), LedgerError> {
+    pub(crate) fn settle(&mut self) -> Result<(), LedgerError> {
         if self.unsettled {
             let path = self.folder.join(RECORDS_FILE);
             self.file
@@ -195,6 +249,56 @@ impl Ledger {
         }
         Ok(())
     }
+}
+
+const fn tries(shared: bool) -> u32 {
+    if shared { SHARED_LOCK_TRIES } else { LOCK_TRIES }
+}
+
+/// The open file, locked. While its lock was waited for, it may have become an archive; then the next one is taken.
+fn open_locked(dir: &Path, tries: u32) -> Result<File, LedgerError> {
+    let (path, next) = (dir.join(RECORDS_FILE), dir.join(NEXT_RECORDS_FILE));
+    for _ in 0..OPEN_TRIES {
+        // Never made where one was moved away a moment ago: an empty file would take the next one's place.
+        if !path.exists() && next.exists() {
+            match fs::rename(&next, &path) {
+                Err(fault) if fault.kind() != io::ErrorKind::NotFound => {
+                    return Err(LedgerError::io("replace", path)(fault));
+                }
+                _ => sync_folder(dir)?,
+            }
+        }
+        let opened = OpenOptions::new().read(true).append(true).open(&path);
+        let file = match opened {
+            Err(fault) if fault.kind() == io::ErrorKind::NotFound && next.exists() => continue,
+            Err(fault) if fault.kind() == io::ErrorKind::NotFound => {
+                OpenOptions::new().read(true).append(true).create(true).open(&path)
+            }
+            opened => opened,
+        };
+        let file = file.map_err(LedgerError::io("open", &path))?;
+        lock(&file, dir, tries)?;
+        if is_open_file(&file, dir)? {
+            return Ok(file);
+        }
+    }
+    Err(LedgerError::InUse { folder: dir.to_owned() })
+}
+
+/// Whether `file` is the one that stands under the open file's name.
+pub fn is_open_file(file: &File, dir: &Path) -> Result<bool, LedgerError> {
+    let path = dir.join(RECORDS_FILE);
+    let ours = file.metadata().map_err(LedgerError::io("read", &path))?;
+    match fs::metadata(&path) {
+        Ok(there) => Ok((there.dev(), there.ino()) == (ours.dev(), ours.ino())),
+        Err(fault) if fault.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(fault) => Err(LedgerError::io("read", path)(fault)),
+    }
+}
+
+/// Locks a file that nobody else can know yet.
+pub fn lock_at_once(file: &File, folder: &Path) -> Result<(), LedgerError> {
+    lock(file, folder, 1)
 }
 
 fn lock(file: &File, folder: &Path, tries: u32) -> Result<(), LedgerError> {

@@ -1,15 +1,16 @@
 //! What opening does: checks the whole chain, and brings the files of a write that a crash cut short back in line.
 
-use std::{fs::File, io::Seek as _, path::Path};
+use std::{fs::File, path::Path};
 
 use snowball_crypto::SigningKey;
 
 use crate::{
-    CHECKPOINT_FILE, Head, LedgerError, RECORDS_FILE, VerifyError,
+    CHECKPOINT_FILE, Head, LedgerError, NEXT_RECORDS_FILE, RECORDS_FILE, VerifyError,
     chain::{Chain, unreadable},
     checkpoint,
-    files::{adopt_next, discard_next, read_checkpoint, sync_folder, write_next},
+    files::{adopt_next, discard_next, read_checkpoint, remove, sync_folder, write_next},
     lines::{Lines, Piece},
+    segment::{Continuation, start},
     verify::next_head,
 };
 
@@ -27,13 +28,15 @@ pub struct Repair {
 pub struct Standing {
     /// Its last record.
     pub head: Head,
-    /// Bytes of the records file.
+    /// Index of the first record of the open file.
+    pub first: u64,
+    /// Bytes of the open file.
     pub bytes: u64,
     /// What was mended, if anything was.
     pub repair: Option<Repair>,
 }
 
-/// Checks `file`, which the caller holds locked, and leaves exactly the acknowledged records and their checkpoint.
+/// Checks the open `file`, which the caller holds locked, and leaves exactly the acknowledged records and their checkpoint.
 ///
 /// A write goes: next checkpoint durable, records durable, next checkpoint renamed to checkpoint. So a crash leaves one
 /// of these, and no other:
@@ -42,6 +45,9 @@ pub struct Standing {
 ///    acknowledged and go;
 /// 3. a next checkpoint and exactly its records: they may have been acknowledged (a rename is durable only later)
 ///    and stay.
+///
+/// Closing an archive (see `rotate`) is such a write too: its one record is the first of the file that takes the open
+/// one's place. Archives are not read here; [`verify`](crate::verify()) reads them.
 ///
 /// A line without its end was never acknowledged and goes in any case. All else is somebody's hand, not a crash:
 /// nothing is touched.
@@ -68,10 +74,9 @@ pub fn recover(folder: &Path, file: &File, owner: &str, key: &SigningKey) -> Res
         }));
     }
 
-    let mut reader = file;
-    reader.rewind().map_err(LedgerError::io("read", &records))?;
+    let continuation = Continuation::of(file).map_err(LedgerError::io("read", &records))?;
     let mut lines = Lines::new(file);
-    let mut chain = Chain::beginning(owner);
+    let mut chain = Chain::at(start(continuation, owner));
     chain.walk(&mut lines, signed.entries, &mut |_| ()).map_err(broken)?;
     if chain.head != signed {
         return Err(broken(VerifyError::Rewritten {
@@ -111,6 +116,8 @@ pub fn recover(folder: &Path, file: &File, owner: &str, key: &SigningKey) -> Res
     } else {
         discard_next(folder)?;
     }
+    // A file that was made ready to take this one's place, by a closing that did not come to it.
+    remove(folder.join(NEXT_RECORDS_FILE))?;
     sync_folder(folder)?;
     let repair = Repair {
         removed_bytes,
@@ -119,6 +126,7 @@ pub fn recover(folder: &Path, file: &File, owner: &str, key: &SigningKey) -> Res
     let head = if kept_records > 0 { chain.head } else { signed };
     Ok(Standing {
         head,
+        first: continuation.map_or(0, |continuation| continuation.entries),
         bytes: end,
         repair: (repair != Repair::default()).then_some(repair),
     })
@@ -135,6 +143,7 @@ fn begin(folder: &Path, file: &File, owner: &str, key: &SigningKey) -> Result<St
     sync_folder(folder)?;
     Ok(Standing {
         head,
+        first: 0,
         bytes: 0,
         repair: None,
     })

@@ -41,6 +41,13 @@ impl Sha256Digest {
     pub fn short(&self) -> String {
         hex::encode(&self.0[..4])
     }
+
+    /// The first sixteen hex digits in groups of four: what two people compare aloud. Nobody finds a second key with the same ones.
+    #[must_use]
+    pub fn spoken(&self) -> String {
+        let group = |bytes: &[u8]| hex::encode(bytes);
+        self.0[..8].chunks(2).map(group).collect::<Vec<_>>().join("-")
+    }
 }
 
 impl fmt::Display for Sha256Digest {

@@ -10,6 +10,10 @@ use crate::{
 };
 
 const PREFIX: &str = "snowball-invitation:";
+/// An invitation of ours has about 400 characters.
+const LINE_CHARACTERS_MAX: usize = 4096;
+/// Digits at the end of the line that a slip in copying does not survive.
+const CHECK_DIGITS: usize = 8;
 
 /// What the coordinator hands a hospital: enough to reach the right aggregator and to ask for a certificate, once.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -23,33 +27,66 @@ pub struct Invitation {
     pub site: SiteName,
     /// Single-use secret, 32 random bytes in base64url.
     pub token: String,
+    /// When it was made, by the aggregator's clock.
+    pub made: UnixSeconds,
     /// When the token ends.
     pub expires: UnixSeconds,
 }
 
 /// A text that should have been an invitation.
-#[derive(Debug, thiserror::Error)]
-#[error("not an invitation: it starts with {PREFIX} and is one line without spaces; copy it whole")]
-pub struct MalformedInvitation;
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum MalformedInvitation {
+    /// Something else.
+    #[error("not an invitation: it starts with {PREFIX} and is one line without spaces; copy it whole")]
+    SomethingElse,
+    /// It was one.
+    #[error(
+        "the invitation was altered or cut on its way: its last {CHECK_DIGITS} digits do not fit the rest; copy the coordinator's line \
+         again, whole, or ask for a new one"
+    )]
+    Altered,
+    /// Made by a program of another version.
+    #[error(
+        "the invitation is whole, but not one that this version understands; compare the versions of node and aggregator"
+    )]
+    OtherVersion,
+}
 
 impl Invitation {
     /// One line to paste.
     #[must_use]
     pub fn to_line(&self) -> String {
-        // Strings, a digest and a number always serialise.
+        // Strings, a digest and numbers always serialise.
         let json = serde_json::to_vec(self).unwrap_or_default();
-        format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(json))
+        let body = URL_SAFE_NO_PAD.encode(json);
+        format!("{PREFIX}{body}.{}", check_digits(&body))
     }
 
     /// Reads what [`to_line`](Self::to_line) wrote.
     ///
     /// # Errors
-    /// When the text is anything else.
+    /// When the text is anything else, or not whole.
     pub fn from_line(line: &str) -> Result<Self, MalformedInvitation> {
-        let body = line.trim().strip_prefix(PREFIX).ok_or(MalformedInvitation)?;
-        let json = URL_SAFE_NO_PAD.decode(body).map_err(|_| MalformedInvitation)?;
-        serde_json::from_slice(&json).map_err(|_| MalformedInvitation)
+        let line = line.trim();
+        let rest = line
+            .strip_prefix(PREFIX)
+            .filter(|_| line.len() <= LINE_CHARACTERS_MAX)
+            .ok_or(MalformedInvitation::SomethingElse)?;
+        let (body, digits) = rest.split_once('.').ok_or(MalformedInvitation::Altered)?;
+        if digits != check_digits(body) {
+            return Err(MalformedInvitation::Altered);
+        }
+        let json = URL_SAFE_NO_PAD
+            .decode(body)
+            .map_err(|_| MalformedInvitation::OtherVersion)?;
+        serde_json::from_slice(&json).map_err(|_| MalformedInvitation::OtherVersion)
     }
+}
+
+/// Not against an enemy, who can compute them too: the token is what counts.
+fn check_digits(body: &str) -> String {
+    let digest = Sha256Digest::of(format!("{PREFIX}{body}").as_bytes());
+    hex::encode(digest.as_bytes())[..CHECK_DIGITS].to_owned()
 }
 
 /// `POST /v1/enrolments`: a request for a certificate. The key it belongs to was made on site and stays there.
@@ -132,11 +169,34 @@ mod tests {
             ca_fingerprint: Sha256Digest::of(b"ca"),
             site: "north".parse().unwrap(),
             token: "secret".to_owned(),
+            made: 1_799_000_000,
             expires: 1_800_000_000,
         };
         let line = invitation.to_line();
         assert!(Invitation::from_line(&format!(" {line}\n")).is_ok_and(|read| read == invitation));
-        assert!(Invitation::from_line(&line[..line.len() - 3]).is_err());
-        assert!(Invitation::from_line("hello").is_err());
+        let refusal = |line: &str| Invitation::from_line(line).err();
+        for end in PREFIX.len()..line.len() {
+            assert_eq!(
+                refusal(&line[..end]),
+                Some(MalformedInvitation::Altered),
+                "cut at {end}"
+            );
+        }
+        for place in PREFIX.len()..line.len() {
+            let other = if line.as_bytes()[place] == b'x' { "y" } else { "x" };
+            let mut altered = line.clone();
+            altered.replace_range(place..=place, other);
+            assert_eq!(
+                refusal(&altered),
+                Some(MalformedInvitation::Altered),
+                "altered at {place}"
+            );
+        }
+        for other in ["hello", "", "snowball-invitation", &line.repeat(20)] {
+            assert_eq!(refusal(other), Some(MalformedInvitation::SomethingElse));
+        }
+        let body = URL_SAFE_NO_PAD.encode("{}");
+        let later = format!("{PREFIX}{body}.{}", check_digits(&body));
+        assert_eq!(refusal(&later), Some(MalformedInvitation::OtherVersion));
     }
 }

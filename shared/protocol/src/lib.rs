@@ -8,13 +8,16 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod authorities;
 pub mod digest;
 pub mod enrolment;
 pub mod evaluation;
+pub mod heads;
 pub mod ids;
 pub mod intake;
 pub mod labels;
 pub mod limits;
+pub mod outcome;
 pub mod plan;
 pub mod problem;
 pub mod receipt;

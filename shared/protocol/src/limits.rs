@@ -8,6 +8,10 @@ pub const JSON_BYTES_MAX: usize = 256 * 1024;
 pub const PLAN_BYTES_MAX: usize = 128 * 1024;
 /// Largest policy file, in bytes.
 pub const POLICY_BYTES_MAX: usize = 128 * 1024;
+/// Requests for enrolment that one address may make in a minute, and so many at once.
+pub const ENROLMENT_REQUESTS_PER_MINUTE_MAX: u32 = 60;
+/// The same for all addresses together.
+pub const ENROLMENT_REQUESTS_PER_MINUTE_TOTAL_MAX: u32 = 600;
 /// Largest certificate signing request in PEM, in bytes.
 pub const CSR_BYTES_MAX: usize = 16 * 1024;
 /// Largest piece of an upload in one request, in bytes.
@@ -34,3 +38,8 @@ pub const LONG_POLL_SECONDS_MAX: u32 = 60;
 pub const IDLE_SECONDS_MAX: u64 = 120;
 /// How far the clocks of a node and the aggregator may differ, in seconds.
 pub const CLOCK_SKEW_SECONDS_MAX: i64 = 300;
+/// The heartbeat, in seconds: so often a node asks which CAs it may trust; and within this time a revocation, or the end of a
+/// certificate, reaches everything that its site has open at the aggregator.
+pub const HEARTBEAT_SECONDS: u64 = 10;
+/// Most CAs that a consortium trusts at once: the one in use and the next, and room for a rotation that overtakes another.
+pub const AUTHORITIES_MAX: usize = 4;

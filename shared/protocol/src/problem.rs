@@ -51,6 +51,12 @@ pub enum ProblemCode {
     TooLarge,
     /// The document does not parse or breaks a rule.
     Malformed,
+    /// The update came before a signed head of the site's ledger that holds its record.
+    LedgerHeadMissing,
+    /// The ledger has fewer records than its signed head that was kept.
+    LedgerRewound,
+    /// The ledger has another record where a signed head that was kept has one.
+    LedgerForked,
     /// Too many requests at once.
     Busy,
     /// A fault of the side that answers; the log there says more.
@@ -105,7 +111,10 @@ impl ProblemCode {
             | Self::RoundClosed
             | Self::AlreadyContributed
             | Self::PlanMismatch
-            | Self::OffsetMismatch => 409,
+            | Self::OffsetMismatch
+            | Self::LedgerHeadMissing
+            | Self::LedgerRewound
+            | Self::LedgerForked => 409,
             Self::TooLarge => 413,
             Self::RequestInvalid
             | Self::ClockSkew
@@ -154,6 +163,10 @@ impl ProblemCode {
             Self::ExamplesOutOfRange => "check the dataset; an update needs at least one example",
             Self::TooLarge => "send less",
             Self::Malformed => "correct the document as the reason says",
+            Self::LedgerHeadMissing => "send the ledger's signed head first, then announce the update again",
+            Self::LedgerRewound | Self::LedgerForked => {
+                "keep the ledger as it is for the auditor; if an older copy was put back, put the newer one in its place"
+            }
             Self::Busy => "try again shortly",
             Self::Internal => "look at the log of the side that answered",
         }

@@ -1,10 +1,11 @@
-//! What both programs need to run as a service: clock, files, output, telemetry, shutdown, TLS. A closed list.
+//! What both programs need to run as a service: clock, files, keys, output, telemetry, shutdown, TLS. A closed list.
 //!
 //! Nothing here knows of studies, rounds or radiographs. Effects live here so that everything else can be pure.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod clock;
 pub mod files;
+pub mod keys;
 pub mod output;
 pub mod shutdown;
 pub mod telemetry;

@@ -3,7 +3,7 @@
 use snowball_protocol::{ProblemCode, Sha256Digest};
 
 use super::{Home, certificate, request, site};
-use crate::{Consortium, Decision, Heard, RegistryError, Standing};
+use crate::{Consortium, Decision, Heard, Redeemed, RegistryError, SUPERSEDED, Standing};
 
 fn code<T: std::fmt::Debug>(outcome: Result<T, RegistryError>) -> ProblemCode {
     outcome.unwrap_err().problem().unwrap().code
@@ -23,21 +23,12 @@ async fn an_invitation_is_redeemed_once_by_one_key_in_its_time() {
     let late = registry.redeem_invitation(&request("north", "secret"), key, 101).await;
     assert_eq!(code(late), ProblemCode::InvitationInvalid);
 
-    let id = registry
-        .redeem_invitation(&request("north", "secret"), key, 100)
-        .await
-        .unwrap();
-    let replayed = registry
-        .redeem_invitation(&request("north", "secret"), key, 200)
-        .await
-        .unwrap();
-    assert_eq!(id, replayed);
-    let mut stolen = request("north", "secret");
-    stolen.csr_pem.push_str(" of a thief");
-    assert_eq!(
-        code(registry.redeem_invitation(&stolen, key, 100).await),
-        ProblemCode::InvitationInvalid
-    );
+    let redeemed = registry.redeem_invitation(&request("north", "secret"), key, 100).await;
+    let Redeemed::New(id) = redeemed.unwrap() else {
+        panic!("the first use is new")
+    };
+    let replayed = registry.redeem_invitation(&request("north", "secret"), key, 200).await;
+    assert_eq!(replayed.unwrap(), Redeemed::Again(id.clone()));
     assert_eq!(registry.enrolments().await.unwrap().len(), 1);
 
     let status = registry.enrolment_status(&id, "secret").await.unwrap();
@@ -66,6 +57,97 @@ async fn a_new_invitation_ends_the_unused_one_before_it() {
 }
 
 #[tokio::test]
+async fn another_key_gets_nothing_and_the_coordinator_sees_it() {
+    let home = Home::new().await;
+    let registry = &home.registry;
+    registry.invite(&site("north"), "secret", 100, 0).await.unwrap();
+    let ours = Sha256Digest::of(b"ours");
+    let redeemed = registry.redeem_invitation(&request("north", "secret"), ours, 1).await;
+    assert!(matches!(redeemed, Ok(Redeemed::New(_))));
+    let mut stolen = request("north", "secret");
+    stolen.csr_pem.push_str(" of a thief");
+    let thief = Sha256Digest::of(b"thief");
+    for (time, is_new) in [(2, true), (3, false), (300, false)] {
+        let answer = registry.redeem_invitation(&stolen, thief, time).await.unwrap();
+        assert_eq!(answer, Redeemed::Contested { is_new });
+    }
+    // However many keys they make.
+    for number in 0..20u8 {
+        let key = Sha256Digest::of(&[number]);
+        registry.redeem_invitation(&stolen, key, 4).await.unwrap();
+    }
+    let contests = registry.contests().await.unwrap();
+    assert_eq!(contests.len(), 8);
+    assert_eq!(
+        (contests[0].key_fingerprint, contests[0].tries, contests[0].last_tried),
+        (thief, 3, 300)
+    );
+    assert_eq!(registry.enrolments().await.unwrap().len(), 1);
+    let pending = registry.pending_enrolments(&site("north")).await.unwrap().remove(0);
+    assert_eq!(pending.key_fingerprint, ours);
+    registry.refuse(&pending.id, "the line leaked", 400).await.unwrap();
+    assert_eq!(
+        code(registry.redeem_invitation(&stolen, thief, 401).await),
+        ProblemCode::EnrolmentRefused
+    );
+}
+
+#[tokio::test]
+async fn each_refusal_of_an_invitation_has_its_own_words() {
+    let home = Home::new().await;
+    let registry = &home.registry;
+    let key = Sha256Digest::of(b"key");
+    registry.invite(&site("north"), "secret", 100, 0).await.unwrap();
+    let mut said = Vec::new();
+    for (name, token, time) in [
+        ("north", "guess", 1),
+        ("south", "secret", 1),
+        ("north", "secret", 100 + 3 * 3600),
+    ] {
+        let refused = registry.redeem_invitation(&request(name, token), key, time).await;
+        said.push(refused.unwrap_err().problem().unwrap().to_string());
+    }
+    assert!(said[0].contains("altered") && said[1].contains("another site") && said[2].contains("expired 3 hours ago"));
+    assert!(said.iter().all(|words| words.contains("coordinator")), "{said:?}");
+    assert_eq!(registry.enrolments().await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn the_approval_of_one_request_refuses_the_others_of_its_site() {
+    let home = Home::new().await;
+    let registry = &home.registry;
+    let mut ids = Vec::new();
+    for (time, token) in (1..).zip(["first", "second"]) {
+        registry.invite(&site("north"), token, 100, time).await.unwrap();
+        let key = Sha256Digest::of(token.as_bytes());
+        match registry
+            .redeem_invitation(&request("north", token), key, time)
+            .await
+            .unwrap()
+        {
+            Redeemed::New(id) => ids.push(id),
+            other => panic!("{other:?}"),
+        }
+    }
+    let pending = registry.pending_enrolments(&site("north")).await.unwrap();
+    assert_eq!(
+        pending.iter().map(|one| &one.id).collect::<Vec<_>>(),
+        [&ids[1], &ids[0]]
+    );
+    registry
+        .approve(&ids[0], &certificate("1"), "compared", 5)
+        .await
+        .unwrap();
+    assert_eq!(registry.pending_enrolments(&site("north")).await.unwrap(), []);
+    let decision = registry.enrolment_status(&ids[1], "second").await.unwrap().decision;
+    assert!(matches!(decision, Decision::Refused { reason, .. } if reason == SUPERSEDED));
+    assert_eq!(
+        code(registry.approve(&ids[1], &certificate("2"), "too late", 6).await),
+        ProblemCode::RequestInvalid
+    );
+}
+
+#[tokio::test]
 async fn no_token_is_in_the_files() {
     let home = Home::new().await;
     home.registry
@@ -90,18 +172,12 @@ async fn a_decision_is_made_once() {
     let registry = &home.registry;
     registry.invite(&site("north"), "secret", 100, 0).await.unwrap();
     let key = Sha256Digest::of(b"key");
-    let id = registry
-        .redeem_invitation(&request("north", "secret"), key, 1)
-        .await
-        .unwrap();
-    assert_eq!(
-        registry
-            .pending_enrolment(&site("north"))
-            .await
-            .unwrap()
-            .map(|pending| pending.id),
-        Some(id.clone())
-    );
+    let redeemed = registry.redeem_invitation(&request("north", "secret"), key, 1).await;
+    let Redeemed::New(id) = redeemed.unwrap() else {
+        panic!("the first use is new")
+    };
+    let pending = registry.pending_enrolments(&site("north")).await.unwrap();
+    assert_eq!(pending.into_iter().map(|one| one.id).collect::<Vec<_>>(), [id.clone()]);
     registry.refuse(&id, "nobody knows them", 2).await.unwrap();
     registry.refuse(&id, "again", 3).await.unwrap();
     assert_eq!(
@@ -116,7 +192,7 @@ async fn a_decision_is_made_once() {
             decided: 2
         }
     );
-    assert_eq!(registry.pending_enrolment(&site("north")).await.unwrap(), None);
+    assert_eq!(registry.pending_enrolments(&site("north")).await.unwrap(), []);
     assert_eq!(registry.sites().await.unwrap(), []);
 }
 
@@ -192,6 +268,51 @@ async fn signs_of_life_are_kept_but_wake_nobody() {
     let site = registry.sites().await.unwrap().remove(0);
     assert_eq!((site.last_seen, site.heard), (Some(20), Some(heard)));
     assert_eq!(registry.changed_since(counter).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn what_a_retirement_asks_for_is_known() {
+    let home = Home::new().await;
+    let registry = &home.registry;
+    let first = home.enrol("north", 0).await;
+    assert!(
+        registry
+            .site(&site("north"))
+            .await
+            .unwrap()
+            .unwrap()
+            .authorities
+            .is_empty()
+    );
+    let trusted = [Sha256Digest::of(b"old"), Sha256Digest::of(b"new")];
+    registry.keep_authorities(&site("north"), &trusted).await.unwrap();
+    assert_eq!(
+        registry.site(&site("north")).await.unwrap().unwrap().authorities,
+        trusted
+    );
+    let serials = async |now| -> Vec<String> {
+        let live = registry.live_certificates(now).await.unwrap();
+        live.into_iter().map(|(_, certificate)| certificate.serial).collect()
+    };
+    assert_eq!(serials(1).await, [first.serial.clone()]);
+    assert!(serials(i64::MAX).await.is_empty());
+    registry.revoke_serial(&first.serial, "seen", 1).await.unwrap();
+    assert!(serials(1).await.is_empty());
+
+    registry.invite(&site("south"), "token", 100, 1).await.unwrap();
+    assert_eq!(registry.open_invitations(100).await.unwrap(), [site("south")]);
+    assert!(registry.open_invitations(101).await.unwrap().is_empty());
+    // Whoever is let in again may have another list than before.
+    home.enrol("north", 2).await;
+    assert!(
+        registry
+            .site(&site("north"))
+            .await
+            .unwrap()
+            .unwrap()
+            .authorities
+            .is_empty()
+    );
 }
 
 #[tokio::test]

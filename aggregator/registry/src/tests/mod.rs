@@ -14,7 +14,7 @@ use snowball_protocol::{
 };
 use snowball_rounds::{AdmittedUpdate, Event, Facts, Inspection, Step, admit};
 
-use crate::{Certificate, Registry, RegistryError, Study, Upload};
+use crate::{Certificate, Redeemed, Registry, RegistryError, Study, Upload};
 
 const PLAN: &str = r#"
 format = 1
@@ -73,11 +73,13 @@ impl Home {
         let token = format!("token-{name}-{now}");
         self.registry.invite(&site(name), &token, now + 100, now).await.unwrap();
         let request = request(name, &token);
-        let id = self
+        let redeemed = self
             .registry
             .redeem_invitation(&request, Sha256Digest::of(b"key"), now)
-            .await
-            .unwrap();
+            .await;
+        let Ok(Redeemed::New(id)) = redeemed else {
+            panic!("{redeemed:?}")
+        };
         let certificate = certificate(&format!("{name}-{now}"));
         self.registry
             .approve(&id, &certificate, "agreed by telephone", now)

@@ -40,6 +40,21 @@ impl Body {
         Self(snowball_protocol::plan::canonical_json(document))
     }
 
+    /// Bytes that are no document.
+    pub(crate) const fn raw(bytes: Vec<u8>) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes themselves.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    pub(crate) fn into_bytes(self) -> Vec<u8> {
+        self.0
+    }
+
     /// SHA-256 of the bytes.
     #[must_use]
     pub fn digest(&self) -> Sha256Digest {

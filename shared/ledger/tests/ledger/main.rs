@@ -5,7 +5,10 @@
 mod crash;
 mod entries;
 mod hands;
+mod heads;
 mod killed;
+mod large;
+mod rotation;
 mod second_verifier;
 mod support;
 mod tampering;

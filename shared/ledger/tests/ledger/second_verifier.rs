@@ -8,12 +8,13 @@ use proptest::{
 };
 use serde_json::Value;
 use snowball_crypto::{SigningKey, VerifyingKey};
-use snowball_ledger::{Expected, Ledger, Verified, VerifyError, verify_expecting};
+use snowball_ledger::{Entry, Expected, Ledger, Verified, VerifyError, kept_heads, verify_expecting};
 use tempfile::TempDir;
 
 use crate::{
     hands::{hands, lay},
-    support::{Files, NOW, OWNER, field, fixed_key, folder, forged, ledger, samples},
+    rotation::rotated,
+    support::{Files, NOW, OWNER, Tree, field, fixed_key, folder, forged, ledger, samples},
 };
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/verify_ledger.py");
@@ -55,15 +56,15 @@ fn both_verifiers_agree_on_keys_owners_and_kept_heads() {
         (
             &key,
             Expected {
-                owner: None,
                 heads: vec![head],
+                ..Expected::default()
             },
         ),
         (
             &key,
             Expected {
-                owner: None,
                 heads: vec![head, unknown],
+                ..Expected::default()
             },
         ),
         (&other, Expected::default()),
@@ -88,6 +89,148 @@ fn both_verifiers_agree_while_a_ledger_is_written() {
     agree(folder.path(), &key.verifying_key(), &Expected::default(), &verdicts[0]);
 }
 
+#[test]
+fn both_verifiers_agree_on_archives_at_every_step_of_closing_one_and_after_every_hand() {
+    let key = fixed_key();
+    let folder = rotated(&key);
+    let before = Tree::of(folder.path());
+    let mut ledger = Ledger::open(folder.path(), OWNER, key.clone()).unwrap();
+    ledger.rotate(NOW).unwrap().unwrap();
+    drop(ledger);
+    let after = Tree::of(folder.path());
+    let steps = [
+        before.with("ledger.jsonl.next", &after.bytes("ledger.jsonl")),
+        before
+            .with("ledger.jsonl.next", &after.bytes("ledger.jsonl"))
+            .with("checkpoint.next", &after.bytes("checkpoint")),
+        after
+            .without("ledger.jsonl")
+            .with("ledger.jsonl.next", &after.bytes("ledger.jsonl"))
+            .with("checkpoint", &before.bytes("checkpoint"))
+            .with("checkpoint.next", &after.bytes("checkpoint")),
+        after
+            .with("checkpoint", &before.bytes("checkpoint"))
+            .with("checkpoint.next", &after.bytes("checkpoint")),
+    ];
+    let mut cases = vec![before.clone(), after.clone()];
+    cases.extend(steps);
+    for name in after.names() {
+        cases.push(after.without(&name));
+        let bytes = after.bytes(&name);
+        cases.push(after.with(&name, &bytes[..bytes.len() / 2]));
+        cases.push(after.with(&name, &[&bytes[..], b"{}\n"].concat()));
+        for other in after.names() {
+            cases.push(after.with(&name, &after.bytes(&other)));
+        }
+        let lines = after.lines(&name);
+        for place in 0..lines.len() {
+            let mut lines = lines.clone();
+            lines.remove(place);
+            cases.push(after.with(&name, &lines.concat()));
+        }
+    }
+    let folders: Vec<TempDir> = cases
+        .iter()
+        .map(|tree| {
+            let folder = crate::support::folder();
+            tree.put(folder.path());
+            folder
+        })
+        .collect();
+    let paths: Vec<&Path> = folders.iter().map(TempDir::path).collect();
+    let Some(verdicts) = second(&paths, &key.verifying_key(), &Expected::default()) else {
+        return;
+    };
+    let sound = verdicts.iter().filter(|verdict| verdict["verdict"] == "sound").count();
+    assert!(
+        sound >= 6 && verdicts.len() - sound > 40,
+        "{sound} of {}",
+        verdicts.len()
+    );
+    for (folder, verdict) in paths.iter().zip(&verdicts) {
+        agree(folder, &key.verifying_key(), &Expected::default(), verdict);
+    }
+}
+
+#[test]
+fn both_verifiers_agree_on_what_others_kept() {
+    let (key, aggregator) = (fixed_key(), SigningKey::generate().unwrap());
+    let folder = rotated(&key);
+    let fork = Tree::of(folder.path());
+    let kept = |entry: Entry| {
+        let mut ledger = Ledger::open(folder.path(), OWNER, key.clone()).unwrap();
+        ledger.append(NOW, entry).unwrap();
+        ledger.signed_head().unwrap()
+    };
+    let one = kept(samples()[5].clone());
+    fork.put(folder.path());
+    let cut = Tree::of(folder.path());
+    let two = kept(samples()[6].clone());
+    let theirs = crate::support::folder();
+    let mut ledger = Ledger::open(theirs.path(), "aggregator", aggregator.clone()).unwrap();
+    let mut entries = samples();
+    entries.push(Entry::SiteHeadKept {
+        site: OWNER.parse().unwrap(),
+        head: two.cosigned("aggregator", &aggregator, NOW).note,
+    });
+    ledger.append_all(NOW, entries).unwrap();
+    drop(ledger);
+    let notes = crate::support::folder();
+    let note = |name: &str, text: &str| {
+        let path = notes.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    };
+    let (ones, twos) = (note("one.note", &one.note), note("two.txt", &two.note));
+    let invented = note("invented.txt", &two.note.replacen("\n12\n", "\n13\n", 1));
+    let untouched = Tree::of(folder.path());
+    let mut words = Vec::new();
+    for (tree, heads) in [
+        (&untouched, vec![twos.as_path()]),
+        (&untouched, vec![twos.as_path(), ones.as_path()]),
+        (&untouched, vec![notes.path()]),
+        (&untouched, vec![theirs.path()]),
+        (&untouched, vec![invented.as_path()]),
+        (&cut, vec![twos.as_path()]),
+        (&cut, vec![theirs.path()]),
+    ] {
+        tree.put(folder.path());
+        let mut expected = Expected::default();
+        let mut fault = None;
+        for path in &heads {
+            match kept_heads(path, OWNER, &key.verifying_key()) {
+                Ok(kept) => {
+                    expected.kept.extend(kept.heads());
+                    expected.heads.extend(kept.hashes);
+                }
+                Err(found) => fault = Some(found),
+            }
+        }
+        let none = Expected::default();
+        let Some(verdicts) = second_with(&[folder.path()], &key.verifying_key(), &none, &heads) else {
+            return;
+        };
+        words.push(verdicts[0]["verdict"].as_str().unwrap().to_owned());
+        match fault {
+            Some(fault) => assert_eq!(verdicts[0]["verdict"], fault.code()),
+            None => agree(folder.path(), &key.verifying_key(), &expected, &verdicts[0]),
+        }
+    }
+    // The samples in the aggregator's ledger hold a hash that this ledger never had.
+    assert_eq!(
+        words,
+        [
+            "sound",
+            "forked",
+            "forked",
+            "head_unknown",
+            "head_invalid",
+            "tail_cut",
+            "tail_cut"
+        ]
+    );
+}
+
 fn agree(folder: &Path, key: &VerifyingKey, expected: &Expected, verdict: &Value) {
     let ours = verify_expecting(folder, key, expected);
     let unchecked = matches!(ours, Err(VerifyError::SignatureInvalid { .. }));
@@ -102,6 +245,10 @@ fn agree(folder: &Path, key: &VerifyingKey, expected: &Expected, verdict: &Value
             head,
             counts,
             being_written,
+            unseen,
+            archives,
+            heads_found,
+            heads_unseen,
             ..
         }) => {
             assert_eq!(verdict["verdict"], "sound", "{verdict}");
@@ -110,6 +257,14 @@ fn agree(folder: &Path, key: &VerifyingKey, expected: &Expected, verdict: &Value
             assert_eq!(verdict["head"], head.hash.to_string());
             assert_eq!(verdict["being_written"], being_written);
             assert_eq!(verdict["counts"], serde_json::to_value(counts).unwrap());
+            assert_eq!(
+                (&verdict["unseen"], &verdict["archives"]),
+                (&unseen.into(), &archives.into())
+            );
+            assert_eq!(
+                (&verdict["heads_found"], &verdict["heads_unseen"]),
+                (&heads_found.into(), &heads_unseen.into())
+            );
         }
         Err(fault) => {
             assert_eq!(verdict["verdict"], fault.code(), "{fault}: {verdict}");
@@ -123,6 +278,11 @@ fn agree(folder: &Path, key: &VerifyingKey, expected: &Expected, verdict: &Value
 
 /// The second verifier's verdicts; nothing where there is no Python.
 fn second(folders: &[&Path], key: &VerifyingKey, expected: &Expected) -> Option<Vec<Value>> {
+    second_with(folders, key, expected, &[])
+}
+
+/// The same, with what others kept.
+fn second_with(folders: &[&Path], key: &VerifyingKey, expected: &Expected, heads: &[&Path]) -> Option<Vec<Value>> {
     let mut command = Command::new("python3");
     command.arg(SCRIPT).arg("--key").arg(key.to_string());
     if let Some(owner) = &expected.owner {
@@ -131,6 +291,10 @@ fn second(folders: &[&Path], key: &VerifyingKey, expected: &Expected) -> Option<
     for head in &expected.heads {
         command.args(["--head", &head.to_string()]);
     }
+    for archive in &expected.archives {
+        command.arg("--archive").arg(archive);
+    }
+    command.args(heads.iter().flat_map(|path| [Path::new("--heads"), path]));
     let Ok(output) = command.args(folders).output() else {
         eprintln!("skipped: python3 is not installed, so there is no second verifier to agree with");
         return None;

@@ -4,10 +4,11 @@ use std::{collections::BTreeMap, fs, path::Path};
 
 use serde_json::Value;
 use snowball_crypto::SigningKey;
-use snowball_ledger::{CHECKPOINT_FILE, Entry, Ledger, NEXT_CHECKPOINT_FILE, RECORDS_FILE};
+use snowball_ledger::{ARCHIVE_FOLDER, CHECKPOINT_FILE, Entry, Ledger, NEXT_CHECKPOINT_FILE, RECORDS_FILE};
 use snowball_protocol::{
     Attempt, ProblemCode, RoundNumber, Sha256Digest, SiteName, StudyName,
     intake::{Disposition, IntakeReason},
+    outcome::{RoundOutcome, SignedOutcome},
     plan::canonical_json,
     receipt::{Receipt, SignedReceipt},
 };
@@ -62,6 +63,59 @@ impl Files {
             .split_inclusive(|byte| *byte == b'\n')
             .map(<[u8]>::to_vec)
             .collect()
+    }
+}
+
+/// Every file of a ledger's folder at one moment, archives too.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Tree(BTreeMap<String, Vec<u8>>);
+
+impl Tree {
+    pub fn of(folder: &Path) -> Self {
+        let mut files = BTreeMap::new();
+        for place in [folder.to_owned(), folder.join(ARCHIVE_FOLDER)] {
+            for entry in fs::read_dir(&place).into_iter().flatten() {
+                let path = entry.unwrap().path();
+                if path.is_file() {
+                    let name = path.strip_prefix(folder).unwrap().to_str().unwrap().to_owned();
+                    files.insert(name, fs::read(&path).unwrap());
+                }
+            }
+        }
+        Self(files)
+    }
+
+    pub fn put(&self, folder: &Path) {
+        let _ = fs::remove_dir_all(folder);
+        fs::create_dir_all(folder.join(ARCHIVE_FOLDER)).unwrap();
+        for (name, bytes) in &self.0 {
+            fs::write(folder.join(name), bytes).unwrap();
+        }
+    }
+
+    pub fn with(&self, name: &str, bytes: &[u8]) -> Self {
+        let mut tree = self.clone();
+        tree.0.insert(name.to_owned(), bytes.to_vec());
+        tree
+    }
+
+    pub fn without(&self, name: &str) -> Self {
+        let mut tree = self.clone();
+        tree.0.remove(name).unwrap();
+        tree
+    }
+
+    pub fn bytes(&self, name: &str) -> Vec<u8> {
+        self.0[name].clone()
+    }
+
+    pub fn lines(&self, name: &str) -> Vec<Vec<u8>> {
+        let lines = self.0[name].split_inclusive(|byte| *byte == b'\n');
+        lines.map(<[u8]>::to_vec).collect()
+    }
+
+    pub fn names(&self) -> Vec<String> {
+        self.0.keys().cloned().collect()
     }
 }
 
@@ -156,6 +210,10 @@ pub fn samples() -> Vec<Entry> {
             site: s(),
             key_fingerprint: digest,
         },
+        Entry::InvitationContested {
+            site: s(),
+            key_fingerprint: digest,
+        },
         Entry::EnrolmentApproved {
             site: s(),
             key_fingerprint: digest,
@@ -178,6 +236,30 @@ pub fn samples() -> Vec<Entry> {
         Entry::SiteRevoked {
             site: s(),
             reason: text(),
+        },
+        Entry::CertificateRevoked {
+            site: s(),
+            certificate_serial: text(),
+            reason: text(),
+        },
+        Entry::ServerCertificateRenewed {
+            certificate_serial: text(),
+            authority: digest,
+        },
+        Entry::AuthorityAdded {
+            authority: digest,
+            number: 2,
+            reason: text(),
+        },
+        Entry::AuthorityRetired {
+            authority: digest,
+            number: 3,
+            sites_cut_off: 0,
+            reason: text(),
+        },
+        Entry::AuthoritiesTaken {
+            number: 2,
+            authorities: vec![digest, digest],
         },
         Entry::PolicyInstalled {
             policy_digest: digest,
@@ -295,6 +377,12 @@ pub fn samples() -> Vec<Entry> {
             study: t(),
             model: digest,
         },
+        Entry::StudyPreviewed {
+            study: t(),
+            plan_digest: digest,
+            preview_digest: digest,
+            account: text(),
+        },
         Entry::StudyJoined {
             study: t(),
             site: Some(s()),
@@ -350,6 +438,20 @@ pub fn samples() -> Vec<Entry> {
                 signature: text(),
             },
         },
+        Entry::RoundOutcomeKept {
+            outcome: SignedOutcome {
+                outcome: RoundOutcome {
+                    study: t(),
+                    round,
+                    plan_digest: digest,
+                    model_in: digest,
+                    model_out: digest,
+                    contributions: 4,
+                    closed: NOW,
+                },
+                signature: text(),
+            },
+        },
         Entry::UpdateAdmitted {
             site: s(),
             study: t(),
@@ -385,6 +487,20 @@ pub fn samples() -> Vec<Entry> {
         Entry::ReleaseSigned {
             study: t(),
             release_digest: digest,
+        },
+        Entry::ArchiveClosed { first: 3, entries: 12 },
+        Entry::SiteHeadKept {
+            site: s(),
+            head: text(),
+        },
+        Entry::HeadsExchanged {
+            site_head: text(),
+            aggregator_head: text(),
+        },
+        Entry::HeadRefused {
+            owner: OWNER.to_owned(),
+            head: text(),
+            code: ProblemCode::LedgerForked,
         },
     ]
 }

@@ -217,8 +217,8 @@ fn an_older_state_of_all_files_is_found_by_a_kept_head() {
     let kept = open.append(NOW, samples()[0].clone()).unwrap().hash;
     drop(open);
     let expected = Expected {
-        owner: None,
         heads: vec![early, kept],
+        ..Expected::default()
     };
     assert!(verify_expecting(folder.path(), &key.verifying_key(), &expected).is_ok());
     older.put(folder.path());

@@ -1,18 +1,24 @@
 //! Mutual TLS 1.3 (RFC 8446), with the consortium's own CA and no other root.
 
 mod client;
+#[cfg(test)]
+mod handshake_tests;
+mod life;
 mod peer;
 mod pin;
 mod request;
 mod server;
+mod trust;
 
 pub use client::client;
+pub use life::{Life, WARNING_DAYS};
 pub use peer::{PeerCertificate, SITE_URI_PREFIX, certificate_fingerprint};
-pub use pin::{PinnedAuthority, pinned_client};
+pub use pin::{Mismatch, PinnedAuthority, Sighting, clock_client, pinned_client, watched_client};
 pub use request::{CertificateRequest, key_fingerprint_of_csr, request_certificate};
 use rustls::{RootCertStore, crypto::CryptoProvider};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 pub use server::server;
+pub use trust::{authority_fingerprints, is_issued_by, read_trust, trust_text};
 
 /// Why TLS could not be set up or a certificate not be used.
 #[derive(Debug, thiserror::Error)]

@@ -7,7 +7,7 @@ use x509_parser::{
     prelude::{FromDer, X509Certificate},
 };
 
-use super::TlsError;
+use super::{Life, TlsError};
 
 /// A site's certificate names it in a subject alternative name of kind URI: this prefix and the site's name.
 pub const SITE_URI_PREFIX: &str = "snowball:site:";
@@ -29,12 +29,12 @@ impl PeerCertificate {
     /// Reads a certificate that TLS has verified already.
     ///
     /// # Errors
-    /// When it does not parse or names no site.
+    /// When it does not parse, or names no site or more than one.
     pub fn read(der: &[u8]) -> Result<Self, TlsError> {
         let (_, certificate) = X509Certificate::from_der(der).map_err(|_| TlsError::Certificate {
             reason: "it does not parse",
         })?;
-        let site = certificate
+        let mut names = certificate
             .extensions()
             .iter()
             .filter_map(|extension| match extension.parsed_extension() {
@@ -42,14 +42,22 @@ impl PeerCertificate {
                 _ => None,
             })
             .flatten()
-            .find_map(|name| match name {
+            .filter_map(|name| match name {
                 GeneralName::URI(uri) => uri.strip_prefix(SITE_URI_PREFIX),
                 _ => None,
-            })
+            });
+        let site = names
+            .next()
             .and_then(|name| name.parse().ok())
             .ok_or(TlsError::Certificate {
                 reason: "it names no site",
             })?;
+        // Whichever were taken, somebody could speak for the other.
+        if names.next().is_some() {
+            return Err(TlsError::Certificate {
+                reason: "it names more than one site",
+            });
+        }
         Ok(Self {
             site,
             serial: certificate
@@ -60,6 +68,15 @@ impl PeerCertificate {
             not_before: certificate.validity().not_before.timestamp(),
             not_after: certificate.validity().not_after.timestamp(),
         })
+    }
+
+    /// From when to when it holds.
+    #[must_use]
+    pub const fn life(&self) -> Life {
+        Life {
+            not_before: self.not_before,
+            not_after: self.not_after,
+        }
     }
 
     /// Reads the first certificate of a PEM text.

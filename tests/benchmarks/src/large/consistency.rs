@@ -89,7 +89,7 @@ pub fn look(home: &Home, instances: u64, census: &Value) -> Result<(Stock, Vec<C
         stock.patients,
         total("patients"),
     ));
-    let (accepted, excluded) = in_ledger(&home.folder.join("ledger/ledger.jsonl"))?;
+    let (accepted, excluded) = in_ledger(&home.folder.join("ledger"))?;
     checks.push(Check::equal(
         "accepted files in the ledger",
         stock.radiographs,
@@ -131,16 +131,25 @@ fn damaged(home: &Home, folder: &Path) -> Result<u64> {
     Ok(store.damaged()?)
 }
 
-/// Files that the ledger says were accepted, and excluded.
-fn in_ledger(path: &Path) -> Result<(u64, u64)> {
-    let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+/// Files that the ledger says were accepted, and excluded, in its archives too.
+fn in_ledger(folder: &Path) -> Result<(u64, u64)> {
+    let mut files = vec![folder.join("ledger.jsonl")];
+    if folder.join("archives").exists() {
+        for entry in fs::read_dir(folder.join("archives"))? {
+            files.push(entry?.path());
+        }
+    }
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "jsonl"));
     let (mut accepted, mut excluded) = (0, 0);
-    for line in text.lines() {
-        let record: Value = serde_json::from_str(line)?;
-        let entry = &record["entry"];
-        if entry["entry"] == "intake_finished" {
-            accepted += entry["accepted"].as_u64().unwrap_or(0);
-            excluded += entry["quarantined"].as_u64().unwrap_or(0) + entry["rejected"].as_u64().unwrap_or(0);
+    for path in files {
+        let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        for line in text.lines() {
+            let record: Value = serde_json::from_str(line)?;
+            let entry = &record["entry"];
+            if entry["entry"] == "intake_finished" {
+                accepted += entry["accepted"].as_u64().unwrap_or(0);
+                excluded += entry["quarantined"].as_u64().unwrap_or(0) + entry["rejected"].as_u64().unwrap_or(0);
+            }
         }
     }
     Ok((accepted, excluded))

@@ -1,0 +1,249 @@
+//! `study`: what a study would mean for this hospital.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+use clap::{Args, Subcommand};
+use snowball_egress::Budget;
+use snowball_ledger::Entry;
+use snowball_policy::Spent;
+use snowball_protocol::{SiteName, StudyName, StudyPlan};
+use snowball_service::clock;
+
+use super::{Context, Refused, pretrain, selftest::progress, words};
+use crate::{
+    config::NodeConfig,
+    driver,
+    home::Home,
+    page, policy,
+    preview::{self, Preview, Standing, Wish},
+    selftest::Progress,
+    trainer,
+};
+
+/// What a study would mean for this hospital.
+#[derive(Subcommand)]
+pub enum Study {
+    Preview(PreviewVerb),
+}
+
+/// Show, before anybody approves a study, the very bytes and fields that would leave: one round on made-up radiographs. No
+/// patient's file is read, nothing is sent. Exit code 3 where something of a made-up patient stands in it.
+#[derive(Args)]
+#[command(after_help = "Example: hospital-node study preview plan.toml --out preview")]
+pub struct PreviewVerb {
+    /// The plan, as the coordinator hands it over: TOML or JSON.
+    #[arg(required_unless_present = "study", conflicts_with = "study")]
+    plan: Option<PathBuf>,
+    /// Fetch the plan of this study from the aggregator instead: the node must be enrolled and the study started.
+    #[arg(long)]
+    study: Option<StudyName>,
+    /// A new folder for the page, the messages and their description as JSON.
+    #[arg(long)]
+    out: PathBuf,
+    /// About how many radiographs to draw.
+    #[arg(long, default_value_t = 120, value_parser = clap::value_parser!(u64).range(preview::FILES_MIN..=100_000))]
+    files: u64,
+    /// Which radiographs: the same seed draws the same ones.
+    #[arg(long, default_value_t = 7)]
+    seed: u64,
+    /// Train fewer steps than the plan says. The values change, the fields and sizes do not.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    steps: Option<u32>,
+}
+
+impl Study {
+    pub fn run(self, context: &Context) -> Result<()> {
+        let Self::Preview(verb) = self;
+        verb.run(context)
+    }
+}
+
+impl PreviewVerb {
+    fn run(self, context: &Context) -> Result<()> {
+        empty(&self.out)?;
+        let home = Home::at(&context.root);
+        let is_node = home.config_file().exists();
+        let config = if is_node {
+            home.config()?
+        } else {
+            NodeConfig::new(
+                "preview"
+                    .parse::<SiteName>()
+                    .context("the name of the preview's site")?,
+            )
+        };
+        let plan = self.plan(&home, &config)?;
+        let now = clock::now();
+        let spent = if is_node {
+            spent(&home, &plan)?
+        } else {
+            Spent::default()
+        };
+        let in_force = policy::in_force(&home);
+        let update_bytes = preview::update_bytes(&plan);
+        let is_confined = is_node
+            && trainer::choose(&config.training, &home.scratch()).is_ok_and(|trainer| trainer.confinement.is_whole());
+        let site = preview::Site {
+            config: &config,
+            standing: Standing::ask(
+                in_force.as_ref(),
+                &config.site,
+                &plan,
+                update_bytes,
+                spent,
+                is_confined,
+                now,
+            ),
+        };
+        let wish = Wish {
+            plan: &plan,
+            seed: self.seed,
+            files: self.files,
+            steps: self.steps,
+        };
+        let folder = tempfile::tempdir().context("cannot make a folder for the run")?;
+        let made = preview::run(&wish, site, folder.path(), &Progress(&progress), now)?;
+        let digest = preview::write(&self.out, &made, &page::preview(&made.preview)?)?;
+        if is_node {
+            let entry = Entry::StudyPreviewed {
+                study: plan.study.clone(),
+                plan_digest: plan.digest(),
+                preview_digest: digest,
+                account: words::account(),
+            };
+            let ledger = home.open_ledger(&config)?;
+            let mut ledger = ledger.lock().map_err(|_| anyhow::anyhow!("the ledger is in use"))?;
+            ledger.append(now, entry)?;
+        }
+        context.print(&made.preview, || told(&made.preview, &self.out))?;
+        check(&made.preview)
+    }
+
+    fn plan(&self, home: &Home, config: &NodeConfig) -> Result<StudyPlan> {
+        match (&self.plan, &self.study) {
+            (Some(path), _) => pretrain::read_plan(path),
+            (None, Some(study)) => fetch(home, config, study),
+            (None, None) => bail!("name a plan, or a study of the aggregator with --study"),
+        }
+    }
+}
+
+fn empty(folder: &Path) -> Result<()> {
+    std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    let mut entries = std::fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
+    if entries.next().is_some() {
+        bail!("{} is not empty; name a new folder", folder.display());
+    }
+    Ok(())
+}
+
+/// Rounds of this study that the site has taken part in.
+fn spent(home: &Home, plan: &StudyPlan) -> Result<Spent> {
+    let records = snowball_ledger::read(&home.ledger()).context("cannot read the ledger")?;
+    Ok(Budget::of(&records).spent(&plan.study, None, None, clock::now()))
+}
+
+/// Asks for two documents and sends none.
+fn fetch(home: &Home, config: &NodeConfig, study: &StudyName) -> Result<StudyPlan> {
+    let door = driver::open_door(home, config)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let studies = door.studies().await?;
+        let listed = studies.iter().find(|summary| summary.study == *study);
+        let summary = listed.with_context(|| {
+            format!("the aggregator lists no study {study}; ask the coordinator for its plan as a file")
+        })?;
+        Ok(door.plan(summary).await?)
+    })
+}
+
+/// Nobody should approve what names somebody, or what nobody can explain.
+fn check(preview: &Preview) -> Result<()> {
+    let unexplained = preview.unexplained();
+    if !unexplained.is_empty() {
+        let fault = format!(
+            "this program has no words for {}; do not approve the study with this version",
+            unexplained.join(", ")
+        );
+        return Err(Refused(fault).into());
+    }
+    if !preview.search.found.is_empty() {
+        let fault =
+            "something of a made-up patient stands in what would leave; do not approve any study with this program";
+        return Err(Refused(fault.to_owned()).into());
+    }
+    Ok(())
+}
+
+fn told(preview: &Preview, out: &Path) -> String {
+    let (plan, totals) = (&preview.plan, &preview.totals);
+    let mut lines = vec![
+        format!("{} ({}), purpose {}", plan.title, plan.study, plan.purpose),
+        format!("plan to approve: {}", plan.digest),
+        preview.standing.in_words(),
+    ];
+    for answer in preview.standing.answers.iter().filter(|answer| !answer.permitted) {
+        let (reason, remedy) = (answer.reason.as_deref(), answer.remedy.as_deref());
+        let (reason, remedy) = (reason.unwrap_or_default(), remedy.unwrap_or_default());
+        lines.push(format!("  may not {}: {reason}; {remedy}", answer.question));
+    }
+    for message in &preview.messages {
+        lines.push(format!(
+            "\n{} ({}), {} bytes, {}\n  {}",
+            message.file,
+            message.name,
+            message.bytes,
+            message.often.text(),
+            message.meaning
+        ));
+        for field in &message.fields {
+            let stays = if preview.is_measurement(message.kind, &field.path) {
+                " (stays without measurements)"
+            } else {
+                ""
+            };
+            lines.push(format!(
+                "    {} = {}\n      {}{stays} {} bytes.",
+                field.path,
+                field.shown,
+                field.meaning.unwrap_or("NOT EXPLAINED."),
+                field.bytes
+            ));
+        }
+    }
+    let update = &preview.update;
+    lines.push(format!(
+        "\nthe update: {} numbers in {} tensors, {} bytes; changes from {:.2e} to {:.2e}",
+        update.parameters,
+        update.tensors.len(),
+        update.bytes,
+        update.spread.smallest,
+        update.spread.largest
+    ));
+    lines.extend(update.spread.heights().iter().map(|(middle, count, height)| {
+        format!(
+            "  {middle:>10.2e} {count:>10} {}",
+            "#".repeat((height * 40.0).ceil() as usize)
+        )
+    }));
+    lines.push(format!(
+        "\n{} bytes in each round, {} over the study of {} rounds; without measurements {} and {}",
+        totals.round_bytes,
+        totals.study_bytes,
+        plan.rounds,
+        preview.without_measurements.round_bytes,
+        preview.without_measurements.study_bytes
+    ));
+    lines.push(format!(
+        "{} texts and codes of the made-up patients searched for in {} messages: {} found",
+        preview.search.markers,
+        preview.search.messages,
+        preview.search.found.values().sum::<u64>()
+    ));
+    lines.push(format!(
+        "\n{}: open preview.html in a browser, or print it",
+        out.display()
+    ));
+    lines.join("\n")
+}

@@ -1,0 +1,146 @@
+//! What the policy that is in force says to a plan: asked as the node would ask, and written down nowhere.
+
+use serde::Serialize;
+use snowball_policy::{Action, DatasetFacts, Decision, PolicyFault, Request, SignedPolicy, Spent};
+use snowball_protocol::{Sha256Digest, SiteName, StudyPlan, ids::UnixSeconds, plan::Sent};
+
+/// As if the site had as many patients as any policy may ask for: how many there are is asked when the study is joined.
+const PLENTY: DatasetFacts = DatasetFacts {
+    training_patients: u64::MAX,
+    training_images: u64::MAX,
+    class_cells_min: u64::MAX,
+};
+
+/// The policy's answers.
+#[derive(Clone, Serialize)]
+pub struct Standing {
+    /// The policy in force, if there is one.
+    pub policy: Option<InForce>,
+    /// What is wrong, where there is none.
+    pub fault: Option<String>,
+    pub answers: Vec<Answer>,
+}
+
+/// A policy, by what it calls itself.
+#[derive(Clone, Serialize)]
+pub struct InForce {
+    pub digest: Sha256Digest,
+    pub version: u32,
+    pub stage: String,
+    /// Smallest class or count that may be shown.
+    pub cell_min: u64,
+}
+
+/// One question and its answer.
+#[derive(Clone, Serialize)]
+pub struct Answer {
+    pub question: &'static str,
+    pub permitted: bool,
+    pub clause: String,
+    pub reason: Option<String>,
+    pub remedy: Option<String>,
+    /// What others would be told.
+    #[serde(skip)]
+    pub public_words: String,
+}
+
+impl Standing {
+    /// Asks about all that a study does; its update has `update_bytes`, and the kernel holds the trainer or does not.
+    pub fn ask(
+        policy: Result<&SignedPolicy, &PolicyFault>,
+        site: &SiteName,
+        plan: &StudyPlan,
+        update_bytes: u64,
+        spent: Spent,
+        is_confined: bool,
+        now: UnixSeconds,
+    ) -> Self {
+        let send = |kind, bytes| Action::Send { kind, bytes };
+        let questions = [
+            ("take part in the study", Action::Join),
+            ("train for it", Action::Train),
+            ("send updates", send(Sent::Update, update_bytes)),
+            ("send measurements", send(Sent::Metrics, 0)),
+        ];
+        let answers = questions.map(|(question, action)| {
+            let request = Request {
+                site,
+                plan,
+                action,
+                dataset: PLENTY,
+                spent,
+                is_confined,
+                now,
+            };
+            Answer::of(question, &snowball_policy::decide(policy, &request))
+        });
+        Self {
+            policy: policy.ok().map(|signed| InForce {
+                digest: signed.digest,
+                version: signed.policy.version(),
+                stage: signed.policy.stage().to_string(),
+                cell_min: signed.policy.cell_min(),
+            }),
+            fault: policy.err().map(ToString::to_string),
+            answers: answers.into(),
+        }
+    }
+
+    /// The first answer that keeps the site out; measurements may stay, and hours come by themselves.
+    pub fn obstacle(&self) -> Option<&Answer> {
+        let mut answers = self.answers.iter().take(3);
+        answers.find(|answer| !answer.permitted && !answer.clause.starts_with("hours."))
+    }
+
+    /// What would happen if the study began now.
+    pub fn in_words(&self) -> String {
+        if self.policy.is_none() {
+            return "Without a policy nothing runs: the hospital would decline and nothing else would leave."
+                .to_owned();
+        }
+        match (self.obstacle(), self.answers.last()) {
+            (Some(answer), _) => format!(
+                "The policy in force does not permit it, by {}: the hospital would decline and nothing else would leave.",
+                answer.clause
+            ),
+            (None, Some(metrics)) if metrics.permitted => {
+                "The policy in force permits it with measurements: everything below would leave.".to_owned()
+            }
+            _ => "The policy in force permits it without measurements: what is marked below would stay.".to_owned(),
+        }
+    }
+}
+
+impl Answer {
+    fn of(question: &'static str, decision: &Decision) -> Self {
+        let (reason, remedy) = match decision {
+            Decision::Deny { reason, remedy, .. } => (Some(reason.clone()), Some(remedy.clone())),
+            Decision::Permit { .. } => (None, None),
+        };
+        Self {
+            question,
+            permitted: decision.is_permitted(),
+            clause: decision.clause().to_string(),
+            reason,
+            remedy,
+            public_words: decision.public_words(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_a_policy_the_site_would_decline_and_the_clause_is_named() {
+        let text = include_str!("../../../policies/cases/studies/body-parts.toml");
+        let plan: StudyPlan = toml::from_str(text).unwrap();
+        let site = "north".parse().unwrap();
+        let standing = Standing::ask(Err(&PolicyFault::Missing), &site, &plan, 10, Spent::default(), true, 0);
+        assert_eq!(standing.obstacle().map(|answer| answer.clause.as_str()), Some("policy"));
+        assert!(standing.policy.is_none() && standing.fault.is_some());
+        assert!(standing.answers.iter().all(|answer| !answer.permitted));
+        assert!(standing.in_words().contains("would decline"), "{}", standing.in_words());
+    }
+}

@@ -1,0 +1,129 @@
+//! What an update is made of: tensor by tensor, and how its numbers are spread. Pure.
+
+use serde::Serialize;
+use snowball_layout::{Layout, Role};
+
+/// Bars of the histogram; odd, so that the middle one is around zero.
+const BARS: usize = 21;
+
+/// One update, told.
+#[derive(Clone, Serialize)]
+pub struct Update {
+    pub parameters: u64,
+    pub bytes: u64,
+    /// The fingerprint of names, shapes and roles.
+    pub layout_digest: String,
+    pub tensors: Vec<Tensor>,
+    pub spread: Spread,
+}
+
+/// One tensor of the update.
+#[derive(Clone, Serialize)]
+pub struct Tensor {
+    pub name: String,
+    pub shape: String,
+    pub role: &'static str,
+    pub values: u64,
+    pub bytes: u64,
+    /// Euclidean norm of its change in this run.
+    pub norm: f64,
+}
+
+/// How the numbers are spread.
+#[derive(Clone, Serialize)]
+pub struct Spread {
+    pub smallest: f32,
+    pub largest: f32,
+    pub norm: f64,
+    /// Numbers that did not change at all.
+    pub zeros: u64,
+    /// From `-reach` to `reach` in equal steps.
+    pub reach: f32,
+    pub bars: Vec<u64>,
+}
+
+impl Update {
+    pub fn of(layout: &Layout, delta: &[f32]) -> Self {
+        let tensors = layout.tensors.iter().map(|tensor| {
+            let values = delta.get(tensor.offset..tensor.offset + tensor.values()).unwrap_or(&[]);
+            let shape: Vec<String> = tensor.shape.iter().map(ToString::to_string).collect();
+            Tensor {
+                name: tensor.name.clone(),
+                shape: shape.join(" x "),
+                role: role(tensor.role),
+                values: tensor.values() as u64,
+                bytes: tensor.values() as u64 * 4,
+                norm: norm(values),
+            }
+        });
+        Self {
+            parameters: layout.parameters() as u64,
+            bytes: layout.bytes(),
+            layout_digest: layout.digest().to_string(),
+            tensors: tensors.collect(),
+            spread: Spread::of(delta),
+        }
+    }
+}
+
+impl Spread {
+    fn of(delta: &[f32]) -> Self {
+        let fold = |start: f32, pick: fn(f32, f32) -> f32| delta.iter().copied().fold(start, pick);
+        let (smallest, largest) = (fold(0.0, f32::min), fold(0.0, f32::max));
+        let reach = largest.max(-smallest);
+        let mut bars = vec![0; BARS];
+        for value in delta {
+            let share = if reach > 0.0 { (value / reach + 1.0) / 2.0 } else { 0.5 };
+            // In 0 to BARS - 1: a float turned into an index saturates.
+            bars[((share * BARS as f32) as usize).min(BARS - 1)] += 1;
+        }
+        Self {
+            smallest,
+            largest,
+            norm: norm(delta),
+            zeros: delta.iter().filter(|value| **value == 0.0).count() as u64,
+            reach,
+            bars,
+        }
+    }
+
+    /// The middle of each bar and its height, from 0 to 1 of the highest.
+    pub fn heights(&self) -> Vec<(f32, u64, f64)> {
+        let highest = self.bars.iter().copied().max().unwrap_or(0).max(1) as f64;
+        let middle = |place: usize| self.reach * ((2 * place + 1) as f32 / BARS as f32 - 1.0);
+        let of = |(place, count): (usize, &u64)| (middle(place), *count, *count as f64 / highest);
+        self.bars.iter().enumerate().map(of).collect()
+    }
+}
+
+fn norm(values: &[f32]) -> f64 {
+    values.iter().map(|value| f64::from(*value).powi(2)).sum::<f64>().sqrt()
+}
+
+const fn role(role: Role) -> &'static str {
+    match role {
+        Role::Weight => "weights",
+        Role::NormAffine => "scale or shift of a normalisation",
+        Role::NormStatistic => "running statistic of a normalisation",
+        Role::Counter => "count of steps",
+        Role::Local => "stays at the site",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_number_is_in_one_bar_and_zero_in_the_middle_one() {
+        let spread = Spread::of(&[-2.0, -0.01, 0.0, 0.01, 1.0, 2.0]);
+        assert_eq!(spread.bars.iter().sum::<u64>(), 6);
+        assert_eq!(
+            (spread.bars[0], spread.bars[BARS / 2], spread.bars[BARS - 1]),
+            (1, 3, 1)
+        );
+        assert_eq!((spread.smallest, spread.largest, spread.zeros), (-2.0, 2.0, 1));
+        assert!((spread.heights()[BARS / 2].0).abs() < 1e-6);
+        assert_eq!(Spread::of(&[0.0, 0.0]).bars[BARS / 2], 2);
+    }
+}

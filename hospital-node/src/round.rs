@@ -1,0 +1,138 @@
+//! A site's part in a round: train from the round's model, say how good a model is. It blocks, and reaches no network.
+
+use anyhow::{Context, Result};
+use snowball_egress::Candidate;
+use snowball_policy::DatasetFacts;
+use snowball_protocol::{Attempt, RoundNumber, Sha256Digest, SiteName, StudyPlan, evaluation::Evaluation};
+use snowball_worker::{
+    job::{Answer, EvaluateJob, Job, TrainJob},
+    key::DatasetSource,
+    shard::Part,
+};
+
+use crate::trainer::Trainer;
+
+/// What to train, and on what.
+pub struct Order<'a> {
+    pub plan: &'a StudyPlan,
+    pub dataset: &'a DatasetSource,
+    pub site: &'a SiteName,
+    pub round: RoundNumber,
+}
+
+/// What training gave.
+#[derive(Clone)]
+pub struct Trained {
+    /// The round's model.
+    pub model_in: Sha256Digest,
+    /// Local parameters minus the round's.
+    pub delta: Vec<f32>,
+    pub examples: u64,
+    pub loss: f64,
+    /// Quality of the round's model on the validation part.
+    pub evaluation: Option<Evaluation>,
+}
+
+impl Trained {
+    /// As a candidate for leaving.
+    pub fn candidate(self, round: RoundNumber, layout_digest: Sha256Digest, dataset: DatasetFacts) -> Candidate {
+        Candidate {
+            round,
+            attempt: Attempt(1),
+            model_in: self.model_in,
+            layout_digest,
+            delta: self.delta,
+            examples: self.examples,
+            training_loss: self.loss,
+            evaluation: self.evaluation,
+            dataset,
+        }
+    }
+}
+
+/// Trains from `model`, little-endian f32 in the layout's order; `hear` is told step, steps and loss.
+pub fn train(
+    trainer: &Trainer,
+    order: &Order<'_>,
+    model: &[u8],
+    mut hear: impl FnMut(u32, u32, f64),
+) -> Result<Trained> {
+    let (plan, model_in) = (order.plan, Sha256Digest::of(model));
+    let parameters = snowball_layout::from_le_bytes(model).context("the model is no list of numbers")?;
+    let job = Job::Train(TrainJob {
+        plan: plan.clone(),
+        dataset: order.dataset.clone(),
+        stream: stream(order.site, order.round),
+        steps_before: u64::from(plan.local.steps) * u64::from(order.round.0.saturating_sub(1)),
+        steps_total: plan.steps_total(),
+        steps: plan.local.steps,
+        evaluate_first: true,
+        evaluate_every: 0,
+        device: trainer.device,
+        threads: trainer.threads,
+    });
+    let (mut examples, mut loss, mut evaluation) = (0, f64::NAN, None);
+    let trained = trainer.run(&job, Some(&parameters), parameters.len(), |answer| match answer {
+        Answer::Progress { step, steps, loss, .. } => hear(step, steps, loss),
+        Answer::Checked {
+            step: 0,
+            evaluation: checked,
+        } => {
+            evaluation = Some(Evaluation {
+                model_digest: model_in,
+                ..checked
+            });
+        }
+        Answer::Trained {
+            examples: used,
+            loss: last,
+            ..
+        } => (examples, loss) = (used, last),
+        _ => {}
+    })?;
+    let trained = trained.context("the trainer gave no parameters")?;
+    Ok(Trained {
+        model_in,
+        delta: trained.iter().zip(&parameters).map(|(new, old)| new - old).collect(),
+        examples,
+        loss,
+        evaluation,
+    })
+}
+
+/// The quality of `parameters` on one part of a dataset.
+pub fn quality(
+    trainer: &Trainer,
+    plan: &StudyPlan,
+    dataset: &DatasetSource,
+    part: Part,
+    parameters: &[f32],
+    model_digest: Sha256Digest,
+) -> Result<Evaluation> {
+    let job = Job::Evaluate(EvaluateJob {
+        plan: plan.clone(),
+        dataset: dataset.clone(),
+        part,
+        device: trainer.device,
+        threads: trainer.threads,
+    });
+    let mut found = None;
+    trainer.run(&job, Some(parameters), 0, |answer| {
+        if let Answer::Evaluated { evaluation } = answer {
+            found = Some(Evaluation {
+                model_digest,
+                ..evaluation
+            });
+        }
+    })?;
+    found.context("the trainer gave no evaluation")
+}
+
+/// The seed of a site's round: the same after a crash, another at every site and round.
+fn stream(site: &SiteName, round: RoundNumber) -> u64 {
+    let digest = Sha256Digest::of(format!("{site} round {round}").as_bytes());
+    let bytes = digest.as_bytes();
+    u64::from_le_bytes([
+        bytes[0], bytes[1], bytes[2], bytes[3], bytes[4], bytes[5], bytes[6], bytes[7],
+    ])
+}

@@ -1,0 +1,520 @@
+//! Keys and secrets on disk: readable by their owner alone, in the clear or under a passphrase; or handed over by systemd.
+//!
+//! A passphrase comes from a file, a descriptor, a systemd credential or a terminal, never from a command line or the environment,
+//! where other programs read it. It is asked for when the first wrapped file is read, and kept to the end of the process, which
+//! may have to write a renewed key.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    fs::{self, File},
+    io::{self, IsTerminal as _, Read as _, Seek as _, Write as _},
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use snowball_crypto::{CryptoError, Passphrase, is_wrapped, unwrap, wrap};
+use snowball_protocol::Sha256Digest;
+use zeroize::Zeroizing;
+
+use crate::files;
+
+/// The name of the systemd credential that holds the passphrase.
+pub const PASSPHRASE_CREDENTIAL: &str = "snowball-passphrase";
+/// Largest key file, in bytes.
+const KEY_BYTES_MAX: usize = 16 * 1024;
+/// Largest file with a passphrase, in bytes.
+const PASSPHRASE_FILE_BYTES_MAX: u64 = 4096;
+
+/// Where the passphrase comes from.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub enum PassphraseSource {
+    /// The systemd credential, else a terminal.
+    #[default]
+    Found,
+    /// A file that only its owner may read.
+    File(PathBuf),
+    /// A descriptor that the caller opened.
+    Descriptor(u32),
+}
+
+/// How one key lies on disk.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kept {
+    /// A file in the clear.
+    Clear,
+    /// A file under a passphrase.
+    Wrapped,
+    /// No file: systemd hands it over as a credential.
+    Credential,
+    /// Nowhere.
+    Missing,
+}
+
+/// Why a key could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    /// The file cannot be read or written.
+    #[error("cannot use {path}")]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// Others may read it.
+    #[error("{path} can be read by others (mode {mode:o}); run: chmod 600 {path}")]
+    Open {
+        /// Which.
+        path: PathBuf,
+        /// Its mode.
+        mode: u32,
+    },
+    /// A wrapped file, and no passphrase.
+    #[error(
+        "the keys are under a passphrase and none is at hand; give it by --passphrase-file FILE (mode 600), by --passphrase-fd NUMBER, \
+         as the systemd credential {PASSPHRASE_CREDENTIAL}, or at a terminal"
+    )]
+    NoPassphrase,
+    /// What was given is no passphrase.
+    #[error("the passphrase cannot be used")]
+    Passphrase(#[source] CryptoError),
+    /// Two passphrases at the terminal.
+    #[error("the two passphrases differ; nothing was changed")]
+    Differ,
+    /// It does not open, or is no key.
+    #[error("{path} cannot be opened")]
+    Wrapping {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: CryptoError,
+    },
+}
+
+/// Reads and writes the keys of one home.
+pub struct Keys {
+    source: PassphraseSource,
+    credentials: Option<PathBuf>,
+    passphrase: Mutex<Option<Passphrase>>,
+    /// What was opened, by the digest of what lay on disk: opening takes a tenth of a second each time.
+    opened: Mutex<HashMap<Sha256Digest, Zeroizing<String>>>,
+}
+
+impl Keys {
+    /// Keys whose passphrase comes from `source`; `credentials` is the folder of systemd's credentials, if there is one.
+    #[must_use]
+    pub fn new(source: PassphraseSource, credentials: Option<PathBuf>) -> Self {
+        Self {
+            source,
+            credentials,
+            passphrase: Mutex::default(),
+            opened: Mutex::default(),
+        }
+    }
+
+    /// The same, with the credentials that systemd gave this process.
+    #[must_use]
+    pub fn of_process(source: PassphraseSource) -> Self {
+        Self::new(source, std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from))
+    }
+
+    /// How the key at `path` is kept.
+    ///
+    /// # Errors
+    /// When the file is there and cannot be read.
+    pub fn kept(&self, path: &Path) -> Result<Kept, KeyError> {
+        match files::read_bounded(path, KEY_BYTES_MAX) {
+            Ok(bytes) => {
+                let bytes = Zeroizing::new(bytes);
+                let is_wrapped = str::from_utf8(&bytes).is_ok_and(is_wrapped);
+                Ok(if is_wrapped { Kept::Wrapped } else { Kept::Clear })
+            }
+            Err(fault) if fault.kind() == io::ErrorKind::NotFound => match self.credential(path) {
+                Some(_) => Ok(Kept::Credential),
+                None => Ok(Kept::Missing),
+            },
+            Err(source) => Err(file_error(path, source)),
+        }
+    }
+
+    /// The key at `path` in the clear, or the credential of its name where there is no such file.
+    ///
+    /// # Errors
+    /// When it is missing, open to others, or wrapped by another passphrase than the one at hand.
+    pub fn read(&self, path: &Path) -> Result<Zeroizing<String>, KeyError> {
+        let bytes = match File::open(path) {
+            Ok(mut file) => {
+                check_private(path, &file)?;
+                bounded(&mut file, KEY_BYTES_MAX as u64)
+            }
+            Err(fault) if fault.kind() == io::ErrorKind::NotFound => match self.credential(path) {
+                Some(credential) => {
+                    File::open(credential).and_then(|mut file| bounded(&mut file, KEY_BYTES_MAX as u64))
+                }
+                None => Err(fault),
+            },
+            Err(fault) => Err(fault),
+        };
+        let text = bytes.and_then(text).map_err(|source| file_error(path, source))?;
+        if !is_wrapped(&text) {
+            return Ok(text);
+        }
+        let digest = Sha256Digest::of(text.as_bytes());
+        if let Some(known) = held(&self.opened).get(&digest) {
+            return Ok(known.clone());
+        }
+        let opened = unwrap(&text, &self.passphrase()?).map_err(|source| wrapping(path, source))?;
+        held(&self.opened).insert(digest, opened.clone());
+        Ok(opened)
+    }
+
+    /// Writes a new key: under the passphrase where another key of the same folder is.
+    ///
+    /// # Errors
+    /// When the passphrase is not at hand or the system refuses; the old content is then still there.
+    pub fn write(&self, path: &Path, text: &str) -> Result<(), KeyError> {
+        let content = if self.is_any_wrapped(path)? {
+            wrap(text, &self.passphrase()?).map_err(|source| wrapping(path, source))?
+        } else {
+            Zeroizing::new(text.to_owned())
+        };
+        files::write_private(path, content.as_bytes()).map_err(|source| file_error(path, source))
+    }
+
+    /// Puts those of `paths` that are in the clear under the passphrase; gives how many. What a crash left undone is done by
+    /// the next call, with the same passphrase.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read); and when the passphrase is another than the one of a file that is wrapped already.
+    pub fn protect(&self, paths: &[PathBuf]) -> Result<usize, KeyError> {
+        let clear = self.of_kind(paths, Kept::Clear)?;
+        for path in self.of_kind(paths, Kept::Wrapped)? {
+            self.read(&path)?;
+        }
+        if clear.is_empty() {
+            return Ok(0);
+        }
+        let passphrase = self.new_passphrase()?;
+        for path in &clear {
+            let plain = self.read(path)?;
+            let wrapped = wrap(&plain, &passphrase).map_err(|source| wrapping(path, source))?;
+            // Read again before the only copy goes.
+            unwrap(&wrapped, &passphrase).map_err(|source| wrapping(path, source))?;
+            replace(path, &wrapped)?;
+        }
+        Ok(clear.len())
+    }
+
+    /// Puts those of `paths` that are under a passphrase in the clear; gives how many.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn unprotect(&self, paths: &[PathBuf]) -> Result<usize, KeyError> {
+        let wrapped = self.of_kind(paths, Kept::Wrapped)?;
+        for path in &wrapped {
+            let plain = self.read(path)?;
+            replace(path, &plain)?;
+        }
+        Ok(wrapped.len())
+    }
+
+    fn of_kind(&self, paths: &[PathBuf], kind: Kept) -> Result<Vec<PathBuf>, KeyError> {
+        let mut found = Vec::new();
+        for path in paths {
+            if self.kept(path)? == kind {
+                found.push(path.clone());
+            }
+        }
+        Ok(found)
+    }
+
+    fn is_any_wrapped(&self, path: &Path) -> Result<bool, KeyError> {
+        let Some(folder) = path.parent() else { return Ok(false) };
+        let failed = |source| file_error(folder, source);
+        for entry in fs::read_dir(folder).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            if entry.file_type().is_ok_and(|kind| kind.is_file())
+                && self.kept(&entry.path()).ok() == Some(Kept::Wrapped)
+            {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn credential(&self, path: &Path) -> Option<PathBuf> {
+        let credential = self.credentials.as_ref()?.join(path.file_name()?);
+        credential.is_file().then_some(credential)
+    }
+
+    /// The passphrase, asked for once in the process's life.
+    fn passphrase(&self) -> Result<Passphrase, KeyError> {
+        let mut known = held(&self.passphrase);
+        if known.is_none() {
+            *known = Some(match self.given()? {
+                Some(text) => Passphrase::new(&text).map_err(KeyError::Passphrase)?,
+                None => Passphrase::new(&prompt("passphrase of the keys: ")?).map_err(KeyError::Passphrase)?,
+            });
+        }
+        known.clone().ok_or(KeyError::NoPassphrase)
+    }
+
+    /// The same; at a terminal it is asked for twice, since a slip would lock the keys.
+    fn new_passphrase(&self) -> Result<Passphrase, KeyError> {
+        let is_asked = held(&self.passphrase).is_none() && self.given()?.is_none();
+        let passphrase = self.passphrase()?;
+        if is_asked {
+            let again = Passphrase::new(&prompt("the same again: ")?).map_err(KeyError::Passphrase)?;
+            if again != passphrase {
+                *held(&self.passphrase) = None;
+                return Err(KeyError::Differ);
+            }
+        }
+        Ok(passphrase)
+    }
+
+    /// What a file, a descriptor or a credential says; `None` where a person is to be asked.
+    fn given(&self) -> Result<Option<Zeroizing<String>>, KeyError> {
+        let (path, is_checked) = match &self.source {
+            PassphraseSource::File(path) => (path.clone(), true),
+            PassphraseSource::Descriptor(number) => (PathBuf::from(format!("/proc/self/fd/{number}")), false),
+            PassphraseSource::Found => {
+                let credential = self
+                    .credentials
+                    .as_ref()
+                    .map(|folder| folder.join(PASSPHRASE_CREDENTIAL));
+                match credential.filter(|path| path.is_file()) {
+                    Some(path) => (path, false),
+                    None => return Ok(None),
+                }
+            }
+        };
+        let failed = |source| file_error(&path, source);
+        let mut file = File::open(&path).map_err(failed)?;
+        if is_checked {
+            check_private(&path, &file)?;
+        }
+        let bytes = bounded(&mut file, PASSPHRASE_FILE_BYTES_MAX).map_err(failed)?;
+        text(bytes).map(Some).map_err(failed)
+    }
+}
+
+impl fmt::Debug for Keys {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Keys")
+            .field("source", &self.source)
+            .finish_non_exhaustive()
+    }
+}
+
+fn held<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
+    lock.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn file_error(path: &Path, source: io::Error) -> KeyError {
+    KeyError::File {
+        path: path.to_owned(),
+        source,
+    }
+}
+
+fn wrapping(path: &Path, source: CryptoError) -> KeyError {
+    KeyError::Wrapping {
+        path: path.to_owned(),
+        source,
+    }
+}
+
+fn check_private(path: &Path, file: &File) -> Result<(), KeyError> {
+    let mode = file
+        .metadata()
+        .map_err(|source| file_error(path, source))?
+        .permissions()
+        .mode()
+        & 0o777;
+    if mode & 0o077 == 0 {
+        return Ok(());
+    }
+    Err(KeyError::Open {
+        path: path.to_owned(),
+        mode,
+    })
+}
+
+fn bounded(file: &mut File, bytes_max: u64) -> io::Result<Zeroizing<Vec<u8>>> {
+    let mut bytes = Zeroizing::new(Vec::with_capacity(4096));
+    file.take(bytes_max + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > bytes_max {
+        return Err(io::ErrorKind::FileTooLarge.into());
+    }
+    Ok(bytes)
+}
+
+fn text(bytes: Zeroizing<Vec<u8>>) -> io::Result<Zeroizing<String>> {
+    match str::from_utf8(&bytes) {
+        Ok(text) => Ok(Zeroizing::new(text.to_owned())),
+        Err(_) => Err(io::Error::new(io::ErrorKind::InvalidData, "it is not text")),
+    }
+}
+
+/// Asks at the terminal, where there is one; a service has none, and must not wait for it.
+fn prompt(question: &str) -> Result<Zeroizing<String>, KeyError> {
+    if !io::stdin().is_terminal() {
+        return Err(KeyError::NoPassphrase);
+    }
+    rpassword::prompt_password(question)
+        .map(Zeroizing::new)
+        .map_err(|_| KeyError::NoPassphrase)
+}
+
+/// Replaces a key, then overwrites the file that it replaced, as far as the disk lets us.
+fn replace(path: &Path, content: &str) -> Result<(), KeyError> {
+    let failed = |source| file_error(path, source);
+    let mut before = File::options().read(true).write(true).open(path).map_err(failed)?;
+    files::write_private(path, content.as_bytes()).map_err(failed)?;
+    let length = before.metadata().map_err(failed)?.len();
+    let zeros = vec![0; usize::try_from(length).unwrap_or(KEY_BYTES_MAX).min(KEY_BYTES_MAX)];
+    before
+        .rewind()
+        .and_then(|()| before.write_all(&zeros))
+        .and_then(|()| before.sync_all())
+        .map_err(failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use snowball_crypto::SigningKey;
+
+    use super::*;
+
+    const WORDS: &str = "correct horse battery";
+
+    struct Folder {
+        dir: tempfile::TempDir,
+    }
+
+    impl Folder {
+        fn new() -> Self {
+            Self {
+                dir: tempfile::tempdir().unwrap(),
+            }
+        }
+
+        fn private(&self, name: &str, content: &str) -> PathBuf {
+            let path = self.dir.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            files::write_private(&path, content.as_bytes()).unwrap();
+            path
+        }
+
+        fn keys(&self, words: &str) -> Keys {
+            Keys::new(PassphraseSource::File(self.private("words", words)), None)
+        }
+    }
+
+    /// As a service sees it: no terminal at its standard input.
+    fn without_words() -> Keys {
+        Keys::new(PassphraseSource::Descriptor(u32::MAX), None)
+    }
+
+    #[test]
+    fn a_key_that_others_can_read_is_refused() {
+        let folder = Folder::new();
+        let path = folder.private("keys/one", "secret");
+        assert_eq!(**without_words().read(&path).unwrap(), *"secret");
+        for mode in [0o640, 0o604, 0o660, 0o644] {
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            let refused = without_words().read(&path).unwrap_err();
+            assert!(
+                matches!(refused, KeyError::Open { .. }) && refused.to_string().contains("chmod 600"),
+                "{refused}"
+            );
+        }
+    }
+
+    #[test]
+    fn keys_are_wrapped_and_opened_whole_and_a_new_one_is_wrapped_as_well() {
+        let folder = Folder::new();
+        let pem = SigningKey::generate().unwrap().to_pem();
+        let paths = [
+            folder.private("keys/a", &pem),
+            folder.private("keys/b", "0123456789abcdef"),
+        ];
+        let keys = folder.keys(WORDS);
+        assert_eq!(keys.protect(&paths).unwrap(), 2);
+        assert_eq!(keys.protect(&paths).unwrap(), 0, "again is fine");
+        for path in &paths {
+            assert_eq!(keys.kept(path).unwrap(), Kept::Wrapped);
+            assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+            assert!(matches!(without_words().read(path), Err(KeyError::File { .. })));
+            let other = folder.keys("correct horse batterx").read(path).unwrap_err();
+            assert!(
+                matches!(
+                    other,
+                    KeyError::Wrapping {
+                        source: CryptoError::PassphraseWrong,
+                        ..
+                    }
+                ),
+                "{other}"
+            );
+        }
+        let keys = folder.keys(WORDS);
+        assert_eq!(**keys.read(&paths[1]).unwrap(), *"0123456789abcdef");
+        let renewed = folder.dir.path().join("keys/renewed");
+        assert!(without_words().write(&renewed, &pem).is_err() && !renewed.exists());
+        keys.write(&renewed, &pem).unwrap();
+        assert_eq!(keys.kept(&renewed).unwrap(), Kept::Wrapped);
+        assert_eq!(keys.unprotect(&paths).unwrap(), 2);
+        assert_eq!(fs::read_to_string(&paths[1]).unwrap(), "0123456789abcdef");
+    }
+
+    #[test]
+    fn another_passphrase_wraps_nothing_where_some_keys_are_wrapped() {
+        let folder = Folder::new();
+        let paths = [
+            folder.private("keys/a", "first secret"),
+            folder.private("keys/b", "second secret"),
+        ];
+        folder.keys(WORDS).protect(&paths[..1]).unwrap();
+        assert!(folder.keys("another passphrase").protect(&paths).is_err());
+        assert_eq!(folder.keys(WORDS).kept(&paths[1]).unwrap(), Kept::Clear);
+        assert_eq!(folder.keys(WORDS).protect(&paths).unwrap(), 1);
+    }
+
+    #[test]
+    fn systemd_hands_over_the_passphrase_or_a_whole_key() {
+        let folder = Folder::new();
+        let path = folder.private("keys/site.secret", "of the disk");
+        folder.keys(WORDS).protect(std::slice::from_ref(&path)).unwrap();
+        folder.private("credentials/snowball-passphrase", WORDS);
+        folder.private("credentials/vault.secret", "of systemd");
+        let keys = Keys::new(PassphraseSource::Found, Some(folder.dir.path().join("credentials")));
+        assert_eq!(**keys.read(&path).unwrap(), *"of the disk");
+        let vault = folder.dir.path().join("keys/vault.secret");
+        assert_eq!(keys.kept(&vault).unwrap(), Kept::Credential);
+        assert_eq!(**keys.read(&vault).unwrap(), *"of systemd");
+        assert_eq!(keys.kept(&folder.dir.path().join("keys/none")).unwrap(), Kept::Missing);
+    }
+
+    #[test]
+    fn a_passphrase_file_is_private_and_a_descriptor_is_read() {
+        let folder = Folder::new();
+        let path = folder.private("keys/a", "secret");
+        folder.keys(WORDS).protect(std::slice::from_ref(&path)).unwrap();
+        let words = folder.private("words", WORDS);
+        fs::set_permissions(&words, fs::Permissions::from_mode(0o644)).unwrap();
+        let open = Keys::new(PassphraseSource::File(words), None).read(&path);
+        assert!(matches!(open, Err(KeyError::Open { .. })));
+        let (reader, mut writer) = io::pipe().unwrap();
+        writer.write_all(format!("{WORDS}\n").as_bytes()).unwrap();
+        drop(writer);
+        let number = std::os::fd::AsRawFd::as_raw_fd(&reader).unsigned_abs();
+        let keys = Keys::new(PassphraseSource::Descriptor(number), None);
+        assert_eq!(**keys.read(&path).unwrap(), *"secret");
+    }
+}

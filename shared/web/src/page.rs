@@ -1,0 +1,167 @@
+//! The shell of a page and what it is built of.
+
+use crate::{Bars, Html, Language, Table};
+
+/// The one style of all pages.
+pub const STYLE: &str = include_str!("style.css");
+/// What a page may load: pictures that stand in it, and its own style.
+pub const POLICY: &str = "default-src 'none'; img-src data:; style-src 'unsafe-inline'";
+
+/// A page that grows from the top.
+pub struct Page {
+    language: Language,
+    title: Html,
+    body: String,
+}
+
+impl Page {
+    /// A page with its title.
+    #[must_use]
+    pub fn new(language: Language, title: impl Into<Html>) -> Self {
+        let title = title.into();
+        Self {
+            language,
+            body: format!("<h1>{}</h1>\n", title.as_str()),
+            title,
+        }
+    }
+
+    /// The paragraph under the title.
+    pub fn lead(&mut self, text: impl Into<Html>) {
+        self.body += &format!("<p class=\"lead\">{}</p>\n", text.into().as_str());
+    }
+
+    /// A heading.
+    pub fn section(&mut self, heading: impl Into<Html>) {
+        self.body += &format!("<h2>{}</h2>\n", heading.into().as_str());
+    }
+
+    /// A heading below that.
+    pub fn part(&mut self, heading: impl Into<Html>) {
+        self.body += &format!("<h3>{}</h3>\n", heading.into().as_str());
+    }
+
+    /// A paragraph.
+    pub fn say(&mut self, text: impl Into<Html>) {
+        self.body += &format!("<p>{}</p>\n", text.into().as_str());
+    }
+
+    /// Few figures, large, each with what it is.
+    pub fn tiles(&mut self, tiles: impl IntoIterator<Item = (Html, Html)>) {
+        self.body += "<div class=\"tiles\">\n";
+        for (figure, what) in tiles {
+            self.body += &format!(
+                "<div class=\"tile\"><b>{}</b><span>{}</span></div>\n",
+                figure.as_str(),
+                what.as_str()
+            );
+        }
+        self.body += "</div>\n";
+    }
+
+    /// A table; one without rows is left out.
+    pub fn table<const N: usize>(&mut self, table: &Table<N>) {
+        if !table.is_empty() {
+            self.body += &table.to_html();
+        }
+    }
+
+    /// Facts, one a line: what it is and what it says.
+    pub fn facts(&mut self, facts: impl IntoIterator<Item = (Html, Html)>) {
+        self.body += "<table class=\"facts\"><tbody>\n";
+        for (what, says) in facts {
+            self.body += &format!("<tr><th>{}</th><td>{}</td></tr>\n", what.as_str(), says.as_str());
+        }
+        self.body += "</tbody></table>\n";
+    }
+
+    /// Sentences, each with a point before it.
+    pub fn list(&mut self, items: impl IntoIterator<Item = Html>) {
+        self.body += "<ul>\n";
+        for item in items {
+            self.body += &format!("<li>{}</li>\n", item.as_str());
+        }
+        self.body += "</ul>\n";
+    }
+
+    /// Commands or a file, as they stand.
+    pub fn verbatim(&mut self, text: &str) {
+        self.body += &format!("<pre>{}</pre>\n", Html::text(text).as_str());
+    }
+
+    /// A plot; one without bars is left out.
+    pub fn bars(&mut self, bars: &Bars) {
+        if !bars.bars.is_empty() {
+            self.body += &bars.to_html();
+        }
+    }
+
+    /// The whole file.
+    #[must_use]
+    pub fn finish(self) -> String {
+        format!(
+            "<!doctype html>\n<html lang=\"{}\">\n<head>\n<meta charset=\"utf-8\">\n\
+             <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+             <meta name=\"color-scheme\" content=\"light dark\">\n\
+             <meta http-equiv=\"Content-Security-Policy\" content=\"{POLICY}\">\n\
+             <title>{}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n{}</body>\n</html>\n",
+            self.language.code(),
+            self.title.as_str(),
+            self.body,
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Bar, Column, fault, numbers};
+
+    fn page(language: Language, word: &str) -> String {
+        let mut page = Page::new(language, word);
+        page.lead(word);
+        page.section(word);
+        page.part(word);
+        page.say(Html::text(word).good().and(" ").and(Html::code(word)));
+        page.tiles([(Html::number(12_345, language), word.into())]);
+        let mut table = Table::new([Column::words(word), Column::numbers(word)]);
+        page.table(&table);
+        table.row([word.into(), Html::number(7, language)]);
+        page.table(&table);
+        page.facts([(word.into(), Html::minute(0))]);
+        page.list([word.into()]);
+        page.verbatim(word);
+        let bars = |bars| Bars {
+            label: word.to_owned(),
+            legend: [word.to_owned(), word.to_owned()],
+            bars,
+        };
+        page.bars(&bars(Vec::new()));
+        page.bars(&bars(vec![Bar {
+            name: word.to_owned(),
+            parts: [3, 1],
+            told: word.to_owned(),
+        }]));
+        page.finish()
+    }
+
+    #[test]
+    fn a_page_is_well_formed_whatever_stands_in_it() {
+        for language in Language::ALL {
+            for word in ["plain", "<script>alert(1)</script>", "\"'&<!--", "]]> </pre>"] {
+                let html = page(language, word);
+                assert_eq!(fault(&html), None, "{html}");
+                assert!(!html.contains("<script"), "{html}");
+                assert_eq!(numbers(&html), [12_345, 7]);
+            }
+        }
+    }
+
+    #[test]
+    fn a_page_fetches_nothing() {
+        let html = page(Language::English, "word");
+        for outside in ["http:", "https:", "src=", "href=", "url(", "@import"] {
+            assert!(!html.contains(outside), "{outside}");
+        }
+    }
+}
