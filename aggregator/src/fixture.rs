@@ -17,6 +17,7 @@ pub fn plan(study: &str) -> StudyPlan {
         study: study.parse().unwrap(),
         title: "Body parts".to_owned(),
         purpose: "pretraining".parse().unwrap(),
+        stage: snowball_protocol::plan::StudyStage::default(),
         seed: 7,
         network: Network {
             architecture: Architecture::Small,

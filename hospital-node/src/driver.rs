@@ -31,7 +31,7 @@ use crate::{
     events::{Event, Voice},
     home::Home,
     participation::{self, Action, Interest, Progress},
-    policy, receipts, renewal,
+    policy, receipts, renewal, retention,
     round::{self, Order, Trained},
     trainer::Trainer,
 };
@@ -41,6 +41,8 @@ const LIST_PAUSE: Duration = Duration::from_secs(3);
 const RETRY_MILLISECONDS_MAX: u64 = 15_000;
 /// Before a round that failed here is tried again: somebody may mend the policy or the trainer.
 const MEND_PAUSE: Duration = Duration::from_secs(20);
+/// How often what the policy no longer lets the site keep is looked for.
+const TIDY_EVERY: Duration = Duration::from_secs(3600);
 /// Before a study that this site could not follow is looked at again.
 const RECONSIDER: Duration = Duration::from_secs(600);
 
@@ -67,7 +69,7 @@ impl Driver {
         let config = home.config()?;
         // Read before the door reads it: what is renewed in between is taken up once too often, and never missed.
         let certificate_serial = renewal::current(home)?.serial;
-        let door = open_door(home, &config)?;
+        let door = open_door(home, &config)?.with_confinement(trainer.confinement.is_whole());
         voice.say(&Event::TrainerChosen {
             device: trainer.device_name.clone(),
             why: trainer.why.clone(),
@@ -87,11 +89,15 @@ impl Driver {
     /// Follows all studies; with `until_done`, until that one is over. A broken line is waited out.
     pub async fn run(self: &Arc<Self>, until_done: Option<&StudyName>) -> Result<()> {
         let mut following = Following::new();
+        let mut tidied: Option<Instant> = None;
         let mut retry = 250;
         self.connect().await?;
         let _renewal = self.keep_certificate_fresh();
         let _heartbeat = self.keep_authorities();
         loop {
+            if tidied.is_none_or(|since| since.elapsed() >= TIDY_EVERY) && self.keep_no_longer_than_allowed().await {
+                tidied = Some(Instant::now());
+            }
             match self.egress.door().studies().await {
                 Ok(studies) => {
                     retry = 250;
@@ -119,6 +125,32 @@ impl Driver {
                 return Ok(());
             }
         }
+    }
+
+    /// Removes what the policy no longer lets this site keep, unless something is trained just now.
+    async fn keep_no_longer_than_allowed(self: &Arc<Self>) -> bool {
+        let Ok(_bench) = self.bench.try_acquire() else {
+            return false;
+        };
+        let driver = Arc::clone(self);
+        let applied = tokio::task::spawn_blocking(move || {
+            // Without a policy nobody says how long, and nothing is removed.
+            let Ok(signed) = policy::in_force(&driver.home) else {
+                return Ok(());
+            };
+            let ledger = driver.egress.door().ledger();
+            retention::apply(&driver.home, &driver.store, ledger, &signed, clock::now()).map(drop)
+        })
+        .await;
+        match applied {
+            Ok(Err(fault)) => tracing::warn!(
+                fault = format!("{fault:#}"),
+                "what the policy no longer lets us keep is still here"
+            ),
+            Err(fault) => tracing::warn!(%fault, "what the policy no longer lets us keep is still here"),
+            Ok(Ok(())) => {}
+        }
+        true
     }
 
     /// Ends with what it returns.
@@ -225,12 +257,8 @@ impl Driver {
 
     async fn join(&self, plan: &StudyPlan, layout: &Layout, dataset: &StudyDataset) -> Result<()> {
         let door = self.egress.door();
-        let permitted = door.may_train(plan, None, &dataset.facts);
-        let outcome = match permitted {
-            Ok(()) => self.steadily(|| door.join(plan, layout.digest(), &dataset.facts)).await,
-            Err(fault) => Err(fault),
-        };
-        match outcome {
+        // Joining asks all that training asks but the hour, which comes by itself.
+        match self.steadily(|| door.join(plan, layout.digest(), &dataset.facts)).await {
             Err(EgressError::Denied {
                 clause,
                 reason,
@@ -255,6 +283,7 @@ impl Driver {
         let mut progress = Progress::default();
         let mut open = receipts::without_outcome(&self.home, &study.plan.study)?;
         let mut unsettled: Option<(RoundNumber, String)> = None;
+        let mut is_waiting = false;
         loop {
             let task = self
                 .steadily(|| self.egress.door().task(&study.plan.study, POLL_SECONDS))
@@ -263,11 +292,17 @@ impl Driver {
             match participation::next(task, &progress) {
                 Action::Ask => {}
                 Action::Pause => tokio::time::sleep(Duration::from_millis(300)).await,
+                Action::Contribute { round, .. } if self.waits(study, Some(round))? => {
+                    self.wait_for_hours(study, &mut is_waiting).await;
+                }
+                Action::Evaluate { .. } if self.waits(study, None)? => {
+                    self.wait_for_hours(study, &mut is_waiting).await;
+                }
                 Action::Contribute { round, model } => match self.contribute(study, round, &model).await {
                     Ok(()) => {
                         progress.settled = Some(round);
                         open.insert(round);
-                        unsettled = None;
+                        (unsettled, is_waiting) = (None, false);
                     }
                     Err(fault) => {
                         let reason = format!("{fault:#}");
@@ -292,6 +327,7 @@ impl Driver {
                     let renewed = self.renewed(study).await?;
                     let study = renewed.as_ref().unwrap_or(study);
                     let evaluation = self.evaluate(study, &model).await?;
+                    self.until_it_may_leave(study).await;
                     let facts = &study.dataset.facts;
                     self.steadily(|| self.egress.door().report(&study.plan, evaluation.clone(), facts))
                         .await?;
@@ -365,6 +401,7 @@ impl Driver {
             model_in: model.digest,
             update_digest: Sha256Digest::of(&snowball_layout::to_le_bytes(&candidate.delta)),
         })?;
+        self.until_it_may_leave(study).await;
         let signed = self.egress.offer(&study.plan, candidate).await?;
         self.voice.say(&Event::Contributed {
             study: study.plan.study.clone(),
@@ -375,6 +412,33 @@ impl Driver {
             evaluation,
         });
         Ok(())
+    }
+
+    /// Whether the policy's hours let nothing be done about this round now: neither trained, nor sent what waits in the outbox.
+    fn waits(&self, study: &Study, round: Option<RoundNumber>) -> Result<bool> {
+        let door = self.egress.door();
+        Ok(match round {
+            Some(round) if self.egress.holds(&study.plan, round)? => door.waits_to_send(),
+            _ => door.waits_to_train(),
+        })
+    }
+
+    /// Says once that it waits, and waits a little.
+    async fn wait_for_hours(&self, study: &Study, is_waiting: &mut bool) {
+        if !std::mem::replace(is_waiting, true) {
+            self.voice.say(&Event::Waiting {
+                study: study.plan.study.clone(),
+            });
+        }
+        tokio::time::sleep(MEND_PAUSE).await;
+    }
+
+    /// Waits for the hours in which something may leave.
+    async fn until_it_may_leave(&self, study: &Study) {
+        let mut is_waiting = false;
+        while self.egress.door().waits_to_send() {
+            self.wait_for_hours(study, &mut is_waiting).await;
+        }
     }
 
     /// The study with a new dataset, where a patient of the old one has withdrawn since.
@@ -398,7 +462,8 @@ impl Driver {
     async fn train(self: &Arc<Self>, study: &Study, round: RoundNumber, model: Vec<u8>) -> Result<Trained> {
         let _bench = self.bench.acquire().await?;
         let (plan, source) = (Arc::clone(&study.plan), study.dataset.source.clone());
-        let (trainer, voice, site) = (self.trainer.clone(), self.voice, self.config.site.clone());
+        let trainer = self.trainer.held_as(policy::confinement(&self.home));
+        let (voice, site) = (self.voice, self.config.site.clone());
         tokio::task::spawn_blocking(move || {
             let order = Order {
                 plan: &plan,
@@ -424,7 +489,7 @@ impl Driver {
         let _bench = self.bench.acquire().await?;
         let parameters = snowball_layout::from_le_bytes(&bytes).context("the model is no list of numbers")?;
         let (plan, source) = (Arc::clone(&study.plan), study.dataset.source.clone());
-        let (trainer, digest) = (self.trainer.clone(), model.digest);
+        let (trainer, digest) = (self.trainer.held_as(policy::confinement(&self.home)), model.digest);
         tokio::task::spawn_blocking(move || {
             round::quality(&trainer, &plan, &source, Part::Validation, &parameters, digest)
         })

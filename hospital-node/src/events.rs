@@ -30,6 +30,8 @@ pub enum Event {
     },
     /// The site's policy or the aggregator does not let it take part.
     NotJoined { study: StudyName, reason: String },
+    /// The policy's hours let nothing be done now; the node goes on by itself.
+    Waiting { study: StudyName },
     /// A step of local training.
     Training {
         study: StudyName,
@@ -88,6 +90,7 @@ fn sentence(event: &Event) -> Option<String> {
         Event::Connected { address } => format!("connected to {address}"),
         Event::Disconnected { reason } => format!("no connection: {reason}; trying again"),
         Event::CertificateRenewed { serial, .. } => format!("the certificate was renewed: now {serial}"),
+        Event::Waiting { study } => format!("{study}: waiting for the hours that the policy names"),
         Event::CertificateNotRenewed { days_left, reason } => format!(
             "the certificate ends in {days_left} days and could not be renewed: {reason}; trying again every ten minutes"
         ),

@@ -201,9 +201,14 @@ impl Home {
         self.root.join("spool").join(way)
     }
 
+    /// What `deidentify` notes of all output folders.
+    pub fn all_deidentified(&self) -> PathBuf {
+        self.root.join("deidentified")
+    }
+
     /// What `deidentify` notes of one output folder: its journal and the record of every decision.
     pub fn deidentified(&self, folder: &Sha256Digest) -> PathBuf {
-        self.root.join("deidentified").join(folder.short())
+        self.all_deidentified().join(folder.short())
     }
 
     /// What is kept for the board: the last self-test and the reviews.
@@ -221,9 +226,14 @@ impl Home {
         self.evidence().join("reviews")
     }
 
+    /// The frozen datasets of all studies.
+    pub fn datasets(&self) -> PathBuf {
+        self.root.join("datasets")
+    }
+
     /// The frozen dataset of a study.
     pub fn dataset(&self, study: &StudyName) -> PathBuf {
-        self.root.join("datasets").join(study.as_str())
+        self.datasets().join(study.as_str())
     }
 
     /// A model of a study that is kept on site: `federated` or `local`.

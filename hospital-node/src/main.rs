@@ -22,6 +22,7 @@ mod policy;
 mod preview;
 mod receipts;
 mod renewal;
+mod retention;
 mod round;
 mod selftest;
 mod statistics;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use snowball_crypto::VerifyingKey;
 use snowball_egress::ReadPolicy;
-use snowball_policy::{PolicyFault, SignedPolicy};
+use snowball_policy::{Demand, PolicyFault, SignedPolicy};
 use snowball_protocol::limits::POLICY_BYTES_MAX;
 use snowball_service::files;
 
@@ -28,6 +28,11 @@ pub fn in_force(home: &Home) -> Result<SignedPolicy, PolicyFault> {
     let key = ethics_key(home).ok_or(PolicyFault::Unsigned)?;
     let signature = home.read_text(&home.policy_signature()).ok();
     snowball_policy::verify(&bytes, signature.as_deref(), &key)
+}
+
+/// Whether the policy in force demands that the kernel holds the trainer. Where none is in force nothing is trained anyway.
+pub fn confinement(home: &Home) -> Demand {
+    in_force(home).map_or(Demand::Required, |signed| signed.policy.confinement())
 }
 
 /// The site's ethics key, once one was installed.

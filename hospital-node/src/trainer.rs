@@ -1,6 +1,6 @@
 //! The trainer: a child process that gets a job, a dataset's folder and a pipe. No key, no address, an empty environment,
 //! and before it opens the dataset it takes from itself the network, all other files and the start of programs. Where the
-//! kernel does not confirm that, the node ends it, unless `node.toml` says that it may go on.
+//! kernel does not confirm that, the node ends it, unless the policy and `node.toml` say that it may go on.
 
 use std::{
     io::{BufReader, BufWriter, Read},
@@ -14,6 +14,7 @@ use std::{
 
 use anyhow::{Context, Error, Result, anyhow, bail};
 use snowball_confine::Confinement;
+use snowball_policy::Demand;
 use snowball_worker::{
     job::{Answer, DeviceChoice, Job, ProbedDevice},
     pipe,
@@ -196,6 +197,15 @@ fn probe(program: &Path, scratch: &Path) -> Result<Probed> {
 }
 
 impl Trainer {
+    /// The same trainer, held as the policy demands: it may demand more than `node.toml`, never less.
+    pub fn held_as(&self, demand: Demand) -> Self {
+        let wish = match demand {
+            Demand::Required => ConfinementWish::Required,
+            Demand::NotRequired => self.wish,
+        };
+        Self { wish, ..self.clone() }
+    }
+
     /// Makes a running job end soon; every later job fails at once.
     pub fn stop(&self) {
         self.stop.store(true, Ordering::SeqCst);
@@ -368,6 +378,25 @@ mod tests {
             "{fault}"
         );
         assert!(check_confinement(ConfinementWish::WhereAvailable, &open).is_ok());
+    }
+
+    #[test]
+    fn a_policy_may_demand_more_than_the_configuration_and_never_less() {
+        let trainer = |wish| Trainer {
+            program: PathBuf::new(),
+            device: DeviceChoice::Cpu,
+            threads: 1,
+            device_name: String::new(),
+            why: String::new(),
+            confinement: whole(),
+            wish,
+            scratch: PathBuf::new(),
+            stop: Arc::default(),
+        };
+        let (required, available) = (ConfinementWish::Required, ConfinementWish::WhereAvailable);
+        assert_eq!(trainer(available).held_as(Demand::Required).wish, required);
+        assert_eq!(trainer(available).held_as(Demand::NotRequired).wish, available);
+        assert_eq!(trainer(required).held_as(Demand::NotRequired).wish, required);
     }
 
     fn trainers(devices: Vec<ProbedDevice>) -> Vec<Installed> {

@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
-use snowball_protocol::{SiteName, StudyPlan};
+use snowball_protocol::{Sha256Digest, SiteName, StudyPlan};
 use snowball_service::clock;
 use tokio::sync::mpsc;
 
@@ -49,6 +49,10 @@ pub struct PolicyWish {
     pub begins_days: i64,
     /// Last day, in days from today.
     pub ends_days: i64,
+    /// When a training may begin, as policies write it; empty: never.
+    pub training_hours: &'static str,
+    /// Most rounds of all studies together.
+    pub rounds_all_studies_max: u32,
 }
 
 impl Default for PolicyWish {
@@ -58,6 +62,8 @@ impl Default for PolicyWish {
             release: vec!["update", "metrics"],
             begins_days: -1,
             ends_days: 30,
+            training_hours: "always",
+            rounds_all_studies_max: 1000,
         }
     }
 }
@@ -181,7 +187,9 @@ impl Consortium {
         if !key.exists() {
             self.node(site, &["policy", "key", "--out", text(&key)?]).await?;
         }
-        std::fs::write(&policy, policy_text(&site.name, plan, wish)?)?;
+        // The board counts its policies and names the one before.
+        let before = std::fs::read(&policy).ok();
+        std::fs::write(&policy, policy_text(&site.name, plan, wish, before.as_deref())?)?;
         self.node(site, &["policy", "sign", "--key", text(&key)?, text(&policy)?])
             .await?;
         let public = key.with_extension("pub");
@@ -270,7 +278,7 @@ fn fingerprint(log: &Path) -> Option<String> {
 }
 
 /// A policy as a board would write it for this one plan.
-fn policy_text(site: &SiteName, plan: &StudyPlan, wish: &PolicyWish) -> Result<String> {
+fn policy_text(site: &SiteName, plan: &StudyPlan, wish: &PolicyWish, before: Option<&[u8]>) -> Result<String> {
     let day = |seconds: i64| -> Result<String> {
         Ok(jiff::Timestamp::from_second(seconds)?.strftime("%Y-%m-%d").to_string())
     };
@@ -280,24 +288,48 @@ fn policy_text(site: &SiteName, plan: &StudyPlan, wish: &PolicyWish) -> Result<S
         .iter()
         .map(|head| format!("{:?}", head.label.code()))
         .collect();
-    Ok(format!(
-        r#"format = 1
-version = 1
-site = "{site}"
+    let (approved, expires) = (
+        day(now + wish.begins_days * 86_400)?,
+        day(now + wish.ends_days * 86_400)?,
+    );
+    let (version, supersedes) = match before {
+        None => (1, String::new()),
+        Some(bytes) => {
+            let text = std::str::from_utf8(bytes)?;
+            let version = text.lines().find_map(|line| line.strip_prefix("version = "));
+            let version: u32 = version.context("a policy without a version")?.parse()?;
+            (version + 1, format!("supersedes = \"{}\"\n", Sha256Digest::of(bytes)))
+        }
+    };
+    // Beside what the wish names, the hospital may train alone.
+    let mut stages = vec!["local", wish.stage];
+    stages.dedup();
+    let approvals: String = stages
+        .iter()
+        .map(|stage| {
+            format!(
+                r#"
+[[approvals]]
 stage = "{stage}"
-
-[approval]
 board = "Research Ethics Board of {site}"
 reference = "TEST-1"
 approved_on = {approved}
 expires_on = {expires}
-
+studies = ["{}"]
+digests = ["{}"]
+"#,
+                plan.study,
+                plan.digest()
+            )
+        })
+        .collect();
+    Ok(format!(
+        r#"format = 1
+version = {version}
+{supersedes}site = "{site}"
+{approvals}
 [purposes]
 allowed = ["{purpose}"]
-
-[studies]
-allowed = ["{study}"]
-digests = ["{digest}"]
 
 [labels]
 allowed = [{labels}]
@@ -314,29 +346,51 @@ options = ["retain-patient-characteristics"]
 training_patients_min = 5
 cell_min = 3
 
+[aggregation]
+sites_min = 1
+secure_aggregation = "not-required"
+
 [release]
 allowed = [{release}]
 
 [limits]
 bytes_per_round_max = {bytes}
-rounds_max = {rounds}
+bytes_per_day_max = {bytes_all}
+bytes_per_study_max = {bytes_all}
+rounds_per_study_max = {rounds}
+rounds_all_studies_max = {rounds_all}
+
+[hours]
+time_zone = "UTC"
+training = [{training}]
+sending = ["always"]
+
+[training]
+confinement = "required"
 
 [privacy]
 mechanism = "none"
+
+[retention]
+datasets_days = 30
+evidence_days = 30
+outbox_days = 30
 "#,
-        stage = wish.stage,
         bytes = if wish.release.is_empty() { 0 } else { 16_777_216 },
+        bytes_all = if wish.release.is_empty() { 0 } else { 68_719_476_736_u64 },
+        rounds_all = wish.rounds_all_studies_max,
+        training = if wish.training_hours.is_empty() {
+            String::new()
+        } else {
+            format!("{:?}", wish.training_hours)
+        },
         release = wish
             .release
             .iter()
             .map(|kind| format!("{kind:?}"))
             .collect::<Vec<_>>()
             .join(", "),
-        approved = day(now + wish.begins_days * 86_400)?,
-        expires = day(now + wish.ends_days * 86_400)?,
         purpose = plan.purpose,
-        study = plan.study,
-        digest = plan.digest(),
         labels = labels.join(", "),
         architecture = plan.network.architecture.code(),
         side = plan.network.input_side,

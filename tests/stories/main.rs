@@ -23,6 +23,7 @@ mod learning;
 mod one_hot;
 mod policy;
 mod policy_change;
+mod policy_life;
 mod preview;
 mod pull;
 mod receipts;

@@ -47,7 +47,7 @@ async fn without_a_sound_policy_nothing_is_trained_and_each_fault_has_its_words(
         ("the policy is not signed", Some(text.clone()), None),
         (
             "altered after it was signed",
-            Some(text.replace("rounds_max = 1", "rounds_max = 9")),
+            Some(text.replace("per_study_max = 1\n", "per_study_max = 9\n")),
             Some(signed.clone()),
         ),
         ("no policy is installed", None, Some(signed.clone())),
@@ -77,7 +77,7 @@ async fn without_a_sound_policy_nothing_is_trained_and_each_fault_has_its_words(
         .unwrap();
     let (code, said) = try_training(&stage).await;
     assert_eq!(code, Some(3), "{said}");
-    assert!(said.contains("approval.expires_on"), "{said}");
+    assert!(said.contains("approvals.expires_on"), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -110,7 +110,7 @@ async fn a_local_policy_declines_the_study_and_nothing_leaves_but_the_clause() {
         .iter()
         .find(|site| site["state"] == "declined")
         .unwrap();
-    assert_eq!(declined["clause"], "stage");
+    assert_eq!(declined["clause"], "approvals.stage");
     drop(node);
     let verified = stage.consortium.node(site, &["ledger", "verify"]).await.unwrap();
     assert_eq!(verified["kinds"]["study_declined"], 1);

@@ -32,6 +32,7 @@ pub fn plan(sites: u32, rounds: u32) -> StudyPlan {
         study: "story".parse().unwrap(),
         title: "A story".to_owned(),
         purpose: "pretraining".parse().unwrap(),
+        stage: snowball_protocol::plan::StudyStage::default(),
         seed: 11,
         network: Network {
             architecture: Architecture::Small,

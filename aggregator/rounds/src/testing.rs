@@ -22,6 +22,7 @@ pub(crate) fn plan() -> StudyPlan {
         study: "body-parts".parse().unwrap(),
         title: "Body parts".to_owned(),
         purpose: "pretraining".parse().unwrap(),
+        stage: snowball_protocol::plan::StudyStage::default(),
         seed: 7,
         network: Network {
             architecture: Architecture::Small,

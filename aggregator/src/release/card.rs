@@ -6,7 +6,7 @@ use snowball_layout::Layout;
 use snowball_protocol::{
     Sha256Digest, SiteName,
     evaluation::{Evaluation, HeadEvaluation},
-    plan::{HeadKind, StudyPlan},
+    plan::{HeadKind, StudyPlan, StudyStage},
 };
 
 use super::{MODEL_FILE, ReleaseRequest};
@@ -40,6 +40,7 @@ fn write(
     writeln!(out, "| Study | {} |", plan.study)?;
     writeln!(out, "| Purpose | {} |", plan.purpose)?;
     writeln!(out, "| Released | {} |", date(request.now))?;
+    writeln!(out, "| Publication | {} |", publication(plan.stage))?;
     writeln!(out, "| Approved by | {} |", request.approved_by.unwrap_or("not stated"))?;
     writeln!(out, "| Plan | {} |", plan.digest())?;
     writeln!(out, "| File | `{MODEL_FILE}`, {model_file} |")?;
@@ -65,6 +66,15 @@ fn write(
         "## Plan\n\n```json\n{}\n```",
         serde_json::to_string_pretty(plan).unwrap_or_default()
     )
+}
+
+/// A site joins only under its board's approval of the plan's stage, so the plan's stage speaks for all of them.
+const fn publication(stage: StudyStage) -> &'static str {
+    match stage {
+        StudyStage::Publication => "approved by the boards of all sites that took part",
+        StudyStage::Collaboration => "**not approved**: for the hospitals of the consortium only",
+        StudyStage::ProofOfConcept => "**not approved**: a trial",
+    }
 }
 
 fn recipe(out: &mut String, plan: &StudyPlan) -> std::fmt::Result {
@@ -234,6 +244,7 @@ mod tests {
         for part in [
             "CHEST, HAND",
             "| north | 1 | 10 |",
+            "| Publication | **not approved**: for the hospitals of the consortium only |",
             "2027-01-15",
             "Not a medical device",
             "letterbox-v1",

@@ -15,7 +15,6 @@ use snowball_protocol::{
     ids::UnixSeconds,
     limits::CLOCK_SKEW_SECONDS_MAX,
     outcome::SignedOutcome,
-    plan::Sent,
     session::{HelloReply, ModelReference, StudySummary, Task},
 };
 
@@ -40,6 +39,8 @@ pub struct Door {
     pub(crate) aggregator_key: VerifyingKey,
     pub(crate) read_policy: ReadPolicy,
     pub(crate) clock: fn() -> UnixSeconds,
+    /// Whether the kernel holds the program that trains.
+    pub(crate) is_confined: bool,
     pub(crate) ledger: SharedLedger,
     /// The aggregator's head that was kept last; held while heads are exchanged.
     pub(crate) aggregator_head: tokio::sync::Mutex<Option<Head>>,
@@ -64,10 +65,37 @@ impl Door {
             aggregator_key,
             read_policy,
             clock,
+            is_confined: false,
             ledger,
             aggregator_head: tokio::sync::Mutex::new(None),
             budget: Mutex::new(budget),
         }
+    }
+
+    /// The same door for a trainer that the kernel holds, or does not; until it is told, a door believes that nothing holds it.
+    #[must_use]
+    pub fn with_confinement(mut self, is_confined: bool) -> Self {
+        self.is_confined = is_confined;
+        self
+    }
+
+    /// Whether a training would have to wait for its hours. Where no policy is in force there is nothing to wait for: whoever
+    /// asks is denied.
+    #[must_use]
+    pub fn waits_to_train(&self) -> bool {
+        (self.read_policy)().is_ok_and(|signed| !signed.policy.is_hour_for_training((self.clock)()))
+    }
+
+    /// Whether an update would have to wait for the hours in which it may leave.
+    #[must_use]
+    pub fn waits_to_send(&self) -> bool {
+        (self.read_policy)().is_ok_and(|signed| !signed.policy.is_hour_for_sending((self.clock)()))
+    }
+
+    /// The node's ledger, for what does not leave.
+    #[must_use]
+    pub const fn ledger(&self) -> &SharedLedger {
+        &self.ledger
     }
 
     /// The same door, which holds the aggregator to the head of its ledger that was `kept` before.
@@ -285,11 +313,8 @@ impl Door {
         evaluation: Evaluation,
         dataset: &DatasetFacts,
     ) -> Result<(), EgressError> {
-        let action = Action::Send {
-            kind: Sent::Metrics,
-            bytes: 0,
-        };
-        let evaluation = match gate::ask(self, plan, None, action, dataset) {
+        let thing = gate::Thing::metrics(&evaluation);
+        let evaluation = match gate::ask_to_send(self, plan, None, thing, dataset) {
             Ok(permitted) => {
                 let visible = record::visible(Some(evaluation), permitted.cell_min);
                 if let Some(evaluation) = &visible {
@@ -310,17 +335,17 @@ impl Door {
     /// # Errors
     /// When the ledger cannot be written: then nothing may be sent.
     pub fn record(&self, entry: Entry) -> Result<Record, EgressError> {
-        self.budget.lock().unwrap_or_else(PoisonError::into_inner).count(&entry);
+        let now = (self.clock)();
+        let mut budget = self.budget.lock().unwrap_or_else(PoisonError::into_inner);
+        budget.count(now, &entry);
+        drop(budget);
         let mut ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
-        ledger.append((self.clock)(), entry).map_err(EgressError::Ledger)
+        ledger.append(now, entry).map_err(EgressError::Ledger)
     }
 
-    pub(crate) fn spent(&self, study: &StudyName, round: Option<RoundNumber>) -> Result<Spent, EgressError> {
-        Ok(self
-            .budget
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .spent(study, round))
+    pub(crate) fn spent(&self, study: &StudyName, round: Option<RoundNumber>, itself: Option<&Sha256Digest>) -> Spent {
+        let budget = self.budget.lock().unwrap_or_else(PoisonError::into_inner);
+        budget.spent(study, round, itself, (self.clock)())
     }
 
     /// Records the message by digest and size, then sends exactly these bytes.

@@ -1,8 +1,12 @@
 //! Decide: the policy in force at this moment, asked once more before anything leaves.
 
 use snowball_ledger::Entry;
-use snowball_policy::{Action, Clause, DatasetFacts, Decision, Request};
-use snowball_protocol::{RoundNumber, Sha256Digest, StudyPlan, plan::Sent};
+use snowball_policy::{Action, Clause, DatasetFacts, Decision, Request, Spent};
+use snowball_protocol::{
+    RoundNumber, Sha256Digest, StudyPlan,
+    evaluation::Evaluation,
+    plan::{Sent, canonical_json},
+};
 
 use crate::{door::Door, error::EgressError, filter::Encoded, record::Terms};
 
@@ -14,31 +18,15 @@ pub struct EgressPermit {
 }
 
 pub(crate) fn decide(door: &Door, plan: &StudyPlan, encoded: &Encoded) -> Result<EgressPermit, EgressError> {
-    let bytes = encoded.bytes.len() as u64;
-    let update = ask(
-        door,
-        plan,
-        Some(encoded.round),
-        Action::Send {
-            kind: Sent::Update,
-            bytes,
-        },
-        &encoded.dataset,
-    )?;
-    let metrics = match &encoded.evaluation {
-        Some(_) => ask(
-            door,
-            plan,
-            Some(encoded.round),
-            Action::Send {
-                kind: Sent::Metrics,
-                bytes: 0,
-            },
-            &encoded.dataset,
-        )
-        .ok(),
-        None => None,
+    let (round, dataset) = (Some(encoded.round), &encoded.dataset);
+    let update = Thing {
+        kind: Sent::Update,
+        bytes: encoded.bytes.len() as u64,
+        digest: encoded.digest,
     };
+    let update = ask_to_send(door, plan, round, update, dataset)?;
+    let metrics = encoded.evaluation.as_ref().map(Thing::metrics);
+    let metrics = metrics.and_then(|thing| ask_to_send(door, plan, round, thing, dataset).ok());
     Ok(EgressPermit {
         update_digest: encoded.digest,
         plan: plan.clone(),
@@ -48,6 +36,38 @@ pub(crate) fn decide(door: &Door, plan: &StudyPlan, encoded: &Encoded) -> Result
             metrics_cell_min: metrics.map(|permitted| permitted.cell_min),
         },
     })
+}
+
+/// Something that is to leave.
+pub(crate) struct Thing {
+    kind: Sent,
+    bytes: u64,
+    digest: Sha256Digest,
+}
+
+impl Thing {
+    /// An evaluation as it is, small cells included: what is hidden of it later makes it smaller only.
+    pub(crate) fn metrics(evaluation: &Evaluation) -> Self {
+        let bytes = canonical_json(evaluation);
+        Self {
+            kind: Sent::Metrics,
+            bytes: bytes.len() as u64,
+            digest: Sha256Digest::of(&bytes),
+        }
+    }
+}
+
+/// Asks whether `thing` may leave. What was permitted before a crash and is sent again does not count against itself.
+pub(crate) fn ask_to_send(
+    door: &Door,
+    plan: &StudyPlan,
+    round: Option<RoundNumber>,
+    thing: Thing,
+    dataset: &DatasetFacts,
+) -> Result<Permitted, EgressError> {
+    let Thing { kind, bytes, digest } = thing;
+    let spent = door.spent(&plan.study, round, Some(&digest));
+    ask_with(door, plan, round, Action::Send { kind, bytes }, dataset, spent)
 }
 
 /// One permitted action.
@@ -65,13 +85,26 @@ pub(crate) fn ask(
     action: Action,
     dataset: &DatasetFacts,
 ) -> Result<Permitted, EgressError> {
+    let spent = door.spent(&plan.study, round, None);
+    ask_with(door, plan, round, action, dataset, spent)
+}
+
+fn ask_with(
+    door: &Door,
+    plan: &StudyPlan,
+    round: Option<RoundNumber>,
+    action: Action,
+    dataset: &DatasetFacts,
+    spent: Spent,
+) -> Result<Permitted, EgressError> {
     let policy = (door.read_policy)();
     let request = Request {
         site: &door.site,
         plan,
         action,
         dataset: *dataset,
-        spent: door.spent(&plan.study, round)?,
+        spent,
+        is_confined: door.is_confined,
         now: (door.clock)(),
     };
     let decision = snowball_policy::decide(policy.as_ref(), &request);
@@ -80,7 +113,7 @@ pub(crate) fn ask(
     door.record(Entry::DecisionMade {
         study: plan.study.clone(),
         round,
-        action: word(action).to_owned(),
+        action: action.code().to_owned(),
         permitted: decision.is_permitted(),
         clause: clause.clone(),
         policy_digest,
@@ -104,16 +137,5 @@ pub(crate) fn ask(
             remedy,
             public_words,
         }),
-    }
-}
-
-const fn word(action: Action) -> &'static str {
-    match action {
-        Action::Join => "join",
-        Action::Train => "train",
-        Action::Send { kind: Sent::Update, .. } => "send update",
-        Action::Send {
-            kind: Sent::Metrics, ..
-        } => "send metrics",
     }
 }

@@ -68,15 +68,26 @@ impl Egress {
         send::send(&self.door, &self.outbox, approved).await
     }
 
+    /// Whether an update of this round waits in the outbox.
+    ///
+    /// # Errors
+    /// When the outbox cannot be read.
+    pub fn holds(&self, plan: &StudyPlan, round: RoundNumber) -> Result<bool, EgressError> {
+        Ok(self.outbox.find(&plan.study, round)?.is_some())
+    }
+
     /// Sends again what was recorded before a crash and had no receipt yet. The policy of now is asked again.
     ///
     /// # Errors
     /// As [`offer`](Self::offer).
     pub async fn resume(&self, plan: &StudyPlan, round: RoundNumber) -> Result<Option<SignedReceipt>, EgressError> {
-        let Some((encoded, header)) = self.outbox.find(&plan.study, round)? else {
+        let Some((encoded, mut header)) = self.outbox.find(&plan.study, round)? else {
             return Ok(None);
         };
-        let _permit = gate::decide(&self.door, plan, &encoded)?;
+        let permit = gate::decide(&self.door, plan, &encoded)?;
+        // The policy may have changed since: what it no longer lets out stays.
+        let cell_min = permit.terms.metrics_cell_min;
+        header.evaluation = cell_min.and_then(|cell_min| record::visible(header.evaluation, cell_min));
         let approved = ApprovedUpdate::recorded_before(encoded, header);
         send::send(&self.door, &self.outbox, approved).await.map(Some)
     }

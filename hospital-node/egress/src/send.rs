@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use snowball_ledger::Entry;
+use snowball_policy::Clause;
 use snowball_protocol::{
     ProblemCode,
     limits::UPLOAD_CHUNK_BYTES_MAX,
@@ -33,6 +34,8 @@ pub(crate) async fn send(door: &Door, outbox: &Outbox, update: ApprovedUpdate) -
                 tokio::time::sleep(Duration::from_millis(pause)).await;
                 pause = (pause * 2).min(PAUSE_MILLISECONDS_MAX);
             }
+            // It waits in the outbox: it may leave another time.
+            Err(fault @ EgressError::Denied { .. }) => return Err(fault),
             Err(fault) => {
                 outbox.forget(&update.header.study, update.header.round)?;
                 return Err(fault);
@@ -50,6 +53,7 @@ async fn attempt(door: &Door, update: &ApprovedUpdate) -> Result<SignedReceipt, 
         if let Some(receipt) = state.receipt {
             return Ok(receipt);
         }
+        stands(door)?;
         let from = usize::try_from(state.offset).unwrap_or(usize::MAX);
         if from >= update.bytes.len() {
             return Err(EgressError::Answer {
@@ -69,6 +73,26 @@ async fn attempt(door: &Door, update: &ApprovedUpdate) -> Result<SignedReceipt, 
         }
         state = next;
     }
+}
+
+/// A long transfer stops between two pieces where the policy was taken away or the hours for sending are over.
+fn stands(door: &Door) -> Result<(), EgressError> {
+    let policy = (door.read_policy)();
+    let (clause, reason, remedy) = match &policy {
+        Err(fault) => (Clause::Policy, fault.reason(), fault.remedy()),
+        Ok(signed) if !signed.policy.is_hour_for_sending((door.clock)()) => (
+            Clause::HoursSending,
+            "the hours for sending were over before everything had left".to_owned(),
+            "wait: the rest leaves by itself when they begin again",
+        ),
+        Ok(_) => return Ok(()),
+    };
+    Err(EgressError::Denied {
+        clause,
+        reason,
+        remedy: remedy.to_owned(),
+        public_words: format!("the site's policy does not permit it by its clause {clause}"),
+    })
 }
 
 /// An offset that does not fit means that the aggregator restarted and stands elsewhere: announcing again tells where.

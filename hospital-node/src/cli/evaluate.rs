@@ -10,7 +10,7 @@ use snowball_service::files;
 use snowball_worker::shard::Part;
 
 use super::{Context, pretrain};
-use crate::{datasets, events, round, trainer};
+use crate::{datasets, events, policy, round, trainer};
 
 /// Evaluate a model of a study on this site's patients. Nothing leaves.
 #[derive(Args)]
@@ -69,7 +69,7 @@ impl Evaluate {
             PartChoice::Validation => Part::Validation,
             PartChoice::Testing => Part::Testing,
         };
-        let trainer = trainer::choose(&config.training, &home.scratch())?;
+        let trainer = trainer::choose(&config.training, &home.scratch())?.held_as(policy::confinement(&home));
         let digest = Sha256Digest::of(&bytes);
         let evaluation = round::quality(&trainer, &plan, &dataset.source, part, &parameters, digest)?;
         context.print(&evaluation, || {

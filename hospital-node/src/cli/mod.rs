@@ -24,6 +24,7 @@ mod receipts;
 mod receive;
 mod renew;
 mod report;
+mod retention;
 mod retrieve;
 pub(crate) mod review;
 mod run;
@@ -97,6 +98,7 @@ enum Verb {
     Study(study::Study),
     #[command(subcommand)]
     Report(report::Report),
+    Retention(retention::Retention),
     Withdraw(withdraw::Withdraw),
     #[command(subcommand)]
     Linkage(linkage::Linkage),
@@ -180,6 +182,7 @@ pub fn run() -> ExitCode {
         Verb::Study(verb) => verb.run(&context),
         Verb::Report(verb) => verb.run(&context),
         Verb::Review(verb) => verb.run(&context),
+        Verb::Retention(verb) => verb.run(&context),
         Verb::Withdraw(verb) => verb.run(&context),
         Verb::Linkage(verb) => verb.run(&context),
         Verb::ContactSheet(verb) => verb.run(&context),
@@ -246,7 +249,7 @@ mod tests {
 
     /// An indented line that begins with the program's name, with values where the text stands for something.
     fn sample(line: &str) -> Option<String> {
-        let command = line.strip_prefix("    ")?.trim_start_matches("$ ");
+        let command = line.strip_prefix("    ")?.trim_start().trim_start_matches("$ ");
         command
             .starts_with("hospital-node ")
             .then(|| fill(command.split('#').next().unwrap_or_default()))

@@ -1,6 +1,7 @@
 //! `policy`: read, sign, install what the ethics board decided.
 
 mod corpus;
+mod install;
 mod stored;
 mod table;
 
@@ -8,9 +9,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, Subcommand};
-use snowball_crypto::{SigningKey, VerifyingKey};
-use snowball_ledger::Entry;
-use snowball_policy::PolicyFault;
+use snowball_crypto::SigningKey;
+use snowball_policy::{Language, PolicyFault};
 use snowball_protocol::limits::POLICY_BYTES_MAX;
 use snowball_service::{clock, files};
 
@@ -25,7 +25,8 @@ pub enum Policy {
     Check(Check),
     Explain(Explain),
     Diff(Diff),
-    Install(Install),
+    Install(install::Install),
+    ReplaceKey(install::ReplaceKey),
 }
 
 /// Make the ethics board's key pair. The private half stays with the board, never on the node.
@@ -50,15 +51,18 @@ pub struct Sign {
 
 /// Check a policy file, or the one that is installed.
 #[derive(Args)]
-#[command(after_help = "Example: hospital-node policy check policies/collaboration.toml")]
+#[command(after_help = "Example: hospital-node policy check policies/collaboration.toml --language fr")]
 pub struct Check {
     /// The file; absent: the installed policy with its signature.
     file: Option<PathBuf>,
+    /// The language of the answer.
+    #[arg(long, value_enum, default_value_t)]
+    language: table::Language,
 }
 
-/// Say in plain English what a policy permits.
+/// Say in plain English or French what a policy permits.
 #[derive(Args)]
-#[command(after_help = "Example: hospital-node policy explain policies/collaboration.toml --table")]
+#[command(after_help = "Example: hospital-node policy explain policies/collaboration.toml --language fr")]
 pub struct Explain {
     /// The file; absent: the installed policy.
     file: Option<PathBuf>,
@@ -68,12 +72,12 @@ pub struct Explain {
     /// The image class of the table, by its UID; absent: a class that is not known.
     #[arg(long, requires = "table")]
     sop_class: Option<String>,
-    /// The language of the table.
-    #[arg(long, requires = "table", value_enum, default_value_t)]
+    /// The language.
+    #[arg(long, value_enum, default_value_t)]
     language: table::Language,
 }
 
-/// Say in plain English what changes from one policy to another, and count what would change over the site's own files.
+/// Say in plain English or French what changes from one policy to another, and count what would change over the site's own files.
 #[derive(Args)]
 #[command(after_help = "Example: hospital-node policy diff old.toml new.toml --corpus /mnt/radiographs/2026 --store")]
 pub struct Diff {
@@ -88,23 +92,12 @@ pub struct Diff {
     /// Count also, over what this node has stored, how many radiographs may be learned from under each.
     #[arg(long)]
     store: bool,
+    /// The language of the sentences. Counts by --corpus and --store are in English.
+    #[arg(long, value_enum, default_value_t)]
+    language: table::Language,
     /// Threads for --corpus; 0: as many as cores.
     #[arg(long, default_value_t = 0, requires = "corpus")]
     threads: usize,
-}
-
-/// Put a signed policy in force.
-#[derive(Args)]
-#[command(after_help = "Example: hospital-node policy install policy.toml --ethics-key ethics.pub")]
-pub struct Install {
-    /// The policy; its signature lies beside it with the ending .sig.
-    file: PathBuf,
-    /// The board's public key: needed the first time, and then kept.
-    #[arg(long)]
-    ethics_key: Option<PathBuf>,
-    /// Let --ethics-key take the place of the key that was installed before.
-    #[arg(long, requires = "ethics_key")]
-    replace_ethics_key: bool,
 }
 
 impl Policy {
@@ -116,6 +109,7 @@ impl Policy {
             Self::Explain(verb) => verb.run(context),
             Self::Diff(verb) => verb.run(context),
             Self::Install(verb) => verb.run(context),
+            Self::ReplaceKey(verb) => verb.run(context),
         }
     }
 }
@@ -161,24 +155,26 @@ impl Sign {
 
 impl Check {
     fn run(self, context: &Context) -> Result<()> {
-        let (digest, summary) = match &self.file {
+        let language = self.language.into();
+        let refused = |fault: PolicyFault| {
+            let (reason, remedy) = (fault.reason_in(language), fault.remedy_in(language));
+            anyhow::Error::from(Refused(format!("{reason} ({remedy})")))
+        };
+        let (digest, policy, note) = match &self.file {
             Some(file) => {
-                let policy = parse(file)?;
-                (
-                    snowball_policy::digest(&read(file)?),
-                    summary(&policy, "it parses; a signature was not looked for"),
-                )
+                let bytes = read(file)?;
+                let text = String::from_utf8(bytes.clone()).context("the policy is not UTF-8 text")?;
+                let policy = snowball_policy::parse(&text).map_err(refused)?;
+                (snowball_policy::digest(&bytes), policy, Note::Unsigned)
             }
             None => {
                 let signed = policy::in_force(&context.home()?).map_err(refused)?;
-                let note = if signed.policy.expires() < clock::now() {
-                    "signed, but expired"
-                } else {
-                    "signed and in force"
-                };
-                (signed.digest, summary(&signed.policy, note))
+                let is_over = signed.policy.expires() <= clock::now();
+                let note = if is_over { Note::Expired } else { Note::InForce };
+                (signed.digest, signed.policy, note)
             }
         };
+        let summary = summary(&policy, note, language);
         context.print(
             &serde_json::json!({"policy_digest": digest, "summary": summary}),
             || format!("{summary}\n{digest}"),
@@ -196,7 +192,7 @@ impl Explain {
             let uid = self.sop_class.as_deref().unwrap_or_default();
             return table::print(&policy, uid, self.language, context);
         }
-        let text = policy.explain();
+        let text = policy.explain_in(self.language.into());
         context.print(&serde_json::json!({"explanation": text}), || text.clone())
     }
 }
@@ -204,10 +200,15 @@ impl Explain {
 impl Diff {
     fn run(self, context: &Context) -> Result<()> {
         let (old, new) = (parse(&self.old)?, parse(&self.new)?);
-        let changes = snowball_policy::diff(&old, &new);
+        let language = self.language.into();
+        let changes = snowball_policy::diff_in(&old, &new, language);
         let mut lines = changes.clone();
         if lines.is_empty() {
-            lines.push("no difference".to_owned());
+            let nothing = match language {
+                Language::English => "no difference",
+                Language::French => "aucune différence",
+            };
+            lines.push(nothing.to_owned());
         }
         if self.corpus.is_none() && !self.store {
             return context.print(&changes, || lines.join("\n"));
@@ -228,86 +229,36 @@ impl Diff {
     }
 }
 
-impl Install {
-    fn run(self, context: &Context) -> Result<()> {
-        let home = context.home()?;
-        let config = home.config()?;
-        let key = self.key(&home)?;
-        let bytes = read(&self.file)?;
-        let path = signature_of(&self.file);
-        let signature = home.read_text(&path).ok();
-        let signed = snowball_policy::verify(&bytes, signature.as_deref(), &key).map_err(refused)?;
-        if signed.policy.site() != &config.site {
-            return Err(Refused(format!(
-                "the policy is for site {}, this node is {}",
-                signed.policy.site(),
-                config.site
-            ))
-            .into());
-        }
-        let ledger = home.open_ledger(&config)?;
-        // For those who check afterwards: every policy that ever was in force, with its signature.
-        files::create_home(&home.policy_history())?;
-        let kept = home.policy_history().join(format!("{}.toml", signed.digest.short()));
-        files::write_durable(&signature_of(&kept), signature.clone().unwrap_or_default().as_bytes())?;
-        files::write_durable(&kept, &bytes)?;
-        // The signature goes first: at no moment does the new text stand with the old signature as if it were whole.
-        files::write_durable(&home.ethics_key(), format!("{key}\n").as_bytes())?;
-        files::write_durable(&home.policy_signature(), signature.unwrap_or_default().as_bytes())?;
-        files::write_durable(&home.policy(), &bytes)?;
-        let entry = Entry::PolicyInstalled {
-            policy_digest: signed.digest,
-            version: signed.policy.version(),
-            stage: stage(&signed.policy),
-        };
-        ledger
-            .lock()
-            .map_err(|_| anyhow::anyhow!("the ledger is in use"))?
-            .append(clock::now(), entry)?;
-        let summary = summary(&signed.policy, "in force");
-        context.print(
-            &serde_json::json!({"policy_digest": signed.digest, "summary": summary}),
-            || summary.clone(),
-        )
-    }
-
-    fn key(&self, home: &crate::home::Home) -> Result<VerifyingKey> {
-        let installed = policy::ethics_key(home);
-        let given = match &self.ethics_key {
-            Some(path) => Some(
-                home.read_text(path)?
-                    .trim()
-                    .parse::<VerifyingKey>()
-                    .context("the ethics key does not parse")?,
-            ),
-            None => None,
-        };
-        match (installed, given) {
-            (Some(installed), Some(given)) if installed != given && !self.replace_ethics_key => Err(Refused(
-                "another ethics key is installed; if the board has a new key, add --replace-ethics-key".to_owned(),
-            )
-            .into()),
-            (_, Some(given)) => Ok(given),
-            (Some(installed), None) => Ok(installed),
-            (None, None) => bail!("no ethics key is installed yet; add --ethics-key ethics.pub"),
-        }
-    }
+/// How a policy stands.
+#[derive(Clone, Copy)]
+enum Note {
+    Unsigned,
+    InForce,
+    Expired,
 }
 
-fn summary(policy: &snowball_policy::Policy, note: &str) -> String {
-    format!(
-        "policy version {} for site {}, stage {}: {note}",
-        policy.version(),
-        policy.site(),
-        stage(policy)
-    )
-}
-
-fn stage(policy: &snowball_policy::Policy) -> String {
-    serde_json::to_value(policy.stage())
-        .ok()
-        .and_then(|value| value.as_str().map(str::to_owned))
-        .unwrap_or_default()
+fn summary(policy: &snowball_policy::Policy, note: Note, language: Language) -> String {
+    let (version, site) = (policy.version(), policy.site());
+    let stages: Vec<_> = policy.stages().iter().map(|stage| stage.code()).collect();
+    let stages = stages.join(", ");
+    match language {
+        Language::English => {
+            let note = match note {
+                Note::Unsigned => "it parses; a signature was not looked for",
+                Note::InForce => "signed and in force",
+                Note::Expired => "signed, but expired",
+            };
+            format!("policy version {version} for site {site}, approved stages: {stages}: {note}")
+        }
+        Language::French => {
+            let note = match note {
+                Note::Unsigned => "elle se lit ; aucune signature n'a été cherchée",
+                Note::InForce => "signée et en vigueur",
+                Note::Expired => "signée, mais expirée",
+            };
+            format!("politique version {version} du site {site}, stades approuvés : {stages} : {note}")
+        }
+    }
 }
 
 fn parse(file: &Path) -> Result<snowball_policy::Policy> {

@@ -42,8 +42,8 @@ impl Pretrain {
         let plan = read_plan(&self.plan)?;
         let store = home.open_store(&config)?;
         let dataset = datasets::freeze(&home, &store, &plan)?;
-        permit(&home, &config.site, &plan, &dataset)?;
-        let trainer = trainer::choose(&config.training, &home.scratch())?;
+        let trainer = trainer::choose(&config.training, &home.scratch())?.held_as(policy::confinement(&home));
+        permit(&home, &plan, &dataset, trainer.confinement.is_whole())?;
         let layout = Layout::of(&plan);
         let steps = match self.steps {
             Some(steps) => steps,
@@ -146,28 +146,25 @@ pub fn read_plan(path: &std::path::Path) -> Result<StudyPlan> {
     Ok(plan)
 }
 
-fn permit(
-    home: &Home,
-    site: &snowball_protocol::SiteName,
-    plan: &StudyPlan,
-    dataset: &datasets::StudyDataset,
-) -> Result<()> {
+fn permit(home: &Home, plan: &StudyPlan, dataset: &datasets::StudyDataset, is_confined: bool) -> Result<()> {
     let config = home.config()?;
     let ledger = home.open_ledger(&config)?;
     let policy = policy::in_force(home);
     let request = Request {
-        site,
+        site: &config.site,
         plan,
-        action: Action::Train,
+        action: Action::TrainAlone,
         dataset: dataset.facts,
+        // Nothing leaves, so nothing is spent.
         spent: Spent::default(),
+        is_confined,
         now: clock::now(),
     };
     let decision = snowball_policy::decide(policy.as_ref(), &request);
     let entry = snowball_ledger::Entry::DecisionMade {
         study: plan.study.clone(),
         round: None,
-        action: "train".to_owned(),
+        action: request.action.code().to_owned(),
         permitted: decision.is_permitted(),
         clause: decision.clause().to_string(),
         policy_digest: policy.as_ref().ok().map(|signed| signed.digest),

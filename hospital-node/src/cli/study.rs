@@ -18,6 +18,7 @@ use crate::{
     page, policy,
     preview::{self, Preview, Standing, Wish},
     selftest::Progress,
+    trainer,
 };
 
 /// What a study would mean for this hospital.
@@ -81,9 +82,19 @@ impl PreviewVerb {
         };
         let in_force = policy::in_force(&home);
         let update_bytes = preview::update_bytes(&plan);
+        let is_confined = is_node
+            && trainer::choose(&config.training, &home.scratch()).is_ok_and(|trainer| trainer.confinement.is_whole());
         let site = preview::Site {
             config: &config,
-            standing: Standing::ask(in_force.as_ref(), &config.site, &plan, update_bytes, spent, now),
+            standing: Standing::ask(
+                in_force.as_ref(),
+                &config.site,
+                &plan,
+                update_bytes,
+                spent,
+                is_confined,
+                now,
+            ),
         };
         let wish = Wish {
             plan: &plan,
@@ -130,7 +141,7 @@ fn empty(folder: &Path) -> Result<()> {
 /// Rounds of this study that the site has taken part in.
 fn spent(home: &Home, plan: &StudyPlan) -> Result<Spent> {
     let records = snowball_ledger::read(&home.ledger()).context("cannot read the ledger")?;
-    Ok(Budget::of(&records).spent(&plan.study, None))
+    Ok(Budget::of(&records).spent(&plan.study, None, None, clock::now()))
 }
 
 /// Asks for two documents and sends none.

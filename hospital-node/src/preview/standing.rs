@@ -45,13 +45,14 @@ pub struct Answer {
 }
 
 impl Standing {
-    /// Asks about all that a study does; its update has `update_bytes`.
+    /// Asks about all that a study does; its update has `update_bytes`, and the kernel holds the trainer or does not.
     pub fn ask(
         policy: Result<&SignedPolicy, &PolicyFault>,
         site: &SiteName,
         plan: &StudyPlan,
         update_bytes: u64,
         spent: Spent,
+        is_confined: bool,
         now: UnixSeconds,
     ) -> Self {
         let send = |kind, bytes| Action::Send { kind, bytes };
@@ -68,6 +69,7 @@ impl Standing {
                 action,
                 dataset: PLENTY,
                 spent,
+                is_confined,
                 now,
             };
             Answer::of(question, &snowball_policy::decide(policy, &request))
@@ -84,9 +86,10 @@ impl Standing {
         }
     }
 
-    /// The first answer that keeps the site out; measurements may stay.
+    /// The first answer that keeps the site out; measurements may stay, and hours come by themselves.
     pub fn obstacle(&self) -> Option<&Answer> {
-        self.answers.iter().take(3).find(|answer| !answer.permitted)
+        let mut answers = self.answers.iter().take(3);
+        answers.find(|answer| !answer.permitted && !answer.clause.starts_with("hours."))
     }
 
     /// What would happen if the study began now.
@@ -134,7 +137,7 @@ mod tests {
         let text = include_str!("../../../policies/cases/studies/body-parts.toml");
         let plan: StudyPlan = toml::from_str(text).unwrap();
         let site = "north".parse().unwrap();
-        let standing = Standing::ask(Err(&PolicyFault::Missing), &site, &plan, 10, Spent::default(), 0);
+        let standing = Standing::ask(Err(&PolicyFault::Missing), &site, &plan, 10, Spent::default(), true, 0);
         assert_eq!(standing.obstacle().map(|answer| answer.clause.as_str()), Some("policy"));
         assert!(standing.policy.is_none() && standing.fault.is_some());
         assert!(standing.answers.iter().all(|answer| !answer.permitted));

@@ -16,6 +16,7 @@ fn plan(architecture: Architecture, width: u32) -> StudyPlan {
         study: "layouts".parse().unwrap(),
         title: "Layouts".to_owned(),
         purpose: "pretraining".parse().unwrap(),
+        stage: snowball_protocol::plan::StudyStage::default(),
         seed: 7,
         network: Network {
             architecture,

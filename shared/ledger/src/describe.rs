@@ -115,6 +115,10 @@ impl Entry {
                     shown(stage)
                 )
             }
+            Self::PolicySuperseded { .. }
+            | Self::EthicsKeyPinned { .. }
+            | Self::EthicsKeyReplaced { .. }
+            | Self::RetentionApplied { .. } => self.describe_policy(),
             Self::IntakeFinished {
                 accepted,
                 quarantined,
@@ -149,6 +153,52 @@ impl Entry {
             } => format!(
                 "dataset {} for {study}: {training} radiographs to train, {validation} to validate, {testing} to test",
                 dataset_digest.short()
+            ),
+            _ => self.describe_patients(),
+        }
+    }
+
+    /// What the ethics board's word does at the site.
+    fn describe_policy(&self) -> String {
+        match self {
+            Self::PolicySuperseded {
+                policy_digest,
+                superseded_digest,
+                forced_reason,
+            } => {
+                let forced = forced_reason
+                    .as_ref()
+                    .map_or_else(String::new, |reason| format!(", by force: {}", shown(reason)));
+                format!(
+                    "policy {} took the place of policy {}{forced}",
+                    policy_digest.short(),
+                    superseded_digest.short()
+                )
+            }
+            Self::EthicsKeyPinned { key_fingerprint } => {
+                format!("the ethics board's key is {} from now on", key_fingerprint.short())
+            }
+            Self::EthicsKeyReplaced {
+                key_fingerprint,
+                previous_fingerprint,
+                account,
+                reason,
+            } => format!(
+                "{} replaced the ethics board's key {} by {}: {}",
+                shown(account),
+                previous_fingerprint.short(),
+                key_fingerprint.short(),
+                shown(reason)
+            ),
+            Self::RetentionApplied {
+                policy_digest,
+                datasets,
+                evidence,
+                updates,
+            } => format!(
+                "kept long enough under policy {}: {datasets} datasets, {evidence} pieces of evidence, {updates} updates were \
+                 removed",
+                policy_digest.short()
             ),
             _ => self.describe_patients(),
         }

@@ -175,6 +175,42 @@ entries! {
         /// How far it approves, as written in policies.
         stage: String,
     }
+    /// A policy took the place of the one before.
+    PolicySuperseded = "policy_superseded" {
+        /// The one that is in force now.
+        policy_digest: Sha256Digest,
+        /// The one that was in force before.
+        superseded_digest: Sha256Digest,
+        /// Why it was installed although it is not newer or names another one before it; absent where it follows the rules.
+        forced_reason: Option<String>,
+    }
+    /// The ethics board's key came to the site, with the first policy. No other key is accepted from now on.
+    EthicsKeyPinned = "ethics_key_pinned" {
+        /// Its fingerprint.
+        key_fingerprint: Sha256Digest,
+    }
+    /// Another key took the place of the ethics board's key. What the key before signed is void.
+    EthicsKeyReplaced = "ethics_key_replaced" {
+        /// Fingerprint of the new key.
+        key_fingerprint: Sha256Digest,
+        /// Fingerprint of the key before.
+        previous_fingerprint: Sha256Digest,
+        /// The account that did it.
+        account: String,
+        /// Their words.
+        reason: String,
+    }
+    /// What the policy no longer lets the site keep was removed.
+    RetentionApplied = "retention_applied" {
+        /// Digest of the policy that says how long.
+        policy_digest: Sha256Digest,
+        /// Frozen datasets removed.
+        datasets: u64,
+        /// Pieces of evidence removed.
+        evidence: u64,
+        /// Updates removed that could not be sent.
+        updates: u64,
+    }
     /// A folder was taken in.
     IntakeFinished = "intake_finished" {
         /// Files that became radiographs.

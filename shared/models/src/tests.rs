@@ -18,6 +18,7 @@ fn plan(architecture: Architecture, width: u32) -> StudyPlan {
         study: "models".parse().unwrap(),
         title: "Models".to_owned(),
         purpose: "pretraining".parse().unwrap(),
+        stage: snowball_protocol::plan::StudyStage::default(),
         seed: 7,
         network: Asked {
             architecture,

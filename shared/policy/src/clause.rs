@@ -11,10 +11,11 @@ macro_rules! clauses {
         pub enum Clause { $($(#[$doc])* $variant),+ }
 
         impl Clause {
-            /// Every clause, in the order of the file.
+            /// Every clause, in the order of checking.
             pub const ALL: &'static [Self] = &[$(Self::$variant),+];
 
-            /// The dotted path, such as `studies.allowed`; `policy` stands for the file as a whole.
+            /// The dotted path, such as `approvals.digests`; `policy` stands for the file as a whole, `plan` for the study's
+            /// plan.
             #[must_use]
             pub const fn path(self) -> &'static str {
                 match self { $(Self::$variant => $path),+ }
@@ -28,40 +29,58 @@ clauses!(
     Policy = "policy",
     /// The site that the policy is for.
     Site = "site",
-    /// How far the approval goes.
-    Stage = "stage",
-    /// The first day.
-    ApprovedOn = "approval.approved_on",
-    /// The last day.
-    ExpiresOn = "approval.expires_on",
+    /// The plan keeps the rules of study plans.
+    Plan = "plan",
+    /// An approval of the stage that is needed.
+    Stage = "approvals.stage",
+    /// An approval of that stage names the study.
+    Studies = "approvals.studies",
+    /// The first day of such an approval.
+    ApprovedOn = "approvals.approved_on",
+    /// Its last day.
+    ExpiresOn = "approvals.expires_on",
+    /// The approved plans by digest.
+    Digests = "approvals.digests",
+    /// Any plan of the named studies.
+    AnyDigest = "approvals.any_digest_of_named_studies",
     /// Why the data may be used.
     Purposes = "purposes.allowed",
-    /// The plan keeps the rules of study plans.
-    Studies = "studies",
-    /// The studies by name.
-    StudiesAllowed = "studies.allowed",
-    /// The approved plans by digest.
-    StudiesDigests = "studies.digests",
-    /// Any plan of the named studies.
-    StudiesAnyDigest = "studies.any_digest_of_named_studies",
     /// What a network may learn to tell.
     Labels = "labels.allowed",
+    /// What de-identification may retain.
+    DeidentificationOptions = "deidentification.options",
     /// Which networks.
     Architectures = "architectures.allowed",
     /// Up to which input size.
     InputSide = "architectures.input_side_max",
-    /// What de-identification may retain.
-    DeidentificationOptions = "deidentification.options",
     /// Fewest patients.
     TrainingPatients = "cohort.training_patients_min",
     /// Fewest radiographs of a class.
     CellMin = "cohort.cell_min",
+    /// How many rounds of one study.
+    RoundsPerStudy = "limits.rounds_per_study_max",
+    /// How the trainer is held.
+    Confinement = "training.confinement",
+    /// When it may be trained.
+    HoursTraining = "hours.training",
+    /// How many rounds of all studies together.
+    RoundsAllStudies = "limits.rounds_all_studies_max",
+    /// How many sites it takes.
+    SitesMin = "aggregation.sites_min",
+    /// Whether the aggregator must be unable to read a single site's update.
+    SecureAggregation = "aggregation.secure_aggregation",
+    /// What is done to an update before it leaves.
+    Privacy = "privacy.mechanism",
     /// What may leave.
     Release = "release.allowed",
+    /// When it may leave.
+    HoursSending = "hours.sending",
     /// How many bytes a round.
     BytesPerRound = "limits.bytes_per_round_max",
-    /// How many rounds.
-    Rounds = "limits.rounds_max",
+    /// How many bytes in a day.
+    BytesPerDay = "limits.bytes_per_day_max",
+    /// How many bytes of a study.
+    BytesPerStudy = "limits.bytes_per_study_max",
 );
 
 impl fmt::Display for Clause {

@@ -30,6 +30,12 @@ impl PolicyDate {
         self.begins() + 24 * 60 * 60
     }
 
+    /// Day of the month, month from 0 for January on, and year.
+    pub(crate) fn parts(self) -> (i8, usize, i16) {
+        let month = usize::try_from(self.0.month() - 1).unwrap_or_default();
+        (self.0.day(), month.min(11), self.0.year())
+    }
+
     fn new(date: Date) -> Option<Self> {
         (FIRST..=LAST).contains(&date).then_some(Self(date))
     }
@@ -38,31 +44,6 @@ impl PolicyDate {
         // jiff also takes dates with a time or in other ISO forms; an auditor should meet one form only.
         let is_plain = text.len() == 10 && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
         is_plain.then(|| text.parse().ok()).flatten().and_then(Self::new)
-    }
-}
-
-impl fmt::Display for PolicyDate {
-    /// `1 March 2026`.
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const MONTHS: [&str; 12] = [
-            "January",
-            "February",
-            "March",
-            "April",
-            "May",
-            "June",
-            "July",
-            "August",
-            "September",
-            "October",
-            "November",
-            "December",
-        ];
-        let month = usize::try_from(self.0.month() - 1)
-            .ok()
-            .and_then(|index| MONTHS.get(index))
-            .unwrap_or(&"");
-        write!(formatter, "{} {month} {}", self.0.day(), self.0.year())
     }
 }
 
@@ -109,6 +90,7 @@ impl JsonSchema for PolicyDate {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::words::{english, french};
 
     #[derive(Deserialize)]
     struct Holder {
@@ -122,7 +104,9 @@ mod tests {
     #[test]
     fn a_day_reads_the_same_with_and_without_quotes() {
         assert_eq!(read("day = 2026-03-01").unwrap(), read("day = \"2026-03-01\"").unwrap());
-        assert_eq!(read("day = 2026-03-01").unwrap().to_string(), "1 March 2026");
+        assert_eq!(english::date(read("day = 2026-03-01").ok()), "1 March 2026");
+        assert_eq!(french::date(read("day = 2026-03-01").ok()), "1er mars 2026");
+        assert_eq!(french::date(read("day = 2026-12-31").ok()), "31 décembre 2026");
     }
 
     #[test]

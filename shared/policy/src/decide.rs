@@ -1,15 +1,16 @@
 //! The one function that applies a policy. Pure and total: the same question always has the same answer.
 
-use snowball_protocol::plan::Sent;
+use snowball_confidentiality::Language;
+use snowball_protocol::plan::{Sent, StudyPlan};
 
 use crate::{
     clause::Clause,
-    document::Stage,
+    document::{Approval, Demand, PrivacyMechanism},
     fault::PolicyFault,
     policy::{Policy, required_option},
     request::{Action, Decision, Request},
     signature::SignedPolicy,
-    words::{bytes, count, list},
+    why::{Span, Why},
 };
 
 /// Longest part of a message that comes from a study plan, in characters.
@@ -21,313 +22,312 @@ const PLAN_TEXT_CHARACTERS_MAX: usize = 300;
 /// Asked before joining, before training and again before sending: a policy may change in between.
 #[must_use]
 pub fn decide(policy: Result<&SignedPolicy, &PolicyFault>, request: &Request<'_>) -> Decision {
+    decide_in(policy, request, Language::English)
+}
+
+/// As [`decide`], with reason and remedy in `language`.
+#[must_use]
+pub fn decide_in(policy: Result<&SignedPolicy, &PolicyFault>, request: &Request<'_>, language: Language) -> Decision {
     match policy {
         Err(fault) => Decision::Deny {
             clause: Clause::Policy,
-            reason: fault.reason(),
-            remedy: fault.remedy().to_owned(),
+            reason: fault.reason_in(language),
+            remedy: fault.remedy_in(language).to_owned(),
         },
         Ok(signed) => match checked(&signed.policy, request) {
             Ok(clauses) => Decision::Permit { clauses },
-            Err(Denial { clause, reason, remedy }) => Decision::Deny { clause, reason, remedy },
+            Err(Denial { clause, why }) => {
+                let (reason, remedy) = why.words(language);
+                Decision::Deny { clause, reason, remedy }
+            }
         },
     }
 }
 
 struct Denial {
     clause: Clause,
-    reason: String,
-    remedy: String,
+    why: Why,
 }
 
 /// The clauses that held so far; the first that does not ends the check.
 struct Checks(Vec<Clause>);
 
 impl Checks {
-    fn require(&mut self, clause: Clause, holds: bool, words: impl FnOnce() -> (String, String)) -> Result<(), Denial> {
+    fn require(&mut self, clause: Clause, holds: bool, why: impl FnOnce() -> Why) -> Result<(), Denial> {
         if holds {
             self.0.push(clause);
             return Ok(());
         }
-        let (reason, remedy) = words();
-        Err(Denial { clause, reason, remedy })
+        Err(Denial { clause, why: why() })
+    }
+
+    /// The approvals of which `holds` is true; there must be one.
+    fn narrow<'a>(
+        &mut self,
+        clause: Clause,
+        approvals: &[&'a Approval],
+        holds: impl Fn(&Approval) -> bool,
+        why: impl FnOnce() -> Why,
+    ) -> Result<Vec<&'a Approval>, Denial> {
+        let left: Vec<_> = approvals.iter().copied().filter(|approval| holds(approval)).collect();
+        self.require(clause, !left.is_empty(), why)?;
+        Ok(left)
     }
 }
 
 fn checked(policy: &Policy, request: &Request<'_>) -> Result<Vec<Clause>, Denial> {
     // Whoever holds a signed policy has had the file as a whole checked.
     let mut checks = Checks(vec![Clause::Policy]);
-    check_standing(&mut checks, policy, request)?;
-    check_study(&mut checks, policy, request)?;
-    check_learning(&mut checks, policy, request)?;
+    check_document(&mut checks, policy, request)?;
+    check_approval(&mut checks, policy, request)?;
+    check_learning(&mut checks, policy, request.plan)?;
     check_cohort(&mut checks, policy, request)?;
     check_rounds(&mut checks, policy, request)?;
-    check_leaving(&mut checks, policy, request)?;
+    check_training(&mut checks, policy, request)?;
+    if request.action != Action::TrainAlone {
+        check_together(&mut checks, policy, request)?;
+        check_leaving(&mut checks, policy, request)?;
+    }
     Ok(checks.0)
 }
 
-fn check_standing(checks: &mut Checks, policy: &Policy, request: &Request<'_>) -> Result<(), Denial> {
-    let approval = &policy.0.approval;
-    checks.require(Clause::Site, policy.site() == request.site, || {
-        (
-            format!(
-                "the policy is for the site {}, and this site is {}",
-                policy.site(),
-                request.site
-            ),
-            "install the policy that was made for this site".to_owned(),
-        )
+fn check_document(checks: &mut Checks, policy: &Policy, request: &Request<'_>) -> Result<(), Denial> {
+    checks.require(Clause::Site, policy.site() == request.site, || Why::OtherSite {
+        policy: policy.site().clone(),
+        here: request.site.clone(),
     })?;
-    checks.require(Clause::ApprovedOn, request.now >= policy.begins(), || {
-        (
-            format!(
-                "the policy is not valid yet: it begins on {} (UTC)",
-                approval.approved_on
-            ),
-            "wait for that day, and check that this machine's clock is right".to_owned(),
-        )
-    })?;
-    checks.require(Clause::ExpiresOn, request.now < policy.expires(), || {
-        (
-            format!("the policy has expired: its last day was {} (UTC)", approval.expires_on),
-            "ask the ethics board to renew the approval, then install the renewed policy".to_owned(),
-        )
-    })?;
-    checks.require(Clause::Stage, is_within_stage(policy.stage(), request.action), || {
-        let what = if request.action == Action::Join {
-            "no study may be joined"
-        } else {
-            "nothing may leave the site"
-        };
-        (
-            format!("at the stage {} {what}", policy.stage()),
-            "ask the ethics board for a policy of the stage proof-of-concept or later".to_owned(),
-        )
+    let faults = request.plan.faults();
+    checks.require(Clause::Plan, faults.is_empty(), || {
+        let rule: String = faults.iter().take(1).map(ToString::to_string).collect();
+        Why::PlanBroken {
+            study: request.plan.study.clone(),
+            rule: rule.chars().take(PLAN_TEXT_CHARACTERS_MAX).collect(),
+        }
     })
 }
 
-const fn is_within_stage(stage: Stage, action: Action) -> bool {
-    match action {
-        Action::Train => true,
-        Action::Join | Action::Send { .. } => stage.permits_sending(),
-    }
-}
-
-fn check_study(checks: &mut Checks, policy: &Policy, request: &Request<'_>) -> Result<(), Denial> {
-    let plan = request.plan;
-    let faults = plan.faults();
-    checks.require(Clause::Studies, faults.is_empty(), || {
-        let rule: String = faults.iter().take(1).map(ToString::to_string).collect();
-        let rule: String = rule.chars().take(PLAN_TEXT_CHARACTERS_MAX).collect();
-        (
-            format!("the plan of the study {} breaks a rule: {rule}", plan.study),
-            "ask the coordinator to correct the plan".to_owned(),
-        )
-    })?;
-    checks.require(Clause::StudiesAllowed, policy.studies().contains(&plan.study), || {
-        (
-            format!("the study {} is not among the allowed studies", plan.study),
-            format!(
-                "if the ethics board approves it, add \"{}\" to studies.allowed, sign and install the policy",
-                plan.study
-            ),
-        )
-    })?;
-    if policy.approves_any_digest() {
-        checks.0.push(Clause::StudiesAnyDigest);
+/// One approval must be of the stage that the action takes, name the study, hold today, and approve this very plan.
+fn check_approval(checks: &mut Checks, policy: &Policy, request: &Request<'_>) -> Result<(), Denial> {
+    let (plan, stage, now) = (request.plan, request.action.stage(request.plan), request.now);
+    let study = || plan.study.clone();
+    let all: Vec<_> = policy.0.approvals.iter().collect();
+    let of_stage = checks.narrow(
+        Clause::Stage,
+        &all,
+        |approval| approval.stage == stage,
+        || Why::NoApproval { stage },
+    )?;
+    let naming = checks.narrow(
+        Clause::Studies,
+        &of_stage,
+        |approval| approval.studies.contains(&plan.study),
+        || Why::StudyNotNamed { study: study(), stage },
+    )?;
+    let begun = checks.narrow(
+        Clause::ApprovedOn,
+        &naming,
+        |approval| now >= approval.approved_on.begins(),
+        || Why::NotYet {
+            first: naming.iter().map(|approval| approval.approved_on).min(),
+        },
+    )?;
+    let standing = checks.narrow(
+        Clause::ExpiresOn,
+        &begun,
+        |approval| now < approval.expires_on.ends(),
+        || Why::Expired {
+            last: begun.iter().map(|approval| approval.expires_on).max(),
+        },
+    )?;
+    let digest = plan.digest();
+    if standing.iter().any(|approval| approval.approves_any_digest()) {
+        checks.0.push(Clause::AnyDigest);
         return Ok(());
     }
-    let digest = plan.digest();
-    checks.require(Clause::StudiesDigests, policy.plan_digests().contains(&digest), || {
-        (
-            format!(
-                "this plan of the study {} is not approved: its digest {digest} is not listed",
-                plan.study
-            ),
-            format!(
-                "if the ethics board approves the plan as it is, add \"{digest}\" to studies.digests, sign and install \
-                 the policy"
-            ),
-        )
-    })
+    let holds = |approval: &Approval| approval.digests.contains(&digest);
+    checks.narrow(Clause::Digests, &standing, holds, || Why::PlanNotApproved {
+        study: study(),
+        digest,
+    })?;
+    Ok(())
 }
 
-fn check_learning(checks: &mut Checks, policy: &Policy, request: &Request<'_>) -> Result<(), Denial> {
-    let plan = request.plan;
-    let board = |what: &str, field: &str| format!("ask the ethics board whether {what} may be added to {field}");
+fn check_learning(checks: &mut Checks, policy: &Policy, plan: &StudyPlan) -> Result<(), Denial> {
     checks.require(Clause::Purposes, policy.purposes().contains(&plan.purpose), || {
-        (
-            format!("the purpose {} is not among the allowed purposes", plan.purpose),
-            board(&format!("\"{}\"", plan.purpose), "purposes.allowed"),
-        )
+        Why::Purpose {
+            purpose: plan.purpose.clone(),
+        }
     })?;
     let labels: Vec<_> = plan.heads.iter().map(|head| head.label).collect();
     let unlisted: Vec<_> = labels
         .iter()
+        .copied()
         .filter(|label| !policy.labels().contains(label))
-        .map(|label| label.code())
         .collect();
-    checks.require(Clause::Labels, unlisted.is_empty(), || {
-        let named = list(&unlisted);
-        (
-            format!("the study learns {named}, which the policy does not allow"),
-            board(&named, "labels.allowed"),
-        )
-    })?;
-    let unretained: Vec<_> = labels.iter().filter(|label| !policy.allows_label(**label)).collect();
+    checks.require(Clause::Labels, unlisted.is_empty(), || Why::Labels { labels: unlisted })?;
+    let unretained: Vec<_> = labels
+        .into_iter()
+        .filter(|label| !policy.allows_label(*label))
+        .collect();
     checks.require(Clause::DeidentificationOptions, unretained.is_empty(), || {
-        let named = list(&unretained.iter().map(|label| label.code()).collect::<Vec<_>>());
-        let option = unretained
-            .first()
-            .and_then(|label| required_option(**label))
-            .map_or("", |option| option.code());
-        (
-            format!("the study learns {named}, which de-identification may not retain without the option {option}"),
-            board(&format!("\"{option}\""), "deidentification.options"),
-        )
+        Why::NotRetained {
+            option: unretained.first().and_then(|label| required_option(*label)),
+            labels: unretained,
+        }
     })?;
-    let (architecture, side, side_max) = (
-        plan.network.architecture,
-        plan.network.input_side,
-        policy.input_side_max(),
-    );
+    let architecture = plan.network.architecture;
     checks.require(
         Clause::Architectures,
         policy.architectures().contains(&architecture),
-        || {
-            (
-                format!(
-                    "the study trains the network {}, which the policy does not allow",
-                    architecture.code()
-                ),
-                board(&format!("\"{}\"", architecture.code()), "architectures.allowed"),
-            )
-        },
+        || Why::Architecture { architecture },
     )?;
-    checks.require(Clause::InputSide, side <= side_max, || {
-        (
-            format!(
-                "the study uses pictures of {side} by {side} pixels; the policy allows at most {side_max} by {side_max}"
-            ),
-            "ask the coordinator for a plan with smaller pictures, or the ethics board for a larger limit".to_owned(),
-        )
+    let (side, side_max) = (plan.network.input_side, policy.input_side_max());
+    checks.require(Clause::InputSide, side <= side_max, || Why::InputSide {
+        side,
+        side_max,
     })
 }
 
 fn check_cohort(checks: &mut Checks, policy: &Policy, request: &Request<'_>) -> Result<(), Denial> {
     let facts = request.dataset;
-    let (patients_min, cell_min) = (policy.training_patients_min(), policy.cell_min());
-    checks.require(
-        Clause::TrainingPatients,
-        facts.training_patients >= patients_min,
-        || {
-            (
-                format!(
-                    "there are {} to train on; the policy needs {}",
-                    count(facts.training_patients, "patient"),
-                    count(patients_min, "patient")
-                ),
-                "take in more radiographs, then freeze the dataset again".to_owned(),
-            )
-        },
-    )?;
+    let (found, min) = (facts.training_patients, policy.training_patients_min());
+    checks.require(Clause::TrainingPatients, found >= min, || Why::Patients { found, min })?;
     // Counts of classes leave only with small cells hidden, so metrics need no class of a certain size.
-    if matches!(
-        request.action,
+    if is_metrics(request.action) {
+        return Ok(());
+    }
+    let (found, min) = (facts.class_cells_min.min(facts.training_images), policy.cell_min());
+    checks.require(Clause::CellMin, found >= min, || Why::Cell { found, min })
+}
+
+const fn is_metrics(action: Action) -> bool {
+    matches!(
+        action,
         Action::Send {
             kind: Sent::Metrics,
             ..
         }
-    ) {
-        return Ok(());
-    }
-    let cell = facts.class_cells_min.min(facts.training_images);
-    checks.require(Clause::CellMin, cell >= cell_min, || {
-        (
-            format!(
-                "the smallest class has {} to train on; the policy needs {}",
-                count(cell, "radiograph"),
-                count(cell_min, "radiograph")
-            ),
-            "take in more radiographs of the rare classes or leave those classes out, then freeze the dataset again"
-                .to_owned(),
-        )
-    })
+    )
 }
 
 fn check_rounds(checks: &mut Checks, policy: &Policy, request: &Request<'_>) -> Result<(), Denial> {
-    let (planned, spent, rounds_max) = (request.plan.rounds.count, request.spent.rounds, policy.rounds_max());
+    let (planned, spent, max) = (
+        request.plan.rounds.count,
+        request.spent.rounds,
+        policy.rounds_per_study_max(),
+    );
     // The quality of the final model is known when the last round is over.
-    let is_final_evaluation = matches!(
-        request.action,
-        Action::Send {
-            kind: Sent::Metrics,
-            ..
-        }
-    ) && spent == rounds_max;
-    let holds = planned <= rounds_max && (spent < rounds_max || is_final_evaluation);
-    checks.require(Clause::Rounds, holds, || {
-        let allowed = count(u64::from(rounds_max), "round");
-        let reason = if planned > rounds_max {
-            format!(
-                "the study has {}; the policy allows {allowed}",
-                count(u64::from(planned), "round")
-            )
+    let is_left = spent < max || (is_metrics(request.action) && spent == max);
+    checks.require(Clause::RoundsPerStudy, planned <= max && is_left, || {
+        if planned > max {
+            Why::StudyTooLong { planned, max }
         } else {
-            format!(
-                "the site has spent {}; the policy allows {allowed}",
-                count(u64::from(spent), "round")
-            )
-        };
-        (
-            reason,
-            "ask the coordinator for a shorter study, or the ethics board for more rounds".to_owned(),
-        )
+            Why::RoundsSpent { spent, max }
+        }
+    })
+}
+
+/// How and when the trainer may run. Joining and sending only ask that it is held; a training that has begun is finished.
+fn check_training(checks: &mut Checks, policy: &Policy, request: &Request<'_>) -> Result<(), Denial> {
+    let is_held = policy.confinement() == Demand::NotRequired || request.is_confined;
+    checks.require(Clause::Confinement, is_held, || Why::NotConfined)?;
+    if !matches!(request.action, Action::Train | Action::TrainAlone) {
+        return Ok(());
+    }
+    checks.require(Clause::HoursTraining, policy.is_hour_for_training(request.now), || {
+        Why::HourOfTraining {
+            local: policy.0.hours.time_zone.local(request.now),
+        }
+    })
+}
+
+/// What holds only where others take part.
+fn check_together(checks: &mut Checks, policy: &Policy, request: &Request<'_>) -> Result<(), Denial> {
+    check_budget(checks, policy, request)?;
+    let rounds = &request.plan.rounds;
+    let (planned, min) = (rounds.sites.min.min(rounds.updates.min), policy.sites_min());
+    checks.require(Clause::SitesMin, planned >= min, || Why::Sites { planned, min })?;
+    // No plan can offer either of these yet, so a policy that demands one denies every study.
+    let is_open = policy.secure_aggregation() == Demand::NotRequired;
+    checks.require(Clause::SecureAggregation, is_open, || Why::NoSecureAggregation)?;
+    let mechanism = policy.privacy_mechanism();
+    checks.require(Clause::Privacy, mechanism == PrivacyMechanism::None, || {
+        Why::NoMechanism { mechanism }
+    })
+}
+
+fn check_budget(checks: &mut Checks, policy: &Policy, request: &Request<'_>) -> Result<(), Denial> {
+    let (spent, max) = (request.spent.rounds_all_studies, policy.rounds_all_studies_max());
+    let of_others = spent.saturating_sub(request.spent.rounds);
+    let planned = request.plan.rounds.count;
+    let holds = match request.action {
+        // A study that could not be finished is not begun.
+        Action::Join => of_others.saturating_add(planned) <= max,
+        action if is_metrics(action) => spent <= max,
+        _ => spent < max,
+    };
+    checks.require(Clause::RoundsAllStudies, holds, || {
+        if request.action == Action::Join {
+            Why::BudgetTooSmall {
+                planned,
+                spent: of_others,
+                max,
+            }
+        } else {
+            Why::BudgetSpent { spent, max }
+        }
     })
 }
 
 /// Joining needs that updates may leave: nothing else would come of it. Metrics are withheld where they may not leave.
 fn check_leaving(checks: &mut Checks, policy: &Policy, request: &Request<'_>) -> Result<(), Denial> {
     let (kind, size) = match request.action {
-        Action::Train => return Ok(()),
+        Action::Train | Action::TrainAlone => return Ok(()),
         Action::Join => (Sent::Update, None),
         Action::Send { kind, bytes } => (kind, Some(bytes)),
-    };
-    let name = match kind {
-        Sent::Update => "update",
-        Sent::Metrics => "metrics",
     };
     let is_asked = request.plan.send.contains(&kind);
     checks.require(Clause::Release, is_asked && policy.releases(kind), || {
         if is_asked {
-            (
-                format!("the policy does not let {name} leave the site"),
-                format!("ask the ethics board whether \"{name}\" may be added to release.allowed"),
-            )
+            Why::NotReleased { kind }
         } else {
-            (
-                format!(
-                    "the approved plan of the study {} does not ask for {name}",
-                    request.plan.study
-                ),
-                "ask the coordinator for a plan that names it, and the ethics board for its approval".to_owned(),
-            )
+            Why::NotAsked {
+                kind,
+                study: request.plan.study.clone(),
+            }
         }
     })?;
     let Some(size) = size else { return Ok(()) };
-    let (spent, bytes_max) = (request.spent.bytes_this_round, policy.bytes_per_round_max());
-    let holds = spent.checked_add(size).is_some_and(|total| total <= bytes_max);
-    checks.require(Clause::BytesPerRound, holds, || {
+    checks.require(Clause::HoursSending, policy.is_hour_for_sending(request.now), || {
+        Why::HourOfSending {
+            local: policy.0.hours.time_zone.local(request.now),
+        }
+    })?;
+    let spent = request.spent;
+    for (clause, span, spent, max) in [
         (
-            format!(
-                "{} would leave after {} in this round; the policy allows {} a round",
-                bytes(size),
-                bytes(spent),
-                bytes(bytes_max)
-            ),
-            "ask the coordinator for a smaller network, or the ethics board for a larger limit".to_owned(),
-        )
-    })
+            Clause::BytesPerRound,
+            Span::Round,
+            spent.bytes_this_round,
+            policy.bytes_per_round_max(),
+        ),
+        (
+            Clause::BytesPerDay,
+            Span::Day,
+            spent.bytes_last_day,
+            policy.bytes_per_day_max(),
+        ),
+        (
+            Clause::BytesPerStudy,
+            Span::Study,
+            spent.bytes_this_study,
+            policy.bytes_per_study_max(),
+        ),
+    ] {
+        let holds = spent.checked_add(size).is_some_and(|total| total <= max);
+        checks.require(clause, holds, || Why::Bytes { span, size, spent, max })?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -357,6 +357,7 @@ mod tests {
             action,
             dataset,
             spent: Spent::default(),
+            is_confined: true,
             now,
         }
     }
@@ -422,7 +423,8 @@ mod tests {
         let distinct: BTreeSet<_> = clauses.iter().collect();
         assert_eq!(distinct.len(), clauses.len());
         let unchecked: Vec<_> = Clause::ALL.iter().filter(|clause| !clauses.contains(clause)).collect();
-        assert_eq!(unchecked, [&Clause::StudiesAnyDigest]);
+        assert_eq!(unchecked, [&Clause::AnyDigest, &Clause::HoursTraining]);
+        assert!(clauses.is_sorted(), "{clauses:?}");
     }
 
     #[test]

@@ -1,203 +1,384 @@
-//! What changes from one policy to the next, in plain English.
+//! What changes from one policy to the next, in plain words: found here, put into words in one file a language.
+
+mod english;
+mod french;
 
 use std::cmp::Ordering;
 
-use snowball_confidentiality::{Action, changed};
+use snowball_confidentiality::{Action, Language, changed};
 use snowball_protocol::plan::Sent;
 
 use crate::{
+    date::PolicyDate,
+    document::{Approval, Demand, PrivacyMechanism, Stage},
     policy::Policy,
-    words::{bytes, count},
+    retention::Keepsake,
 };
 
-/// What changes from `old` to `new`, one sentence a change; empty where the two permit the same in the same words.
+/// What changes from `old` to `new`, one English sentence a change; empty where the two permit the same in the same words.
 ///
 /// A sentence that says so ends with whether the change permits more or less.
 #[must_use]
 pub fn diff(old: &Policy, new: &Policy) -> Vec<String> {
-    let mut changes = Changes(Vec::new());
-    changes.about_document(old, new);
-    changes.about_studies(old, new);
-    changes.about_learning(old, new);
-    changes.about_limits(old, new);
-    changes.0
+    diff_in(old, new, Language::English)
 }
 
-const MORE: &str = "This permits more.";
-const LESS: &str = "This permits less.";
+/// As [`diff()`], in `language`.
+#[must_use]
+pub fn diff_in(old: &Policy, new: &Policy, language: Language) -> Vec<String> {
+    let mut changes = Changes(Vec::new());
+    changes.about_document(old, new);
+    changes.about_approvals(old, new);
+    changes.about_learning(old, new);
+    changes.about_numbers(old, new);
+    changes.about_leaving(old, new);
+    let words: fn(&Change) -> String = match language {
+        Language::English => english::sentence,
+        Language::French => french::sentence,
+    };
+    changes.0.iter().map(words).collect()
+}
 
-struct Changes(Vec<String>);
+/// Whether a change lets more happen.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Effect {
+    More,
+    Less,
+    Neither,
+}
+
+impl Effect {
+    const fn of(permits_more: bool) -> Self {
+        if permits_more { Self::More } else { Self::Less }
+    }
+
+    const fn by(order: Ordering) -> Self {
+        match order {
+            Ordering::Greater => Self::More,
+            Ordering::Less => Self::Less,
+            Ordering::Equal => Self::Neither,
+        }
+    }
+}
+
+/// Something that is one text.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Text {
+    Site,
+    Version,
+    Supersedes,
+    Profile,
+    TimeZone,
+}
+
+/// Something that is one number.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Number {
+    InputSide,
+    Patients,
+    Cell,
+    Sites,
+    RoundsPerStudy,
+    RoundsAllStudies,
+    BytesPerRound,
+    BytesPerDay,
+    BytesPerStudy,
+    Kept(Keepsake),
+}
+
+/// Something that is a list.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum List {
+    Purpose,
+    Label,
+    Network,
+    Option,
+    Update,
+    Metrics,
+    HourOfTraining,
+    HourOfSending,
+}
+
+/// Something that the policy may demand.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Demanded {
+    SecureAggregation,
+    Confinement,
+}
+
+/// One change.
+#[derive(Clone, PartialEq, Debug)]
+enum Change {
+    Text {
+        what: Text,
+        from: Option<String>,
+        to: Option<String>,
+    },
+    Number {
+        what: Number,
+        from: u64,
+        to: u64,
+        effect: Effect,
+    },
+    Entry {
+        what: List,
+        name: String,
+        is_added: bool,
+    },
+    Demand {
+        what: Demanded,
+        now: Demand,
+    },
+    Mechanism {
+        from: PrivacyMechanism,
+        to: PrivacyMechanism,
+        effect: Effect,
+    },
+    Attributes {
+        from: Action,
+        to: Action,
+        attributes: u64,
+        effect: Effect,
+    },
+    Approval {
+        stage: Stage,
+        reference: String,
+        what: OfApproval,
+    },
+}
+
+/// What changes of the approval of one stage under one reference.
+#[derive(Clone, PartialEq, Debug)]
+enum OfApproval {
+    Itself {
+        is_added: bool,
+    },
+    Board {
+        from: String,
+        to: String,
+    },
+    FirstDay {
+        from: PolicyDate,
+        to: PolicyDate,
+        effect: Effect,
+    },
+    LastDay {
+        from: PolicyDate,
+        to: PolicyDate,
+        effect: Effect,
+    },
+    Study {
+        name: String,
+        is_added: bool,
+    },
+    Plan {
+        digest: String,
+        is_added: bool,
+    },
+    AnyPlan {
+        is_added: bool,
+    },
+}
+
+struct Changes(Vec<Change>);
 
 impl Changes {
     fn about_document(&mut self, old: &Policy, new: &Policy) {
-        self.text("site", old.site().as_str(), new.site().as_str());
-        self.text("version", &old.version().to_string(), &new.version().to_string());
-        if old.stage() != new.stage() {
-            let effect = if new.stage() > old.stage() { MORE } else { LESS };
-            self.0.push(format!(
-                "The stage changes from {} to {}. {effect}",
-                old.stage(),
-                new.stage()
-            ));
+        let text = |text: &str| Some(text.to_owned());
+        self.text(Text::Site, text(old.site().as_str()), text(new.site().as_str()));
+        let version = |policy: &Policy| Some(policy.version().to_string());
+        self.text(Text::Version, version(old), version(new));
+        let before = |policy: &Policy| policy.supersedes().map(|digest| digest.to_string());
+        self.text(Text::Supersedes, before(old), before(new));
+    }
+
+    /// Approvals are told apart by stage and reference.
+    fn about_approvals(&mut self, old: &Policy, new: &Policy) {
+        let same = |one: &Approval, other: &Approval| one.stage == other.stage && one.reference == other.reference;
+        for approval in &new.0.approvals {
+            match old.0.approvals.iter().find(|before| same(before, approval)) {
+                Some(before) => self.about_approval(before, approval),
+                None => self.approval(approval, OfApproval::Itself { is_added: true }),
+            }
         }
-        self.text("board", old.board(), new.board());
-        self.text("reference", old.reference(), new.reference());
-        let (before, after) = (&old.0.approval, &new.0.approval);
-        if before.approved_on != after.approved_on {
-            let effect = if after.approved_on < before.approved_on {
-                MORE
-            } else {
-                LESS
-            };
-            self.0.push(format!(
-                "The first day changes from {} to {}. {effect}",
-                before.approved_on, after.approved_on
-            ));
-        }
-        if before.expires_on != after.expires_on {
-            let effect = if after.expires_on > before.expires_on {
-                MORE
-            } else {
-                LESS
-            };
-            self.0.push(format!(
-                "The last day changes from {} to {}. {effect}",
-                before.expires_on, after.expires_on
-            ));
+        for before in &old.0.approvals {
+            if !new.0.approvals.iter().any(|approval| same(before, approval)) {
+                self.approval(before, OfApproval::Itself { is_added: false });
+            }
         }
     }
 
-    fn about_studies(&mut self, old: &Policy, new: &Policy) {
-        self.entries("purpose", old.purposes(), new.purposes(), |purpose| purpose.to_string());
-        self.entries("study", old.studies(), new.studies(), |study| study.to_string());
-        match (old.approves_any_digest(), new.approves_any_digest()) {
-            (false, false) => self.entries("plan", old.plan_digests(), new.plan_digests(), ToString::to_string),
-            (false, true) => self
-                .0
-                .push(format!("Any plan of the named studies is now approved. {MORE}")),
-            (true, false) => {
-                let approved = count(new.plan_digests().len() as u64, "plan");
-                self.0.push(format!(
-                    "Each plan now needs approval by its digest; the policy lists {approved}. {LESS}"
-                ));
-            }
-            (true, true) => {}
+    fn about_approval(&mut self, old: &Approval, new: &Approval) {
+        if old.board != new.board {
+            let (from, to) = (old.board.clone(), new.board.clone());
+            self.approval(new, OfApproval::Board { from, to });
+        }
+        let (from, to) = (old.approved_on, new.approved_on);
+        if from != to {
+            let effect = Effect::of(to < from);
+            self.approval(new, OfApproval::FirstDay { from, to, effect });
+        }
+        let (from, to) = (old.expires_on, new.expires_on);
+        if from != to {
+            let effect = Effect::of(to > from);
+            self.approval(new, OfApproval::LastDay { from, to, effect });
+        }
+        let study = |name: String, is_added| OfApproval::Study { name, is_added };
+        self.approval_entries(new, &old.studies, &new.studies, study);
+        let plan = |digest: String, is_added| OfApproval::Plan { digest, is_added };
+        self.approval_entries(new, &old.digests, &new.digests, plan);
+        let is_added = new.approves_any_digest();
+        if is_added != old.approves_any_digest() {
+            self.approval(new, OfApproval::AnyPlan { is_added });
         }
     }
 
     fn about_learning(&mut self, old: &Policy, new: &Policy) {
-        self.entries("label", old.labels(), new.labels(), |label| label.code().to_owned());
-        self.entries("network", old.architectures(), new.architectures(), |network| {
-            network.code().to_owned()
-        });
-        let side = |policy: &Policy| u64::from(policy.input_side_max());
-        self.number("largest side of a picture", side(old), side(new), MORE, |number| {
-            count(number, "pixel")
-        });
-        self.text(
-            "de-identification profile",
-            old.deidentification_profile().code(),
-            new.deidentification_profile().code(),
-        );
-        self.entries(
-            "de-identification option",
-            old.deidentification_options(),
-            new.deidentification_options(),
-            |option| option.code().to_owned(),
-        );
-        self.attributes(old, new);
-    }
-
-    /// Attributes of de-identified DICOM whose fate changes, counted over the image classes by what becomes of them.
-    fn attributes(&mut self, old: &Policy, new: &Policy) {
-        for ((before, after), changes) in changed(&old.confidentiality(), &new.confidentiality()) {
-            let effect = match openness(after).cmp(&openness(before)) {
-                Ordering::Greater => MORE,
-                Ordering::Less => LESS,
-                Ordering::Equal => "",
-            };
-            let noun = if changes == 1 {
-                "attribute changes"
-            } else {
-                "attributes change"
-            };
-            let sentence = format!("In de-identified DICOM {changes} {noun} from {before} to {after}. {effect}");
-            self.0.push(sentence.trim_end().to_owned());
+        self.entries(List::Purpose, old.purposes(), new.purposes(), ToString::to_string);
+        self.entries(List::Label, old.labels(), new.labels(), |label| label.code().to_owned());
+        let network = |network: &snowball_protocol::plan::Architecture| network.code().to_owned();
+        self.entries(List::Network, old.architectures(), new.architectures(), network);
+        let profile = |policy: &Policy| Some(policy.deidentification_profile().code().to_owned());
+        self.text(Text::Profile, profile(old), profile(new));
+        let (before, after) = (old.deidentification_options(), new.deidentification_options());
+        self.entries(List::Option, before, after, |option| option.code().to_owned());
+        // Attributes of de-identified DICOM whose fate changes, counted over the image classes by what becomes of them.
+        for ((from, to), attributes) in changed(&old.confidentiality(), &new.confidentiality()) {
+            self.0.push(Change::Attributes {
+                from,
+                to,
+                attributes: attributes as u64,
+                effect: Effect::by(openness(to).cmp(&openness(from))),
+            });
         }
     }
 
-    fn about_limits(&mut self, old: &Policy, new: &Policy) {
-        let (before, after) = (old.training_patients_min(), new.training_patients_min());
-        self.number(
-            "smallest number of patients to train on",
-            before,
-            after,
-            LESS,
-            |number| count(number, "patient"),
-        );
-        let (before, after) = (old.cell_min(), new.cell_min());
-        self.number("smallest class or count", before, after, LESS, |number| {
-            count(number, "radiograph")
-        });
-        let released = |policy: &Policy| {
-            [Sent::Update, Sent::Metrics]
-                .into_iter()
-                .filter(|kind| policy.releases(*kind))
-                .collect::<Vec<_>>()
-        };
-        for kind in [Sent::Update, Sent::Metrics] {
-            let things = match kind {
-                Sent::Update => "Updates",
-                Sent::Metrics => "Measurements",
+    fn about_numbers(&mut self, old: &Policy, new: &Policy) {
+        let numbers = |policy: &Policy| {
+            let limits = &policy.0.limits;
+            let kept = |keepsake| {
+                (
+                    Number::Kept(keepsake),
+                    u64::from(policy.kept_days(keepsake)),
+                    Effect::More,
+                )
             };
-            match (released(old).contains(&kind), released(new).contains(&kind)) {
-                (false, true) => self.0.push(format!("{things} may now leave the hospital. {MORE}")),
-                (true, false) => self
-                    .0
-                    .push(format!("{things} may no longer leave the hospital. {LESS}")),
-                _ => {}
+            [
+                (Number::InputSide, u64::from(policy.input_side_max()), Effect::More),
+                (Number::Patients, policy.training_patients_min(), Effect::Less),
+                (Number::Cell, policy.cell_min(), Effect::Less),
+                (Number::Sites, u64::from(policy.sites_min()), Effect::Less),
+                (
+                    Number::RoundsPerStudy,
+                    u64::from(limits.rounds_per_study_max),
+                    Effect::More,
+                ),
+                (
+                    Number::RoundsAllStudies,
+                    u64::from(limits.rounds_all_studies_max),
+                    Effect::More,
+                ),
+                (Number::BytesPerRound, limits.bytes_per_round_max, Effect::More),
+                (Number::BytesPerDay, limits.bytes_per_day_max, Effect::More),
+                (Number::BytesPerStudy, limits.bytes_per_study_max, Effect::More),
+                kept(Keepsake::Dataset),
+                kept(Keepsake::Evidence),
+                kept(Keepsake::Outbox),
+            ]
+        };
+        for ((what, from, of_more), (_, to, _)) in numbers(old).into_iter().zip(numbers(new)) {
+            if from != to {
+                let effect = Effect::of((to > from) == (of_more == Effect::More));
+                self.0.push(Change::Number { what, from, to, effect });
             }
         }
-        let (before, after) = (old.bytes_per_round_max(), new.bytes_per_round_max());
-        self.number("most that may leave in a round", before, after, MORE, bytes);
-        let rounds = |policy: &Policy| u64::from(policy.rounds_max());
-        self.number("largest number of rounds", rounds(old), rounds(new), MORE, |number| {
-            count(number, "round")
-        });
     }
 
-    fn text(&mut self, noun: &str, old: &str, new: &str) {
-        if old != new {
-            self.0.push(format!("The {noun} changes from {old} to {new}."));
+    fn about_leaving(&mut self, old: &Policy, new: &Policy) {
+        for (what, kind) in [(List::Update, Sent::Update), (List::Metrics, Sent::Metrics)] {
+            let listed = |policy: &Policy| policy.0.release.allowed.contains(&kind);
+            if listed(old) != listed(new) {
+                let (name, is_added) = (String::new(), listed(new));
+                self.0.push(Change::Entry { what, name, is_added });
+            }
+        }
+        let (before, after) = (&old.0.hours, &new.0.hours);
+        let zone = |zone: &crate::zone::Zone| Some(zone.to_string());
+        self.text(Text::TimeZone, zone(&before.time_zone), zone(&after.time_zone));
+        self.entries(
+            List::HourOfTraining,
+            &before.training,
+            &after.training,
+            ToString::to_string,
+        );
+        self.entries(
+            List::HourOfSending,
+            &before.sending,
+            &after.sending,
+            ToString::to_string,
+        );
+        for (what, from, now) in [
+            (
+                Demanded::SecureAggregation,
+                old.secure_aggregation(),
+                new.secure_aggregation(),
+            ),
+            (Demanded::Confinement, old.confinement(), new.confinement()),
+        ] {
+            if from != now {
+                self.0.push(Change::Demand { what, now });
+            }
+        }
+        let (from, to) = (old.privacy_mechanism(), new.privacy_mechanism());
+        if from != to {
+            let is_open = |mechanism| mechanism == PrivacyMechanism::None;
+            let effect = Effect::by(is_open(to).cmp(&is_open(from)));
+            self.0.push(Change::Mechanism { from, to, effect });
         }
     }
 
-    /// `effect_of_more`: whether a larger number permits more or less.
-    fn number(&mut self, noun: &str, old: u64, new: u64, effect_of_more: &str, words: impl Fn(u64) -> String) {
-        if old != new {
-            let effect = if (new > old) == (effect_of_more == MORE) {
-                MORE
-            } else {
-                LESS
-            };
-            self.0.push(format!(
-                "The {noun} changes from {} to {}. {effect}",
-                words(old),
-                words(new)
-            ));
+    fn text(&mut self, what: Text, from: Option<String>, to: Option<String>) {
+        if from != to {
+            self.0.push(Change::Text { what, from, to });
         }
     }
 
-    fn entries<T: PartialEq>(&mut self, noun: &str, old: &[T], new: &[T], words: impl Fn(&T) -> String) {
-        for entry in new.iter().filter(|entry| !old.contains(entry)) {
-            self.0
-                .push(format!("The {noun} {} is now allowed. {MORE}", words(entry)));
-        }
-        for entry in old.iter().filter(|entry| !new.contains(entry)) {
-            self.0
-                .push(format!("The {noun} {} is no longer allowed. {LESS}", words(entry)));
+    fn entries<T: PartialEq>(&mut self, what: List, old: &[T], new: &[T], name: impl Fn(&T) -> String) {
+        for (entry, is_added) in moved(old, new) {
+            let name = name(entry);
+            self.0.push(Change::Entry { what, name, is_added });
         }
     }
+
+    fn approval(&mut self, approval: &Approval, what: OfApproval) {
+        let (stage, reference) = (approval.stage, approval.reference.clone());
+        self.0.push(Change::Approval { stage, reference, what });
+    }
+
+    fn approval_entries<T: PartialEq + ToString>(
+        &mut self,
+        approval: &Approval,
+        old: &[T],
+        new: &[T],
+        what: impl Fn(String, bool) -> OfApproval,
+    ) {
+        for (entry, is_added) in moved(old, new) {
+            self.approval(approval, what(entry.to_string(), is_added));
+        }
+    }
+}
+
+/// What is new, with `true`, and what is gone, with `false`.
+fn moved<'a, T: PartialEq>(old: &'a [T], new: &'a [T]) -> impl Iterator<Item = (&'a T, bool)> {
+    let added = new
+        .iter()
+        .filter(|entry| !old.contains(entry))
+        .map(|entry| (entry, true));
+    added.chain(
+        old.iter()
+            .filter(|entry| !new.contains(entry))
+            .map(|entry| (entry, false)),
+    )
 }
 
 /// How much of a value an action lets through; for comparing only.
@@ -218,12 +399,15 @@ mod tests {
     use super::*;
     use crate::{
         parse,
-        testing::{COLLABORATION, LOCAL, PROOF_OF_CONCEPT},
+        testing::{COLLABORATION, LOCAL, PROOF_OF_CONCEPT, PUBLICATION},
     };
+
+    const MORE: &str = "This permits more.";
+    const LESS: &str = "This permits less.";
 
     #[test]
     fn a_policy_does_not_differ_from_itself() {
-        for text in [LOCAL, PROOF_OF_CONCEPT, COLLABORATION] {
+        for text in [LOCAL, PROOF_OF_CONCEPT, COLLABORATION, PUBLICATION] {
             let policy = parse(text).unwrap();
             assert_eq!(diff(&policy, &policy), Vec::<String>::new());
         }
@@ -239,12 +423,7 @@ mod tests {
                 "site = \"south\"",
                 "The site changes from north to south.",
             ),
-            (
-                "stage = \"collaboration\"",
-                "stage = \"publication\"",
-                "The stage changes from collaboration to publication. This permits more.",
-            ),
-            ("expires_on = 2027", "expires_on = 2028", "This permits more."),
+            ("expires_on = 2027-02", "expires_on = 2028-02", "This permits more."),
             ("approved_on = 2026-03", "approved_on = 2026-04", "This permits less."),
             (
                 "\"pretraining\"",
@@ -272,9 +451,14 @@ mod tests {
                 "patients to train on changes from 50 patients to 20 patients. This permits more.",
             ),
             (
-                "rounds_max = 100",
-                "rounds_max = 20",
-                "The largest number of rounds changes from 100 rounds to 20 rounds. This permits less.",
+                "rounds_per_study_max = 100",
+                "rounds_per_study_max = 20",
+                "The largest number of rounds of a study changes from 100 rounds to 20 rounds. This permits less.",
+            ),
+            (
+                "rounds_all_studies_max = 500",
+                "rounds_all_studies_max = 501",
+                "rounds of all studies together changes from 500 rounds to 501 rounds. This permits more.",
             ),
             (
                 "[\"update\", \"metrics\"]",
@@ -285,6 +469,36 @@ mod tests {
                 "[\"retain-patient-characteristics\"]",
                 "[]",
                 "The de-identification option retain-patient-characteristics is no longer allowed. This permits less.",
+            ),
+            (
+                "sites_min = 2",
+                "sites_min = 3",
+                "changes from 2 hospitals to 3 hospitals. This permits less.",
+            ),
+            (
+                "secure_aggregation = \"not-required\"",
+                "secure_aggregation = \"required\"",
+                "Secure aggregation is now required. This permits less.",
+            ),
+            (
+                "confinement = \"required\"",
+                "confinement = \"not-required\"",
+                "The machine need no longer hold the program that trains. This permits more.",
+            ),
+            (
+                "mechanism = \"none\"",
+                "mechanism = \"site-level\"",
+                "The privacy mechanism changes from none to site-level. This permits less.",
+            ),
+            (
+                "training = [\"always\"]",
+                "training = []",
+                "Training may no longer begin in the hours always. This permits less.",
+            ),
+            (
+                "datasets_days = 90",
+                "datasets_days = 30",
+                "changes from 90 days to 30 days. This permits less.",
             ),
         ] {
             assert!(COLLABORATION.contains(from), "the sample lacks {from:?}");
@@ -297,16 +511,40 @@ mod tests {
             let effects = |lines: &[String], effect: &str| lines.iter().filter(|line| line.ends_with(effect)).count();
             assert_eq!(effects(&forth, MORE), effects(&back, LESS), "{sentence}");
             assert_eq!(effects(&forth, LESS), effects(&back, MORE), "{sentence}");
+            let french = diff_in(&old, &new, Language::French);
+            assert_eq!(french.len(), forth.len());
+            assert_eq!(
+                effects(&forth, MORE),
+                effects(&french, "Cela permet davantage."),
+                "{french:?}"
+            );
+            assert_eq!(
+                effects(&forth, LESS),
+                effects(&french, "Cela permet moins."),
+                "{french:?}"
+            );
         }
     }
 
     #[test]
-    fn from_a_trial_to_a_collaboration_each_plan_needs_approval() {
+    fn a_new_stage_a_new_study_and_a_new_plan_permit_more() {
         let changes = diff(&parse(PROOF_OF_CONCEPT).unwrap(), &parse(COLLABORATION).unwrap());
+        let new = "The stage collaboration is now approved under the reference REB-2026-041. This permits more.";
+        assert!(changes.contains(&new.to_owned()), "{changes:?}");
+        let old = parse(COLLABORATION).unwrap();
+        let digests = COLLABORATION
+            .lines()
+            .find(|line| line.starts_with("digests = "))
+            .unwrap();
+        let none = parse(&COLLABORATION.replacen(digests, "digests = []", 1)).unwrap();
+        let changes = diff(&none, &old);
+        assert_eq!(changes.len(), 1);
         assert!(
-            changes.contains(
-                &"Each plan now needs approval by its digest; the policy lists 1 plan. This permits less.".to_owned()
-            ),
+            changes[0].starts_with("Under REB-2026-041 (stage collaboration) the plan sha256:"),
+            "{changes:?}"
+        );
+        assert!(
+            changes[0].ends_with(" is now approved. This permits more."),
             "{changes:?}"
         );
     }

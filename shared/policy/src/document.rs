@@ -12,7 +12,7 @@ use snowball_protocol::{
     plan::{Architecture, Sent},
 };
 
-use crate::date::PolicyDate;
+use crate::{date::PolicyDate, hours::Window, zone::Zone};
 
 /// What a hospital's ethics board permits. Whatever is not permitted here is denied.
 #[derive(Clone, PartialEq, Debug, Deserialize, JsonSchema)]
@@ -25,16 +25,16 @@ pub(crate) struct Document {
     /// Version of this policy, counted up by its authors from 1.
     #[schemars(range(min = 1))]
     pub version: u32,
+    /// The policy that this one takes the place of, by the digest of its file. Only version 1 may leave it out.
+    #[serde(default)]
+    pub supersedes: Option<Sha256Digest>,
     /// The one site that the policy is for, by its name in the consortium.
     pub site: SiteName,
-    /// How far the approval goes.
-    pub stage: Stage,
-    /// Who approved it, under which reference, and for how long.
-    pub approval: Approval,
+    /// What the board approved, stage by stage. A study runs only under an approval of exactly the stage that it needs.
+    #[schemars(length(min = 1, max = 100))]
+    pub approvals: Vec<Approval>,
     /// Why the data may be used.
     pub purposes: Purposes,
-    /// Which studies may run.
-    pub studies: Studies,
     /// What a network may learn to tell.
     pub labels: Labels,
     /// Which networks may be trained.
@@ -43,44 +43,61 @@ pub(crate) struct Document {
     pub deidentification: Deidentification,
     /// How many patients it takes, so that nobody stands out.
     pub cohort: Cohort,
+    /// How updates of several sites become one network.
+    pub aggregation: Aggregation,
     /// What may leave the hospital.
     pub release: Release,
     /// How much may leave, and how often.
     pub limits: Limits,
+    /// At which hours.
+    pub hours: Hours,
+    /// How the program that trains is held.
+    pub training: Training,
     /// What is done to an update so that it tells less about single patients.
     pub privacy: Privacy,
+    /// How long is kept what can be made again or has served its purpose.
+    pub retention: Retention,
 }
 
-/// How far an approval goes. Each stage permits what the one before it permits, and more.
+/// How far an approval goes. Each stage permits what its own approval names, and nothing else.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Stage {
-    /// Training inside the hospital. Nothing leaves, not even an update.
+    /// Training inside the hospital, by itself. Nothing leaves, not even an update.
     Local,
-    /// The site may also join studies and send what `release.allowed` names. The board may approve a study by its name
-    /// alone.
+    /// Studies that try out training with others. The board may approve a study by its name alone.
     ProofOfConcept,
-    /// As before, but the board approves each study by the digest of its whole plan.
+    /// Studies whose network is for the hospitals of the consortium. The board approves each by the digest of its whole plan.
     Collaboration,
-    /// As collaboration, and the board knows that the trained network will be published. The node itself acts as at
-    /// collaboration.
+    /// Studies whose network may be published. The board approves each by the digest of its whole plan.
     Publication,
 }
 
-/// Who approved the policy, under which reference, and for how long.
+/// One approval: of which stage, by whom, for how long, and for which studies. A study needs its name in `studies` and the
+/// digest of its plan in `digests`.
 #[derive(Clone, PartialEq, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Approval {
-    /// The board that approved it.
+    /// What it approves.
+    pub stage: Stage,
+    /// The board that gave it.
     #[schemars(length(min = 1, max = 200))]
     pub board: String,
     /// The board's own reference.
     #[schemars(length(min = 1, max = 200))]
     pub reference: String,
-    /// The first day on which the policy holds (UTC).
+    /// The first day on which it holds (UTC).
     pub approved_on: PolicyDate,
-    /// The last day on which the policy holds (UTC).
+    /// The last day on which it holds (UTC).
     pub expires_on: PolicyDate,
+    /// The studies, by name. An empty list permits none.
+    pub studies: Vec<StudyName>,
+    /// The approved plans, each as `sha256:` and 64 hexadecimal digits. An empty list approves none.
+    #[serde(default)]
+    pub digests: Vec<Sha256Digest>,
+    /// Approves every plan of the named studies, whatever its digest. Only at the stages local and proof-of-concept.
+    #[serde(default)]
+    pub any_digest_of_named_studies: bool,
 }
 
 /// Why the data may be used.
@@ -89,20 +106,6 @@ pub(crate) struct Approval {
 pub(crate) struct Purposes {
     /// The purposes, as study plans name them. An empty list permits none.
     pub allowed: Vec<Purpose>,
-}
-
-/// Which studies may run. A study needs its name in `allowed` and the digest of its plan in `digests`.
-#[derive(Clone, PartialEq, Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Studies {
-    /// The studies, by name. An empty list permits none.
-    pub allowed: Vec<StudyName>,
-    /// The approved plans, each as `sha256:` and 64 hexadecimal digits. An empty list approves none.
-    #[serde(default)]
-    pub digests: Vec<Sha256Digest>,
-    /// Approves every plan of the named studies, whatever its digest. Only at the stages local and proof-of-concept.
-    #[serde(default)]
-    pub any_digest_of_named_studies: bool,
 }
 
 /// What a network may learn to tell.
@@ -248,30 +251,79 @@ pub(crate) struct Cohort {
     pub cell_min: u64,
 }
 
+/// How updates of several sites become one network.
+#[derive(Clone, PartialEq, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Aggregation {
+    /// Fewest sites in a study, and fewest updates in each of its rounds.
+    #[schemars(range(min = 1, max = 10_000))]
+    pub sites_min: u32,
+    /// Whether the aggregator must be unable to read a single site's update.
+    pub secure_aggregation: Demand,
+}
+
+/// Whether something must be so.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Demand {
+    /// It need not be so.
+    NotRequired,
+    /// It must be so; else nothing runs.
+    Required,
+}
+
 /// What may leave the hospital.
 #[derive(Clone, PartialEq, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Release {
-    /// What may leave. An empty list lets nothing leave. At the stage local it must be empty.
+    /// What may leave. An empty list lets nothing leave. It must be empty where every approval is of the stage local.
     pub allowed: Vec<Sent>,
 }
 
-/// How much may leave, and how often.
+/// How much may leave, and how often. Bytes are those of updates and metrics.
 #[derive(Clone, PartialEq, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Limits {
-    /// Most bytes of updates and metrics that may leave in one round of a study. 0 at the stage local.
+    /// Most bytes that may leave in one round of a study.
     pub bytes_per_round_max: u64,
+    /// Most bytes of all studies together that may leave in any 24 hours.
+    pub bytes_per_day_max: u64,
+    /// Most bytes of one study that may leave from its first round to its last.
+    pub bytes_per_study_max: u64,
     /// Most rounds of one study that the site takes part in.
     #[schemars(range(min = 1, max = 100_000))]
-    pub rounds_max: u32,
+    pub rounds_per_study_max: u32,
+    /// Most rounds of all studies together, ever. The radiographs are the same in all of them, and each round tells a little
+    /// more about them. The site counts them in its ledger; the count never begins anew.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub rounds_all_studies_max: u32,
+}
+
+/// At which hours, in the site's own time.
+#[derive(Clone, PartialEq, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Hours {
+    /// The zone of the clock on the wall.
+    pub time_zone: Zone,
+    /// When a training may begin. An empty list permits none.
+    pub training: Vec<Window>,
+    /// When updates and metrics may leave. An empty list permits none.
+    pub sending: Vec<Window>,
+}
+
+/// How the program that trains is held.
+#[derive(Clone, PartialEq, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Training {
+    /// Whether the kernel must take the network, all other files and all other programs from it.
+    pub confinement: Demand,
 }
 
 /// What is done to an update so that it tells less about single patients.
 #[derive(Clone, PartialEq, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Privacy {
-    /// The mechanism.
+    /// The mechanism. A study that has another one does not run.
     pub mechanism: PrivacyMechanism,
 }
 
@@ -281,6 +333,37 @@ pub(crate) struct Privacy {
 pub enum PrivacyMechanism {
     /// Nothing: updates leave as training made them. They hold no image, but a mathematical trace of many.
     None,
+    /// Differential privacy for each radiograph. This version of the platform cannot do it, so no study runs.
+    RecordLevel,
+    /// Differential privacy for the site. This version of the platform cannot do it, so no study runs.
+    SiteLevel,
+}
+
+impl PrivacyMechanism {
+    /// The mechanism as written in policies.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::RecordLevel => "record-level",
+            Self::SiteLevel => "site-level",
+        }
+    }
+}
+
+/// How long is kept what can be made again or has served its purpose. Radiographs, policies and the ledger are not meant here.
+#[derive(Clone, PartialEq, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Retention {
+    /// Days that the frozen dataset of a study is kept after it was made. A study that goes on has it made anew.
+    #[schemars(range(min = 1, max = 36_500))]
+    pub datasets_days: u32,
+    /// Days that the evidence of de-identification is kept: reviews, self-tests, records of written DICOM.
+    #[schemars(range(min = 1, max = 36_500))]
+    pub evidence_days: u32,
+    /// Days that an update without a receipt waits to be sent.
+    #[schemars(range(min = 1, max = 36_500))]
+    pub outbox_days: u32,
 }
 
 impl Stage {

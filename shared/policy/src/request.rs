@@ -3,14 +3,20 @@
 use std::fmt;
 
 use serde::Serialize;
-use snowball_protocol::{SiteName, StudyPlan, ids::UnixSeconds, plan::Sent};
+use snowball_protocol::{
+    SiteName, StudyPlan,
+    ids::UnixSeconds,
+    plan::{Sent, StudyStage},
+};
 
-use crate::clause::Clause;
+use crate::{clause::Clause, document::Stage};
 
 /// What the node wants to do.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Action {
-    /// Train on the site's radiographs.
+    /// Train by a study's plan inside the hospital, alone. Nothing leaves.
+    TrainAlone,
+    /// Train for one round of a study.
     Train,
     /// Let something leave the site.
     Send {
@@ -24,13 +30,28 @@ pub enum Action {
 }
 
 impl Action {
-    /// The action as ledgers name it: `train`, `send` or `join`.
+    /// The action as ledgers name it.
     #[must_use]
     pub const fn code(self) -> &'static str {
         match self {
+            Self::TrainAlone => "train alone",
             Self::Train => "train",
-            Self::Send { .. } => "send",
+            Self::Send { kind: Sent::Update, .. } => "send update",
+            Self::Send {
+                kind: Sent::Metrics, ..
+            } => "send metrics",
             Self::Join => "join",
+        }
+    }
+
+    /// The stage of the approval that it takes.
+    #[must_use]
+    pub const fn stage(self, plan: &StudyPlan) -> Stage {
+        match (self, plan.stage) {
+            (Self::TrainAlone, _) => Stage::Local,
+            (_, StudyStage::ProofOfConcept) => Stage::ProofOfConcept,
+            (_, StudyStage::Collaboration) => Stage::Collaboration,
+            (_, StudyStage::Publication) => Stage::Publication,
         }
     }
 }
@@ -48,6 +69,8 @@ pub struct Request<'a> {
     pub dataset: DatasetFacts,
     /// What it has done already.
     pub spent: Spent,
+    /// Whether the kernel takes the network, all other files and all other programs from the program that trains.
+    pub is_confined: bool,
     /// The node's clock.
     pub now: UnixSeconds,
 }
@@ -64,13 +87,19 @@ pub struct DatasetFacts {
     pub class_cells_min: u64,
 }
 
-/// What the site has already spent on the study.
+/// What the site has already spent, as its ledger says.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Spent {
     /// Rounds of the study that the site finished before the one under way. The round under way does not count.
     pub rounds: u32,
+    /// The same over all studies that it ever took part in, this one included.
+    pub rounds_all_studies: u32,
     /// Bytes that were permitted to leave in the round under way, before this request.
     pub bytes_this_round: u64,
+    /// Bytes of all studies that were permitted to leave in the 24 hours before this request.
+    pub bytes_last_day: u64,
+    /// Bytes of the study that were permitted to leave, before this request.
+    pub bytes_this_study: u64,
 }
 
 /// The answer of a policy.
@@ -118,7 +147,7 @@ impl Decision {
     pub fn clause(&self) -> Clause {
         match self {
             Self::Deny { clause, .. } => *clause,
-            Self::Permit { clauses } => [Clause::Release, Clause::StudiesDigests, Clause::StudiesAnyDigest]
+            Self::Permit { clauses } => [Clause::Release, Clause::Digests, Clause::AnyDigest]
                 .into_iter()
                 .find(|clause| clauses.contains(clause))
                 .unwrap_or(Clause::Policy),

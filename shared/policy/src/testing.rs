@@ -8,6 +8,7 @@ use crate::{SignedPolicy, sign, verify};
 pub(crate) const LOCAL: &str = include_str!("../../../policies/local.toml");
 pub(crate) const PROOF_OF_CONCEPT: &str = include_str!("../../../policies/proof-of-concept.toml");
 pub(crate) const COLLABORATION: &str = include_str!("../../../policies/collaboration.toml");
+pub(crate) const PUBLICATION: &str = include_str!("../../../policies/publication.toml");
 const STUDY: &str = include_str!("../../../policies/cases/studies/body-parts.toml");
 
 pub(crate) fn signed(text: &str) -> SignedPolicy {

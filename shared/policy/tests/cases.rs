@@ -11,7 +11,8 @@ use std::{
 use serde::Deserialize;
 use snowball_crypto::SigningKey;
 use snowball_policy::{
-    Action, Clause, DatasetFacts, Decision, PolicyFault, Request, SignedPolicy, Spent, decide, sign, verify,
+    Action, Clause, DatasetFacts, Decision, Language, PolicyFault, Request, SignedPolicy, Spent, decide_in, sign,
+    verify,
 };
 use snowball_protocol::{SiteName, StudyPlan, plan::Sent};
 use toml::{Table, Value};
@@ -33,6 +34,9 @@ struct CasePolicy {
     /// Laid over `file`.
     #[serde(default)]
     change: Table,
+    /// Laid over the last of its approvals.
+    #[serde(default)]
+    approval: Table,
     /// A whole file instead.
     text: Option<String>,
     #[serde(default)]
@@ -61,6 +65,8 @@ struct CaseRequest {
     dataset: CaseDataset,
     #[serde(default)]
     spent: CaseSpent,
+    #[serde(default = "held")]
+    is_confined: bool,
     /// Laid over the example study.
     #[serde(default)]
     plan: Table,
@@ -69,6 +75,7 @@ struct CaseRequest {
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum CaseAction {
+    TrainAlone,
     Train,
     Join,
     SendUpdate,
@@ -87,7 +94,14 @@ struct CaseDataset {
 #[serde(deny_unknown_fields, default)]
 struct CaseSpent {
     rounds: u32,
+    rounds_all_studies: u32,
     bytes_this_round: u64,
+    bytes_last_day: u64,
+    bytes_this_study: u64,
+}
+
+const fn held() -> bool {
+    true
 }
 
 #[derive(Deserialize)]
@@ -146,8 +160,10 @@ fn installed(case: &CasePolicy) -> Result<SignedPolicy, PolicyFault> {
     let (before, text) = match (&case.file, &case.text) {
         (Some(file), None) => {
             let text = read(&policies().join(file));
-            let changed: Table = laid_over(&text, &case.change);
-            let changed = if case.change.is_empty() {
+            let mut changed: Table = laid_over(&text, &case.change);
+            let last = changed["approvals"].as_array_mut().unwrap().last_mut().unwrap();
+            lay_over(last.as_table_mut().unwrap(), &case.approval);
+            let changed = if case.change.is_empty() && case.approval.is_empty() {
                 text.clone()
             } else {
                 toml::to_string(&changed).unwrap()
@@ -168,6 +184,10 @@ fn installed(case: &CasePolicy) -> Result<SignedPolicy, PolicyFault> {
 }
 
 fn decided(case: &Case) -> Decision {
+    decided_in(case, Language::English)
+}
+
+fn decided_in(case: &Case, language: Language) -> Decision {
     let example = read(&policies().join("cases/studies/body-parts.toml"));
     let plan: StudyPlan = laid_over(&example, &case.request.plan);
     let bytes = case.request.bytes;
@@ -175,6 +195,7 @@ fn decided(case: &Case) -> Decision {
         site: &case.request.site,
         plan: &plan,
         action: match case.request.action {
+            CaseAction::TrainAlone => Action::TrainAlone,
             CaseAction::Train => Action::Train,
             CaseAction::Join => Action::Join,
             CaseAction::SendUpdate => Action::Send {
@@ -193,8 +214,12 @@ fn decided(case: &Case) -> Decision {
         },
         spent: Spent {
             rounds: case.request.spent.rounds,
+            rounds_all_studies: case.request.spent.rounds_all_studies,
             bytes_this_round: case.request.spent.bytes_this_round,
+            bytes_last_day: case.request.spent.bytes_last_day,
+            bytes_this_study: case.request.spent.bytes_this_study,
         },
+        is_confined: case.request.is_confined,
         now: case
             .request
             .now
@@ -203,7 +228,7 @@ fn decided(case: &Case) -> Decision {
             .unwrap()
             .as_second(),
     };
-    decide(installed(&case.policy).as_ref(), &request)
+    decide_in(installed(&case.policy).as_ref(), &request, language)
 }
 
 #[test]
@@ -229,7 +254,7 @@ fn every_case_is_decided_as_it_says() {
 #[test]
 fn the_cases_deny_by_every_clause_and_permit_every_action() {
     let cases = cases();
-    assert!(cases.len() >= 25, "only {} cases", cases.len());
+    assert!(cases.len() >= 90, "only {} cases", cases.len());
     let denying: BTreeSet<_> = cases
         .iter()
         .filter(|(_, case)| case.expect.decision == "deny")
@@ -238,7 +263,7 @@ fn the_cases_deny_by_every_clause_and_permit_every_action() {
     // This clause only ever permits: a study that it does not cover falls to the list of digests.
     let expected: BTreeSet<_> = Clause::ALL
         .iter()
-        .filter(|clause| **clause != Clause::StudiesAnyDigest)
+        .filter(|clause| **clause != Clause::AnyDigest)
         .map(|clause| clause.path())
         .collect();
     assert_eq!(denying, expected);
@@ -255,6 +280,33 @@ fn the_cases_deny_by_every_clause_and_permit_every_action() {
         Clause::ALL.iter().copied().collect(),
         "some clause is never checked in a permit"
     );
+}
+
+/// The same clause and the same figures, in the other language.
+#[test]
+fn every_case_is_decided_the_same_in_french_and_in_other_words() {
+    let figures = |text: &str| text.chars().filter(char::is_ascii_digit).collect::<String>();
+    for (name, case) in cases() {
+        let (english, french) = (decided(&case), decided_in(&case, Language::French));
+        assert_eq!(english.clause(), french.clause(), "{name}");
+        let (
+            Decision::Deny { reason, remedy, .. },
+            Decision::Deny {
+                reason: french_reason,
+                remedy: french_remedy,
+                ..
+            },
+        ) = (&english, &french)
+        else {
+            assert_eq!(english, french, "{name}");
+            continue;
+        };
+        assert!(reason != french_reason && remedy != french_remedy, "{name}: {french}");
+        if french.clause() != Clause::ApprovedOn && french.clause() != Clause::ExpiresOn {
+            assert_eq!(figures(remedy), figures(french_remedy), "{name}");
+        }
+        assert!(!french_reason.is_empty() && !french_remedy.is_empty(), "{name}");
+    }
 }
 
 #[test]

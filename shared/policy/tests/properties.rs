@@ -7,15 +7,17 @@ use std::sync::LazyLock;
 use proptest::prelude::*;
 use snowball_crypto::SigningKey;
 use snowball_policy::{
-    Action, Clause, DatasetFacts, Decision, Policy, PolicyFault, Request, Spent, decide, diff, parse, sign, verify,
+    Action, Clause, DatasetFacts, Decision, Demand, Language, Policy, PolicyFault, PrivacyMechanism, Request,
+    SignedPolicy, Spent, Stage, decide, diff, parse, sign, verify,
 };
 use snowball_protocol::{SiteName, StudyPlan, plan::Sent};
 use toml::{Table, Value};
 
-const POLICIES: [&str; 3] = [
+const POLICIES: [&str; 4] = [
     include_str!("../../../policies/local.toml"),
     include_str!("../../../policies/proof-of-concept.toml"),
     include_str!("../../../policies/collaboration.toml"),
+    include_str!("../../../policies/publication.toml"),
 ];
 const STUDY: &str = include_str!("../../../policies/cases/studies/body-parts.toml");
 
@@ -26,7 +28,7 @@ static KEY: LazyLock<SigningKey> = LazyLock::new(|| SigningKey::generate().unwra
 static PLAN: LazyLock<StudyPlan> = LazyLock::new(|| toml::from_str(STUDY).unwrap());
 static SITE: LazyLock<SiteName> = LazyLock::new(|| "north".parse().unwrap());
 
-fn request(action: Action, facts: (u64, u64, u64), spent: (u32, u64), now: i64) -> Request<'static> {
+fn request(action: Action, facts: (u64, u64, u64), spent: Spent, now: i64) -> Request<'static> {
     Request {
         site: &SITE,
         plan: &PLAN,
@@ -36,10 +38,8 @@ fn request(action: Action, facts: (u64, u64, u64), spent: (u32, u64), now: i64) 
             training_images: facts.1,
             class_cells_min: facts.2,
         },
-        spent: Spent {
-            rounds: spent.0,
-            bytes_this_round: spent.1,
-        },
+        spent,
+        is_confined: true,
         now,
     }
 }
@@ -47,6 +47,7 @@ fn request(action: Action, facts: (u64, u64, u64), spent: (u32, u64), now: i64) 
 fn any_action() -> impl Strategy<Value = Action> {
     prop_oneof![
         Just(Action::Train),
+        Just(Action::TrainAlone),
         Just(Action::Join),
         any::<u64>().prop_map(|bytes| Action::Send {
             kind: Sent::Update,
@@ -72,14 +73,25 @@ fn any_facts() -> impl Strategy<Value = (u64, u64, u64)> {
     prop_oneof![any::<(u64, u64, u64)>(), (0_u64..200, 0_u64..400, 0_u64..20)]
 }
 
-fn any_spent() -> impl Strategy<Value = (u32, u64)> {
-    prop_oneof![any::<(u32, u64)>(), (0_u32..120, 0_u64..100_000_000)]
+fn any_spent() -> impl Strategy<Value = Spent> {
+    let rounds = prop_oneof![any::<(u32, u32)>(), (0_u32..120, 0_u32..600)];
+    let bytes = prop_oneof![
+        any::<(u64, u64, u64)>(),
+        (0_u64..100_000_000, 0_u64..2_000_000_000, 0_u64..9_000_000_000)
+    ];
+    (rounds, bytes).prop_map(|((rounds, rounds_all_studies), bytes)| Spent {
+        rounds,
+        rounds_all_studies,
+        bytes_this_round: bytes.0,
+        bytes_last_day: bytes.1,
+        bytes_this_study: bytes.2,
+    })
 }
 
 /// One of the annotated policies with one thing changed: a byte, a line gone, a line twice, two lines swapped.
 fn mutated() -> impl Strategy<Value = Vec<u8>> {
     (
-        0..3_usize,
+        0..POLICIES.len(),
         0..4_u8,
         any::<prop::sample::Index>(),
         any::<prop::sample::Index>(),
@@ -107,35 +119,53 @@ fn mutated() -> impl Strategy<Value = Vec<u8>> {
 /// A policy that keeps the format, with some numbers and lists other than in the annotated ones.
 fn varied() -> impl Strategy<Value = String> {
     (
-        0..3_usize,
-        1..9_u32,
-        1..200_u32,
-        1..60_u32,
-        0..80_000_000_u32,
-        any::<[bool; 3]>(),
+        0..POLICIES.len(),
+        (2..9_u32, 1..200_u32, 1..600_u32, 1..60_u32, 1..5_u32),
+        (0..80_000_000_u32, 0..2_000_000_000_u32, 0..9_000_000_000_i64),
+        any::<[bool; 8]>(),
     )
-        .prop_map(|(policy, version, rounds, cell, bytes, keep)| {
+        .prop_map(|(policy, (version, rounds, total, cell, sites), bytes, keep)| {
             let mut table: Table = toml::from_str(POLICIES[policy]).unwrap();
-            table.insert("version".into(), Value::Integer(version.into()));
+            if policy > 0 {
+                table.insert("version".into(), Value::Integer(version.into()));
+            }
             let mut set = |section: &str, field: &str, value: Value| {
                 drop(table[section].as_table_mut().unwrap().insert(field.into(), value))
             };
-            set("limits", "rounds_max", Value::Integer(rounds.into()));
+            set("limits", "rounds_per_study_max", Value::Integer(rounds.into()));
+            set("limits", "rounds_all_studies_max", Value::Integer(total.into()));
             set("cohort", "cell_min", Value::Integer(cell.into()));
+            set("aggregation", "sites_min", Value::Integer(sites.into()));
             if policy > 0 {
-                set("limits", "bytes_per_round_max", Value::Integer(bytes.into()));
+                set("limits", "bytes_per_round_max", Value::Integer(bytes.0.into()));
+                set("limits", "bytes_per_day_max", Value::Integer(bytes.1.into()));
+                set("limits", "bytes_per_study_max", Value::Integer(bytes.2));
             }
-            for (section, keep) in ["labels", "architectures", "studies"].into_iter().zip(keep) {
+            for (section, keep) in ["labels", "architectures", "purposes"].into_iter().zip(keep) {
                 if !keep {
                     set(section, "allowed", Value::Array(Vec::new()));
                 }
             }
+            let windows = |is_always: bool| {
+                let window = if is_always { "always" } else { "mon-fri 19:00-06:00" };
+                Value::Array(vec![Value::String(window.into())])
+            };
+            set("hours", "training", windows(keep[3]));
+            set("hours", "sending", windows(keep[4]));
+            let demand =
+                |is_open: bool, open: &str, closed: &str| Value::String(if is_open { open } else { closed }.into());
+            set(
+                "aggregation",
+                "secure_aggregation",
+                demand(keep[5] || keep[6], "not-required", "required"),
+            );
+            set("privacy", "mechanism", demand(keep[5] || keep[7], "none", "site-level"));
             toml::to_string(&table).unwrap()
         })
 }
 
 /// An action, the facts, what is spent, and the time.
-type Asked = (Action, (u64, u64, u64), (u32, u64), i64);
+type Asked = (Action, (u64, u64, u64), Spent, i64);
 
 fn any_asked() -> impl Strategy<Value = Asked> {
     (any_action(), any_facts(), any_spent(), any_now())
@@ -157,8 +187,79 @@ fn any_plan() -> impl Strategy<Value = StudyPlan> {
     })
 }
 
+fn read(text: &str) -> Option<SignedPolicy> {
+    verify(
+        text.as_bytes(),
+        Some(&sign(text.as_bytes(), &KEY)),
+        &KEY.verifying_key(),
+    )
+    .ok()
+}
+
+/// Every list of what is allowed, with entries that it may get. An empty section stands for the last approval.
+const LISTS: [(&str, &str, &[&str]); 9] = [
+    ("purposes", "allowed", &["pretraining", "triage"]),
+    ("labels", "allowed", &["body_part", "view", "age", "sex", "laterality"]),
+    ("architectures", "allowed", &["small", "resnet-18"]),
+    (
+        "deidentification",
+        "options",
+        &["retain-patient-characteristics", "retain-uids"],
+    ),
+    ("release", "allowed", &["update", "metrics"]),
+    ("hours", "training", &["always", "daily 09:00-17:00"]),
+    ("hours", "sending", &["always", "sat-mon 22:00-03:00"]),
+    ("", "studies", &["body-parts", "hands"]),
+    (
+        "",
+        "digests",
+        &["sha256:7fee3da4c46fc06ea3c5c06c7c78b792d084b3e2db8e17045ca06fc7c813760d"],
+    ),
+];
+
+/// Every number, whether a larger one permits more, and its largest value.
+const NUMBERS: [(&str, &str, bool, i64); 9] = [
+    ("architectures", "input_side_max", true, 2048),
+    ("cohort", "training_patients_min", false, i64::MAX),
+    ("cohort", "cell_min", false, i64::MAX),
+    ("aggregation", "sites_min", false, i64::MAX),
+    ("limits", "bytes_per_round_max", true, i64::MAX),
+    ("limits", "bytes_per_day_max", true, i64::MAX),
+    ("limits", "bytes_per_study_max", true, i64::MAX),
+    ("limits", "rounds_per_study_max", true, 100_000),
+    ("limits", "rounds_all_studies_max", true, 1_000_000),
+];
+
+/// `text` with one entry more in a list, if it is not there yet and the policy does not contradict itself by it.
+fn widened(text: &str, (section, field, entries): (&str, &str, &[&str]), entry: prop::sample::Index) -> String {
+    let mut table: Table = toml::from_str(text).unwrap();
+    let is_local = table["approvals"].as_array().unwrap().len() == 1;
+    let holder = if section.is_empty() {
+        table["approvals"].as_array_mut().unwrap().last_mut().unwrap()
+    } else {
+        &mut table[section]
+    };
+    let holder = holder.as_table_mut().unwrap();
+    let is_by_name = holder.contains_key("any_digest_of_named_studies");
+    if (section == "release" && is_local) || (field == "digests" && is_by_name) {
+        return text.to_owned();
+    }
+    let list = holder
+        .entry(field)
+        .or_insert(Value::Array(Vec::new()))
+        .as_array_mut()
+        .unwrap();
+    let entry = Value::String(entries[entry.index(entries.len())].into());
+    if !list.contains(&entry) {
+        list.push(entry);
+    }
+    toml::to_string(&table).unwrap()
+}
+
 fn exercise(policy: &Policy) {
-    assert!(!policy.explain().is_empty());
+    for language in [Language::English, Language::French] {
+        assert!(!policy.explain_in(language).is_empty());
+    }
     assert!(diff(policy, policy).is_empty());
     assert!(policy.begins() < policy.expires());
 }
@@ -181,7 +282,7 @@ proptest! {
     }
 
     #[test]
-    fn a_mutated_policy_is_told_as_altered_or_reads_whole(bytes in mutated(), original in 0..3_usize) {
+    fn a_mutated_policy_is_told_as_altered_or_reads_whole(bytes in mutated(), original in 0..POLICIES.len()) {
         let text = POLICIES[original];
         if bytes != text.as_bytes() {
             let told = verify(&bytes, Some(&sign(text.as_bytes(), &KEY)), &KEY.verifying_key());
@@ -211,19 +312,35 @@ proptest! {
         let decision = decide(Ok(&signed), &request);
         prop_assert_eq!(&decision, &decide(Ok(&signed), &request));
         let Decision::Permit { clauses } = &decision else { return Ok(()) };
-        prop_assert!(clauses.len() >= 14);
+        prop_assert!(clauses.len() >= 18);
         prop_assert!(now >= policy.begins() && now < policy.expires());
-        prop_assert!(policy.studies().contains(&PLAN.study));
-        prop_assert!(policy.approves_any_digest() || policy.plan_digests().contains(&PLAN.digest()));
+        let stage = if action == Action::TrainAlone { Stage::Local } else { Stage::Collaboration };
+        prop_assert!(policy.names(stage, &PLAN.study));
+        prop_assert!(
+            policy.approves_any_digest(stage) || policy.plan_digests(stage).any(|digest| digest == PLAN.digest())
+        );
         prop_assert!(PLAN.heads.iter().all(|head| policy.allows_label(head.label)));
         prop_assert!(facts.0 >= policy.training_patients_min());
-        prop_assert!(spent.0 <= policy.rounds_max());
+        prop_assert!(spent.rounds <= policy.rounds_per_study_max());
+        if matches!(action, Action::Train | Action::TrainAlone) {
+            prop_assert!(policy.is_hour_for_training(now));
+        }
+        if action != Action::TrainAlone {
+            prop_assert!(PLAN.rounds.sites.min >= policy.sites_min() && PLAN.rounds.updates.min >= policy.sites_min());
+            prop_assert!(policy.secure_aggregation() == Demand::NotRequired);
+            prop_assert!(policy.privacy_mechanism() == PrivacyMechanism::None);
+            // Training and joining add rounds; the measurement of the final model adds none.
+            prop_assert!(spent.rounds_all_studies <= policy.rounds_all_studies_max() || action == Action::Join);
+        }
         match action {
-            Action::Train => {}
+            Action::Train | Action::TrainAlone => {}
             Action::Join => prop_assert!(policy.releases(Sent::Update)),
             Action::Send { kind, bytes } => {
                 prop_assert!(policy.releases(kind) && policy.stage().permits_sending());
-                prop_assert!(bytes <= policy.bytes_per_round_max() && spent.1 <= policy.bytes_per_round_max());
+                prop_assert!(bytes <= policy.bytes_per_round_max() && spent.bytes_this_round <= policy.bytes_per_round_max());
+                prop_assert!(bytes <= policy.bytes_per_day_max() && spent.bytes_last_day <= policy.bytes_per_day_max());
+                prop_assert!(bytes <= policy.bytes_per_study_max() && spent.bytes_this_study <= policy.bytes_per_study_max());
+                prop_assert!(policy.is_hour_for_sending(now));
             }
         }
     }
@@ -233,9 +350,65 @@ proptest! {
     fn no_plan_makes_it_panic(plan in any_plan(), now in any_now()) {
         let text = POLICIES[1];
         let signed = verify(text.as_bytes(), Some(&sign(text.as_bytes(), &KEY)), &KEY.verifying_key()).unwrap();
-        let asked = Request { plan: &plan, ..request(Action::Join, (800, 1200, 40), (0, 0), now) };
-        // The example study learns age, which this policy does not allow.
+        let asked = Request { plan: &plan, ..request(Action::Join, (800, 1200, 40), Spent::default(), now) };
+        // The example study is no trial, and trials are all that this policy approves.
         prop_assert!(!decide(Ok(&signed), &asked).is_permitted());
+    }
+
+    /// An entry more in any list of what is allowed never turns a permit into a denial; an entry less never the reverse.
+    #[test]
+    fn more_allowed_never_permits_less(
+        text in varied(),
+        field in 0..LISTS.len(),
+        entry in any::<prop::sample::Index>(),
+        (action, facts, spent, now) in any_asked(),
+    ) {
+        let wide = widened(&text, LISTS[field], entry);
+        let (Some(narrow), Some(wide)) = (read(&text), read(&wide)) else {
+            return Err(TestCaseError::fail(format!("a list of {} cannot be made longer", LISTS[field].0)));
+        };
+        let request = request(action, facts, spent, now);
+        let (before, after) = (decide(Ok(&narrow), &request), decide(Ok(&wide), &request));
+        prop_assert!(!before.is_permitted() || after.is_permitted(), "{}: {}", LISTS[field].0, after);
+    }
+
+    /// One approval more, of whatever stage, never turns a permit into a denial.
+    #[test]
+    fn another_approval_never_permits_less(
+        text in varied(),
+        (of, which) in (0..POLICIES.len(), any::<prop::sample::Index>()),
+        (action, facts, spent, now) in any_asked(),
+    ) {
+        let mut table: Table = toml::from_str(&text).unwrap();
+        let donor: Table = toml::from_str(POLICIES[of]).unwrap();
+        let donated = donor["approvals"].as_array().unwrap();
+        let mut approval = donated[which.index(donated.len())].clone();
+        approval.as_table_mut().unwrap().insert("reference".into(), Value::String("another".into()));
+        table["approvals"].as_array_mut().unwrap().insert(0, approval);
+        let (narrow, wide) = (read(&text).unwrap(), read(&toml::to_string(&table).unwrap()).unwrap());
+        let request = request(action, facts, spent, now);
+        let (before, after) = (decide(Ok(&narrow), &request), decide(Ok(&wide), &request));
+        prop_assert!(!before.is_permitted() || after.is_permitted(), "{}", after);
+    }
+
+    /// A number that permits more never turns a permit into a denial.
+    #[test]
+    fn a_wider_number_never_permits_less(
+        text in varied(),
+        field in 0..NUMBERS.len(),
+        step in 1..1_000_000_i64,
+        (action, facts, spent, now) in any_asked(),
+    ) {
+        let (section, name, grows, max) = NUMBERS[field];
+        let mut table: Table = toml::from_str(&text).unwrap();
+        let value = &mut table[section].as_table_mut().unwrap()[name];
+        let number = value.as_integer().unwrap();
+        *value = Value::Integer(if grows { (number + step).min(max) } else { (number - step).max(1) });
+        // At the stage local no bytes may be let out at all; such a file contradicts itself and is no policy.
+        let (narrow, Some(wide)) = (read(&text).unwrap(), read(&toml::to_string(&table).unwrap())) else { return Ok(()) };
+        let request = request(action, facts, spent, now);
+        let (before, after) = (decide(Ok(&narrow), &request), decide(Ok(&wide), &request));
+        prop_assert!(!before.is_permitted() || after.is_permitted(), "{name}: {}", after);
     }
 
     #[test]

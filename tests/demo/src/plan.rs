@@ -42,6 +42,7 @@ pub fn plan(size: Size, sites: u32, rounds: Option<u32>, seed: u64) -> StudyPlan
         study: "body-parts".parse().expect("a name in the source follows the rule"),
         title: "Anatomy before pathology: body part, view, sex and age".to_owned(),
         purpose: "pretraining".parse().expect("a name in the source follows the rule"),
+        stage: snowball_protocol::plan::StudyStage::default(),
         seed,
         network: Network {
             architecture: Architecture::Small,

@@ -187,6 +187,21 @@ impl Store {
         })
     }
 
+    /// Removes the dataset in `folder`, if there is one; whoever trains on it freezes it anew.
+    ///
+    /// # Errors
+    /// When the disk or the database refuses.
+    pub fn remove_dataset(&self, folder: &Path) -> Result<(), StoreError> {
+        let _freezing = self.freezing()?;
+        let key = key_of(folder)?;
+        // The row goes first: where it is missing, nobody takes the folder for a dataset that stands.
+        self.change(|connection, _| Ok(connection.execute("DELETE FROM datasets WHERE folder = ?1", params![key])?))?;
+        match std::fs::remove_dir_all(folder) {
+            Err(fault) if fault.kind() != std::io::ErrorKind::NotFound => Err(StoreError::at(folder)(fault)),
+            _ => Ok(()),
+        }
+    }
+
     /// One freeze or withdrawal at a time, in this process and all others, until the answer is dropped.
     pub(crate) fn freezing(&self) -> Result<File, StoreError> {
         self.hold(FREEZING)

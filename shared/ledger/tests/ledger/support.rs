@@ -266,6 +266,26 @@ pub fn samples() -> Vec<Entry> {
             version: 2,
             stage: text(),
         },
+        Entry::PolicySuperseded {
+            policy_digest: digest,
+            superseded_digest: digest,
+            forced_reason: Some(text()),
+        },
+        Entry::EthicsKeyPinned {
+            key_fingerprint: digest,
+        },
+        Entry::EthicsKeyReplaced {
+            key_fingerprint: digest,
+            previous_fingerprint: digest,
+            account: text(),
+            reason: text(),
+        },
+        Entry::RetentionApplied {
+            policy_digest: digest,
+            datasets: 1,
+            evidence: 2,
+            updates: 3,
+        },
         Entry::IntakeFinished {
             accepted: 90,
             quarantined: 2,

@@ -221,6 +221,7 @@ mod tests {
             study: "body-parts".parse().unwrap(),
             title: "Body parts".to_owned(),
             purpose: "pretraining".parse().unwrap(),
+            stage: crate::plan::StudyStage::default(),
             seed: 7,
             network: Network {
                 architecture: Architecture::Small,

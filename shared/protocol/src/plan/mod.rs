@@ -29,6 +29,9 @@ pub struct StudyPlan {
     pub title: String,
     /// Why the data is used.
     pub purpose: Purpose,
+    /// How far the approval of each site's board must reach. Absent: collaboration, so that nothing is published by oversight.
+    #[serde(default, skip_serializing_if = "StudyStage::is_collaboration")]
+    pub stage: StudyStage,
     /// The seed of everything random that is not a secret.
     pub seed: u64,
     /// What is trained.
@@ -49,6 +52,36 @@ pub struct StudyPlan {
     pub rounds: Rounds,
     /// What leaves a site: the policy must permit each.
     pub send: Vec<Sent>,
+}
+
+/// How far the approval of each site's board must reach, so that the site may take part.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum StudyStage {
+    /// A trial: the network is thrown away or kept by the consortium.
+    ProofOfConcept,
+    /// The network is for the hospitals of the consortium.
+    #[default]
+    Collaboration,
+    /// The network may be published.
+    Publication,
+}
+
+impl StudyStage {
+    /// The stage as written in plans and policies.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::ProofOfConcept => "proof-of-concept",
+            Self::Collaboration => "collaboration",
+            Self::Publication => "publication",
+        }
+    }
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+    const fn is_collaboration(&self) -> bool {
+        matches!(self, Self::Collaboration)
+    }
 }
 
 /// What is trained.
