@@ -313,5 +313,11 @@ mod tests {
         journal.drain(104).await.unwrap();
         assert_eq!(snowball_ledger::read(&dir).unwrap().len(), 3);
         assert!(Outbox::at(&outbox).waiting().unwrap().is_empty());
+
+        Outbox::at(&outbox).ask_for_rotation().unwrap();
+        journal.drain(105).await.unwrap();
+        journal.drain(106).await.unwrap();
+        let verified = snowball_ledger::verify(&dir, &key.verifying_key()).unwrap();
+        assert_eq!((verified.entries, verified.archives), (4, 1));
     }
 }

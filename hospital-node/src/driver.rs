@@ -191,6 +191,7 @@ impl Driver {
     /// Follows one study from its plan to its end.
     async fn follow(self: &Arc<Self>, summary: StudySummary) -> Result<PhaseName> {
         let plan = Arc::new(self.steadily(|| self.egress.door().plan(&summary)).await?);
+        self.keep_plan(&plan)?;
         let dataset = {
             let (driver, plan) = (Arc::clone(self), Arc::clone(&plan));
             tokio::task::spawn_blocking(move || datasets::freeze(&driver.home, &driver.store, &plan)).await??
@@ -208,6 +209,18 @@ impl Driver {
             testing: part(dataset.frozen.testing),
         });
         self.work(&Study { plan, layout, dataset }).await
+    }
+
+    /// Keeps the plan, before anything is decided about it, under the digest that the ledger will name.
+    fn keep_plan(&self, plan: &StudyPlan) -> Result<()> {
+        let path = self.home.plan(&plan.digest());
+        if path.exists() {
+            return Ok(());
+        }
+        if let Some(parent) = path.parent() {
+            files::create_home(parent)?;
+        }
+        files::write_durable(&path, &plan.canonical_bytes()).with_context(|| format!("cannot write {}", path.display()))
     }
 
     async fn join(&self, plan: &StudyPlan, layout: &Layout, dataset: &StudyDataset) -> Result<()> {

@@ -172,8 +172,20 @@ impl Home {
         self.root.join("policy/policy.toml.sig")
     }
 
+    /// Every policy that was ever installed, each with its signature and the key that signed it.
+    pub fn policy_history(&self) -> PathBuf {
+        self.root.join("policy/history")
+    }
+
     pub fn ethics_key(&self) -> PathBuf {
         self.root.join("policy/ethics.pub")
+    }
+
+    /// A study's plan as this node was shown it, by its digest: kept for auditors.
+    pub fn plan(&self, digest: &Sha256Digest) -> PathBuf {
+        let digits = digest.to_string();
+        let digits = digits.trim_start_matches("sha256:");
+        self.root.join("plans").join(format!("{digits}.json"))
     }
 
     pub fn ledger(&self) -> PathBuf {

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod archive;
+mod audit;
 mod authority;
 mod benchmark;
 mod capture;
@@ -11,6 +12,7 @@ mod closed_pipe;
 mod deidentify;
 mod enrolment;
 mod evidence;
+mod heads;
 mod held_line;
 mod hostile_files;
 mod join;

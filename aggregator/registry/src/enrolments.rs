@@ -214,7 +214,7 @@ pub(crate) async fn insert(
     Ok(id)
 }
 
-fn enrolment_of(row: &SqliteRow) -> Result<Enrolment, RegistryError> {
+pub(crate) fn enrolment_of(row: &SqliteRow) -> Result<Enrolment, RegistryError> {
     Ok(Enrolment {
         id: EnrolmentId(row.text("id")?),
         site: row.parsed("site")?,

@@ -15,6 +15,7 @@ mod contests;
 mod enrolments;
 mod error;
 mod evaluations;
+mod evidence;
 mod invitations;
 mod objects;
 mod participants;

@@ -2,6 +2,7 @@
 
 use snowball_protocol::{Sha256Digest, StudyName, ids::UnixSeconds};
 use snowball_rounds::Step;
+use sqlx::sqlite::SqliteRow;
 
 use crate::{
     Registry, RegistryError,
@@ -65,17 +66,17 @@ impl Registry {
         let rows = sqlx::query("SELECT * FROM releases ORDER BY released, digest")
             .fetch_all(&self.readers)
             .await?;
-        rows.iter()
-            .map(|row| {
-                Ok(Release {
-                    study: row.parsed("study")?,
-                    digest: row.parsed("digest")?,
-                    model: row.parsed("model")?,
-                    file: row.text("file")?,
-                    document: row.document("document")?,
-                    released: row.number("released")?,
-                })
-            })
-            .collect()
+        rows.iter().map(release_of).collect()
     }
+}
+
+pub(crate) fn release_of(row: &SqliteRow) -> Result<Release, RegistryError> {
+    Ok(Release {
+        study: row.parsed("study")?,
+        digest: row.parsed("digest")?,
+        model: row.parsed("model")?,
+        file: row.text("file")?,
+        document: row.document("document")?,
+        released: row.number("released")?,
+    })
 }

@@ -2,6 +2,7 @@
 
 mod answer;
 mod approve;
+mod audit;
 mod ca;
 mod doctor;
 mod fingerprint;
@@ -86,6 +87,9 @@ enum Verb {
     /// Verify or show the ledger
     #[command(subcommand)]
     Ledger(ledger::LedgerVerb),
+    /// Export evidence for an auditor, or check that of a whole consortium
+    #[command(subcommand)]
+    Audit(audit::Audit),
     /// Look for what is wrong and say how to mend it
     Doctor(doctor::Doctor),
 }
@@ -121,6 +125,7 @@ async fn perform(arguments: Arguments) -> Result<Answer> {
         Verb::Release(verb) => verb.run(&home).await,
         Verb::Report(verb) => verb.run(&home).await,
         Verb::Ledger(verb) => verb.run(&home),
+        Verb::Audit(verb) => verb.run(&home).await,
         Verb::Doctor(verb) => verb.run(&home).await,
     }
 }

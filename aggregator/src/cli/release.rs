@@ -143,8 +143,9 @@ impl Create {
                 DOCUMENT_BYTES_MAX,
             )?)?)
         };
+        // The lineage as the very text that was signed: numbers read and written again may differ in their last digit.
         let document: Value = json!({
-            "lineage": serde_json::to_value(&lineage)?,
+            "lineage": read(LINEAGE_FILE)?,
             "signature": read(SIGNATURE_FILE)?.trim(),
             "card": read(CARD_FILE)?,
         });

@@ -1,6 +1,7 @@
 //! The command line: one file a verb. Exit codes: 0 done, 1 a fault, 2 wrong usage, 3 refused by the policy or not
 //! verified, 141 where nobody reads the output any more.
 
+mod audit;
 pub(crate) mod batch;
 mod census;
 mod contact_sheet;
@@ -110,6 +111,8 @@ enum Verb {
     Receipts(receipts::Receipts),
     #[command(subcommand)]
     Ledger(ledger::Ledger),
+    #[command(subcommand)]
+    Audit(audit::Audit),
 }
 
 /// What every verb gets.
@@ -185,6 +188,7 @@ pub fn run() -> ExitCode {
         Verb::Evaluate(verb) => verb.run(&context),
         Verb::Receipts(verb) => verb.run(&context),
         Verb::Ledger(verb) => verb.run(&context),
+        Verb::Audit(verb) => verb.run(&context),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -219,6 +223,7 @@ mod tests {
     fn every_command_in_the_documents_and_the_help_is_one_that_this_program_takes() {
         let documents = [
             include_str!("../../docs/operating.md"),
+            include_str!("../../docs/auditing.md"),
             include_str!("../../../README.md"),
             include_str!("../../../policies/README.md"),
         ];

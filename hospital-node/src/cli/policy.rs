@@ -246,6 +246,11 @@ impl Install {
             .into());
         }
         let ledger = home.open_ledger(&config)?;
+        // For those who check afterwards: every policy that ever was in force, with its signature.
+        files::create_home(&home.policy_history())?;
+        let kept = home.policy_history().join(format!("{}.toml", signed.digest.short()));
+        files::write_durable(&signature_of(&kept), signature.clone().unwrap_or_default().as_bytes())?;
+        files::write_durable(&kept, &bytes)?;
         // The signature goes first: at no moment does the new text stand with the old signature as if it were whole.
         files::write_durable(&home.ethics_key(), format!("{key}\n").as_bytes())?;
         files::write_durable(&home.policy_signature(), signature.unwrap_or_default().as_bytes())?;

@@ -77,7 +77,8 @@ pub const fn message(kind: Kind) -> (Often, &'static str) {
         ),
         Kind::LedgerHead => (
             Often::Round,
-            "Shows where the hospital's ledger stands, so that nobody can rewrite it later unnoticed.",
+            "Shows where the hospital's ledger stands, so that nobody can rewrite it later unnoticed. It goes also when the service \
+             starts and when a study ends.",
         ),
         Kind::Join => (Often::Once, "Says that the hospital takes part in the study."),
         Kind::Decline => (

@@ -286,7 +286,7 @@ fn open_locked(dir: &Path, tries: u32) -> Result<File, LedgerError> {
 }
 
 /// Whether `file` is the one that stands under the open file's name.
-fn is_open_file(file: &File, dir: &Path) -> Result<bool, LedgerError> {
+pub fn is_open_file(file: &File, dir: &Path) -> Result<bool, LedgerError> {
     let path = dir.join(RECORDS_FILE);
     let ours = file.metadata().map_err(LedgerError::io("read", &path))?;
     match fs::metadata(&path) {

@@ -1,9 +1,9 @@
 //! Closing the open file: it becomes an archive that nobody writes to any more, and the chain goes on in the next file.
 
 use std::{
-    fs::{self, OpenOptions, Permissions},
-    io::Write as _,
-    os::unix::fs::PermissionsExt as _,
+    fs::{self, OpenOptions},
+    io::{self, Write as _},
+    path::Path,
 };
 
 use snowball_protocol::ids::UnixSeconds;
@@ -14,12 +14,9 @@ use crate::{
         adopt_next, archive_checkpoint, archive_folder, archive_records, create_folder, remove, sync_folder,
         write_durably, write_next,
     },
-    ledger::lock_at_once,
+    ledger::{is_open_file, lock_at_once},
     recover::Standing,
 };
-
-/// What nobody should write to any more.
-const READ_ONLY: u32 = 0o440;
 
 impl Ledger {
     /// Closes the open file. Gives the head that answers for the archive; nothing where there is nothing to close.
@@ -79,12 +76,18 @@ impl Ledger {
         self.moved = true;
         let (open, archive) = (self.folder.join(RECORDS_FILE), archive_records(&archives, first));
         fs::rename(&open, &archive).map_err(LedgerError::io("archive", &open))?;
+        // Both folders: were this rename lost and the next one not, the open file would be replaced and gone.
         sync_folder(&archives)?;
-        fs::rename(&path, &open).map_err(LedgerError::io("replace", &open))?;
+        sync_folder(&self.folder)?;
+        match fs::rename(&path, &open) {
+            // Another process that was just started found no open file and put this one in its place; it waits for the lock.
+            Err(fault) if fault.kind() == io::ErrorKind::NotFound && is_open_file(&next, &self.folder)? => {}
+            renamed => renamed.map_err(LedgerError::io("replace", &open))?,
+        }
         sync_folder(&self.folder)?;
         adopt_next(&self.folder)?;
         // Only a reminder: who may write the folder may change it back, and the check finds every change.
-        let _ = fs::set_permissions(&archive, Permissions::from_mode(READ_ONLY));
+        let _ = take_away_writing(&archive);
         self.file = next;
         self.standing = Standing {
             head,
@@ -95,4 +98,10 @@ impl Ledger {
         (self.unsettled, self.moved) = (false, false);
         Ok(Some(closing))
     }
+}
+
+fn take_away_writing(path: &Path) -> io::Result<()> {
+    let mut permissions = fs::metadata(path)?.permissions();
+    permissions.set_readonly(true);
+    fs::set_permissions(path, permissions)
 }

@@ -1,0 +1,41 @@
+//! `audit verify`: the auditor's check. It needs no node.
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
+use clap::Args;
+use snowball_audit::Keys;
+use snowball_protocol::limits::JSON_BYTES_MAX;
+use snowball_service::files;
+
+use crate::cli::{Context, Refused};
+
+/// Check the evidence of a whole consortium offline, with public keys only.
+///
+/// The keys file holds the public keys as they were written down when the consortium was founded, never taken from the evidence.
+#[derive(Args)]
+#[command(after_help = "Example: hospital-node audit verify evidence/aggregator evidence/north --keys keys.toml")]
+pub struct Verify {
+    /// The folders that the aggregator and the sites exported.
+    #[arg(required = true)]
+    folders: Vec<PathBuf>,
+    /// The public keys, as docs/auditing.md shows them.
+    #[arg(long, value_name = "FILE")]
+    keys: PathBuf,
+}
+
+impl Verify {
+    pub fn run(self, context: &Context) -> Result<()> {
+        let text = files::read_bounded(&self.keys, JSON_BYTES_MAX)
+            .with_context(|| format!("cannot read {}", self.keys.display()))?;
+        let keys = Keys::parse(&String::from_utf8_lossy(&text))
+            .with_context(|| format!("{} cannot be used", self.keys.display()))?;
+        let outcome = snowball_audit::audit(&self.folders, &keys);
+        context.print(&outcome, || outcome.lines().join("\n"))?;
+        if outcome.sound {
+            Ok(())
+        } else {
+            Err(Refused("the evidence is not sound".to_owned()).into())
+        }
+    }
+}

@@ -1,0 +1,317 @@
+#!/usr/bin/env python3
+"""Checks the core of exported evidence offline, independently of Snowball: written from shared/audit/EVIDENCE.md alone.
+
+    verify_evidence.py --keys keys.toml FOLDER...
+
+Manifests, ledgers and kept heads, receipts, updates, rounds and the chain of models; not policies, decisions and releases.
+Prints one JSON document. Exit code: 0 sound, 1 something is wrong, 2 wrong usage.
+Needs Python 3.11 and its standard library; verify_ledger.py and ed25519.py lie beside it.
+"""
+
+import argparse
+import base64
+import hashlib
+import json
+import pathlib
+import re
+import sys
+import tomllib
+
+import ed25519
+import verify_ledger
+
+SAFE_PATH = re.compile(r"[a-z0-9_-][a-z0-9._-]*(/[a-z0-9_-][a-z0-9._-]*)*")
+OWN_FILES = {"manifest.json", "manifest.json.sig"}
+
+
+class PublicKey:
+    """What verify_ledger.py expects of a library, in plain Python."""
+
+    def __init__(self, key):
+        self.key = key
+
+    from_public_bytes = classmethod(lambda cls, key: cls(key))
+
+    def verify(self, signature, message):
+        if not ed25519.verify(self.key, message, signature):
+            raise ValueError("the signature does not hold")
+
+
+verify_ledger.Ed25519PublicKey, verify_ledger.InvalidSignature = PublicKey, ValueError
+FINDINGS = []
+
+
+def find(code, place, detail=""):
+    FINDINGS.append({"code": code, "place": place, "detail": detail})
+
+
+def is_signed(key, domain, document, signature):
+    try:
+        return ed25519.verify(key, domain + document, base64.b64decode(signature, validate=True))
+    except ValueError:
+        return False
+
+
+class Folder:
+    """One party's evidence."""
+
+    def __init__(self, root):
+        self.root, self.owner, self.files = root, None, {}
+        try:
+            document = (root / "manifest.json").read_bytes()
+            signature = (root / "manifest.json.sig").read_text().rstrip("\n")
+        except (OSError, ValueError):
+            return find("manifest_missing", str(root))
+        try:
+            self.manifest = manifest = json.loads(document)
+            files = [(file["path"], file["bytes"], file["digest"]) for file in manifest["files"]]
+            well = verify_ledger.canonical(manifest) == document and manifest["format"] == 1
+            well = well and [path for path, *_ in files] == sorted({path for path, *_ in files})
+            well = well and all(SAFE_PATH.fullmatch(path) for path, *_ in files)
+            self.key = base64.b64decode(manifest["key"], validate=True)
+            owner = "aggregator" if manifest["kind"] == "aggregator" else manifest["owner"]
+        except (ValueError, KeyError, TypeError):
+            well = False
+        if not well:
+            return find("manifest_malformed", str(root))
+        self.owner, self.files = owner, {path: (size, digest) for path, size, digest in files}
+        if not is_signed(self.key, b"snowball evidence manifest v1\n", document, signature):
+            find("manifest_signature", owner)
+        self.check_files()
+
+    def check_files(self):
+        for path, (size, digest) in self.files.items():
+            place, file = f"{self.owner}, {path}", self.root / path
+            if file.is_symlink() or not file.is_file():
+                find("file_missing", place)
+            elif (file.stat().st_size, sha256_of(file)) != (size, digest):
+                find("file_altered", place)
+        for file in sorted(self.root.rglob("*")):
+            path = file.relative_to(self.root).as_posix()
+            if (file.is_symlink() or not file.is_dir()) and path not in OWN_FILES | self.files.keys():
+                find("file_extra", f"{self.owner}, {path}")
+
+    def table(self, path):
+        if path in self.files:
+            with open(self.root / path, encoding="utf-8") as file:
+                yield from map(json.loads, file)
+
+    def records(self):
+        archives = sorted(path for path in self.files if re.fullmatch(r"ledger/archives/[0-9]+\.jsonl", path))
+        for path in [*archives, "ledger/ledger.jsonl"]:
+            yield from self.table(path)
+
+
+def sha256_of(path):
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while block := file.read(1 << 16):
+            digest.update(block)
+    return "sha256:" + digest.hexdigest()
+
+
+def open_all(roots, keys):
+    pinned = {"aggregator": keys["aggregator"], **{site: own["ledger"] for site, own in keys.get("sites", {}).items()}}
+    folders = {}
+    for root in roots:
+        folder = Folder(root)
+        if folder.owner is None:
+            continue
+        if folder.owner in folders:
+            find("folder_twice", str(root))
+            continue
+        folders[folder.owner] = folder
+        if folder.owner not in pinned:
+            find("owner_unknown", folder.owner)
+        elif folder.manifest["key"] != pinned[folder.owner]:
+            find("key_differs", folder.owner)
+    for party in pinned.keys() - folders.keys():
+        find("evidence_missing", party)
+    return {owner: folder for owner, folder in folders.items() if owner in pinned}, pinned
+
+
+def check_ledgers(folders, pinned):
+    """Those whose chain holds; then each with the heads that the others kept of it."""
+    sound = {}
+    for owner, folder in folders.items():
+        outcome = verified(folder, owner, pinned, [])
+        if isinstance(outcome, str):
+            find("ledger_broken", owner, outcome)
+        elif outcome["unseen"]:
+            find("ledger_partial", owner)
+        else:
+            sound[owner] = folder
+            listed = folder.manifest["head"]
+            if (outcome["entries"], outcome["head"]) != (listed["entries"], listed["hash"]):
+                find("ledger_head", owner)
+    for owner, folder in sound.items():
+        for other in sound if owner == "aggregator" else {"aggregator"} & sound.keys():
+            outcome = verified(folder, owner, pinned, [sound[other].root / "ledger"])
+            if other != owner and isinstance(outcome, str):
+                find("head_signature" if outcome == "head_invalid" else "head_unknown", f"{owner}, as {other} kept it", outcome)
+        for record in folder.records():
+            if record["entry"]["entry"] == "head_refused":
+                find("head_refused", f"{owner}, record {record['index']}")
+    return sound
+
+
+def verified(folder, owner, pinned, others):
+    """The outcome, or the code of what is wrong."""
+    try:
+        return verify_ledger.verify(folder.root / "ledger", base64.b64decode(pinned[owner]), owner, [], others, [])
+    except verify_ledger.Fault as fault:
+        return fault.code
+    except OSError:
+        return "unreadable"
+
+
+def check_receipt(signed, key, place):
+    if not is_signed(key, b"snowball receipt v1\n", verify_ledger.canonical(signed["receipt"]), signed["signature"]):
+        find("receipt_signature", place)
+
+
+def check_outcome(signed, finished, key, place):
+    outcome = signed["outcome"]
+    if not is_signed(key, b"snowball round outcome v1\n", verify_ledger.canonical(outcome), signed["signature"]):
+        find("receipt_signature", place)
+    entry = finished.get((outcome["study"], outcome["round"]), {})
+    if any(outcome[name] != entry.get(name) for name in ("model_in", "model_out", "contributions")):
+        find("receipt_contradicts", place)
+
+
+def check_sites(sites, updates, finished, key):
+    """Each site's receipts against its approvals, and the aggregator's updates against both."""
+    for site, folder in sites.items():
+        approvals, receipts = {}, []
+        for record in folder.records():
+            entry = record["entry"]
+            if entry["entry"] == "update_approved":
+                approvals[record["hash"]] = (record["index"], entry)
+            elif entry["entry"] == "receipt_kept":
+                receipts.append((record["index"], entry["receipt"]))
+            elif entry["entry"] == "round_outcome_kept":
+                check_outcome(entry["outcome"], finished, key, f"{site}, record {record['index']}")
+        seen = set()
+        for index, signed in receipts:
+            place, receipt = f"{site}, record {index}", signed["receipt"]
+            check_receipt(signed, key, place)
+            approved, approval = approvals.get(receipt["ledger_head"], (index, {}))
+            text = verify_ledger.canonical(receipt)
+            given = updates.get((receipt["study"], receipt["round"], site, receipt["attempt"]), {}).get("receipt", {})
+            same = approval.get("update_digest") == receipt["update_digest"] and approval["bytes"] == receipt["update_bytes"]
+            fits = approved < index and same and receipt["site"] == site and given.get("receipt") == receipt
+            if not fits or text in seen:
+                find("receipt_contradicts", place)
+            seen.add(text)
+        for (study, number, name, _), update in updates.items():
+            if name != site:
+                continue
+            place, header = f"round {number} of {study}, {site}", update["header"]
+            index, approval = approvals.get(header["ledger_head"], (None, None))
+            if approval is None:
+                known = any(entry["update_digest"] == header["digest"] for _, entry in approvals.values())
+                find("head_not_the_approval" if known else "update_not_approved", place)
+            elif index != header["ledger_index"]:
+                find("head_not_the_approval", place)
+            elif (approval["update_digest"], approval["bytes"]) != (header["digest"], header["bytes"]):
+                find("update_contradicts", place)
+
+
+def check_aggregator(folder, key):
+    """Updates and rounds; gives the updates and the finished rounds."""
+    admitted, finished, opened, final = {}, {}, {}, {}
+    for record in folder.records():
+        entry = record["entry"]
+        kind = entry["entry"]
+        if kind == "update_admitted":
+            admitted[entry["study"], entry["round"], entry["site"], entry["attempt"]] = entry
+        elif kind == "round_finished":
+            finished[entry["study"], entry["round"]] = entry
+        elif kind == "round_opened":
+            opened[entry["study"], entry["round"]] = entry["model_in"]
+        elif kind == "study_finished":
+            final[entry["study"]] = entry["model"]
+    updates = {}
+    for update in folder.table("updates.jsonl"):
+        header, receipt = update["header"], update["receipt"]["receipt"]
+        name = (header["study"], header["round"], update["site"], header["attempt"])
+        place = "round {1} of {0}, {2}".format(*name)
+        entry = admitted.get(name, {})
+        if (header["digest"], header["ledger_head"]) != (entry.get("update_digest"), entry.get("site_ledger_head")):
+            find("update_undocumented", place)
+        check_receipt(update["receipt"], key, place)
+        said = (receipt["update_digest"], receipt["update_bytes"], receipt["ledger_head"], receipt["examples"])
+        if said != (header["digest"], header["bytes"], header["ledger_head"], entry.get("examples")):
+            find("receipt_contradicts", place)
+        updates[name] = update
+    for name in admitted.keys() - updates.keys():
+        find("update_undocumented", "round {1} of {0}, {2}".format(*name))
+    check_rounds(folder, admitted, finished, updates)
+    check_models(finished, opened, final)
+    return updates, finished
+
+
+def check_rounds(folder, admitted, finished, updates):
+    documented = set()
+    for record in folder.table("rounds.jsonl"):
+        name, parts = (record["study"], record["round"]), record["contributions"]
+        place, entry = "round {1} of {0}".format(*name), finished.get(name, {})
+        documented.add(name)
+        said = (record["model_in"], record["model_out"], len(parts))
+        if said != (entry.get("model_in"), entry.get("model_out"), entry.get("contributions")):
+            find("round_undocumented", place)
+        taken = {}
+        for update, facts in admitted.items():
+            if update[:2] == name:
+                size = updates.get(update, {"header": {"bytes": None}})["header"]["bytes"]
+                taken.setdefault(update[2], []).append((facts["examples"], size))
+        for part in parts:
+            of_site = taken.get(part["site"], [])
+            if not of_site:
+                find("contribution_added", place, part["site"])
+                continue
+            examples, size = of_site.pop()
+            if part["examples"] != examples or size not in (None, part["bytes"]):
+                find("contribution_differs", place, part["site"])
+        for site in (site for site, left in taken.items() if left):
+            find("contribution_missing", place, site)
+    for name in finished.keys() - documented:
+        find("round_undocumented", "round {1} of {0}".format(*name))
+
+
+def check_models(finished, opened, final):
+    for study in {study for study, _ in finished}:
+        rounds = sorted(number for name, number in finished if name == study)
+        before = None
+        for expected, number in enumerate(rounds, 1):
+            entry, place = finished[study, number], f"round {number} of {study}"
+            starts = {entry["model_in"], opened.get((study, number), entry["model_in"]), before or entry["model_in"]}
+            if number != expected or len(starts) != 1:
+                find("model_chain", place)
+            before = entry["model_out"]
+        if final.get(study, before) != before:
+            find("model_chain", f"the end of {study}")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--keys", required=True, type=pathlib.Path, help="the public keys, as they were written down")
+    parser.add_argument("folders", nargs="+", type=pathlib.Path)
+    arguments = parser.parse_args()
+    with open(arguments.keys, "rb") as file:
+        keys = tomllib.load(file)
+    folders, pinned = open_all(arguments.folders, keys)
+    sound = check_ledgers(folders, pinned)
+    aggregator = sound.pop("aggregator", None)
+    if aggregator is not None:
+        try:
+            key = base64.b64decode(keys["aggregator"])
+            check_sites(sound, *check_aggregator(aggregator, key), key)
+        except (ValueError, KeyError, TypeError, OSError) as fault:
+            find("malformed", "aggregator", repr(fault))
+    print(json.dumps({"sound": not FINDINGS, "folders": len(folders), "findings": FINDINGS}))
+    return 1 if FINDINGS else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
