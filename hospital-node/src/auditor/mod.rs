@@ -81,7 +81,7 @@ pub fn gather(home: &Home, period: Period, language: Language, now: UnixSeconds)
     Ok(Audit {
         period,
         history,
-        approvals: Approvals::read(home)?,
+        approvals: Approvals::read(home),
         explanation: policy::in_force(home)
             .ok()
             .map(|signed| approvals::explain(&signed.policy, language)),

@@ -117,7 +117,7 @@ messages! {
     WITHDRAWN_STUDIES = "studies whose models may have learned from them", "études dont les modèles ont pu apprendre d’eux";
 
     DECISIONS = "What the policy decided", "Les décisions de la politique";
-    DECISIONS_SAY = "The policy is asked before a study is joined, before each training and again before anything is sent. A clause is a place in the policy's file; a permit names the first of those that were checked.", "La politique est consultée avant de rejoindre une étude, avant chaque entraînement, puis de nouveau avant tout envoi. Une clause est un endroit du fichier de la politique ; une autorisation désigne la première de celles qui ont été vérifiées.";
+    DECISIONS_SAY = "The policy is asked before a study is joined, before each training and again before anything is sent. A clause is a place in the policy's file: for a denial the one that denies, for a permit the most particular of those that were checked.", "La politique est consultée avant de rejoindre une étude, avant chaque entraînement, puis de nouveau avant tout envoi. Une clause est un endroit du fichier de la politique : pour un refus celle qui refuse, pour une autorisation la plus précise de celles qui ont été vérifiées.";
     DECISIONS_NONE = "It was never asked.", "Elle n’a jamais été consultée.";
     ACTION = "to do what", "action demandée";
     CLAUSE = "clause", "clause";

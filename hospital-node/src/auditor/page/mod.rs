@@ -247,7 +247,7 @@ fn explain(page: &mut Page, text: &str) {
                     page.list(std::mem::take(&mut sentences));
                 }
                 if !line.trim().is_empty() {
-                    page.say(line);
+                    page.say(Html::text(line).soft());
                 }
             }
         }
