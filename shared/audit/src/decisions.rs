@@ -10,13 +10,15 @@ use crate::{
     finding::Code,
     outcome::{Area, Audit},
     policies::{Installed, Policies},
-    site::Survey,
+    site::{Leaving, Survey},
 };
 
 /// A policy is asked while another process may be installing the next one: the one before or after counts within this time.
 const CHANGEOVER_SECONDS: UnixSeconds = 60;
 /// The clock may have gone on so far between a decision and its record.
 const RECORD_SECONDS: UnixSeconds = 2;
+
+const DAY_SECONDS: UnixSeconds = 24 * 60 * 60;
 
 /// What a permit was for: the study, the round if there was one, and the action as the ledger names it.
 type Errand = (StudyName, Option<RoundNumber>, String);
@@ -37,7 +39,8 @@ pub(crate) struct Judge<'a> {
     /// Radiographs to train on, by study.
     images: BTreeMap<StudyName, u64>,
     rounds: BTreeSet<(StudyName, RoundNumber)>,
-    bytes: BTreeMap<(StudyName, RoundNumber), u64>,
+    /// What was approved to leave, each thing once: its bytes, and when it was approved last.
+    left: BTreeMap<(StudyName, Option<RoundNumber>, Sha256Digest), (u64, UnixSeconds)>,
     permits: BTreeMap<Errand, Permit>,
     /// Decisions that rest on what no record holds.
     unchecked: u64,
@@ -58,7 +61,7 @@ impl<'a> Judge<'a> {
             installed: 0,
             images: BTreeMap::new(),
             rounds: BTreeSet::new(),
-            bytes: BTreeMap::new(),
+            left: BTreeMap::new(),
             permits: BTreeMap::new(),
             unchecked: 0,
         }
@@ -85,15 +88,19 @@ impl<'a> Judge<'a> {
             Entry::MetricsApproved {
                 study,
                 round,
+                digest,
+                bytes,
                 policy_digest,
                 ..
             } => {
                 let errand = (study.clone(), *round, "send metrics".to_owned());
                 self.use_permit(record, &errand, Some((policy_digest, None)), audit);
+                self.left.insert((study.clone(), *round, *digest), (*bytes, record.time));
             }
             Entry::UpdateApproved {
                 study,
                 round,
+                update_digest,
                 bytes,
                 clause,
                 policy_digest,
@@ -102,7 +109,8 @@ impl<'a> Judge<'a> {
                 let errand = (study.clone(), Some(*round), "send update".to_owned());
                 self.use_permit(record, &errand, Some((policy_digest, Some(clause))), audit);
                 self.rounds.insert((study.clone(), *round));
-                *self.bytes.entry((study.clone(), *round)).or_default() += bytes;
+                let thing = (study.clone(), Some(*round), *update_digest);
+                self.left.insert(thing, (*bytes, record.time));
             }
             _ => {}
         }
@@ -217,9 +225,8 @@ impl<'a> Judge<'a> {
         (permitted, clause): (bool, &str),
     ) -> Result<(), (Code, String)> {
         let (study, round, action) = errand;
-        // Training for nobody else names no round and lets nothing out; its plan is nobody else's either.
-        let is_alone = action == "train" && round.is_none();
-        let (Some(plan), Some(asked), false) = (self.plans.get(study), self.action(record, errand), is_alone) else {
+        // Training alone lets nothing out; its plan is nobody else's either.
+        let (Some(plan), Some((asked, itself))) = (self.plans.get(study), self.action(record, errand)) else {
             self.unchecked += 1;
             return Ok(());
         };
@@ -232,10 +239,12 @@ impl<'a> Judge<'a> {
                 training_images: self.images.get(study).copied().unwrap_or_default(),
                 class_cells_min: u64::MAX,
             },
-            spent: self.spent(study, *round),
+            spent: self.spent(study, *round, itself, record.time),
+            // How the kernel held the trainer is no record's; a denial for it is not asked again.
+            is_confined: true,
             now: record.time,
         };
-        if !permitted && rests_on_patients(clause) {
+        if !permitted && rests_on_no_record(clause) {
             self.unchecked += 1;
             return Ok(());
         }
@@ -264,38 +273,47 @@ impl<'a> Judge<'a> {
         ))
     }
 
-    fn action(&self, record: &Record, (study, round, action): &Errand) -> Option<Action> {
+    /// What was asked, and the digest of the thing that it was about.
+    fn action(&self, record: &Record, (study, round, action): &Errand) -> Option<(Action, Option<Sha256Digest>)> {
+        let place = (study.clone(), *round);
         Some(match action.as_str() {
-            "join" => Action::Join,
-            "train" => Action::Train,
-            "send update" => Action::Send {
-                kind: Sent::Update,
-                bytes: self.bytes_of(study, (*round)?, record.index)?,
-            },
-            "send metrics" => Action::Send {
-                kind: Sent::Metrics,
-                bytes: 0,
-            },
+            "join" => (Action::Join, None),
+            "train" => (Action::Train, None),
+            "send update" => {
+                let thing = about(self.survey.updates.get(&place)?, record.index)?;
+                let kind = Sent::Update;
+                let bytes = thing.bytes;
+                (Action::Send { kind, bytes }, Some(thing.digest))
+            }
+            // Cells that were hidden afterwards made it smaller, so that a permit stays one.
+            "send metrics" => {
+                let things = self.survey.metrics.get(&place).map_or(&[][..], Vec::as_slice);
+                let thing = about(things, record.index);
+                let kind = Sent::Metrics;
+                let bytes = thing.map_or(0, |thing| thing.bytes);
+                (Action::Send { kind, bytes }, thing.map(|thing| thing.digest))
+            }
             _ => return None,
         })
     }
 
-    /// The size of the update that a decision was about: the next one of this round, else the one before it, which is sent again.
-    fn bytes_of(&self, study: &StudyName, round: RoundNumber, index: u64) -> Option<u64> {
-        let updates = self.survey.approvals.get(&(study.clone(), round))?;
-        let next = updates.iter().find(|(at, _)| *at > index).or_else(|| updates.last());
-        next.map(|(_, bytes)| *bytes)
-    }
-
-    fn spent(&self, study: &StudyName, round: Option<RoundNumber>) -> Spent {
-        let others = self
-            .rounds
-            .range((study.clone(), RoundNumber(0))..=(study.clone(), RoundNumber(u32::MAX)));
-        let rounds = others.filter(|(_, number)| Some(*number) != round).count();
-        let bytes = round.and_then(|round| self.bytes.get(&(study.clone(), round)));
+    fn spent(&self, study: &StudyName, round: Option<RoundNumber>, itself: Option<Sha256Digest>, now: UnixSeconds) -> Spent {
+        let is_this = |name: &StudyName, number: RoundNumber| name == study && Some(number) == round;
+        let before = || self.rounds.iter().filter(|(name, number)| !is_this(name, *number));
+        let count = |rounds: usize| u32::try_from(rounds).unwrap_or(u32::MAX);
+        let sum = |counts: &dyn Fn(&StudyName, Option<RoundNumber>, UnixSeconds) -> bool| {
+            let others = self.left.iter().filter(|((name, number, digest), (_, time))| {
+                let is_itself = name == study && *number == round && Some(*digest) == itself;
+                !is_itself && counts(name, *number, *time)
+            });
+            others.fold(0_u64, |sum, (_, (bytes, _))| sum.saturating_add(*bytes))
+        };
         Spent {
-            rounds: u32::try_from(rounds).unwrap_or(u32::MAX),
-            bytes_this_round: bytes.copied().unwrap_or_default(),
+            rounds: count(before().filter(|(name, _)| name == study).count()),
+            rounds_all_studies: count(before().count()),
+            bytes_this_round: sum(&|name, number, _| name == study && number.is_some() && number == round),
+            bytes_last_day: sum(&|_, _, time| now.saturating_sub(time) < DAY_SECONDS),
+            bytes_this_study: sum(&|name, _, _| name == study),
         }
     }
 
@@ -304,9 +322,23 @@ impl<'a> Judge<'a> {
     }
 }
 
-/// Whether a denial rests on counts that no ledger holds.
-fn rests_on_patients(clause: &str) -> bool {
-    [Clause::TrainingPatients, Clause::CellMin]
-        .iter()
-        .any(|known| known.path() == clause)
+/// What a decision was about: the next thing of this round, else the one before it, which is sent again.
+fn about(things: &[Leaving], index: u64) -> Option<Leaving> {
+    let next = things.iter().find(|thing| thing.index > index);
+    next.or_else(|| things.last()).copied()
+}
+
+/// Whether a denial rests on what no ledger holds: counts of patients, how the kernel held the trainer, or the size of
+/// measurements before small cells were hidden.
+fn rests_on_no_record(clause: &str) -> bool {
+    [
+        Clause::TrainingPatients,
+        Clause::CellMin,
+        Clause::Confinement,
+        Clause::BytesPerRound,
+        Clause::BytesPerDay,
+        Clause::BytesPerStudy,
+    ]
+    .iter()
+    .any(|known| known.path() == clause)
 }

@@ -60,8 +60,28 @@ pub(crate) struct SiteFacts {
 pub(crate) struct Survey {
     pub installed: Vec<Installed>,
     pub plans: BTreeMap<StudyName, BTreeSet<Sha256Digest>>,
-    /// Index and bytes of the updates of each round, in order.
-    pub approvals: BTreeMap<(StudyName, RoundNumber), Vec<(u64, u64)>>,
+    /// What was approved to leave: updates by their round, measurements also without one. In order.
+    pub updates: BTreeMap<(StudyName, Option<RoundNumber>), Vec<Leaving>>,
+    /// The same for measurements.
+    pub metrics: BTreeMap<(StudyName, Option<RoundNumber>), Vec<Leaving>>,
+}
+
+/// Something that was approved to leave.
+#[derive(Clone, Copy)]
+pub(crate) struct Leaving {
+    pub index: u64,
+    pub digest: Sha256Digest,
+    pub bytes: u64,
+}
+
+impl Leaving {
+    const fn of(record: &Record, digest: Sha256Digest, bytes: u64) -> Self {
+        Self {
+            index: record.index,
+            digest,
+            bytes,
+        }
+    }
 }
 
 /// Checks all that a site's own evidence tells.
@@ -171,10 +191,24 @@ impl Survey {
                 self.plans.entry(study.clone()).or_default().insert(*plan_digest);
             }
             Entry::UpdateApproved {
-                study, round, bytes, ..
+                study,
+                round,
+                update_digest,
+                bytes,
+                ..
             } => {
-                let round = self.approvals.entry((study.clone(), *round)).or_default();
-                round.push((record.index, *bytes));
+                let round = self.updates.entry((study.clone(), Some(*round))).or_default();
+                round.push(Leaving::of(record, *update_digest, *bytes));
+            }
+            Entry::MetricsApproved {
+                study,
+                round,
+                digest,
+                bytes,
+                ..
+            } => {
+                let round = self.metrics.entry((study.clone(), *round)).or_default();
+                round.push(Leaving::of(record, *digest, *bytes));
             }
             _ => {}
         }
