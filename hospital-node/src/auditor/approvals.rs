@@ -67,6 +67,9 @@ impl Approval {
 }
 
 /// The policy in sentences, for reading aloud.
-pub fn explain(policy: &Policy, _language: Language) -> String {
-    policy.explain()
+pub fn explain(policy: &Policy, language: Language) -> String {
+    policy.explain_in(match language {
+        Language::English => snowball_policy::Language::English,
+        Language::French => snowball_policy::Language::French,
+    })
 }
