@@ -17,6 +17,7 @@ mod page;
 mod participation;
 mod policy;
 mod renewal;
+mod second_reader;
 mod selftest;
 mod statistics;
 mod trainer;

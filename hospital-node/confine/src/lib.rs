@@ -24,6 +24,8 @@ pub struct Reach {
     pub read: Vec<PathBuf>,
     /// Files and folders that it may also write and whose devices it may drive.
     pub write: Vec<PathBuf>,
+    /// Programs that it may start and what these are linked with, and all below; for [`confine_starter`] alone.
+    pub run: Vec<PathBuf>,
     /// Whether sockets of this machine alone stay (`AF_UNIX`, `AF_NETLINK`), which drivers of GPUs use. The network never stays.
     pub local_sockets: bool,
 }
@@ -94,6 +96,16 @@ pub fn confine(reach: &Reach) -> Confinement {
     let files = files::close(reach);
     let calls = calls::close(reach.local_sockets);
     Confinement { files, calls, memory }
+}
+
+/// Confines the calling thread, and every program that it starts from now on, to `reach`: no socket at all, no file outside.
+/// For a thread that is made to start one program, which stays its own master but for that; the rest of the process goes on
+/// as before. Memory is not closed: the program is not ours.
+///
+/// What was asked and does not hold is in the answer; whether that will do is for the caller.
+#[must_use]
+pub fn confine_starter(reach: &Reach) -> [Hold; 2] {
+    [files::close(reach), calls::close_starter()]
 }
 
 #[cfg(test)]

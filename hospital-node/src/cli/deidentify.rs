@@ -32,7 +32,7 @@ use snowball_service::{clock, files};
 use snowball_store::Importer;
 
 use super::{Context, Refused};
-use crate::{home::Home, policy};
+use crate::{home::Home, policy, second_reader};
 use journal::{Head, Line, Notes};
 
 /// Files whose names are held at once.
@@ -134,8 +134,12 @@ impl Order<'_> {
         let store = self.home.open_store(&config)?;
         let ledger = self.home.open_ledger(&config)?;
         let bar = progress(files);
+        let standard = Standard::new(self.profile.clone(), self.policy, key.clone(), Limits::default());
         let work = Work {
-            standard: Standard::new(self.profile.clone(), self.policy, key.clone(), Limits::default()),
+            standard: match second_reader::wished(&config.text)? {
+                Some(reader) => standard.read_again_by(reader),
+                None => standard,
+            },
             key,
             importer: store.importer(),
             notes: Mutex::new(Notes::open(&records, &output, &head)?),

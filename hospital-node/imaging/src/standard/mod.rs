@@ -27,7 +27,7 @@ mod shared_tests;
 #[cfg(test)]
 mod tests;
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
 use dicom_core::Tag;
 use dicom_dictionary_std::tags;
@@ -41,6 +41,7 @@ use crate::{
     deidentify::{acquisition::Modality, normalise},
     intake::{Limits, quiet},
     read::{self, charset::Charset, element::Encoding, form, syntax::TransferSyntax},
+    second::{Second, SecondReader},
 };
 use apply::Applied;
 use tree::{Element, Fault};
@@ -75,6 +76,7 @@ pub struct Standard {
     limits: Limits,
     vocabulary: text::Vocabulary,
     searcher: Searcher,
+    second: Option<Second>,
 }
 
 /// A de-identified file.
@@ -105,7 +107,15 @@ impl Standard {
             limits,
             vocabulary: text::Vocabulary::new(),
             searcher: Searcher::new(Markers::standard()),
+            second: None,
         }
+    }
+
+    /// The same, which also has every frame that was searched read by `reader`.
+    #[must_use]
+    pub fn read_again_by(mut self, reader: Arc<dyn SecondReader>) -> Self {
+        self.second = Some(Second::new(reader));
+        self
     }
 
     /// A new file from the bytes of one that nobody trusts.
@@ -147,7 +157,7 @@ impl Standard {
         let origin = Origin::read(&elements, form.media_class.as_deref())?;
         let named = named.unwrap_or_default();
         let looked = match pixels {
-            Pixels::Searched => Some(redact::look(&self.searcher, bytes, &self.limits)?),
+            Pixels::Searched => Some(redact::look(&self.searcher, self.second.as_ref(), bytes, &self.limits)?),
             Pixels::NotVerified | Pixels::Verified => None,
         };
         let frames = self.frames(bytes, &elements, &named, looked.as_ref())?;
