@@ -33,12 +33,12 @@ use dicom_core::Tag;
 use dicom_dictionary_std::tags;
 use dicom_object::FileMetaTableBuilder;
 use snowball_confidentiality::{Class, Profile, class};
-use snowball_crypto::PseudonymKey;
+use snowball_crypto::{Domain, PseudonymKey};
 use snowball_protocol::{Sha256Digest, intake::IntakeReason};
 use snowball_text::{Searcher, markers::Markers};
 
 use crate::{
-    deidentify::{acquisition::Modality, normalise},
+    deidentify::{acquisition::Modality, normalise, pseudonym_of},
     intake::{Limits, quiet},
     read::{self, charset::Charset, element::Encoding, form, syntax::TransferSyntax},
     second::{Second, SecondReader},
@@ -93,6 +93,13 @@ pub struct Deidentified {
     pub seen: Seen,
     /// Bytes of comments in compressed pixels that went.
     pub comment_bytes: u64,
+}
+
+/// What the patient whom the hospital calls `identifier` is called in files written under `key`; `None` if that is blank.
+#[must_use]
+pub fn patient_id(key: &PseudonymKey, identifier: &str) -> Option<String> {
+    let patient = pseudonym_of(key, Domain::Patient, identifier)?;
+    Some(apply::short(&patient, apply::PSEUDONYM_CHARACTERS))
 }
 
 impl Standard {
