@@ -30,6 +30,9 @@ pub struct NodeConfig {
     /// How files are taken in.
     #[serde(default)]
     pub intake: IntakeConfig,
+    /// How text among the pixels is searched for.
+    #[serde(default)]
+    pub text: TextConfig,
     /// How the trainer runs.
     #[serde(default)]
     pub training: TrainingConfig,
@@ -123,6 +126,26 @@ impl LedgerConfig {
     }
 }
 
+/// How text among the pixels is searched for, besides our own search.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TextConfig {
+    /// A program that reads every picture again before it is taken in.
+    #[serde(default)]
+    pub second_reader: SecondReaderWish,
+}
+
+/// A program that reads every picture again.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SecondReaderWish {
+    /// None.
+    #[default]
+    None,
+    /// Tesseract, from `PATH`.
+    Tesseract,
+}
+
 /// How the trainer runs.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -177,6 +200,7 @@ impl NodeConfig {
             network: NetworkConfig::default(),
             store: StoreConfig::default(),
             intake: IntakeConfig::default(),
+            text: TextConfig::default(),
             training: TrainingConfig::default(),
             ledger: LedgerConfig::default(),
             spool: pacs::SpoolConfig::default(),
@@ -231,6 +255,11 @@ master_side_max = {side}
 # dictionary = "/etc/snowball/dictionary.toml"
 # true: keep the way back from pseudonyms to patients, sealed under a key of its own, for this site alone (linkage show).
 linkage = {linkage}
+
+[text]
+# tesseract: where it is installed, it also reads every picture that would be taken in, and what it reads beyond the closed
+# list of markers sends the file to a person. About a second a picture. none: our own search alone.
+second_reader = "none"
 
 [training]
 # auto: the GPU where a probe finds a sound one, else the CPU. cpu or gpu: that one.

@@ -22,7 +22,7 @@ use snowball_service::{
 use snowball_store::{Settings, Store};
 use snowball_vault::{Vault, VaultError};
 
-use crate::config::NodeConfig;
+use crate::{config::NodeConfig, second_reader};
 
 /// A node's folder.
 #[derive(Clone)]
@@ -306,7 +306,11 @@ impl Home {
     /// What reads files by this node's key and words, and links nothing.
     pub fn reader(&self, config: &NodeConfig) -> Result<Intake> {
         let key = self.pseudonym_key(&config.project)?;
-        Ok(Intake::new(key, config.intake.dictionary()?, Limits::default()))
+        let intake = Intake::new(key, config.intake.dictionary()?, Limits::default());
+        Ok(match second_reader::wished(&config.text)? {
+            Some(reader) => intake.read_again_by(reader),
+            None => intake,
+        })
     }
 
     /// What takes files in; and the vault that it feeds, made at the first use, where

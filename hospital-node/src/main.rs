@@ -24,6 +24,7 @@ mod receipts;
 mod renewal;
 mod retention;
 mod round;
+mod second_reader;
 mod selftest;
 mod statistics;
 mod trainer;

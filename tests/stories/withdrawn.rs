@@ -228,3 +228,58 @@ async fn what_waits_in_the_spool_goes_too_and_what_comes_later_is_refused() {
     assert_eq!(ward.spooled("receive"), 0);
     assert!(!is_anywhere_below(&ward.site().home, patient.as_bytes()));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_written_and_drawn_of_a_patient_is_named_and_removed_when_told_to() {
+    let (stage, truth) = node_with_everything().await;
+    let site = &stage.consortium.sites[0];
+    let (patient, theirs) = busiest(&truth);
+    let path = |name: &str| stage.folder.path().join(name).to_str().unwrap().to_owned();
+    let (written, sheets, number) = (path("written"), path("sheets"), path("number.txt"));
+    let deidentify = ["deidentify", site.dicom.to_str().unwrap(), &written];
+    let first = stage.consortium.node(site, &deidentify).await.unwrap();
+    // A bound that takes every picture, so that those of the patient are drawn.
+    let plan = ["review", "plan", "--out", &sheets, "--bound", "0.000001"];
+    let drawn = stage.consortium.node(site, &plan).await.unwrap();
+    assert_eq!(drawn["pictures"], drawn["drawn"]);
+    std::fs::write(&number, &patient).unwrap();
+    let named = stage
+        .consortium
+        .node(site, &["withdraw", "--patient-file", &number])
+        .await
+        .unwrap();
+    let count = named["written"][0]["files"].as_u64().unwrap();
+    assert!(count >= 1 && count <= first["written"].as_u64().unwrap(), "{named}");
+    assert_eq!(
+        (&named["written"][0]["removed"], &named["written"][0]["gone"]),
+        (&0.into(), &0.into()),
+        "{named}"
+    );
+    assert_eq!(named["plans"][0]["plan"], drawn["plan"]);
+    assert!(
+        named["plans"][0]["numbers"].as_array().unwrap().len() as u64 >= theirs,
+        "{named}"
+    );
+    assert_eq!(named["plans"][0]["pages"].as_str(), Some(sheets.as_str()));
+    let before = files(std::path::Path::new(&written)).len() as u64;
+
+    // The plan is known by the digest that the ledger has, and what it proves is still said.
+    let record = ["review", "record", "--found", "0", "--reviewer", "Curie"];
+    stage.consortium.node(site, &record).await.unwrap();
+    stage.consortium.node(site, &["ledger", "verify"]).await.unwrap();
+
+    let remove = ["withdraw", "--patient-file", &number, "--remove-written"];
+    let removed = stage.consortium.node(site, &remove).await.unwrap();
+    assert_eq!(removed["written"][0]["removed"].as_u64(), Some(count), "{removed}");
+    assert!(removed["plans"].as_array().unwrap().is_empty(), "{removed}");
+    assert_eq!(files(std::path::Path::new(&written)).len() as u64, before - count);
+    // What is gone would be written again; a patient who has withdrawn is not.
+    let again = stage.consortium.node(site, &deidentify).await.unwrap();
+    assert_eq!(
+        (&again["written"], &again["withdrawn"]),
+        (&0.into(), &count.into()),
+        "{again}"
+    );
+    let last = stage.consortium.node(site, &remove).await.unwrap();
+    assert_eq!(last["written"][0]["gone"].as_u64(), Some(count), "{last}");
+}

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 
 use libc::{AF_NETLINK, AF_UNIX, EPERM, c_long};
 use seccompiler::{
-    BackendError, BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
-    SeccompRule, TargetArch, apply_filter_all_threads,
+    BackendError, BpfProgram, BpfProgramRef, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition,
+    SeccompFilter, SeccompRule, TargetArch, apply_filter, apply_filter_all_threads,
 };
 
 use crate::Hold;
@@ -58,22 +58,42 @@ const TAKEN: &[c_long] = &[
     libc::SYS_userfaultfd,
 ];
 
+/// For this process and all that it starts, which is nothing.
 pub fn close(local_sockets: bool) -> Hold {
+    held(local_sockets, TAKEN, apply_filter_all_threads)
+}
+
+/// For this process and all that it starts: it may start programs, and has sockets of this machine.
+pub fn close_network() -> Hold {
+    held(true, &all_but_starts(), apply_filter_all_threads)
+}
+
+/// For the calling thread and what it starts: it may start programs.
+pub fn close_starter() -> Hold {
+    held(false, &all_but_starts(), apply_filter)
+}
+
+fn all_but_starts() -> Vec<c_long> {
+    let starts = [libc::SYS_execve, libc::SYS_execveat];
+    TAKEN.iter().copied().filter(|call| !starts.contains(call)).collect()
+}
+
+fn held(local_sockets: bool, taken: &[c_long], apply: fn(BpfProgramRef<'_>) -> Result<(), seccompiler::Error>) -> Hold {
     let Ok(architecture) = TargetArch::try_from(std::env::consts::ARCH) else {
         return Hold::Nothing("seccomp filters are not made for this processor".to_owned());
     };
-    let program = match filter(architecture, local_sockets) {
+    let program = match filter(architecture, local_sockets, taken) {
         Ok(program) => program,
         Err(error) => return Hold::Nothing(format!("the filter does not build: {error}")),
     };
-    match apply_filter_all_threads(&program) {
+    match apply(&program) {
         Ok(()) => Hold::Whole,
         Err(error) => Hold::Nothing(format!("this kernel takes no seccomp filter: {error}")),
     }
 }
 
-fn filter(architecture: TargetArch, local_sockets: bool) -> Result<BpfProgram, BackendError> {
-    let mut rules: BTreeMap<i64, Vec<SeccompRule>> = TAKEN.iter().map(|&call| (call, Vec::new())).collect();
+fn filter(architecture: TargetArch, local_sockets: bool, taken: &[c_long]) -> Result<BpfProgram, BackendError> {
+    let mut rules: BTreeMap<i64, Vec<SeccompRule>> = taken.iter().map(|&call| (call, Vec::new())).collect();
     for call in [libc::SYS_socket, libc::SYS_socketpair] {
         rules.insert(
             call,

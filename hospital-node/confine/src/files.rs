@@ -26,7 +26,12 @@ fn restrict(reach: &Reach) -> Result<Hold, RulesetError> {
         .scope(Scope::from_all(WISHED))?
         .create()?;
     let read = AccessFs::ReadFile | AccessFs::ReadDir;
-    for (paths, access) in [(&reach.read, read), (&reach.write, AccessFs::from_all(WISHED))] {
+    let all = AccessFs::from_all(WISHED);
+    for (paths, access) in [
+        (&reach.read, read),
+        (&reach.run, read | AccessFs::Execute),
+        (&reach.write, all),
+    ] {
         for path in paths {
             // What does not exist cannot be opened anyway.
             let Ok(opened) = PathFd::new(path) else { continue };

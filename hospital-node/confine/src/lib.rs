@@ -6,7 +6,7 @@
 //! taken never comes back, for this process and all that it starts. It must never say that something holds that the kernel
 //! did not confirm.
 //!
-//! Start at [`confine`]; [`without_network_and_programs`] is for a process that must keep its files.
+//! Start at [`confine`]; [`without_network`] is for a process that must keep its files.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod calls;
@@ -24,6 +24,8 @@ pub struct Reach {
     pub read: Vec<PathBuf>,
     /// Files and folders that it may also write and whose devices it may drive.
     pub write: Vec<PathBuf>,
+    /// Programs that it may start and what these are linked with, and all below; for [`confine_starter`] alone.
+    pub run: Vec<PathBuf>,
     /// Whether sockets of this machine alone stay (`AF_UNIX`, `AF_NETLINK`), which drivers of GPUs use. The network never stays.
     pub local_sockets: bool,
 }
@@ -96,14 +98,26 @@ pub fn confine(reach: &Reach) -> Confinement {
     Confinement { files, calls, memory }
 }
 
-/// Takes the network and the start of other programs from this process, and no file: for one that decodes what strangers made,
-/// and reads and writes where its owner says. Sockets of this machine stay, which a runtime needs to hear signals.
+/// Takes the network from this process, the start of other programs unless `starts_programs`, and no file: for one that decodes
+/// what strangers made, and reads and writes where its owner says. Sockets of this machine stay, which a runtime needs to hear
+/// signals.
 #[must_use]
-pub fn without_network_and_programs() -> Hold {
+pub fn without_network(starts_programs: bool) -> Hold {
     match memory::keep_privileges() {
+        Ok(()) if starts_programs => calls::close_network(),
         Ok(()) => calls::close(true),
         Err(error) => Hold::Nothing(format!("the kernel refuses a limit: {error}")),
     }
+}
+
+/// Confines the calling thread, and every program that it starts from now on, to `reach`: no socket at all, no file outside.
+/// For a thread that is made to start one program, which stays its own master but for that; the rest of the process goes on
+/// as before. Memory is not closed: the program is not ours.
+///
+/// What was asked and does not hold is in the answer; whether that will do is for the caller.
+#[must_use]
+pub fn confine_starter(reach: &Reach) -> [Hold; 2] {
+    [files::close(reach), calls::close_starter()]
 }
 
 #[cfg(test)]

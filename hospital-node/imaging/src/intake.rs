@@ -5,7 +5,7 @@ pub(crate) mod quiet;
 #[cfg(test)]
 mod tests;
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 use dicom_dictionary_std::tags;
 use snowball_crypto::{Domain, Pseudonym, PseudonymKey, VaultKeys};
@@ -24,6 +24,7 @@ use crate::{
     pixels::{self, Description, Grey},
     read::DicomFile,
     review::{Picture, Waiver},
+    second::{Second, SecondReader},
     standard::text::Vocabulary,
 };
 
@@ -82,6 +83,7 @@ pub struct Intake {
     dictionary: Dictionary,
     limits: Limits,
     searcher: Searcher,
+    second: Option<Second>,
     vocabulary: Vocabulary,
 }
 
@@ -97,8 +99,16 @@ impl Intake {
             dictionary,
             limits,
             searcher: Searcher::new(Markers::standard()),
+            second: None,
             vocabulary: Vocabulary::new(),
         }
+    }
+
+    /// This intake, which also has every picture read by `reader` before it is taken in.
+    #[must_use]
+    pub fn read_again_by(mut self, reader: Arc<dyn SecondReader>) -> Self {
+        self.second = Some(Second::new(reader));
+        self
     }
 
     /// This intake, which also seals the way back to each patient under the vault's `keys`.
@@ -194,7 +204,11 @@ impl Intake {
             return Err(IntakeReason::Document);
         }
         let reviewed = waiver.map(|_| grey.pixels.clone());
-        let written = match (deidentify::clean(&self.searcher, &mut grey), reviewed) {
+        let cleaned = deidentify::clean(&self.searcher, &mut grey).and_then(|cleaned| match &self.second {
+            Some(second) if second.finds([grey.rows, grey.columns], &grey.pixels) => Err(IntakeReason::BurnedInText),
+            _ => Ok(cleaned),
+        });
+        let written = match (cleaned, reviewed) {
             // More looked like text than may be removed, and a person who saw the picture says that nobody is named in it.
             (Err(reason), Some(pixels)) if is_waived(reason) => {
                 grey.pixels = pixels;

@@ -27,6 +27,7 @@ mod pixels;
 mod read;
 mod resample;
 mod review;
+mod second;
 pub mod standard;
 mod walk;
 
@@ -53,4 +54,5 @@ pub use labels::dictionary::{Dictionary, DictionaryError};
 pub use read::syntax::TransferSyntax;
 pub use resample::{downscale, letterbox};
 pub use review::{Picture, TextSearch, Waiver};
+pub use second::{SecondReader, Word};
 pub use walk::{FILES_MAX, Walk, walk};

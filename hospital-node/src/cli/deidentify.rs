@@ -19,7 +19,7 @@ use serde::Serialize;
 use snowball_confidentiality::Profile;
 use snowball_crypto::{Domain, PseudonymKey};
 use snowball_imaging::{
-    Excluded, Limits, Walk,
+    Dictionary, Excluded, Intake, Limits, Walk,
     standard::{Deidentified, FindingKind, Pixels, Standard},
 };
 use snowball_ledger::Entry;
@@ -29,10 +29,10 @@ use snowball_protocol::{
     intake::{Disposition, IntakeReason},
 };
 use snowball_service::{clock, files};
-use snowball_store::Importer;
+use snowball_store::{Importer, Store};
 
 use super::{Context, Refused, decoding};
-use crate::{home::Home, policy};
+use crate::{home::Home, policy, second_reader};
 use journal::{Head, Line, Notes};
 
 /// Files whose names are held at once.
@@ -65,6 +65,8 @@ pub(crate) struct Summary {
     pub rejected: u64,
     /// Dealt with by an earlier run.
     pub skipped: u64,
+    /// Of patients who have withdrawn: nothing was written.
+    pub withdrawn: u64,
     pub reasons: BTreeMap<IntakeReason, u64>,
     /// What the second pass found in files that were deleted again.
     pub findings: BTreeMap<FindingKind, u64>,
@@ -96,9 +98,9 @@ pub(crate) fn dicom_project(project: &str) -> String {
 
 impl Deidentify {
     pub fn run(self, context: &Context) -> Result<()> {
-        decoding::alone();
         let home = context.home()?;
         let config = home.config()?;
+        decoding::alone(&config.text);
         let signed = in_force(&home)?;
         let order = Order {
             home: &home,
@@ -124,8 +126,9 @@ impl Order<'_> {
         files::create_home(&records).with_context(|| format!("cannot make {}", records.display()))?;
         let head = Head {
             policy: self.policy,
-            project: Sha256Digest::of(self.project.as_bytes()),
+            project: self.project.to_owned(),
             edition: snowball_confidentiality::EDITION.to_owned(),
+            output: output.clone(),
         };
         let walk = || Walk::new(self.input).with_context(|| format!("cannot read {}", self.input.display()));
         // Counted first, for people who wait; then walked a batch at a time, so that a million names are never held.
@@ -135,9 +138,20 @@ impl Order<'_> {
         let store = self.home.open_store(&config)?;
         let ledger = self.home.open_ledger(&config)?;
         let bar = progress(files);
+        let standard = Standard::new(self.profile.clone(), self.policy, key.clone(), Limits::default());
         let work = Work {
-            standard: Standard::new(self.profile.clone(), self.policy, key.clone(), Limits::default()),
+            standard: match second_reader::wished(&config.text)? {
+                Some(reader) => standard.read_again_by(reader),
+                None => standard,
+            },
             key,
+            withdrawn: if store.has_withdrawn()? {
+                // As `withdraw` knows patients.
+                let key = self.home.pseudonym_key(&config.project)?;
+                Some((&store, Intake::new(key, Dictionary::standard(), Limits::default())))
+            } else {
+                None
+            },
             importer: store.importer(),
             notes: Mutex::new(Notes::open(&records, &output, &head)?),
             summary: Mutex::new(Summary {
@@ -175,7 +189,7 @@ impl Order<'_> {
         let mut summary = work.summary.into_inner().unwrap_or_else(PoisonError::into_inner);
         summary.seconds = begun.elapsed().as_secs_f64();
         // A folder that was all dealt with before is no news for an auditor.
-        if summary.skipped < summary.files {
+        if summary.skipped + summary.withdrawn < summary.files {
             let entry = summary.entry(&output_digest(&work.output).short(), self.policy);
             ledger
                 .lock()
@@ -241,6 +255,8 @@ fn in_force(home: &Home) -> Result<SignedPolicy> {
 struct Work<'a> {
     standard: Standard,
     key: PseudonymKey,
+    /// Where anybody has withdrawn: who, and what reads whose a file is.
+    withdrawn: Option<(&'a Store, Intake)>,
     importer: Importer<'a>,
     notes: Mutex<Notes>,
     summary: Mutex<Summary>,
@@ -274,6 +290,13 @@ impl Work<'_> {
             Ok(bytes) => bytes,
             Err(reason) => return self.refuse(path, input, &[], reason.into()),
         };
+        if let Some((store, reader)) = &self.withdrawn
+            && let Some(patient) = reader.patient_of(&bytes)
+            && store.is_withdrawn(&patient)?
+        {
+            lock(&self.summary).withdrawn += 1;
+            return Ok(());
+        }
         // Nobody answers for pixels that were not looked at: what does not decode is not handed out.
         match self.standard.deidentify(&bytes, Pixels::Searched) {
             Ok(made) => match self.write(&made, &input, &bytes)? {
@@ -409,6 +432,12 @@ impl Summary {
             ),
             format!("{:>8}  rejected (the files are left alone)", self.rejected),
         ];
+        if self.withdrawn > 0 {
+            lines.push(format!(
+                "{:>8}  of patients who have withdrawn (nothing was written)",
+                self.withdrawn
+            ));
+        }
         if self.skipped > 0 {
             lines.push(format!("{:>8}  dealt with before", self.skipped));
         }

@@ -11,7 +11,14 @@ use snowball_egress::client::{ClientSettings, Transport};
 use snowball_service::{clock, keys::Kept, tls};
 
 use super::{Context, Refused};
-use crate::{authorities, home::Home, policy, trainer};
+use crate::{
+    authorities,
+    config::{NodeConfig, SecondReaderWish},
+    home::Home,
+    policy,
+    second_reader::Tesseract,
+    trainer,
+};
 
 const DAYS_WARN: i64 = 14;
 
@@ -59,6 +66,7 @@ impl Doctor {
         findings.extend(trusted_authorities(&home));
         if let Ok(config) = home.config() {
             findings.extend(pacs::findings(&home, &config, self.offline));
+            findings.extend(text_reader(&config));
         }
         if self.store {
             findings.push(stored(&home, self.text));
@@ -230,6 +238,24 @@ fn trainers(home: &Home) -> Finding {
         }
         Err(fault) => finding("trainer", Err(format!("{fault:#}"))),
     }
+}
+
+/// The second reader of pictures, where `node.toml` asks for one.
+fn text_reader(config: &NodeConfig) -> Option<Finding> {
+    if config.text.second_reader == SecondReaderWish::None {
+        return None;
+    }
+    Some(match Tesseract::find() {
+        Ok(reader) => {
+            let keeps = reader.open.as_deref().unwrap_or("no network, no other file");
+            let mut finding = finding("second reader", Ok(format!("{}; it keeps {keeps}", reader.version)));
+            if reader.open.is_some() {
+                finding.state = State::Warning;
+            }
+            finding
+        }
+        Err(fault) => finding("second reader", Err(format!("{fault:#}"))),
+    })
 }
 
 fn certificate(home: &Home) -> Finding {

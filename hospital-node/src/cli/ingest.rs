@@ -70,9 +70,10 @@ pub(crate) enum Fate {
 
 impl Ingest {
     pub fn run(self, context: &Context) -> Result<()> {
-        decoding::alone();
         let home = context.home()?;
-        let batches = Batches::open(&home, &home.config()?, self.threads)?;
+        let config = home.config()?;
+        decoding::alone(&config.text);
+        let batches = Batches::open(&home, &config, self.threads)?;
         let mut walk = self.walk()?;
         let begun = Instant::now();
         let progress = Progress::new();

@@ -62,6 +62,12 @@ pub struct Drawn {
     pub strata: Vec<Group>,
     /// The pictures by pseudonym, in the order of their numbers on the pages.
     pub pictures: Vec<String>,
+    /// The folder that the pages were written to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pages: Option<String>,
+    /// The digest that the ledger knows it by, where pictures were struck out since because their patient withdrew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drawn_as: Option<Sha256Digest>,
     /// What was found, once somebody looked.
     #[serde(default)]
     pub records: Vec<Looked>,
@@ -103,8 +109,11 @@ impl Drawn {
         self.strata.iter().map(|group| group.pictures).sum()
     }
 
-    /// Digest of the plan alone, which the ledger names: what was found later does not change it.
+    /// Digest of the plan alone, which the ledger names: what was found or struck out later does not change it.
     pub fn digest(&self) -> Result<Sha256Digest> {
+        if let Some(digest) = self.drawn_as {
+            return Ok(digest);
+        }
         let plan = Self {
             records: Vec::new(),
             ..self.clone()
@@ -178,7 +187,7 @@ pub fn all(home: &Home) -> Result<Vec<(String, Drawn)>> {
 }
 
 /// Keeps a plan, durably.
-fn keep(home: &Home, name: &str, drawn: &Drawn) -> Result<()> {
+pub fn keep(home: &Home, name: &str, drawn: &Drawn) -> Result<()> {
     files::create_home(&home.reviews())?;
     let path = home.reviews().join(format!("{name}.json"));
     files::write_private(&path, &serde_json::to_vec(drawn)?).with_context(|| format!("cannot write {}", path.display()))
@@ -317,6 +326,8 @@ mod tests {
                 drawn,
             }],
             pictures: (0..drawn).map(|number| number.to_string()).collect(),
+            pages: None,
+            drawn_as: None,
             records: Vec::new(),
         }
     }

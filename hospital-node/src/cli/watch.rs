@@ -41,9 +41,9 @@ pub struct Watch {
 
 impl Watch {
     pub fn run(self, context: &Context) -> Result<()> {
-        decoding::alone();
         let home = context.home()?;
         let config = home.config()?;
+        decoding::alone(&config.text);
         ensure!(
             (1..=3600).contains(&self.poll_seconds),
             "--poll-seconds is 1 to 3600, not {}",

@@ -1,6 +1,10 @@
 //! `withdraw`: a patient takes back their consent; everything of them goes, and stays away.
 
+mod plans;
+mod written;
+
 use std::{
+    collections::HashSet,
     io::Read,
     path::{Path, PathBuf},
 };
@@ -9,7 +13,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use clap::{ArgGroup, Args};
 use serde::Serialize;
 use snowball_crypto::{Domain, Pseudonym};
-use snowball_imaging::{Dictionary, Intake, Limits, pseudonym_of};
+use snowball_imaging::{Dictionary, Intake, Limits, pseudonym_of, standard::patient_id};
 use snowball_ledger::{Entry, Record};
 use snowball_pacs::spool;
 use snowball_protocol::{RoundNumber, Sha256Digest, StudyName};
@@ -17,7 +21,10 @@ use snowball_service::{clock, files};
 use snowball_store::Touched;
 use zeroize::Zeroizing;
 
-use super::Context;
+use super::{Context, deidentify::dicom_project};
+use plans::Planned;
+use written::Written;
+
 use crate::{config::NodeConfig, home::Home};
 
 /// Longest patient number that is read, in bytes with its line end.
@@ -25,7 +32,7 @@ const IDENTIFIER_BYTES_MAX: usize = 1024;
 /// Shorter numbers would be met by chance in files that cannot be parsed.
 const SEARCHED_BYTES_MIN: usize = 5;
 
-/// Remove a patient: radiographs, frozen datasets, links, files in quarantine and in the spools. They are left out of the next round and refused
+/// Remove a patient: radiographs, frozen datasets, links, files in quarantine and in the spools, places in samples for review. They are left out of the next round and refused
 /// at a later import. What models have learned stays learned; the receipt names the models.
 #[derive(Args)]
 #[command(
@@ -40,6 +47,9 @@ pub struct Withdraw {
     /// The patient's pseudonym, 64 hexadecimal digits.
     #[arg(long, group = "who")]
     pseudonym: Option<String>,
+    /// Also delete the files of the patient that deidentify wrote and that are still where it wrote them.
+    #[arg(long)]
+    remove_written: bool,
 }
 
 /// What was removed, for the patient's file.
@@ -57,6 +67,12 @@ struct Receipt {
     /// Objects there that cannot be tied to anybody: the intake quarantines what a person must look at.
     spooled_untied: u64,
     links: u64,
+    /// Samples for review that held pictures of the patient, which were struck out.
+    plans: Vec<Planned>,
+    /// Whether the folders of `deidentify` were searched, which takes the patient's number.
+    is_written_searched: bool,
+    /// Those that got files of the patient.
+    written: Vec<Written>,
     /// Models that may have learned from the patient.
     models: Vec<Model>,
     /// The ledger's entry.
@@ -93,6 +109,27 @@ impl Withdraw {
             opened => opened?,
         };
         let store = home.open_store(&config)?;
+        // By the vault a pseudonym leads back to the number, as long as it has the links.
+        let number = match (&identifier, &vault) {
+            (Some(identifier), _) => Some(identifier.clone()),
+            (None, Some(vault)) => vault.find(&patient)?.first().map(|one| one.patient.clone()),
+            (None, None) => None,
+        };
+        let called = |project: &str| -> Result<Option<String>> {
+            let key = home.pseudonym_key(&dicom_project(project))?;
+            Ok(number.as_ref().and_then(|number| patient_id(&key, number)))
+        };
+        // Before the store forgets which radiographs they were.
+        let radiographs: HashSet<String> = store
+            .radiographs_of(&patient)?
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        let folders = written::names(&home, called)?;
+        let plans = plans::forget(&home, |name| {
+            radiographs.contains(name) || name.split_once('/').is_some_and(|(folder, _)| folders.contains(folder))
+        })
+        .context("the review plans still hold the patient; do this again")?;
         let withdrawn = store
             .withdraw(&patient)
             .context("not everything is gone yet; do this again")?;
@@ -111,6 +148,7 @@ impl Withdraw {
             spooled.removed += searched.removed;
             spooled.untied += searched.untied;
         }
+        let written = written::search(&home, called, self.remove_written)?;
         let links = match &vault {
             Some(vault) => vault
                 .forget(&patient)
@@ -137,6 +175,9 @@ impl Withdraw {
             spooled: spooled.removed,
             spooled_untied: spooled.untied,
             links,
+            plans,
+            is_written_searched: number.is_some(),
+            written,
             models,
             ledger_entry,
             ledger_head,
@@ -171,6 +212,14 @@ impl Receipt {
             ));
         }
         lines.push("Imported again, the patient is refused. The hospital's own files are untouched.".to_owned());
+        lines.extend(self.plans.iter().map(Planned::text));
+        lines.extend(self.written.iter().map(Written::text));
+        if !self.is_written_searched {
+            lines.push(
+                "what deidentify wrote was not searched, for it takes the patient's number: do this again with --patient-file"
+                    .to_owned(),
+            );
+        }
         for model in &self.models {
             lines.push(format!(
                 "study {}: had the patient in {} dataset(s), trained here in {} round(s); that stays learned",

@@ -124,6 +124,34 @@ impl Store {
         Sha256Digest::from_bytes(self.keys.marks.mark(pseudonym))
     }
 
+    /// The pseudonyms of the radiographs that are kept of a patient.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn radiographs_of(&self, patient: &Pseudonym) -> Result<Vec<Pseudonym>, StoreError> {
+        self.read(|connection| {
+            let mut statement = connection.prepare(
+                "SELECT radiograph FROM radiographs WHERE patient = (SELECT number FROM patients WHERE pseudonym = ?1)",
+            )?;
+            let radiographs = statement.query_map(params![patient.as_bytes()], |row| {
+                Ok(Pseudonym::from_bytes(row.get(0)?))
+            })?;
+            Ok(radiographs.collect::<Result<_, _>>()?)
+        })
+    }
+
+    /// Whether anybody has withdrawn.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn has_withdrawn(&self) -> Result<bool, StoreError> {
+        self.read(|connection| {
+            Ok(connection
+                .prepare_cached("SELECT 1 FROM withdrawn LIMIT 1")?
+                .exists([])?)
+        })
+    }
+
     /// Whether the patient has withdrawn.
     ///
     /// # Errors

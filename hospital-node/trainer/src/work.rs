@@ -105,6 +105,7 @@ fn driver() -> Reach {
     Reach {
         read: system.into_iter().map(PathBuf::from).chain(named).collect(),
         write: std::env::current_dir().into_iter().chain(["/dev".into()]).collect(),
+        run: Vec::new(),
         local_sockets: true,
     }
 }

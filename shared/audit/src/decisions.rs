@@ -95,7 +95,8 @@ impl<'a> Judge<'a> {
             } => {
                 let errand = (study.clone(), *round, "send metrics".to_owned());
                 self.use_permit(record, &errand, Some((policy_digest, None)), audit);
-                self.left.insert((study.clone(), *round, *digest), (*bytes, record.time));
+                self.left
+                    .insert((study.clone(), *round, *digest), (*bytes, record.time));
             }
             Entry::UpdateApproved {
                 study,
@@ -297,7 +298,13 @@ impl<'a> Judge<'a> {
         })
     }
 
-    fn spent(&self, study: &StudyName, round: Option<RoundNumber>, itself: Option<Sha256Digest>, now: UnixSeconds) -> Spent {
+    fn spent(
+        &self,
+        study: &StudyName,
+        round: Option<RoundNumber>,
+        itself: Option<Sha256Digest>,
+        now: UnixSeconds,
+    ) -> Spent {
         let is_this = |name: &StudyName, number: RoundNumber| name == study && Some(number) == round;
         let before = || self.rounds.iter().filter(|(name, number)| !is_this(name, *number));
         let count = |rounds: usize| u32::try_from(rounds).unwrap_or(u32::MAX);

@@ -80,8 +80,17 @@ pub fn background(side: usize, phantoms: &[Bare], random: &mut ChaCha8Rng) -> Ca
         shutter(&mut canvas, random);
     }
     if random.random_bool(0.7) {
-        let width = random.random_range(1..3);
-        let noise = random.random_range(0.003_f32..0.06).powf(1.3);
+        // Noise of single pixels, at times of grains that are as large as small letters.
+        let width = if random.random_bool(0.15) {
+            random.random_range(3..6)
+        } else {
+            random.random_range(1..3)
+        };
+        let noise = if random.random_bool(0.1) {
+            random.random_range(0.05..0.25)
+        } else {
+            random.random_range(0.003_f32..0.06).powf(1.3)
+        };
         speckle(&mut canvas, noise, width, random);
     }
     let gamma = random.random_range(0.6_f32..1.6);

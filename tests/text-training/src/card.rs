@@ -9,7 +9,7 @@ use snowball_text::{Area, Kind, Reading, Refused, Searcher, markers::Markers, re
 
 use crate::{
     letters::seen_letter,
-    sample::{Class, Recipe, Sample, sample},
+    sample::{Class, Recipe, Sample, lone, sample},
     words::{near, seen, stranger},
     writing::Fonts,
 };
@@ -54,9 +54,7 @@ impl Tally {
 
 /// Measures on `count` pictures with text and as many without, and writes the card; what stands below the line that the
 /// command does not make is kept.
-pub fn card(out: &Path, count: u32, seed: u64) -> Result<()> {
-    let fonts = Fonts::read()?;
-    let searcher = Searcher::new(Markers::standard());
+pub fn card(searcher: &Searcher, fonts: &Fonts, out: &Path, count: u32, seed: u64) -> Result<()> {
     let mut random = ChaCha8Rng::seed_from_u64(seed ^ 0xCA7D);
     let mut lines = BTreeMap::<(u8, String), Tally>::new();
     let (mut touched, mut quarantined, mut areas) = (Tally::default(), Tally::default(), 0_u32);
@@ -138,6 +136,7 @@ pub fn card(out: &Path, count: u32, seed: u64) -> Result<()> {
             _ => kept.add(reading == Reading::Marker),
         }
     }
+    let stay = stay(searcher, fonts, count, &mut random);
     let listed = Markers::standard();
     let mut words = [Tally::default(); 3];
     for made in 0..3 * count {
@@ -167,7 +166,7 @@ pub fn card(out: &Path, count: u32, seed: u64) -> Result<()> {
          \n{:.3} areas removed wrongly per picture without text.\n\n| letters that stand alone | count | share | interval |\n|---|---|---|---|\n\
          | L, R, G, D read and kept | {} |\n| other signs and text taken for one | {} |\n\n| words | count | share | interval |\n|---|---|---|---|\n\
          | of the list, read and kept | {} |\n| one change away from one of the list, taken for it | {} |\n\
-         | names, numbers, dates, other capitals taken for one | {} |\n\n\
+         | names, numbers, dates, other capitals taken for one | {} |\n\n{stay}\n\
          Of the {count} pictures with text {} went to a person because the text covers more than a third of it, {} because \
          text was found each time.\n\n{}",
         touched.row(),
@@ -180,7 +179,7 @@ pub fn card(out: &Path, count: u32, seed: u64) -> Result<()> {
         words[2].row(),
         to_a_person[0],
         to_a_person[1],
-        times(&searcher, &fonts, &mut random)?,
+        times(searcher, fonts, &mut random)?,
     )?;
     let below = std::fs::read_to_string(out).unwrap_or_default();
     if let Some(at) = below.find(BELOW) {
@@ -188,6 +187,64 @@ pub fn card(out: &Path, count: u32, seed: u64) -> Result<()> {
         card.push_str(&below[at..]);
     }
     std::fs::write(out, card).with_context(|| format!("cannot write {}", out.display()))
+}
+
+/// Pixels of a picture in which one marker stands.
+const MARKED_SIDE: usize = 128;
+/// Heights of markers, in pixels: up to each.
+const HEIGHTS: [usize; 5] = [6, 8, 11, 17, 34];
+
+/// How many markers the whole search leaves as they are, in pictures that hold nothing else: a table by height.
+fn stay(searcher: &Searcher, fonts: &Fonts, count: u32, random: &mut ChaCha8Rng) -> String {
+    let listed = Markers::standard();
+    let mut tallies = [[Tally::default(); HEIGHTS.len()]; 2];
+    let recipe = Recipe {
+        side: MARKED_SIDE,
+        empty: 1.0,
+        em: (7.0, 30.0),
+    };
+    for made in 0..6 * count {
+        let is_word = made % 3 == 2;
+        let marked = if is_word {
+            let word = listed.words().choose(random).cloned().unwrap_or_default();
+            seen(&word, &fonts.held_out, random).map(|seen| (seen.pixels, seen.drawn))
+        } else {
+            let sign = ['L', 'R', 'G', 'D'][random.random_range(0..4)];
+            let mut sample = Sample::empty(recipe.side, &fonts.held_out, random);
+            lone(&mut sample, recipe, sign, &fonts.held_out, random);
+            sample.wear(random);
+            sample.drawn.first().map(|drawn| (sample.pixels(), drawn.clone()))
+        };
+        let Some((mut pixels, drawn)) = marked else { continue };
+        let inside = |at: usize, length: usize| at > 0 && at + length < MARKED_SIDE;
+        // What was drawn has a pixel's margin.
+        let height = drawn.across().saturating_sub(2);
+        let Some(row) = HEIGHTS.iter().position(|limit| height <= *limit) else {
+            continue;
+        };
+        if !inside(drawn.x, drawn.width) || !inside(drawn.y, drawn.height) {
+            continue;
+        }
+        let area = Area {
+            x: drawn.x,
+            y: drawn.y,
+            width: drawn.width,
+            height: drawn.height,
+        };
+        let kept = searcher
+            .clean(&mut pixels, MARKED_SIDE, MARKED_SIDE)
+            .is_ok_and(|cleaned| cleaned.removed.iter().all(|removed| removed.shared(area) == 0));
+        tallies[usize::from(is_word)][row].add(kept);
+    }
+    let mut table = String::from(
+        "| markers of the list, through the whole search | not touched | share | interval |\n|---|---|---|---|\n",
+    );
+    for (tallies, what) in tallies.iter().zip(["letters", "words"]) {
+        for (tally, limit) in tallies.iter().zip(HEIGHTS) {
+            let _ = writeln!(table, "| {what} up to {limit} pixels high | {} |", tally.row());
+        }
+    }
+    table
 }
 
 /// Seconds to clean pictures that hold no text, on one thread and on two: the least of three, for what else the machine does

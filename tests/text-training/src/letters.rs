@@ -1,23 +1,23 @@
 //! Training of the reader of letters that stand alone.
 
-use std::{path::Path, time::Instant};
-
-use anyhow::{Context, Result};
-use rand::{Rng, SeedableRng};
+use rand::{Rng, seq::IndexedRandom};
 use rand_chacha::ChaCha8Rng;
-use snowball_service::say;
-use snowball_text::{Area, map::Map, network::Network, normal::Tones, reader};
-
-use crate::{
-    adam::{Adam, chances, rate, start},
-    backward::{backward, forward},
-    sample::{Recipe, Sample, block, lone},
-    train::write,
-    writing::{Fonts, Stock},
+use snowball_text::{
+    Area,
+    map::Map,
+    network::{Network, Step},
+    normal::Tones,
+    reader,
 };
 
-const BATCH: usize = 64;
-const RATE: f32 = 2e-3;
+use crate::{
+    adam::chances,
+    backward::{backward, forward},
+    course::{Lesson, Score},
+    sample::{Class, Recipe, Sample, block, lone, put, size},
+    writing::{Fonts, Stock, line},
+};
+
 const RECIPE: Recipe = Recipe {
     side: 56,
     empty: 0.0,
@@ -26,47 +26,41 @@ const RECIPE: Recipe = Recipe {
 /// Signs that are none of the reader's; those that look like one of them twice as often.
 const OTHERS: &[u8] = b"ABCEFHIJKMNOPQSTUVWXYZ0123456789OQCBPJ7TVUFE06";
 
-/// Trains `steps` batches and writes the weights to `out`.
-pub fn reader(steps: usize, seed: u64, out: &Path) -> Result<()> {
-    let fonts = Fonts::read()?;
-    let mut random = ChaCha8Rng::seed_from_u64(seed);
-    let mut values = start(reader::STEPS, reader::CHANNELS, &mut random);
-    let mut adam = Adam::new(values.len());
-    let begun = Instant::now();
-    let (mut loss, mut right) = (0.0, [[0_u32; 2]; reader::CLASSES.len()]);
-    for step in 0..steps {
-        let network = Network::from_values(reader::STEPS, reader::CHANNELS, &values).context("weights")?;
-        let mut gradient = vec![0.0; values.len()];
-        for _ in 0..BATCH {
-            let (seen, class) = example(&fonts.training, &mut random);
-            let trace = forward(&network, seen);
-            let parts = chances(&trace.answer.values[..reader::CLASSES.len()]);
-            loss -= f64::from(parts[class].max(1e-9).ln()) / BATCH as f64;
-            right[class][0] += u32::from(parts.iter().all(|part| *part <= parts[class]));
-            right[class][1] += 1;
-            let mut above = Map::zeros(1, 1, trace.answer.channels);
-            for (other, part) in parts.iter().enumerate() {
-                above.values[other] = (part - f32::from(u8::from(other == class))) / BATCH as f32;
-            }
-            backward(&network, &trace, above, &mut gradient);
-        }
-        adam.step(rate(RATE, step, steps), &mut values, &gradient);
-        if (step + 1) % 100 == 0 {
-            let shares = right.map(|[right, all]| format!("{:.3}", f64::from(right) / f64::from(all.max(1))));
-            say!(
-                "{:6} {:.4} right: {}  {:.0} s",
-                step + 1,
-                loss / 100.0,
-                shares.join(" "),
-                begun.elapsed().as_secs_f64()
-            )?;
-            (loss, right) = (0.0, Default::default());
-        }
-        if (step + 1) % 500 == 0 || step + 1 == steps {
-            write(out, &values)?;
-        }
+/// Of which short texts are made.
+const SIGNS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ01234567890123456789";
+
+/// The lesson of the reader of letters.
+pub struct Letters<'a> {
+    pub fonts: &'a Fonts,
+}
+
+impl Lesson for Letters<'_> {
+    type Example = (Map, usize);
+    const BATCH: usize = 64;
+    const RATE: f32 = 2e-3;
+    const KINDS: &'static [&'static str] = &["others", "L", "R", "G", "D"];
+
+    fn shape(&self) -> (&'static [Step], usize) {
+        (reader::STEPS, reader::CHANNELS)
     }
-    Ok(())
+
+    fn example(&self, random: &mut ChaCha8Rng) -> Self::Example {
+        example(&self.fonts.training, random)
+    }
+
+    fn judge(&self, network: &Network, (seen, class): &Self::Example, gradient: &mut [f32]) -> Score {
+        let trace = forward(network, seen.clone());
+        let parts = chances(&trace.answer.values[..reader::CLASSES.len()]);
+        let mut score = Score::new(Self::KINDS.len());
+        score.loss = -f64::from(parts[*class].max(1e-9).ln()) / Self::BATCH as f64;
+        score.count(*class, parts.iter().all(|part| *part <= parts[*class]));
+        let mut above = Map::zeros(1, 1, trace.answer.channels);
+        for (other, part) in parts.iter().enumerate() {
+            above.values[other] = (part - f32::from(u8::from(other == *class))) / Self::BATCH as f32;
+        }
+        backward(network, &trace, above, gradient);
+        score
+    }
 }
 
 /// One thing that the detector might have taken for a letter, and its class.
@@ -85,7 +79,7 @@ pub fn seen_letter(class: usize, stock: &Stock, random: &mut ChaCha8Rng) -> (Vec
     loop {
         let mut sample = Sample::empty(RECIPE.side, stock, random);
         match class {
-            0 if random.random_bool(0.75) => {
+            0 if random.random_bool(0.6) => {
                 lone(
                     &mut sample,
                     RECIPE,
@@ -94,6 +88,8 @@ pub fn seen_letter(class: usize, stock: &Stock, random: &mut ChaCha8Rng) -> (Vec
                     random,
                 );
             }
+            // Two or three signs so close that they may pass for one.
+            0 if random.random_bool(0.6) => few(&mut sample, stock, random),
             0 => block(&mut sample, RECIPE, stock, random),
             _ => {
                 if let Some(sign) = reader::CLASSES[class] {
@@ -113,6 +109,18 @@ pub fn seen_letter(class: usize, stock: &Stock, random: &mut ChaCha8Rng) -> (Vec
         }
         sample.wear(random);
         return (sample.pixels(), blurred(&drawn, RECIPE.side, random));
+    }
+}
+
+fn few(sample: &mut Sample, stock: &Stock, random: &mut ChaCha8Rng) {
+    let count = random.random_range(2..4);
+    let signs: String = (0..count)
+        .map(|_| char::from(SIGNS[random.random_range(0..SIGNS.len())]))
+        .collect();
+    let Some(font) = stock.fonts.choose(random) else { return };
+    let size = size(RECIPE, random).min(RECIPE.side as f32 / count as f32);
+    if let Some(drawn) = line(&signs, font, size, 0.0) {
+        put(sample, &[drawn.edged(random)], size, 0, Class::Text, random);
     }
 }
 

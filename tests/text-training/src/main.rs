@@ -6,6 +6,7 @@ mod adam;
 mod background;
 mod backward;
 mod card;
+mod course;
 mod letters;
 mod preview;
 mod sample;
@@ -18,14 +19,24 @@ use std::{path::PathBuf, process::ExitCode};
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use snowball_service::{output, say};
+use snowball_text::{Searcher, markers::Markers};
 
-use crate::train::{Task, train};
+use crate::{
+    course::{Course, train},
+    letters::Letters,
+    train::{Pictures, Task},
+    words::Words,
+    writing::Fonts,
+};
 
 #[derive(Parser)]
 #[command(about = "Trains, shows and measures the networks that find and read text in radiographs")]
 struct Arguments {
     #[command(subcommand)]
     verb: Verb,
+    /// A folder of fonts, laid out as Debian does.
+    #[arg(long, global = true, default_value = writing::ROOT)]
+    fonts: PathBuf,
 }
 
 #[derive(Subcommand)]
@@ -38,32 +49,15 @@ enum Verb {
         #[arg(long, default_value_t = 1)]
         seed: u64,
     },
-    /// Trains the detector.
-    Detector {
-        /// Where the weights go.
-        out: PathBuf,
-        /// Batches of eight pictures.
-        #[arg(long, default_value_t = 12_000)]
-        steps: usize,
-        /// The same seed gives the same weights.
-        #[arg(long, default_value_t = 1)]
-        seed: u64,
-        /// Goes on from these weights.
-        #[arg(long)]
-        from: Option<PathBuf>,
-    },
-    /// Trains the proposer, which says where the detector has to look.
-    Proposer {
-        /// Where the weights go.
-        out: PathBuf,
-        /// Batches of eight pictures.
-        #[arg(long, default_value_t = 4_000)]
-        steps: usize,
-        /// The same seed gives the same weights.
-        #[arg(long, default_value_t = 1)]
-        seed: u64,
-    },
-    /// Measures the built-in weights and writes the card.
+    /// Trains the detector, on batches of 16 pictures.
+    Detector(Course),
+    /// Trains the proposer, which says where the detector has to look, on batches of 16 pictures.
+    Proposer(Course),
+    /// Trains the reader of words, on batches of 24 words.
+    Words(Course),
+    /// Trains the reader of letters that stand alone, on batches of 64 letters.
+    Reader(Course),
+    /// Measures weights and writes the card.
     Card {
         /// The card; what stands there on real radiographs is kept.
         out: PathBuf,
@@ -73,6 +67,9 @@ enum Verb {
         /// Which pictures.
         #[arg(long, default_value_t = 1)]
         seed: u64,
+        /// A folder of weights to measure instead of the built-in ones.
+        #[arg(long)]
+        weights: Option<PathBuf>,
     },
     /// Prints the digests of weights as the manifest holds them.
     Manifest {
@@ -96,28 +93,6 @@ enum Verb {
         #[arg(long, default_value_t = 1)]
         seed: u64,
     },
-    /// Trains the reader of words.
-    Words {
-        /// Where the weights go.
-        out: PathBuf,
-        /// Batches of 24 words.
-        #[arg(long, default_value_t = 4_000)]
-        steps: usize,
-        /// The same seed gives the same weights.
-        #[arg(long, default_value_t = 1)]
-        seed: u64,
-    },
-    /// Trains the reader of letters that stand alone.
-    Reader {
-        /// Where the weights go.
-        out: PathBuf,
-        /// Batches of 64 letters.
-        #[arg(long, default_value_t = 4_000)]
-        steps: usize,
-        /// The same seed gives the same weights.
-        #[arg(long, default_value_t = 1)]
-        seed: u64,
-    },
 }
 
 fn main() -> ExitCode {
@@ -132,33 +107,53 @@ fn main() -> ExitCode {
 }
 
 fn perform() -> Result<()> {
-    match Arguments::parse().verb {
-        Verb::Preview { out, seed } => preview::sheet(&out, seed),
-        Verb::Card { out, count, seed } => card::card(&out, count, seed),
-        Verb::Manifest {
-            detector,
-            reader,
-            proposer,
-            words,
-        } => {
-            let files = [
-                ("detector", detector),
-                ("reader", reader),
-                ("proposer", proposer),
-                ("words", words),
-            ];
-            for (name, path) in files {
-                say!(
-                    "[{name}]\ndigest = \"{}\"",
-                    snowball_protocol::Sha256Digest::of(&std::fs::read(path)?)
-                )?;
-            }
-            Ok(())
-        }
-        Verb::Scan { weights, count, seed } => words::scan(&weights, count, seed),
-        Verb::Words { out, steps, seed } => words::reader(steps, seed, &out),
-        Verb::Reader { out, steps, seed } => letters::reader(steps, seed, &out),
-        Verb::Detector { out, steps, seed, from } => train(Task::Detector, steps, seed, from.as_deref(), &out),
-        Verb::Proposer { out, steps, seed } => train(Task::Proposer, steps, seed, None, &out),
+    let Arguments { verb, fonts } = Arguments::parse();
+    if let Verb::Manifest {
+        detector,
+        reader,
+        proposer,
+        words,
+    } = &verb
+    {
+        return digests([
+            ("detector", detector),
+            ("reader", reader),
+            ("proposer", proposer),
+            ("words", words),
+        ]);
     }
+    let fonts = &Fonts::read(&fonts)?;
+    let pictures = |task| Pictures { task, fonts };
+    match verb {
+        Verb::Preview { out, seed } => preview::sheet(fonts, &out, seed),
+        Verb::Card {
+            out,
+            count,
+            seed,
+            weights,
+        } => {
+            let searcher = match weights {
+                Some(folder) => Searcher::with(course::networks(&folder)?, Markers::standard()),
+                None => Searcher::new(Markers::standard()),
+            };
+            card::card(&searcher, fonts, &out, count, seed)
+        }
+        Verb::Scan { weights, count, seed } => words::scan(fonts, &weights, count, seed),
+        Verb::Detector(course) => train(&pictures(Task::Detector), &course),
+        Verb::Proposer(course) => train(&pictures(Task::Proposer), &course),
+        Verb::Reader(course) => train(&Letters { fonts }, &course),
+        Verb::Words(course) => {
+            let listed = Markers::standard();
+            train(&Words { fonts, listed }, &course)
+        }
+        Verb::Manifest { .. } => Ok(()),
+    }
+}
+
+fn digests(files: [(&str, &PathBuf); 4]) -> Result<()> {
+    for (name, path) in files {
+        let digest = snowball_protocol::Sha256Digest::of(&std::fs::read(path)?);
+        say!("[{name}]\ndigest = \"{digest}\"")?;
+    }
+    Ok(())
 }

@@ -13,8 +13,7 @@ const ROWS: u32 = 5;
 const COLUMNS: u32 = 9;
 
 /// Writes pictures above, and the same with their classes in colour beside them.
-pub fn sheet(out: &Path, seed: u64) -> Result<()> {
-    let fonts = Fonts::read()?;
+pub fn sheet(fonts: &Fonts, out: &Path, seed: u64) -> Result<()> {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let recipe = RECIPE;
     let side = recipe.side as u32;

@@ -1,6 +1,6 @@
 //! Training pictures: text and single letters over [`crate::background`], with what each pixel is.
 
-use rand::{Rng, seq::IndexedRandom};
+use rand::{Rng, SeedableRng, seq::IndexedRandom};
 use rand_chacha::ChaCha8Rng;
 
 use crate::{
@@ -124,7 +124,7 @@ impl Sample {
 pub fn block(sample: &mut Sample, recipe: Recipe, stock: &Stock, random: &mut ChaCha8Rng) {
     let Some(font) = stock.fonts.choose(random) else { return };
     let size = size(recipe, random);
-    let (doubled, hard) = (size > 14.0 && random.random_bool(0.12), random.random_bool(0.3));
+    let doubled = size > 14.0 && random.random_bool(0.12);
     let gap = if random.random_bool(0.2) {
         random.random_range(0.0..size * 0.2)
     } else {
@@ -135,6 +135,8 @@ pub fn block(sample: &mut Sample, recipe: Recipe, stock: &Stock, random: &mut Ch
     } else {
         random.random_range(2..6)
     };
+    // All lines of a hand have the same edges.
+    let seed = random.random();
     let lines: Vec<Line> = (0..count)
         .filter_map(|_| {
             let drawn = line(
@@ -143,7 +145,7 @@ pub fn block(sample: &mut Sample, recipe: Recipe, stock: &Stock, random: &mut Ch
                 if doubled { size / 2.0 } else { size },
                 gap,
             )?;
-            let drawn = if hard { drawn.hard() } else { drawn };
+            let drawn = drawn.edged(&mut ChaCha8Rng::seed_from_u64(seed));
             Some(if doubled { drawn.doubled() } else { drawn })
         })
         .collect();
@@ -160,13 +162,20 @@ fn letter(sample: &mut Sample, recipe: Recipe, stock: &Stock, random: &mut ChaCh
 /// Puts `sign` somewhere in the picture, if there is room.
 pub fn lone(sample: &mut Sample, recipe: Recipe, sign: char, stock: &Stock, random: &mut ChaCha8Rng) {
     let Some(font) = stock.fonts.choose(random) else { return };
-    let size = size(recipe, random) * random.random_range(1.0..1.4);
+    // Pictures are often kept so small that their letters have five to eight rows.
+    let size = if random.random_bool(0.4) {
+        random.random_range(SMALL)
+    } else {
+        size(recipe, random) * random.random_range(1.0..1.4)
+    };
     let Some(drawn) = line(&sign.to_string(), font, size, 0.0) else {
         return;
     };
-    let drawn = if random.random_bool(0.3) { drawn.hard() } else { drawn };
-    put(sample, &[drawn], size, 0, Class::Letter, random);
+    put(sample, &[drawn.edged(random)], size, 0, Class::Letter, random);
 }
+
+/// Pixels an em of the smallest letters that can be told apart.
+const SMALL: std::ops::Range<f32> = 7.0..12.0;
 
 /// Small letters are drawn more often than large ones.
 pub fn size(recipe: Recipe, random: &mut ChaCha8Rng) -> f32 {
@@ -195,7 +204,7 @@ pub fn put(sample: &mut Sample, lines: &[Line], pitch: f32, lean: u8, class: Cla
     let height = cover.len() / width + margin;
     cover.resize(height * width, 0.0);
 
-    let turns = if random.random_bool(0.4) {
+    let turns = if random.random_bool(0.3) {
         0
     } else {
         random.random_range(0..4_u8)

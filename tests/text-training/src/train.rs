@@ -1,11 +1,6 @@
-//! Training of the detector and the proposer: Adam over small pictures made on the fly, one thread, the same weights from the same seed.
+//! Training of the detector and the proposer, which look at whole pictures.
 
-use std::{path::Path, time::Instant};
-
-use anyhow::{Context, Result};
-use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
-use snowball_service::say;
 use snowball_text::{
     detector,
     map::Map,
@@ -15,17 +10,12 @@ use snowball_text::{
 };
 
 use crate::{
-    adam::{Adam, chances, rate, start},
+    adam::chances,
     backward::{backward, forward},
+    course::{Lesson, Score},
     sample::{Class, Recipe, sample},
     writing::Fonts,
 };
-
-/// Pictures whose gradients are averaged.
-const BATCH: usize = 8;
-/// Classes told apart at most: background, text, single letters.
-const CLASSES: usize = 3;
-const RATE: f32 = 2.5e-3;
 
 /// What they are trained on.
 pub const RECIPE: Recipe = Recipe {
@@ -41,17 +31,52 @@ pub enum Task {
     Proposer,
 }
 
-impl Task {
-    fn shape(self) -> (&'static [Step], usize) {
-        match self {
-            Self::Detector => (detector::STEPS, detector::CHANNELS),
-            Self::Proposer => (proposer::STEPS, proposer::CHANNELS),
+/// The lesson of one of them.
+pub struct Pictures<'a> {
+    pub task: Task,
+    pub fonts: &'a Fonts,
+}
+
+/// A picture's contrast and what each of the network's cells is.
+pub struct Seen {
+    contrast: Map,
+    wanted: Vec<u8>,
+}
+
+impl Lesson for Pictures<'_> {
+    type Example = Seen;
+    const BATCH: usize = 16;
+    const RATE: f32 = 2.5e-3;
+    const KINDS: &'static [&'static str] = &["background", "text", "letters"];
+
+    fn shape(&self) -> (&'static [Step], usize) {
+        match self.task {
+            Task::Detector => (detector::STEPS, detector::CHANNELS),
+            Task::Proposer => (proposer::STEPS, proposer::CHANNELS),
         }
     }
 
+    fn example(&self, random: &mut ChaCha8Rng) -> Seen {
+        let sample = sample(RECIPE, &self.fonts.training, random);
+        Seen {
+            contrast: Tones::of(&sample.pixels(), RECIPE.side, RECIPE.side).contrast(),
+            wanted: self.task.wanted(&sample.classes, RECIPE.side),
+        }
+    }
+
+    fn judge(&self, network: &Network, seen: &Seen, gradient: &mut [f32]) -> Score {
+        let trace = forward(network, seen.contrast.clone());
+        let mut score = Score::new(Self::KINDS.len());
+        let above = judge(&trace.answer, &seen.wanted, self.task.classes(), &mut score);
+        backward(network, &trace, above, gradient);
+        score
+    }
+}
+
+impl Task {
     fn classes(self) -> usize {
         match self {
-            Self::Detector => CLASSES,
+            Self::Detector => 3,
             Self::Proposer => 2,
         }
     }
@@ -82,54 +107,6 @@ impl Task {
     }
 }
 
-/// Trains `steps` batches and writes the weights to `out`, every five hundred steps too.
-pub fn train(task: Task, steps: usize, seed: u64, from: Option<&Path>, out: &Path) -> Result<()> {
-    let fonts = Fonts::read()?;
-    let mut random = ChaCha8Rng::seed_from_u64(seed);
-    let (shape, channels) = task.shape();
-    let mut values = match from {
-        Some(path) => read(path)?,
-        None => start(shape, channels, &mut random),
-    };
-    let mut adam = Adam::new(values.len());
-    let recipe = RECIPE;
-    let begun = Instant::now();
-    let (mut loss, mut counts) = (0.0, [[0_u32; CLASSES]; CLASSES]);
-    for step in 0..steps {
-        let network = Network::from_values(shape, channels, &values).context("weights")?;
-        let mut gradient = vec![0.0; values.len()];
-        for _ in 0..BATCH {
-            let sample = sample(recipe, &fonts.training, &mut random);
-            let tones = Tones::of(&sample.pixels(), recipe.side, recipe.side);
-            let trace = forward(&network, tones.contrast());
-            let wanted = task.wanted(&sample.classes, recipe.side);
-            let (one, above) = judge(&trace.answer, &wanted, task.classes(), &mut counts);
-            loss += one / BATCH as f64;
-            backward(&network, &trace, above, &mut gradient);
-        }
-        gradient.iter_mut().for_each(|value| *value /= BATCH as f32);
-        adam.step(rate(RATE, step, steps), &mut values, &gradient);
-        if (step + 1) % 100 == 0 {
-            let share =
-                |class: usize| f64::from(counts[class][class]) / f64::from(counts[class].iter().sum::<u32>().max(1));
-            say!(
-                "{:6} {:.4} right: {:.4} {:.4} {:.4}  {:.0} s",
-                step + 1,
-                loss / 100.0,
-                share(0),
-                share(1),
-                share(2),
-                begun.elapsed().as_secs_f64()
-            )?;
-            (loss, counts) = (0.0, Default::default());
-        }
-        if (step + 1) % 500 == 0 || step + 1 == steps {
-            write(out, &values)?;
-        }
-    }
-    Ok(())
-}
-
 /// What each cell of four by four pixels is: a class if half of it is, open if a little of it is.
 pub fn cells(classes: &[u8], side: usize) -> Vec<u8> {
     let cells = side / 4;
@@ -152,10 +129,9 @@ pub fn cells(classes: &[u8], side: usize) -> Vec<u8> {
 }
 
 /// Cross-entropy, weighted towards cells that are still wrong and towards ink, and its gradient.
-fn judge(answer: &Map, wanted: &[u8], classes: usize, counts: &mut [[u32; CLASSES]; CLASSES]) -> (f64, Map) {
+fn judge(answer: &Map, wanted: &[u8], classes: usize, score: &mut Score) -> Map {
     let mut above = Map::zeros(answer.rows, answer.columns, answer.channels);
-    let scale = 1.0 / wanted.len() as f32;
-    let mut loss = 0.0;
+    let scale = 1.0 / (wanted.len() * Pictures::BATCH) as f32;
     for (cell, class) in wanted.iter().enumerate() {
         if *class == Class::Open as u8 {
             continue;
@@ -164,29 +140,13 @@ fn judge(answer: &Map, wanted: &[u8], classes: usize, counts: &mut [[u32; CLASSE
         let parts = chances(&answer.values[cell * answer.channels..][..classes]);
         let chance = parts[class];
         let weight = [1.0, 3.0, 3.0][class] * (0.1 + (1.0 - chance).powf(1.5));
-        loss -= f64::from(weight * chance.max(1e-9).ln() * scale);
+        score.loss -= f64::from(weight * chance.max(1e-9).ln() * scale);
         for (other, part) in parts.iter().enumerate() {
             let target = f32::from(u8::from(other == class));
             above.values[cell * answer.channels + other] = weight * scale * (part - target) * 4.0;
         }
         let best = (0..classes).max_by(|a, b| parts[*a].total_cmp(&parts[*b])).unwrap_or(0);
-        counts[class][best] += 1;
+        score.count(class, best == class);
     }
-    (loss, above)
-}
-
-/// Weights as little-endian numbers of 32 bits, one after another.
-pub fn read(path: &Path) -> Result<Vec<f32>> {
-    let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-    Ok(bytes
-        .as_chunks::<4>()
-        .0
-        .iter()
-        .map(|value| f32::from_le_bytes(*value))
-        .collect())
-}
-
-pub fn write(path: &Path, values: &[f32]) -> Result<()> {
-    let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
-    std::fs::write(path, bytes).with_context(|| format!("cannot write {}", path.display()))
+    above
 }

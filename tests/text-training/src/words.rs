@@ -1,24 +1,29 @@
 //! Training of the reader of words.
 
-use std::{path::Path, time::Instant};
+use std::path::Path;
 
 use anyhow::{Context, Result};
 use rand::{Rng, SeedableRng, seq::IndexedRandom};
 use rand_chacha::ChaCha8Rng;
 use snowball_service::say;
-use snowball_text::{Area, map::Map, markers::Markers, network::Network, normal::Tones, words};
+use snowball_text::{
+    Area,
+    map::Map,
+    markers::Markers,
+    network::{Network, Step},
+    normal::Tones,
+    words,
+};
 
 use crate::{
-    adam::{Adam, chances, rate, start},
+    adam::chances,
     backward::{backward, forward},
+    course::{self, Lesson, Score},
     letters::blurred,
     sample::{Class, Drawn, Recipe, Sample, put, size},
-    train::write,
     writing::{self, Fonts, Stock, line},
 };
 
-const BATCH: usize = 24;
-const RATE: f32 = 2e-3;
 const RECIPE: Recipe = Recipe {
     side: 128,
     empty: 0.0,
@@ -38,60 +43,50 @@ pub struct Seen {
     letters: Vec<Option<[f32; 2]>>,
 }
 
-/// Trains `steps` batches and writes the weights to `out`.
-pub fn reader(steps: usize, seed: u64, out: &Path) -> Result<()> {
-    let fonts = Fonts::read()?;
-    let listed = Markers::standard();
-    let mut random = ChaCha8Rng::seed_from_u64(seed);
-    let mut values = start(words::STEPS, words::CHANNELS, &mut random);
-    let mut adam = Adam::new(values.len());
-    let begun = Instant::now();
-    let (mut loss, mut right) = (0.0, [[0_u32; 2]; 2]);
-    for step in 0..steps {
-        let network = Network::from_values(words::STEPS, words::CHANNELS, &values).context("weights")?;
-        let mut gradient = vec![0.0; values.len()];
-        for _ in 0..BATCH {
-            let (strip, wanted) = loop {
-                let text = writing(&listed, &mut random);
-                if let Some(example) = seen(&text, &fonts.training, &mut random).and_then(|seen| example(&seen)) {
-                    break example;
-                }
-            };
-            let trace = forward(&network, strip.map);
-            let mut above = Map::zeros(1, trace.answer.columns, trace.answer.channels);
-            let scale = 1.0 / (BATCH * wanted.len()) as f32;
-            for (frame, class) in wanted.iter().copied().enumerate().filter(|(_, class)| *class != OPEN) {
-                let scores = &trace.answer.values[frame * trace.answer.channels..][..words::CLASSES];
-                let parts = chances(scores);
-                loss -= f64::from(parts[class].max(1e-9).ln() * scale);
-                let kind = &mut right[usize::from(class != words::GAP)];
-                kind[0] += u32::from(parts.iter().all(|part| *part <= parts[class]));
-                kind[1] += 1;
-                for (other, part) in parts.iter().enumerate() {
-                    above.values[frame * trace.answer.channels + other] =
-                        4.0 * scale * (part - f32::from(u8::from(other == class)));
-                }
+/// The lesson of the reader of words.
+pub struct Words<'a> {
+    pub fonts: &'a Fonts,
+    pub listed: Markers,
+}
+
+impl Lesson for Words<'_> {
+    type Example = (Map, Vec<usize>);
+    const BATCH: usize = 24;
+    const RATE: f32 = 2e-3;
+    const KINDS: &'static [&'static str] = &["gaps", "signs"];
+
+    fn shape(&self) -> (&'static [Step], usize) {
+        (words::STEPS, words::CHANNELS)
+    }
+
+    fn example(&self, random: &mut ChaCha8Rng) -> Self::Example {
+        loop {
+            let text = writing(&self.listed, random);
+            if let Some((strip, wanted)) = seen(&text, &self.fonts.training, random).and_then(|seen| example(&seen)) {
+                return (strip.map, wanted);
             }
-            backward(&network, &trace, above, &mut gradient);
-        }
-        adam.step(rate(RATE, step, steps), &mut values, &gradient);
-        if (step + 1) % 100 == 0 {
-            let shares = right.map(|[right, all]| format!("{:.3}", f64::from(right) / f64::from(all.max(1))));
-            say!(
-                "{:6} {:.4} right: gaps {} signs {}  {:.0} s",
-                step + 1,
-                loss / 100.0,
-                shares[0],
-                shares[1],
-                begun.elapsed().as_secs_f64()
-            )?;
-            (loss, right) = (0.0, Default::default());
-        }
-        if (step + 1) % 250 == 0 || step + 1 == steps {
-            write(out, &values)?;
         }
     }
-    Ok(())
+
+    fn judge(&self, network: &Network, (strip, wanted): &Self::Example, gradient: &mut [f32]) -> Score {
+        let trace = forward(network, strip.clone());
+        let mut above = Map::zeros(1, trace.answer.columns, trace.answer.channels);
+        let scale = 1.0 / (Self::BATCH * wanted.len()) as f32;
+        let mut score = Score::new(Self::KINDS.len());
+        for (frame, class) in wanted.iter().copied().enumerate().filter(|(_, class)| *class != OPEN) {
+            let scores = &trace.answer.values[frame * trace.answer.channels..][..words::CLASSES];
+            let parts = chances(scores);
+            score.loss -= f64::from(parts[class].max(1e-9).ln() * scale);
+            let best = parts.iter().all(|part| *part <= parts[class]);
+            score.count(usize::from(class != words::GAP), best);
+            for (other, part) in parts.iter().enumerate() {
+                above.values[frame * trace.answer.channels + other] =
+                    4.0 * scale * (part - f32::from(u8::from(other == class)));
+            }
+        }
+        backward(network, &trace, above, gradient);
+        score
+    }
 }
 
 /// What is spelt in training: words of the list, words that are nearly on it, names, numbers, any signs.
@@ -161,10 +156,7 @@ pub fn seen(text: &str, stock: &Stock, random: &mut ChaCha8Rng) -> Option<Seen> 
     } else {
         0.0
     };
-    let mut drawn = line(text, font, if doubled { size / 2.0 } else { size }, gap)?;
-    if random.random_bool(0.3) {
-        drawn = drawn.hard();
-    }
+    let mut drawn = line(text, font, if doubled { size / 2.0 } else { size }, gap)?.edged(random);
     if doubled {
         drawn = drawn.doubled();
     }
@@ -256,11 +248,9 @@ fn class(sign: char) -> usize {
 }
 
 /// Prints how sure the built-in reader is of words of the list, of words that are nearly on it, and of others.
-pub fn scan(weights: &Path, count: usize, seed: u64) -> Result<()> {
-    let fonts = Fonts::read()?;
+pub fn scan(fonts: &Fonts, weights: &Path, count: usize, seed: u64) -> Result<()> {
     let listed = Markers::standard();
-    let network =
-        Network::from_values(words::STEPS, words::CHANNELS, &crate::train::read(weights)?).context("weights")?;
+    let network = Network::from_values(words::STEPS, words::CHANNELS, &course::read(weights)?).context("weights")?;
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     for kind in 0..3 {
         let mut made = 0;

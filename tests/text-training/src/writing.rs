@@ -1,21 +1,25 @@
 //! Lines of text as they stand on radiographs, as coverage.
 
+use std::path::Path;
+
 use anyhow::{Context, Result, ensure};
 use fontdue::{Font, FontSettings};
 use rand::{Rng, seq::IndexedRandom};
 use rand_chacha::ChaCha8Rng;
 use snowball_phantoms::{Bare, bare};
 
-/// Folders of fonts, of the Debian packages that `README.md` names; read at training time, never shipped.
+/// Where Debian's packages of fonts put theirs.
+pub const ROOT: &str = "/usr/share/fonts/truetype";
+/// Folders in it, of the packages that `README.md` names; read at training time, never shipped.
 const FOLDERS: [&str; 8] = [
-    "/usr/share/fonts/truetype/dejavu",
-    "/usr/share/fonts/truetype/liberation",
-    "/usr/share/fonts/truetype/freefont",
-    "/usr/share/fonts/truetype/hack",
-    "/usr/share/fonts/truetype/roboto/unhinted/RobotoTTF",
-    "/usr/share/fonts/truetype/roboto/unhinted/RobotoCondensed",
-    "/usr/share/fonts/truetype/open-sans",
-    "/usr/share/fonts/truetype/inconsolata",
+    "dejavu",
+    "liberation",
+    "freefont",
+    "hack",
+    "roboto/unhinted",
+    "roboto/unhinted/RobotoTTF",
+    "open-sans",
+    "inconsolata",
 ];
 /// Faces that are measured with and never trained with.
 const HELD_OUT: [&str; 4] = [
@@ -44,8 +48,8 @@ const PHANTOM_SIDE: u32 = 256;
 const PHANTOM_SEEDS: [u64; 2] = [7_001, 7_002];
 
 impl Fonts {
-    /// Reads every face that has the letters needed.
-    pub fn read() -> Result<Self> {
+    /// Reads every face below `root` that has the letters needed.
+    pub fn read(root: &Path) -> Result<Self> {
         let stock = |seed| Stock {
             fonts: Vec::new(),
             phantoms: bare(seed, PHANTOMS, PHANTOM_SIDE),
@@ -53,7 +57,7 @@ impl Fonts {
         let [training, held_out] = PHANTOM_SEEDS.map(stock);
         let mut fonts = Self { training, held_out };
         for folder in FOLDERS {
-            let Ok(entries) = std::fs::read_dir(folder) else {
+            let Ok(entries) = std::fs::read_dir(root.join(folder)) else {
                 continue;
             };
             let mut paths: Vec<_> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
@@ -160,11 +164,16 @@ impl Line {
         }
     }
 
-    /// All or nothing, as fonts without soft edges.
-    pub fn hard(mut self) -> Self {
-        self.cover
-            .iter_mut()
-            .for_each(|value| *value = if *value > 0.45 { 1.0 } else { 0.0 });
+    /// Edges as fonts are drawn: soft, crisper where strokes were fitted to the pixels, or all or nothing.
+    pub fn edged(mut self, random: &mut ChaCha8Rng) -> Self {
+        let gain: f32 = match random.random_range(0..10) {
+            0..3 => 1e6,
+            3..6 => random.random_range(1.3..3.0),
+            _ => return self,
+        };
+        for value in &mut self.cover {
+            *value = ((*value - 0.45) * gain + 0.5).clamp(0.0, 1.0);
+        }
         self
     }
 }

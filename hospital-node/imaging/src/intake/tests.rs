@@ -214,3 +214,36 @@ fn what_is_no_file_or_too_large_has_an_outcome() {
     };
     assert_eq!(excluded(large), expected);
 }
+
+#[test]
+fn what_a_second_reader_reads_or_cannot_read_goes_to_a_person() {
+    struct Reads(Option<(&'static str, f32)>);
+    impl SecondReader for Reads {
+        fn words(&self, rows: usize, columns: usize, pixels: &[u16]) -> Option<Vec<crate::Word>> {
+            assert_eq!(
+                (rows, columns, pixels[0]),
+                (2, 3, 4095),
+                "the picture as it would be kept"
+            );
+            let (text, confidence) = self.0?;
+            Some(vec![crate::Word {
+                text: text.to_owned(),
+                confidence,
+            }])
+        }
+    }
+    let bytes = written(&sound());
+    let intake = |reads| intake(Limits::default()).read_again_by(Arc::new(Reads(reads)));
+    let reason = |reads| match intake(reads).judge(&bytes, None) {
+        Outcome::Accepted(_) => None,
+        Outcome::Excluded(excluded) => Some(excluded.reason),
+    };
+    assert_eq!(reason(Some(("TREMBLAY", 95.0))), Some(IntakeReason::BurnedInText));
+    assert_eq!(reason(None), Some(IntakeReason::BurnedInText));
+    assert_eq!(reason(Some(("TREMBLAY", 40.0))), None);
+    assert_eq!(reason(Some(("PORTABLE", 95.0))), None);
+    // A person who saw the picture has the last word.
+    let waiver = Waiver::of(IntakeReason::BurnedInText).unwrap();
+    let reviewed = intake(Some(("TREMBLAY", 95.0))).take_reviewed(&bytes, waiver);
+    assert!(matches!(reviewed, Outcome::Accepted(_)));
+}

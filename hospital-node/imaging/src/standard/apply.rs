@@ -21,7 +21,7 @@ use super::{
 use crate::{deidentify::normalise, read::charset::Charset};
 
 /// Characters of a pseudonym as written: 80 bits, more than any hospital has patients.
-const PSEUDONYM_CHARACTERS: usize = 20;
+pub(super) const PSEUDONYM_CHARACTERS: usize = 20;
 /// An accession number (SH) has 16 characters.
 const ACCESSION_CHARACTERS: usize = 16;
 /// Offset tables and lengths of compressed pixels: what they point into is written anew.
@@ -551,6 +551,6 @@ fn ascii(bytes: &[u8]) -> String {
 }
 
 /// The first characters of a pseudonym.
-fn short(pseudonym: &Pseudonym, characters: usize) -> String {
+pub(super) fn short(pseudonym: &Pseudonym, characters: usize) -> String {
     pseudonym.to_string().chars().take(characters).collect()
 }

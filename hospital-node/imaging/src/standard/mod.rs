@@ -27,20 +27,21 @@ mod shared_tests;
 #[cfg(test)]
 mod tests;
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
 use dicom_core::Tag;
 use dicom_dictionary_std::tags;
 use dicom_object::FileMetaTableBuilder;
 use snowball_confidentiality::{Class, Profile, class};
-use snowball_crypto::PseudonymKey;
+use snowball_crypto::{Domain, PseudonymKey};
 use snowball_protocol::{Sha256Digest, intake::IntakeReason};
 use snowball_text::{Searcher, markers::Markers};
 
 use crate::{
-    deidentify::{acquisition::Modality, normalise},
+    deidentify::{acquisition::Modality, normalise, pseudonym_of},
     intake::{Limits, quiet},
     read::{self, charset::Charset, element::Encoding, form, syntax::TransferSyntax},
+    second::{Second, SecondReader},
 };
 use apply::Applied;
 use tree::{Element, Fault};
@@ -75,6 +76,7 @@ pub struct Standard {
     limits: Limits,
     vocabulary: text::Vocabulary,
     searcher: Searcher,
+    second: Option<Second>,
 }
 
 /// A de-identified file.
@@ -93,6 +95,13 @@ pub struct Deidentified {
     pub comment_bytes: u64,
 }
 
+/// What the patient whom the hospital calls `identifier` is called in files written under `key`; `None` if that is blank.
+#[must_use]
+pub fn patient_id(key: &PseudonymKey, identifier: &str) -> Option<String> {
+    let patient = pseudonym_of(key, Domain::Patient, identifier)?;
+    Some(apply::short(&patient, apply::PSEUDONYM_CHARACTERS))
+}
+
 impl Standard {
     /// De-identification under `profile` of the policy with the digest `policy`; pseudonyms come from `key`.
     #[must_use]
@@ -105,7 +114,15 @@ impl Standard {
             limits,
             vocabulary: text::Vocabulary::new(),
             searcher: Searcher::new(Markers::standard()),
+            second: None,
         }
+    }
+
+    /// The same, which also has every frame that was searched read by `reader`.
+    #[must_use]
+    pub fn read_again_by(mut self, reader: Arc<dyn SecondReader>) -> Self {
+        self.second = Some(Second::new(reader));
+        self
     }
 
     /// A new file from the bytes of one that nobody trusts.
@@ -147,7 +164,7 @@ impl Standard {
         let origin = Origin::read(&elements, form.media_class.as_deref())?;
         let named = named.unwrap_or_default();
         let looked = match pixels {
-            Pixels::Searched => Some(redact::look(&self.searcher, bytes, &self.limits)?),
+            Pixels::Searched => Some(redact::look(&self.searcher, self.second.as_ref(), bytes, &self.limits)?),
             Pixels::NotVerified | Pixels::Verified => None,
         };
         let frames = self.frames(bytes, &elements, &named, looked.as_ref())?;

@@ -12,6 +12,7 @@ use crate::{
     intake::Limits,
     pixels::{self, Description, Transform, Words, page},
     read::{DicomFile, syntax::TransferSyntax},
+    second::Second,
 };
 
 /// Searches of one frame after which text that still shows sends it to a person.
@@ -58,7 +59,12 @@ pub(super) struct Looked {
 ///
 /// # Errors
 /// If the pixels are not grey frames that decode within the limits, are a scanned page, or keep on showing text.
-pub(super) fn look(searcher: &Searcher, bytes: &[u8], limits: &Limits) -> Result<Looked, IntakeReason> {
+pub(super) fn look(
+    searcher: &Searcher,
+    second: Option<&Second>,
+    bytes: &[u8],
+    limits: &Limits,
+) -> Result<Looked, IntakeReason> {
     let file = DicomFile::parse(bytes, limits)?;
     let description = Description::read_frames(&file, limits)?;
     let syntax = file.syntax.ok_or(IntakeReason::TransferSyntax)?;
@@ -89,6 +95,15 @@ pub(super) fn look(searcher: &Searcher, bytes: &[u8], limits: &Limits) -> Result
         if let Some(frame) = frames.get_mut(number) {
             frame.fill(&areas, &description)?;
             frame.clean(searcher, &description)?;
+        }
+    }
+    if let Some(second) = second {
+        let shows = |frame: &Frame| {
+            let grey = pixels::render(Words::of_stored(&frame.stored, &description), &description);
+            second.finds([description.rows, description.columns], &grey.pixels)
+        };
+        if frames.iter().any(shows) {
+            return Err(IntakeReason::BurnedInText);
         }
     }
     let ratio = native_bytes as f64 / bytes.len().max(1) as f64;

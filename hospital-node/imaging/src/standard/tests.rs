@@ -271,6 +271,20 @@ fn burned_in_text_and_strangers_are_refused() {
     let refused = |bytes: &[u8], pixels| standard.deidentify(bytes, pixels).err();
     assert_eq!(refused(&burned, Pixels::NotVerified), Some(IntakeReason::BurnedInText));
     assert_eq!(refused(&burned, Pixels::Verified), None);
+    struct Reads(&'static str);
+    impl crate::SecondReader for Reads {
+        fn words(&self, _: usize, _: usize, _: &[u16]) -> Option<Vec<crate::Word>> {
+            Some(vec![crate::Word {
+                text: self.0.to_owned(),
+                confidence: 99.0,
+            }])
+        }
+    }
+    for (reads, reason) in [("Tremblay", Some(IntakeReason::BurnedInText)), ("Portable", None)] {
+        let standard = super::tests::standard(&[]).read_again_by(std::sync::Arc::new(Reads(reads)));
+        let refused = standard.deidentify(&file(object()), Pixels::Searched).err();
+        assert_eq!(refused, reason, "{reads}");
+    }
     let mut stranger = object();
     stranger.put(text(tags::SOP_CLASS_UID, VR::UI, "1.2.840.10008.5.1.4.1.1.2"));
     assert_eq!(refused(&file(stranger), Pixels::Verified), Some(IntakeReason::SopClass));

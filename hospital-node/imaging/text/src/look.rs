@@ -1,10 +1,12 @@
 //! Where one scale of a picture shows writing: a cheap look everywhere, a close one where that is needed.
 
+use std::{ops::Range, slice};
+
 use crate::{
     area::{Area, JOINS, likelihoods},
     detector,
     map::Map,
-    normal::Tones,
+    normal::{Contrast, Tones},
     places::Places,
     proposer,
     weights::Networks,
@@ -19,20 +21,31 @@ const AROUND: usize = 3;
 const FOLLOWS_MAX: usize = 24;
 /// Pixels around a changed area whose scores it bears on: the detector's reach and the wider window of the contrast.
 const REACH: usize = 34 + 20;
+/// Pixels around a cell that bear on its score: more than either network's reach.
+const NETWORK_REACH: usize = 48;
 /// The score of the background where nobody looked.
 const UNSEEN: f32 = 30.0;
 
 /// The detector's answer to `tones` where it is worth asking, and background elsewhere. With `changed` (areas of these tones),
 /// only what changed since the last look.
 pub(crate) fn look(networks: &Networks, tones: &Tones, changed: Option<&[Area]>) -> Map {
-    let contrast = tones.contrast();
-    let (rows, columns) = (contrast.rows / detector::CELL, contrast.columns / detector::CELL);
+    let mut contrast = Contrast::of(tones);
+    let (rows, columns) = (
+        contrast.map().rows / detector::CELL,
+        contrast.map().columns / detector::CELL,
+    );
     let mut answer = Map::zeros(rows, columns, crate::convolve::BLOCK);
     for cell in answer.values.chunks_exact_mut(crate::convolve::BLOCK) {
         cell[0] = UNSEEN;
     }
-    let near = changed.map(|areas| around(areas, contrast.rows / proposer::CELL, contrast.columns / proposer::CELL));
-    let mut wanted = proposed(networks, &contrast, near.as_ref())
+    let [coarse_rows, coarse_columns] =
+        [contrast.map().rows, contrast.map().columns].map(|length| length / proposer::CELL);
+    let near = changed.map(|areas| around(areas, coarse_rows, coarse_columns));
+    match &near {
+        Some(near) => contrast.ask(&seen_by(near, proposer::CELL)),
+        None => contrast.ask(slice::from_ref(&(0..tones.rows))),
+    }
+    let mut wanted = proposed(networks, contrast.map(), near.as_ref())
         .unfolded(rows, columns)
         .grown(AROUND);
     let mut seen = Places::none(rows, columns);
@@ -40,7 +53,8 @@ pub(crate) fn look(networks: &Networks, tones: &Tones, changed: Option<&[Area]>)
         if wanted.is_empty() {
             break;
         }
-        let part = networks.detector.answer_at(&contrast, &wanted);
+        contrast.ask(&seen_by(&wanted, detector::CELL));
+        let part = networks.detector.answer_at(contrast.map(), &wanted);
         let width = part.channels;
         let mut beyond = vec![false; rows * columns];
         seen = seen.with(&wanted);
@@ -89,6 +103,13 @@ fn proposed(networks: &Networks, contrast: &Map, near: Option<&Places>) -> Place
         .map(is)
         .collect();
     Places::marked(&marks, answer.columns)
+}
+
+/// The rows of pixels that bear on the scores of cells of so many pixels.
+fn seen_by(places: &Places, cell: usize) -> Vec<Range<usize>> {
+    let rows = places.rows.iter().enumerate().filter(|(_, spans)| !spans.is_empty());
+    rows.map(|(row, _)| (row * cell).saturating_sub(NETWORK_REACH)..(row + 1) * cell + NETWORK_REACH)
+        .collect()
 }
 
 fn around(areas: &[Area], rows: usize, columns: usize) -> Places {

@@ -1,5 +1,7 @@
 //! From grey values of any depth to what the networks see: contrast against the surroundings, at two ranges.
 
+use std::{ops::Range, slice};
+
 use rayon::prelude::*;
 
 use crate::map::Map;
@@ -96,23 +98,9 @@ impl Tones {
     /// Contrast of each pixel against two surroundings, padded at the right and below to a multiple of [`PADDED`].
     #[must_use]
     pub fn contrast(&self) -> Map {
-        let mut map = Map::zeros(
-            self.rows.next_multiple_of(PADDED),
-            self.columns.next_multiple_of(PADDED),
-            RADII.len(),
-        );
-        for (channel, radius) in RADII.iter().enumerate() {
-            self.against(*radius, channel, &mut map);
-        }
-        map
-    }
-
-    /// Sums are kept per column and moved down a row at a time, then across: two passes, whatever the radius. Bands of rows
-    /// are shared out among rayon's threads.
-    fn against(&self, radius: usize, channel: usize, map: &mut Map) {
-        let width = map.columns * map.channels;
-        let bands = map.values.par_chunks_mut((width * BAND).max(1)).enumerate();
-        bands.for_each(|(band, lines)| self.band([radius, channel, band * BAND], lines, width));
+        let mut contrast = Contrast::of(self);
+        contrast.ask(slice::from_ref(&(0..self.rows)));
+        contrast.map
     }
 
     fn band(&self, [radius, channel, first]: [usize; 3], lines: &mut [f32], width: usize) {
@@ -157,9 +145,81 @@ impl Tones {
     }
 }
 
+/// The contrast of a picture, computed where it is asked for: what is looked at again after a small change is small.
+pub struct Contrast<'a> {
+    tones: &'a Tones,
+    map: Map,
+    /// Of bands of [`BAND`] rows.
+    done: Vec<bool>,
+}
+
+impl<'a> Contrast<'a> {
+    /// Nothing of it yet.
+    #[must_use]
+    pub fn of(tones: &'a Tones) -> Self {
+        let (rows, columns) = (
+            tones.rows.next_multiple_of(PADDED),
+            tones.columns.next_multiple_of(PADDED),
+        );
+        Self {
+            tones,
+            map: Map::zeros(rows, columns, RADII.len()),
+            done: vec![false; rows.div_ceil(BAND)],
+        }
+    }
+
+    /// Computes what is missing of some rows. Sums are kept per column and moved down a row at a time, then across: two passes,
+    /// whatever the radius. Bands of rows are shared out among rayon's threads.
+    pub fn ask(&mut self, rows: &[Range<usize>]) {
+        let mut wanted = vec![false; self.done.len()];
+        for rows in rows.iter().filter(|rows| !rows.is_empty()) {
+            let last = (rows.end.div_ceil(BAND)).min(wanted.len());
+            wanted[(rows.start / BAND).min(last)..last].fill(true);
+        }
+        let width = self.map.columns * self.map.channels;
+        let bands = self.map.values.par_chunks_mut((width * BAND).max(1)).enumerate();
+        bands
+            .filter(|(band, _)| wanted[*band] && !self.done[*band])
+            .for_each(|(band, lines)| {
+                for (channel, radius) in RADII.into_iter().enumerate() {
+                    self.tones.band([radius, channel, band * BAND], lines, width);
+                }
+            });
+        for (done, wanted) in self.done.iter_mut().zip(wanted) {
+            *done |= wanted;
+        }
+    }
+
+    /// What is computed so far; zeros elsewhere.
+    #[must_use]
+    pub fn map(&self) -> &Map {
+        &self.map
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn contrast_is_computed_where_it_is_asked_for() {
+        let (rows, columns) = (3 * BAND + 5, 31);
+        let pixels: Vec<u16> = (0..rows * columns).map(|at| ((at * 7919) % 4096) as u16).collect();
+        let tones = Tones::of(&pixels, rows, columns);
+        let (whole, mut part) = (tones.contrast(), Contrast::of(&tones));
+        part.ask(&[BAND + 3..BAND + 4, 0..0]);
+        let row = |map: &Map, row: usize| map.values[row * map.columns * 2..][..map.columns * 2].to_vec();
+        assert_eq!(row(part.map(), BAND + 60), row(&whole, BAND + 60));
+        assert!(
+            row(part.map(), 0)
+                .iter()
+                .chain(&row(part.map(), 2 * BAND))
+                .all(|value| *value == 0.0)
+        );
+        part.ask(&[0..BAND, 3 * BAND..rows + 100]);
+        part.ask(slice::from_ref(&(2 * BAND..2 * BAND + 1)));
+        assert_eq!(part.map(), &whole);
+    }
 
     #[test]
     fn contrast_is_that_of_the_window() {

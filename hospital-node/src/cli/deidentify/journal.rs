@@ -4,7 +4,7 @@ use std::{
     collections::{HashMap, HashSet},
     fs::{self, File, OpenOptions},
     io::{BufRead as _, BufReader, BufWriter, Write as _},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use anyhow::{Context as _, Result, bail};
@@ -14,8 +14,8 @@ use snowball_protocol::{Sha256Digest, intake::IntakeReason};
 
 use crate::cli::Refused;
 
-/// Files after which the journal is handed to the disk: a run that is killed does so many again.
-const FLUSH_FILES: usize = 64;
+/// Files after which they and then the journal are on the disk: a run that is killed, or a machine, does so many again.
+const FLUSH_FILES: usize = 128;
 
 /// A line of the journal: which input file became what. It holds no name of a file and no value.
 #[derive(Serialize, Deserialize)]
@@ -35,8 +35,11 @@ pub(crate) struct Line {
 #[derive(PartialEq, Serialize, Deserialize)]
 pub(crate) struct Head {
     pub(crate) policy: Sha256Digest,
-    pub(crate) project: Sha256Digest,
+    /// The project's name: by it, a patient who withdraws is found again.
+    pub(crate) project: String,
     pub(crate) edition: String,
+    /// The output folder.
+    pub(crate) output: PathBuf,
 }
 
 /// The first half of a digest: enough to tell a million files apart, and half of the memory.
@@ -53,10 +56,13 @@ fn instance_mark(instance: &str) -> Mark {
 
 /// The journal of an output folder and the records of decisions.
 pub(crate) struct Notes {
-    journal: BufWriter<File>,
+    journal: File,
     decisions: BufWriter<File>,
+    output: File,
     done: HashSet<Mark>,
     instances: HashMap<Mark, Mark>,
+    /// Lines of the journal whose files may not be on the disk yet.
+    unwritten: Vec<u8>,
     unflushed: usize,
 }
 
@@ -111,25 +117,24 @@ impl Notes {
         }
         let append = |path: &Path| {
             let file = OpenOptions::new().create(true).append(true).open(path);
-            file.map(BufWriter::new)
-                .with_context(|| format!("cannot write {}", path.display()))
+            file.with_context(|| format!("cannot write {}", path.display()))
         };
         let mut notes = Self {
             journal: append(&path)?,
-            decisions: append(&folder.join("decisions.jsonl"))?,
+            decisions: BufWriter::new(append(&folder.join("decisions.jsonl"))?),
+            output: File::open(output).with_context(|| format!("cannot read {}", output.display()))?,
             done,
             instances,
+            unwritten: Vec::new(),
             unflushed: 0,
         };
-        if begun {
-            // After a line that was cut short the next one begins anew.
-            notes.journal.write_all(b"\n")?;
-        } else {
-            serde_json::to_writer(&mut notes.journal, head)?;
-            notes.journal.write_all(b"\n")?;
-            // At once: a folder must never hold files of which nobody knows under what they were made.
-            notes.journal.flush()?;
+        if !begun {
+            serde_json::to_writer(&mut notes.unwritten, head)?;
         }
+        // After a line that was cut short the next one begins anew.
+        notes.unwritten.push(b'\n');
+        // At once: a folder must never hold files of which nobody knows under what they were made.
+        notes.flush()?;
         Ok(notes)
     }
 
@@ -166,8 +171,8 @@ impl Notes {
             serde_json::to_writer(&mut self.decisions, &Decision { instance, record })?;
             self.decisions.write_all(b"\n")?;
         }
-        serde_json::to_writer(&mut self.journal, &line)?;
-        self.journal.write_all(b"\n")?;
+        serde_json::to_writer(&mut self.unwritten, &line)?;
+        self.unwritten.push(b'\n');
         self.done.insert(mark(&line.input));
         self.unflushed += 1;
         if self.unflushed >= FLUSH_FILES {
@@ -176,11 +181,21 @@ impl Notes {
         Ok(())
     }
 
-    /// Decisions first: the journal never names a file whose decisions are not on record.
+    /// Files and decisions first: the journal never names a file that a machine that fails now would lose, nor one whose
+    /// decisions are not on record. Everything is on the disk when this returns.
     pub(crate) fn flush(&mut self) -> Result<()> {
         self.unflushed = 0;
+        nix::unistd::syncfs(&self.output).context("the disk does not take what was written")?;
         self.decisions.flush().context("cannot write the decisions")?;
-        self.journal.flush().context("cannot write the journal")
+        self.decisions
+            .get_ref()
+            .sync_data()
+            .context("the disk does not take the decisions")?;
+        self.journal
+            .write_all(&self.unwritten)
+            .context("cannot write the journal")?;
+        self.unwritten.clear();
+        self.journal.sync_data().context("the disk does not take the journal")
     }
 }
 

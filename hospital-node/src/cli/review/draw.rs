@@ -72,6 +72,8 @@ impl Plan {
             drawn_at: clock::now(),
             strata: Vec::new(),
             pictures: Vec::new(),
+            pages: Some(std::path::absolute(&self.out)?.to_string_lossy().into_owned()),
+            drawn_as: None,
             records: Vec::new(),
         };
         for ((name, names), stratum) in groups.into_iter().zip(strata) {
