@@ -1,5 +1,6 @@
 """Ed25519 signatures (RFC 8032) in plain Python, to check them where no library is at hand. Slow, and for public values only."""
 
+import functools
 import hashlib
 
 P = 2**255 - 19
@@ -54,6 +55,7 @@ def _encoded(point):
     return (y | (x & 1) << 255).to_bytes(32, "little")
 
 
+@functools.lru_cache(maxsize=4096)
 def verify(key, message, signature):
     """Whether `signature` (64 bytes) is that of the public key `key` (32 bytes) over `message`."""
     if len(key) != 32 or len(signature) != 64:
