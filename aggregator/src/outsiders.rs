@@ -293,11 +293,14 @@ async fn no_site_reaches_what_is_another_sites() {
     let dir = folder.path().join("home");
     init(&dir).await;
     let running = Running::start(&dir).await;
-    let (tls, key) = enrol(&dir, running.port, "north").await;
-    let north = Client::new(tls, running.port);
-    north.post::<Value>("/v1/heads", &head("north", 2, b"head", &key)).await;
-    let west = Client::new(enrol(&dir, running.port, "west").await.0, running.port);
-    let south = Client::new(enrol(&dir, running.port, "south").await.0, running.port);
+    // With heads shown, so that whatever is refused is refused for whose it is.
+    let enrolled = async |site: &str| {
+        let (tls, key) = enrol(&dir, running.port, site).await;
+        let client = Client::new(tls, running.port);
+        client.post::<Value>("/v1/heads", &head(site, 2, b"head", &key)).await;
+        client
+    };
+    let (north, west, south) = (enrolled("north").await, enrolled("west").await, enrolled("south").await);
     let mut plan = fixture::plan(STUDY);
     plan.rounds.count = 1;
     let layout = snowball_layout::Layout::of(&plan);
