@@ -83,7 +83,7 @@ async fn an_older_policy_never_comes_back_unseen_and_every_version_is_kept() {
         "{counts}"
     );
     let (_, shown) = ask(&stage, site, &["ledger", "show"]).await;
-    assert!(shown.contains("by force: a drill"), "{shown}");
+    assert!(shown.contains(r#""forced_reason":"a drill""#), "{shown}");
     let kept = std::fs::read_dir(site.home.join("policy/history")).unwrap().count();
     assert_eq!(kept, 6, "two policies, each with its signature and key");
 }
@@ -127,7 +127,7 @@ async fn another_ethics_key_takes_a_command_of_its_own() {
     assert_eq!(code, Some(0), "{said}");
     let (_, shown) = ask(&stage, site, &["ledger", "show"]).await;
     assert!(
-        shown.contains("replaced the ethics board's key") && shown.contains("a new board"),
+        shown.contains("ethics_key_replaced") && shown.contains(r#""reason":"a new board""#),
         "{shown}"
     );
 }

@@ -33,7 +33,7 @@ const INSPECTORS: [&str; 20] = [
     "proxy",
     "inspection",
 ];
-/// What the aggregator names its own.
+/// What the aggregator names its own, with a number behind.
 const OUR_AUTHORITIES: &str = "Snowball CA";
 
 /// The line to the aggregator of an invitation.
@@ -131,7 +131,7 @@ fn stranger(mismatch: &Mismatch) -> EgressError {
     let (reason, remedy) = match mismatch {
         Mismatch::OtherAuthority { issuer } => {
             let lower = issuer.to_lowercase();
-            let (what, remedy) = if issuer.ends_with(OUR_AUTHORITIES) {
+            let (what, remedy) = if issuer.contains(OUR_AUTHORITIES) {
                 (
                     "it is the aggregator of another consortium, or one that was made anew",
                     "ask the coordinator whether the address is right, and for a new invitation",
