@@ -502,7 +502,7 @@ mod tests {
     #[test]
     fn every_field_of_every_message_has_words_and_every_word_a_field() {
         for kind in Kind::ALL {
-            let sent: BTreeSet<String> = samples(kind).iter().flat_map(|sample| fields::paths(sample)).collect();
+            let sent: BTreeSet<String> = samples(kind).iter().flat_map(fields::paths).collect();
             let mut described: BTreeSet<String> = own(kind).iter().map(|words| words.path.to_owned()).collect();
             if measures(kind) {
                 described.extend(EVALUATION.iter().map(|words| words.path.to_owned()));

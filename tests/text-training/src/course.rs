@@ -190,6 +190,9 @@ enum Done<E> {
     Made(E),
 }
 
+/// A batch that was judged, each example with its gradient, and the examples of the next one.
+type Batch<E> = (Vec<(Score, Vec<f32>)>, Vec<E>);
+
 /// What `network` makes of each example, with its gradient, and the examples of batch `next`.
 fn batch<L: Lesson>(
     lesson: &L,
@@ -197,7 +200,7 @@ fn batch<L: Lesson>(
     examples: &[L::Example],
     next: usize,
     seed: u64,
-) -> (Vec<(Score, Vec<f32>)>, Vec<L::Example>) {
+) -> Batch<L::Example> {
     let count = network.map_or(0, |network| network.values().len());
     let judged = if network.is_some() { examples.len() } else { 0 };
     let task = |at: usize| match network {

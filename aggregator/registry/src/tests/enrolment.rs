@@ -177,7 +177,10 @@ async fn a_decision_is_made_once() {
         panic!("the first use is new")
     };
     let pending = registry.pending_enrolments(&site("north")).await.unwrap();
-    assert_eq!(pending.into_iter().map(|one| one.id).collect::<Vec<_>>(), [id.clone()]);
+    assert_eq!(
+        pending.into_iter().map(|one| one.id).collect::<Vec<_>>(),
+        std::slice::from_ref(&id)
+    );
     registry.refuse(&id, "nobody knows them", 2).await.unwrap();
     registry.refuse(&id, "again", 3).await.unwrap();
     assert_eq!(
@@ -294,7 +297,7 @@ async fn what_a_retirement_asks_for_is_known() {
         let live = registry.live_certificates(now).await.unwrap();
         live.into_iter().map(|(_, certificate)| certificate.serial).collect()
     };
-    assert_eq!(serials(1).await, [first.serial.clone()]);
+    assert_eq!(serials(1).await, std::slice::from_ref(&first.serial));
     assert!(serials(i64::MAX).await.is_empty());
     registry.revoke_serial(&first.serial, "seen", 1).await.unwrap();
     assert!(serials(1).await.is_empty());

@@ -139,7 +139,7 @@ fn the_others_ledger_gives_every_head_of_this_one_and_no_other() {
     ledger.append(NOW, kept(OWNER, &foreign)).unwrap();
     let read = kept_heads(theirs.path(), OWNER, &north.verifying_key()).unwrap();
     assert_eq!(read.hashes, [head.head.hash]);
-    assert_eq!(read.heads(), [head.head.clone()]);
+    assert_eq!(read.heads(), std::slice::from_ref(&head.head));
     assert_eq!(read.other_keys, 1);
     assert!(verify_expecting(norths.path(), &north.verifying_key(), &expecting(&read)).is_ok());
     assert_eq!(

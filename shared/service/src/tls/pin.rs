@@ -282,7 +282,7 @@ mod tests {
         let with_ours = [inspected.clone(), ours.der.clone()];
         for chain in [
             &[inspected.clone(), proxy.der.clone()][..],
-            &[inspected.clone()],
+            std::slice::from_ref(&inspected),
             &with_ours,
         ] {
             for moment in [Moment::Now, Moment::OfTheCertificate] {
