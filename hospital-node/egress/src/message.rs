@@ -1,5 +1,5 @@
 //! Every message that a node sends: built by one function here and nowhere else. Pure, so that the dry run of a study
-//! ([`crate::preview`]) shows the very bytes that a real round sends.
+//! ([`crate::preview()`]) shows the very bytes that a real round sends.
 
 use serde::Serialize;
 use snowball_policy::DatasetFacts;

@@ -1,7 +1,7 @@
 //! What this node can show an auditor: which policy, which studies, what left, what was kept back, and how to check it. All of
 //! it is read from what the node keeps anyway. No value of a patient is in it, and small counts are hidden.
 //!
-//! [`gather`] reads, [`History`] sums up, [`page`] tells.
+//! [`gather`] reads, [`History`] sums up, [`mod@page`] tells.
 
 mod approvals;
 mod count;

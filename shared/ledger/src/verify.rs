@@ -58,7 +58,7 @@ pub struct Expected {
     /// Heads that the other side kept: `site_ledger_head` of the aggregator's records, `ledger_head` of a receipt. Each
     /// must be the hash of a record here, which finds a tail that was cut together with its checkpoint.
     pub heads: Vec<Sha256Digest>,
-    /// Signed heads that the other side kept, as [`kept_heads`](crate::kept_heads) reads them: the owner signed each of
+    /// Signed heads that the other side kept, as [`kept_heads`] reads them: the owner signed each of
     /// them, so one that does not fit proves that there are two histories.
     pub kept: Vec<Head>,
     /// Folders where archives may lie that are no longer in the ledger's own.
@@ -66,7 +66,7 @@ pub struct Expected {
 }
 
 impl Expected {
-    /// Adds the heads of the ledger in `dir` that lie in `paths`, each as [`kept_heads`](crate::kept_heads) reads it. Gives how
+    /// Adds the heads of the ledger in `dir` that lie in `paths`, each as [`kept_heads`] reads it. Gives how
     /// many were signed with another key, of a ledger that the owner kept before.
     ///
     /// # Errors
