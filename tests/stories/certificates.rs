@@ -6,7 +6,10 @@ use std::{collections::BTreeSet, fs, sync::Arc, time::Duration};
 use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject};
 use serde_json::{Value, json};
 use snowball_layout::Layout;
-use snowball_protocol::{limits::HEARTBEAT_SECONDS, plan::Span};
+use snowball_protocol::{
+    limits::{HEARTBEAT_SECONDS, IDLE_SECONDS_MAX},
+    plan::Span,
+};
 use snowball_service::tls;
 use snowball_tests::Site;
 use tokio::{net::TcpStream, time::timeout};
@@ -246,7 +249,8 @@ async fn one_ca_follows_another_in_mid_study_without_a_failed_round() {
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
     };
-    timeout(Duration::from_secs(60), learnt)
+    // A request that hangs on the line that was held is given up after the idle limit, and then asked again.
+    timeout(Duration::from_secs(3 * IDLE_SECONDS_MAX), learnt)
         .await
         .expect("the nodes drop the old CA");
     stage.release().await;
