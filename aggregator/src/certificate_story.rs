@@ -432,6 +432,9 @@ async fn one_ca_follows_another_without_cutting_off_whoever_took_it_over() {
     let (pem, key_pem) = renewed(&south, "south").await;
     let said = refused(&["ca", "retire", &first, "--reason", "done"]).await;
     assert!(said.contains("south"), "a certificate alone is not enough: {said}");
+    south.post::<AuthoritiesKept>("/v1/authorities", &kept).await;
+    let said = refused(&["ca", "retire", &first, "--reason", "done"]).await;
+    assert!(said.contains("south"), "it may never have arrived: {said}");
     let renewed_south = client_of(&dir, &pem, &key_pem, running.port);
     renewed_south.post::<AuthoritiesKept>("/v1/authorities", &kept).await;
     command(&dir, &["invite", "--site", "east"]).await;

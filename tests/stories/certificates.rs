@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use snowball_layout::Layout;
 use snowball_protocol::{limits::HEARTBEAT_SECONDS, plan::Span};
 use snowball_service::tls;
-use snowball_tests::Site;
+use snowball_tests::{PolicyWish, Site};
 use tokio::{net::TcpStream, time::timeout};
 use tokio_rustls::TlsConnector;
 
@@ -37,6 +37,18 @@ async fn shows_what_lies_there(stage: &Stage, site: &Site) -> bool {
     stream.get_ref().1.peer_certificates().unwrap()[0] == there
 }
 
+/// Waits until it is.
+async fn is_taken_up(stage: &Stage, site: &Site) {
+    let wait = async {
+        while !shows_what_lies_there(stage, site).await {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    timeout(Duration::from_secs(60), wait)
+        .await
+        .expect("the server's next certificate");
+}
+
 /// Waits until each site's running node has said `event`.
 async fn said_by_all(stage: &mut Stage, event: &str) {
     let mut missing: BTreeSet<String> = stage
@@ -55,6 +67,22 @@ async fn said_by_all(stage: &mut Stage, event: &str) {
     };
     let is_said = timeout(Duration::from_secs(90), wait).await.is_ok();
     assert!(is_said, "{missing:?} never said {event}\n{}", stage.logs());
+}
+
+/// Waits until the oldest CA could be retired.
+async fn nobody_depends_on_the_oldest(stage: &Stage) {
+    let nobody = async {
+        loop {
+            let list = stage.consortium.aggregator(&["ca", "list"]).await.unwrap();
+            if list["authorities"][0]["dependent_sites"] == json!([]) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    };
+    timeout(Duration::from_secs(60), nobody)
+        .await
+        .expect("nobody depends on the old CA");
 }
 
 async fn entries(stage: &Stage, kind: &str) -> usize {
@@ -92,14 +120,7 @@ async fn both_sides_renew_in_the_middle_of_an_upload_and_no_round_fails() {
         before.as_str()
     );
     stage.consortium.aggregator(&["renew"]).await.unwrap();
-    let taken_up = async {
-        while !shows_what_lies_there(&stage, &north).await {
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-    };
-    timeout(Duration::from_secs(60), taken_up)
-        .await
-        .expect("the server's next certificate");
+    is_taken_up(&stage, &north).await;
     line.release();
 
     let status = stage.wait_for_review().await;
@@ -197,7 +218,6 @@ async fn a_certificate_revoked_in_the_middle_of_an_upload_is_refused_within_a_he
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "now and then a node hangs on the held line until its idle limit; run it by name, and see certificate_story.rs"]
 async fn one_ca_follows_another_in_mid_study_without_a_failed_round() {
     const ROUNDS: u32 = 8;
     let mut stage = Stage::set_with(2, ROUNDS, 40, 0.0, |plan| plan.local.steps = 150).await;
@@ -215,18 +235,7 @@ async fn one_ca_follows_another_in_mid_study_without_a_failed_round() {
         .unwrap();
     let old = rotated["oldest"].as_str().unwrap().to_owned();
     said_by_all(&mut stage, "certificate_renewed").await;
-    let nobody = async {
-        loop {
-            let list = stage.consortium.aggregator(&["ca", "list"]).await.unwrap();
-            if list["authorities"][0]["dependent_sites"] == json!([]) {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(200)).await;
-        }
-    };
-    timeout(Duration::from_secs(60), nobody)
-        .await
-        .expect("nobody depends on the old CA");
+    nobody_depends_on_the_oldest(&stage).await;
 
     line.arm();
     assert!(line.held().await.is_some(), "no upload\n{}", stage.logs());
@@ -258,4 +267,43 @@ async fn one_ca_follows_another_in_mid_study_without_a_failed_round() {
         ),
         (1, 1)
     );
+}
+
+/// A node that waits for something to do asks with the certificate that it had when it began to wait; when that one's CA goes, the
+/// node is told so, and asks again with the one that it has now.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_waits_while_the_ca_of_its_former_certificate_is_retired_goes_on_with_the_next() {
+    let mut stage = Stage::set(2, 1, 40).await;
+    let [north, south] = [0, 1].map(|index| stage.consortium.sites[index].clone());
+    for site in [&north, &south] {
+        stage.consortium.make_node(site, 1).await.unwrap();
+        let wish = PolicyWish::default();
+        stage.consortium.install_policy(site, &stage.plan, &wish).await.unwrap();
+        stage.consortium.ingest(site).await.unwrap();
+    }
+    stage.consortium.enrol(&north, &stage.hear).await.unwrap();
+    stage.start_study().await;
+    let run = |site: &Site| stage.consortium.run_node(site, "story", &stage.hear).unwrap();
+    let first = run(&north);
+    let rotated = stage
+        .consortium
+        .aggregator(&["ca", "rotate", "--reason", "yearly"])
+        .await;
+    let old = rotated.unwrap()["oldest"].as_str().unwrap().to_owned();
+    // The study needs two sites, so north waits all the while.
+    said_by(&mut stage, &north, "certificate_renewed").await;
+    nobody_depends_on_the_oldest(&stage).await;
+    let retire = ["ca", "retire", &old, "--reason", "everyone has the next"];
+    stage.consortium.aggregator(&retire).await.unwrap();
+    let said = said_by(&mut stage, &north, "disconnected").await;
+    let reason = said["reason"].as_str().unwrap();
+    assert!(reason.contains("the certificate was replaced"), "{reason}");
+
+    is_taken_up(&stage, &north).await;
+    stage.consortium.enrol(&south, &stage.hear).await.unwrap();
+    let second = stage.consortium.run_node(&south, "story", &stage.hear).unwrap();
+    let status = stage.wait_for_review().await;
+    assert_whole(&status, 2);
+    stage.release().await;
+    ended(&mut [first, second]).await;
 }

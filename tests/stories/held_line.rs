@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -26,6 +26,8 @@ pub struct HeldLine(Arc<State>);
 #[derive(Default)]
 struct State {
     is_armed: AtomicBool,
+    /// How often it was armed: what came before does not count towards an upload.
+    arms: AtomicUsize,
     held: Notify,
     released: Notify,
     /// A burst from the node of more bytes than these is an upload.
@@ -63,6 +65,7 @@ impl HeldLine {
 
     /// The next upload stops in its middle.
     pub fn arm(&self) {
+        self.0.arms.fetch_add(1, Ordering::SeqCst);
         self.0.is_armed.store(true, Ordering::SeqCst);
     }
 
@@ -78,7 +81,7 @@ impl HeldLine {
 }
 
 async fn upwards(mut node: OwnedReadHalf, mut aggregator: OwnedWriteHalf, state: Arc<State>) -> std::io::Result<()> {
-    let (mut burst, mut block) = (0, [0; 2048]);
+    let (mut burst, mut block, mut arms) = (0, [0; 2048], 0);
     loop {
         let count = match timeout(QUIET, node.read(&mut block)).await {
             Ok(count) => count?,
@@ -89,6 +92,10 @@ async fn upwards(mut node: OwnedReadHalf, mut aggregator: OwnedWriteHalf, state:
         };
         if count == 0 {
             return aggregator.shutdown().await;
+        }
+        let armed = state.arms.load(Ordering::SeqCst);
+        if armed != arms {
+            (arms, burst) = (armed, 0);
         }
         burst += count;
         if burst > state.bytes && state.is_armed.swap(false, Ordering::SeqCst) {

@@ -1,5 +1,7 @@
 //! Certificates by serial number, and who may come in with them.
 
+use std::collections::BTreeSet;
+
 use snowball_protocol::{ProblemCode, SiteName, ids::UnixSeconds};
 use sqlx::SqliteConnection;
 
@@ -98,6 +100,17 @@ impl Registry {
                 Ok((row.parsed("site")?, certificate))
             })
             .collect()
+    }
+
+    /// The serial numbers of the certificates with which their sites have been let in at least once.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn used_serials(&self) -> Result<BTreeSet<String>, RegistryError> {
+        let serials: Vec<String> = sqlx::query_scalar("SELECT serial FROM certificates WHERE used IS NOT NULL")
+            .fetch_all(&self.readers)
+            .await?;
+        Ok(serials.into_iter().collect())
     }
 
     /// Adds a renewed certificate of `site`; those before it stay valid until they expire.

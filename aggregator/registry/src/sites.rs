@@ -208,21 +208,33 @@ impl Registry {
         transaction.commit_quietly().await
     }
 
-    /// Writes down a site's sign of life, at most every ten seconds.
+    /// Writes down a site's sign of life, at most every ten seconds, and that its certificate `serial` has come to use.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn touch(&self, site: &SiteName, now: UnixSeconds) -> Result<(), RegistryError> {
-        let last: Option<Option<i64>> = sqlx::query_scalar("SELECT last_seen FROM sites WHERE name = $1")
-            .bind(site.as_str())
-            .fetch_optional(&self.readers)
-            .await?;
-        let is_due =
-            last.is_some_and(|last| last.is_none_or(|last| now.abs_diff(last) >= TOUCH_SECONDS.unsigned_abs()));
-        if !is_due {
+    pub async fn touch(&self, site: &SiteName, serial: &str, now: UnixSeconds) -> Result<(), RegistryError> {
+        let known = sqlx::query(
+            "SELECT sites.last_seen, certificates.used FROM sites
+             LEFT JOIN certificates ON certificates.site = sites.name AND certificates.serial = $2 WHERE sites.name = $1",
+        )
+        .bind(site.as_str())
+        .bind(serial)
+        .fetch_optional(&self.readers)
+        .await?;
+        let Some(known) = known else { return Ok(()) };
+        let is_seen = known
+            .number_or_none("last_seen")?
+            .is_some_and(|last| now.abs_diff(last) < TOUCH_SECONDS.unsigned_abs());
+        if is_seen && known.number_or_none("used")?.is_some() {
             return Ok(());
         }
         let mut transaction = self.begin("note a sign of life").await?;
+        sqlx::query("UPDATE certificates SET used = COALESCE(used, $1) WHERE serial = $2 AND site = $3")
+            .bind(now)
+            .bind(serial)
+            .bind(site.as_str())
+            .execute(transaction.connection())
+            .await?;
         sqlx::query("UPDATE sites SET last_seen = $1 WHERE name = $2")
             .bind(now)
             .bind(site.as_str())

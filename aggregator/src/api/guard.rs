@@ -51,7 +51,7 @@ pub async fn admit(State(app): State<Shared>, mut request: Request, next: Next) 
         )
     })?;
     let site = authenticate(&app, &certificate).await?;
-    if let Err(error) = app.core.registry.touch(&site, clock::now()).await {
+    if let Err(error) = app.core.registry.touch(&site, &certificate.serial, clock::now()).await {
         tracing::warn!(%error, "a heartbeat could not be saved");
     }
     request.extensions_mut().insert(Site(site));

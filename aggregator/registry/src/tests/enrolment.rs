@@ -253,7 +253,8 @@ async fn certificates_overlap_and_end_with_their_site() {
 async fn signs_of_life_are_kept_but_wake_nobody() {
     let home = Home::new().await;
     let registry = &home.registry;
-    home.enrol("north", 0).await;
+    let first = home.enrol("north", 0).await;
+    assert!(registry.used_serials().await.unwrap().is_empty());
     let counter = registry.changed_since(0).await.unwrap().unwrap();
     let heard = Heard {
         program_version: "0.1.0".to_owned(),
@@ -261,15 +262,22 @@ async fn signs_of_life_are_kept_but_wake_nobody() {
         policy_digest: Some(Sha256Digest::of(b"p")),
     };
     registry.seen(&site("north"), &heard, 10).await.unwrap();
-    registry.touch(&site("north"), 15).await.unwrap();
+    registry.touch(&site("nobody"), &first.serial, 15).await.unwrap();
+    assert!(
+        registry.used_serials().await.unwrap().is_empty(),
+        "another's certificate"
+    );
+    registry.touch(&site("north"), &first.serial, 15).await.unwrap();
+    let used: Vec<_> = registry.used_serials().await.unwrap().into_iter().collect();
+    assert_eq!(used, std::slice::from_ref(&first.serial));
+    registry.touch(&site("north"), &first.serial, 24).await.unwrap();
     assert_eq!(
         registry.site(&site("north")).await.unwrap().unwrap().last_seen,
-        Some(10)
+        Some(15)
     );
-    registry.touch(&site("north"), 20).await.unwrap();
-    registry.touch(&site("nobody"), 20).await.unwrap();
+    registry.touch(&site("north"), &first.serial, 25).await.unwrap();
     let site = registry.sites().await.unwrap().remove(0);
-    assert_eq!((site.last_seen, site.heard), (Some(20), Some(heard)));
+    assert_eq!((site.last_seen, site.heard), (Some(25), Some(heard)));
     assert_eq!(registry.changed_since(counter).await.unwrap(), None);
 }
 

@@ -38,7 +38,8 @@ impl Ca {
 /// Who would be cut off, or must begin again, without one of the CAs.
 #[derive(Default)]
 pub struct Dependents {
-    /// Sites in good standing that have no certificate of another CA, or have not said that they trust another.
+    /// Sites in good standing that have no certificate of another CA or have not come with it yet, or that have not said that
+    /// they trust another.
     sites: Vec<SiteName>,
     /// Invitations that pin it and that nobody has used.
     invited: Vec<SiteName>,
@@ -51,6 +52,7 @@ impl Dependents {
     /// server and which invitations pin.
     async fn of(registry: &Registry, others: &[&Authority], is_serving: bool, now: UnixSeconds) -> Result<Self> {
         let live = registry.live_certificates(now).await?;
+        let used = registry.used_serials().await?;
         let remaining: Vec<Sha256Digest> = others.iter().map(|other| other.fingerprint()).collect();
         let mut dependents = Self::default();
         for site in registry.sites().await? {
@@ -58,8 +60,10 @@ impl Dependents {
             if site.revoked.is_some() || own.peek().is_none() {
                 continue;
             }
+            // What was signed may be lost on its way; only what a site came with has arrived.
+            let is_only_one = own.clone().count() == 1;
             let mut has_other = false;
-            for (_, certificate) in own {
+            for (_, certificate) in own.filter(|(_, own)| is_only_one || used.contains(&own.serial)) {
                 for other in others {
                     has_other |= tls::is_issued_by(&certificate.pem, other.pem())?;
                 }

@@ -77,8 +77,14 @@ impl Body {
 /// One client for one aggregator.
 #[derive(Clone)]
 pub struct Transport {
-    client: Arc<RwLock<Client>>,
+    line: Arc<RwLock<Line>>,
     settings: ClientSettings,
+}
+
+/// What requests go over from one change of the certificate to the next.
+struct Line {
+    client: Client,
+    number: u64,
 }
 
 impl Transport {
@@ -88,7 +94,10 @@ impl Transport {
     /// When the address or the proxy is no URL of the right kind.
     pub fn new(settings: &ClientSettings, tls: ClientConfig) -> Result<Self, EgressError> {
         Ok(Self {
-            client: Arc::new(RwLock::new(client(settings, tls)?)),
+            line: Arc::new(RwLock::new(Line {
+                client: client(settings, tls)?,
+                number: 0,
+            })),
             settings: settings.clone(),
         })
     }
@@ -99,7 +108,9 @@ impl Transport {
     /// When no client can be made; then the one before stays.
     pub fn replace(&self, tls: ClientConfig) -> Result<(), EgressError> {
         let next = client(&self.settings, tls)?;
-        *self.client.write().unwrap_or_else(PoisonError::into_inner) = next;
+        let mut line = self.line.write().unwrap_or_else(PoisonError::into_inner);
+        line.client = next;
+        line.number += 1;
         Ok(())
     }
 
@@ -108,7 +119,7 @@ impl Transport {
     /// # Errors
     /// When the aggregator refuses, cannot be reached or answers anything else.
     pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, EgressError> {
-        answer(self.request(Method::GET, path).send().await.map_err(unreachable)?).await
+        self.answered(Method::GET, path, |request| request).await
     }
 
     /// `POST` of a JSON document, answered by another.
@@ -116,11 +127,12 @@ impl Transport {
     /// # Errors
     /// As [`get`](Self::get).
     pub async fn post<T: DeserializeOwned>(&self, path: &str, body: &Body) -> Result<T, EgressError> {
-        let request = self
-            .request(Method::POST, path)
-            .header(header::CONTENT_TYPE, "application/json")
-            .body(body.0.clone());
-        answer(request.send().await.map_err(unreachable)?).await
+        self.answered(Method::POST, path, |request| {
+            request
+                .header(header::CONTENT_TYPE, "application/json")
+                .body(body.0.clone())
+        })
+        .await
     }
 
     /// `PATCH` of raw bytes, answered by JSON.
@@ -128,11 +140,12 @@ impl Transport {
     /// # Errors
     /// As [`get`](Self::get).
     pub async fn patch<T: DeserializeOwned>(&self, path: &str, bytes: Vec<u8>) -> Result<T, EgressError> {
-        let request = self
-            .request(Method::PATCH, path)
-            .header(header::CONTENT_TYPE, "application/octet-stream")
-            .body(bytes);
-        answer(request.send().await.map_err(unreachable)?).await
+        self.answered(Method::PATCH, path, |request| {
+            request
+                .header(header::CONTENT_TYPE, "application/octet-stream")
+                .body(bytes)
+        })
+        .await
     }
 
     /// Exactly `bytes` bytes; a broken line goes on where it stood (RFC 9110 range requests).
@@ -159,16 +172,12 @@ impl Transport {
 
     async fn download_from(&self, path: &str, content: &mut Vec<u8>, length: usize) -> Result<(), EgressError> {
         let range = format!("bytes={}-", content.len());
-        let response = self
-            .request(Method::GET, path)
-            .header(header::RANGE, range)
-            .send()
-            .await
-            .map_err(unreachable)?;
+        let (request, line) = self.request(Method::GET, path);
+        let response = request.header(header::RANGE, range).send().await.map_err(unreachable)?;
         match response.status() {
             StatusCode::PARTIAL_CONTENT => {}
             StatusCode::OK => content.clear(),
-            _ => return Err(refusal(response).await),
+            _ => return Err(self.standing(refusal(response).await, line)),
         }
         let mut stream = response.bytes_stream();
         while let Some(chunk) = stream.next().await {
@@ -186,10 +195,36 @@ impl Transport {
         Ok(())
     }
 
-    fn request(&self, method: Method, path: &str) -> RequestBuilder {
+    async fn answered<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        fill: impl FnOnce(RequestBuilder) -> RequestBuilder,
+    ) -> Result<T, EgressError> {
+        let (request, line) = self.request(method, path);
+        let response = fill(request).send().await.map_err(unreachable)?;
+        answer(response).await.map_err(|fault| self.standing(fault, line))
+    }
+
+    /// A request, and the number of the line that it goes over.
+    fn request(&self, method: Method, path: &str) -> (RequestBuilder, u64) {
         let address = self.settings.address.trim_end_matches('/');
-        let client = self.client.read().unwrap_or_else(PoisonError::into_inner);
-        client.request(method, format!("{address}/{path}"))
+        let line = self.line.read().unwrap_or_else(PoisonError::into_inner);
+        (line.client.request(method, format!("{address}/{path}")), line.number)
+    }
+
+    /// A request that was under way while the certificate was replaced may hear that the one before is in force no more, as when
+    /// its CA is retired: that says nothing about the new one, with which it may be asked again.
+    fn standing(&self, fault: EgressError, line: u64) -> EgressError {
+        let now = self.line.read().unwrap_or_else(PoisonError::into_inner).number;
+        match fault {
+            EgressError::Refused(problem) if problem.code == ProblemCode::CertificateRevoked && line != now => {
+                EgressError::Unreachable {
+                    reason: "the certificate was replaced while the request was under way".to_owned(),
+                }
+            }
+            fault => fault,
+        }
     }
 }
 
@@ -277,5 +312,46 @@ fn chain(fault: &reqwest::Error) -> String {
         fault.to_string()
     } else {
         innermost.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use snowball_service::tls;
+
+    use super::*;
+
+    #[test]
+    fn a_refused_certificate_that_was_replaced_meanwhile_says_nothing_about_the_new_one() {
+        let tls = || tls::clock_client(Sha256Digest::of(b"ca")).unwrap();
+        let settings = ClientSettings {
+            address: "https://localhost:1".to_owned(),
+            proxy: None,
+        };
+        let transport = Transport::new(&settings, tls()).unwrap();
+        let refused = |code| EgressError::Refused(Problem::new(code, "its CA was retired".to_owned()));
+        let (_, line) = transport.request(Method::GET, "v1/studies");
+        assert!(
+            !transport
+                .standing(refused(ProblemCode::CertificateRevoked), line)
+                .is_transient()
+        );
+        transport.replace(tls()).unwrap();
+        assert!(
+            transport
+                .standing(refused(ProblemCode::CertificateRevoked), line)
+                .is_transient()
+        );
+        assert!(
+            !transport
+                .standing(refused(ProblemCode::StudyClosed), line)
+                .is_transient()
+        );
+        let (_, line) = transport.request(Method::GET, "v1/studies");
+        assert!(
+            !transport
+                .standing(refused(ProblemCode::CertificateRevoked), line)
+                .is_transient()
+        );
     }
 }
