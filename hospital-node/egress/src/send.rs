@@ -104,21 +104,11 @@ fn is_worth_another_try(fault: &EgressError) -> bool {
 /// A receipt counts only if it is signed by the enrolment's aggregator and says what was sent.
 fn check(door: &Door, header: &UpdateHeader, signed: &SignedReceipt) -> Result<(), EgressError> {
     let receipt = &signed.receipt;
-    let says_the_same = receipt.study == header.study
-        && receipt.round == header.round
-        && receipt.site == door.site
-        && receipt.attempt == header.attempt
-        && receipt.plan_digest == header.plan_digest
-        && receipt.policy_digest == header.policy_digest
-        && receipt.model_in == header.model_in
-        && receipt.update_digest == header.digest
-        && receipt.update_bytes == header.bytes
-        && receipt.ledger_head == header.ledger_head;
     let is_signed = signed
         .signature
         .parse()
         .is_ok_and(|signature| door.aggregator_key.verify(&receipt.signed_bytes(), &signature).is_ok());
-    if says_the_same && is_signed {
+    if receipt.is_for(header, &door.site) && is_signed {
         Ok(())
     } else {
         Err(EgressError::Answer {

@@ -244,17 +244,7 @@ impl Parties<'_> {
                 header.digest, header.ledger_head
             )
         });
-        let says_the_same = receipt.study == header.study
-            && receipt.round == header.round
-            && receipt.site == document.site
-            && receipt.attempt == header.attempt
-            && receipt.plan_digest == header.plan_digest
-            && receipt.policy_digest == header.policy_digest
-            && receipt.model_in == header.model_in
-            && receipt.update_digest == header.digest
-            && receipt.update_bytes == header.bytes
-            && receipt.ledger_head == header.ledger_head
-            && receipt.examples == admission.examples;
+        let says_the_same = receipt.is_for(header, &document.site) && receipt.examples == admission.examples;
         audit.expect(says_the_same, Area::Receipts, Code::ReceiptContradicts, place, || {
             "the receipt is not for what was announced and taken in".to_owned()
         });

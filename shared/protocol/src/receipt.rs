@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     digest::Sha256Digest,
     ids::{Attempt, RoundNumber, SiteName, StudyName, UnixSeconds},
+    update::UpdateHeader,
 };
 
 /// Evidence that one update of one site was taken in, once.
@@ -45,6 +46,21 @@ impl Receipt {
         let mut bytes = b"snowball receipt v1\n".to_vec();
         bytes.extend(crate::plan::canonical_json(self));
         bytes
+    }
+
+    /// Whether it attests the update that `site` announced with `header`. How much the update counts for, the header does not say.
+    #[must_use]
+    pub fn is_for(&self, header: &UpdateHeader, site: &SiteName) -> bool {
+        self.site == *site
+            && self.study == header.study
+            && self.round == header.round
+            && self.attempt == header.attempt
+            && self.plan_digest == header.plan_digest
+            && self.policy_digest == header.policy_digest
+            && self.model_in == header.model_in
+            && self.update_digest == header.digest
+            && self.update_bytes == header.bytes
+            && self.ledger_head == header.ledger_head
     }
 }
 
