@@ -36,7 +36,7 @@ impl Authorities {
     /// Reads the list with its keys.
     pub fn read(home: &Home) -> Result<Self> {
         let trusted = trusted(home)?;
-        let keys = Zeroizing::new(read_text(&home.ca_key_file())?);
+        let keys = home.keys().read(&home.ca_key_file())?;
         let all = trusted
             .certificates_pem
             .iter()
@@ -158,7 +158,8 @@ fn write_keys<'a>(home: &Home, authorities: impl Iterator<Item = &'a Authority>)
             text.push('\n');
         }
     }
-    files::write_private(&path, text.as_bytes()).with_context(|| format!("cannot write {}", path.display()))
+    home.keys().write(&path, &text)?;
+    Ok(())
 }
 
 /// Each private key of a PEM text.

@@ -4,13 +4,17 @@ use std::{
     fs::{File, OpenOptions, TryLockError},
     os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
+    sync::Arc,
     thread,
     time::Duration,
 };
 
 use anyhow::{Context as _, Result, bail};
 use snowball_crypto::SigningKey;
-use snowball_service::files;
+use snowball_service::{
+    files,
+    keys::{Keys, PassphraseSource},
+};
 
 use crate::{authorities::Authorities, config::Config};
 
@@ -21,25 +25,45 @@ const FILE_BYTES_MAX: usize = 64 * 1024;
 #[derive(Clone, Debug)]
 pub struct Home {
     dir: PathBuf,
+    keys: Arc<Keys>,
 }
 
 impl Home {
     /// The folder, whether or not it holds anything yet.
     pub fn at(dir: &Path) -> Self {
-        Self { dir: dir.to_owned() }
+        Self {
+            dir: dir.to_owned(),
+            keys: Arc::new(Keys::of_process(PassphraseSource::Found)),
+        }
     }
 
-    /// The folder, which must have been made by `aggregator init`.
-    pub fn existing(dir: &Path) -> Result<Self> {
-        let home = Self::at(dir);
-        if !home.is_initialised() {
+    /// The same folder, whose keys are opened by the passphrase of `source`.
+    pub fn with_passphrase(self, source: PassphraseSource) -> Self {
+        Self {
+            keys: Arc::new(Keys::of_process(source)),
+            ..self
+        }
+    }
+
+    /// What reads and writes the keys.
+    pub fn keys(&self) -> &Keys {
+        &self.keys
+    }
+
+    /// Every file with a private key.
+    pub fn key_files(&self) -> [PathBuf; 3] {
+        [self.ca_key_file(), self.server_file(), self.signing_key_file()]
+    }
+
+    /// The same folder, which must have been made by `aggregator init`.
+    pub fn existing(&self) -> Result<Self> {
+        if !self.is_initialised() {
             bail!(
-                "{} holds no aggregator; make one: aggregator --home {} init --help",
-                dir.display(),
-                dir.display()
+                "{} holds no aggregator; make one: aggregator --home {0} init --help",
+                self.dir.display()
             );
         }
-        Ok(home)
+        Ok(self.clone())
     }
 
     /// Whether `aggregator init` finished here; the configuration is the last file that it writes.
@@ -153,7 +177,8 @@ impl Home {
     /// Reads the signing key.
     pub fn signing_key(&self) -> Result<SigningKey> {
         let path = self.signing_key_file();
-        SigningKey::from_pem(&read_text(&path)?).with_context(|| format!("{} holds no Ed25519 key", path.display()))
+        SigningKey::from_pem(&self.keys.read(&path)?)
+            .with_context(|| format!("{} holds no Ed25519 key", path.display()))
     }
 
     /// Reads the consortium's CAs.

@@ -152,7 +152,7 @@ async fn no_outsider_passes_any_route() {
     let dir = folder.path().join("home");
     init(&dir).await;
     let running = Running::start(&dir).await;
-    let home = Home::existing(&dir).unwrap();
+    let home = Home::at(&dir).existing().unwrap();
     let north = enrol(&dir, running.port, "north").await.0;
     let lost = enrol(&dir, running.port, "lost").await.0;
     let gone = enrol(&dir, running.port, "gone").await.0;
@@ -169,7 +169,7 @@ async fn no_outsider_passes_any_route() {
     let of_north = hex::decode(serial("north").await).unwrap();
     let other_dir = folder.path().join("other");
     init(&other_dir).await;
-    let other = Home::existing(&other_dir).unwrap();
+    let other = Home::at(&other_dir).existing().unwrap();
 
     use Outcome::{Closed, Refused};
     use ProblemCode::{CertificateMissing, CertificateRevoked};

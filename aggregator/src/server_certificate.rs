@@ -3,18 +3,10 @@
 use anyhow::{Context as _, Result};
 use snowball_ledger::Entry;
 use snowball_protocol::ids::UnixSeconds;
-use snowball_service::{
-    files,
-    tls::{self, Life},
-};
+use snowball_service::tls::{self, Life};
 use zeroize::Zeroizing;
 
-use crate::{
-    authorities::Authorities,
-    authority,
-    config::Config,
-    home::{Home, read_text},
-};
+use crate::{authorities::Authorities, authority, config::Config, home::Home};
 
 /// The certificate and its key, PEM.
 pub struct ServerCertificate {
@@ -29,7 +21,7 @@ pub struct ServerCertificate {
 impl ServerCertificate {
     /// The one that lies there.
     pub fn read(home: &Home) -> Result<Self> {
-        let pair_pem = Zeroizing::new(read_text(&home.server_file())?);
+        let pair_pem = home.keys().read(&home.server_file())?;
         let serial = authority::serial(&pair_pem).context("server.pem holds no certificate")?;
         let life = Life::read_pem(&pair_pem)?;
         Ok(Self { pair_pem, serial, life })
@@ -49,8 +41,7 @@ pub fn renew(home: &Home, authorities: &Authorities, config: &Config, now: UnixS
     let days = config.server_certificate_days;
     let pair = authorities.serving().issue_server(&config.names, days, now)?;
     let text = Zeroizing::new(format!("{}\n{}", pair.certificate_pem.trim_end(), *pair.key_pem));
-    let path = home.server_file();
-    files::write_private(&path, text.as_bytes()).with_context(|| format!("cannot write {}", path.display()))?;
+    home.keys().write(&home.server_file(), &text)?;
     ServerCertificate::read(home)
 }
 

@@ -39,7 +39,7 @@ pub struct Running {
 
 impl Running {
     pub async fn start(dir: &Path) -> Self {
-        let home = Home::existing(dir).unwrap();
+        let home = Home::at(dir).existing().unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let (stop, stopped) = Stop::switch();

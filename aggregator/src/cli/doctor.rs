@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use clap::Args;
 use serde_json::json;
 use snowball_registry::{ObjectFolder, ObjectName, Registry};
@@ -17,7 +17,7 @@ use snowball_service::{
     tls::{self, Life},
 };
 
-use super::Answer;
+use super::{Answer, keys::wrapped};
 use crate::{
     config::Config,
     home::{Home, read_text},
@@ -43,7 +43,7 @@ struct Finding {
 impl Doctor {
     /// Exit code 3 where anything is wrong. Changes nothing.
     pub async fn run(&self, home: &Home) -> Result<Answer> {
-        let home = Home::existing(home.dir())?;
+        let home = home.existing()?;
         let config = home.config();
         let mut findings = vec![
             finding(
@@ -57,7 +57,7 @@ impl Doctor {
             finding(
                 "secrets",
                 secrets(&home),
-                "chmod 700 the folder and chmod 600 its *.key.pem files and server.pem",
+                "as it says; chmod 700 the folder, chmod 600 its *.key.pem files and server.pem; aggregator keys protect finishes what broke off",
             ),
             finding(
                 "certificates",
@@ -129,7 +129,7 @@ fn secrets(home: &Home) -> Result<String> {
         Ok(())
     };
     closed(home.dir())?;
-    for path in [home.ca_key_file(), home.server_file(), home.signing_key_file()] {
+    for path in home.key_files() {
         closed(&path)?;
     }
     let key = home.signing_key()?.verifying_key().to_string();
@@ -137,7 +137,14 @@ fn secrets(home: &Home) -> Result<String> {
         read_text(&home.public_key_file())?.trim() == key,
         "ledger.pub is not the public half of ledger.key.pem"
     );
-    Ok("readable by this user only".to_owned())
+    Ok(match wrapped(home)? {
+        0 => "readable by this user only, not under a passphrase (aggregator keys protect)".to_owned(),
+        count if count == home.key_files().len() => "under a passphrase".to_owned(),
+        count => bail!(
+            "{count} of {} are under a passphrase and the others are not",
+            home.key_files().len()
+        ),
+    })
 }
 
 fn certificates(home: &Home) -> Result<String> {

@@ -89,7 +89,7 @@ impl Verify {
         let dir = self.dir.clone().unwrap_or_else(|| home.ledger_dir());
         let key: VerifyingKey = match &self.key {
             Some(key) => read_key(key)?,
-            None => read_text(&Home::existing(home.dir())?.public_key_file())?
+            None => read_text(&home.existing()?.public_key_file())?
                 .trim()
                 .parse()
                 .context("ledger.pub holds no key")?,
@@ -138,7 +138,7 @@ fn holds_not(fault: &VerifyError) -> Answer {
 
 impl Show {
     fn run(&self, home: &Home) -> Result<Answer> {
-        let home = Home::existing(home.dir())?;
+        let home = home.existing()?;
         let filter = Filter {
             since: self.since,
             kinds: self.kind.clone(),
@@ -170,7 +170,7 @@ impl Show {
 
 impl Rotate {
     fn run(&self, home: &Home) -> Result<Answer> {
-        let home = Home::existing(home.dir())?;
+        let home = home.existing()?;
         Ok(match journal::rotate(&home, clock::now())? {
             journal::Rotation::Asked => Answer::new("serve closes the file within a second.", json!({ "asked": true })),
             journal::Rotation::Closed(head) => Answer::new(

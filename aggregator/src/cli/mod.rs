@@ -8,6 +8,7 @@ mod doctor;
 mod fingerprint;
 mod init;
 mod invite;
+mod keys;
 mod ledger;
 mod plausible;
 mod refuse;
@@ -30,6 +31,7 @@ use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand};
 use snowball_crypto::VerifyingKey;
 use snowball_registry::Registry;
+use snowball_service::keys::PassphraseSource;
 
 pub use answer::{Answer, Refused};
 
@@ -48,6 +50,12 @@ struct Arguments {
     /// Print one JSON document instead of text for people
     #[arg(long, global = true)]
     json: bool,
+    /// A file, mode 600, with the passphrase of the keys
+    #[arg(long, global = true, value_name = "FILE", conflicts_with = "passphrase_fd")]
+    passphrase_file: Option<PathBuf>,
+    /// A descriptor that this command was given, with the passphrase of the keys
+    #[arg(long, global = true, value_name = "NUMBER")]
+    passphrase_fd: Option<u32>,
     #[command(subcommand)]
     verb: Verb,
 }
@@ -90,6 +98,9 @@ enum Verb {
     /// Export evidence for an auditor, or check that of a whole consortium
     #[command(subcommand)]
     Audit(audit::Audit),
+    /// Put the keys under a passphrase, or in the clear again
+    #[command(subcommand)]
+    Keys(keys::Keys),
     /// Look for what is wrong and say how to mend it
     Doctor(doctor::Doctor),
 }
@@ -110,7 +121,12 @@ pub fn run() -> ExitCode {
 }
 
 async fn perform(arguments: Arguments) -> Result<Answer> {
-    let home = Home::at(&home_dir(arguments.home));
+    let passphrase = match (arguments.passphrase_file, arguments.passphrase_fd) {
+        (Some(file), _) => PassphraseSource::File(file),
+        (None, Some(number)) => PassphraseSource::Descriptor(number),
+        (None, None) => PassphraseSource::Found,
+    };
+    let home = Home::at(&home_dir(arguments.home)).with_passphrase(passphrase);
     match arguments.verb {
         Verb::Init(verb) => verb.run(&home).await,
         Verb::Serve(verb) => verb.run(&home, arguments.json).await,
@@ -126,13 +142,14 @@ async fn perform(arguments: Arguments) -> Result<Answer> {
         Verb::Report(verb) => verb.run(&home).await,
         Verb::Ledger(verb) => verb.run(&home),
         Verb::Audit(verb) => verb.run(&home).await,
+        Verb::Keys(verb) => verb.run(&home),
         Verb::Doctor(verb) => verb.run(&home).await,
     }
 }
 
 /// The folder and its database, for verbs that need an aggregator to be there.
 async fn open(home: &Home) -> Result<(Home, Registry)> {
-    let home = Home::existing(home.dir())?;
+    let home = home.existing()?;
     let registry = Registry::open(&home.database_file())
         .await
         .context("cannot open the database")?;

@@ -18,7 +18,7 @@ pub struct Renew {}
 impl Renew {
     /// The pair is replaced whole; the ledger hears of it afterwards, since a certificate that lies there is used.
     pub async fn run(&self, home: &Home) -> Result<Answer> {
-        let home = Home::existing(home.dir())?;
+        let home = home.existing()?;
         let (config, now) = (home.config()?, clock::now());
         let lock = home.lock_certificates()?;
         let authorities = home.authorities()?;

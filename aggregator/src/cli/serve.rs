@@ -27,7 +27,7 @@ impl Serve {
     /// Prints one line when it is ready to answer.
     pub async fn run(&self, home: &Home, json: bool) -> Result<Answer> {
         telemetry::start("aggregator", json);
-        let home = Home::existing(home.dir())?;
+        let home = home.existing()?;
         let config = home.config()?;
         let listen = self.listen.as_ref().unwrap_or(&config.listen);
         let listener = TcpListener::bind(listen)

@@ -1,4 +1,4 @@
-//! The textual encoding of keys and wrapped secrets (RFC 7468), strict: one block, nothing else.
+//! The textual encoding of keys and wrapped secrets (RFC 7468), strict: one block, nothing else. A file may hold several.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use zeroize::Zeroizing;
@@ -55,6 +55,28 @@ pub fn is_labelled(label: &Label, text: &str) -> bool {
     text.trim_start().starts_with(label.begin)
 }
 
+/// The blocks of a text, each with what stands before it; what stands behind the last is a piece of its own, unless it is blank.
+pub fn pieces(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        let mut length = 0;
+        for line in rest.split_inclusive('\n') {
+            length += line.len();
+            if line.starts_with("-----END ") {
+                break;
+            }
+        }
+        let (piece, after) = rest.split_at(length);
+        rest = after;
+        (!piece.trim().is_empty()).then_some(piece)
+    })
+}
+
+/// Whether there is any block in it.
+pub fn is_pem(text: &str) -> bool {
+    text.contains("-----BEGIN ")
+}
+
 pub fn decode(label: &Label, text: &str) -> Result<Zeroizing<Vec<u8>>, CryptoError> {
     if text.len() > TEXT_BYTES_MAX {
         return Err(CryptoError::PemMalformed);
@@ -83,6 +105,18 @@ mod tests {
         assert!(text.lines().all(|line| line.len() <= LINE_CHARACTERS));
         assert_eq!(*decode(&PRIVATE_KEY, &text).unwrap(), der);
         assert_eq!(*decode(&PRIVATE_KEY, &text.replace('\n', "\r\n")).unwrap(), der);
+    }
+
+    #[test]
+    fn a_text_falls_into_its_blocks_and_loses_nothing() {
+        let (key, wrapped) = (encode(&PRIVATE_KEY, &[1]), encode(&WRAPPED_KEY, &[2]));
+        let text = format!("{}\n# note\n{}tail", *key, *wrapped);
+        let found: Vec<_> = pieces(&text).collect();
+        assert_eq!(found.len(), 3);
+        assert_eq!(found.concat(), text);
+        assert!(is_labelled(&PRIVATE_KEY, found[0]) && !is_labelled(&WRAPPED_KEY, found[1]));
+        assert_eq!(pieces(&format!("{}\n \n", *key)).count(), 1);
+        assert!(pieces("").next().is_none() && !is_pem("# note") && is_pem(&key));
     }
 
     #[test]

@@ -55,33 +55,86 @@ impl fmt::Debug for Passphrase {
     }
 }
 
-/// Whether `text` is a key or secret under a passphrase.
+/// Whether `text` is a key or secret under a passphrase, or holds one among others.
 #[must_use]
 pub fn is_wrapped(text: &str) -> bool {
-    pem::is_labelled(&pem::WRAPPED_KEY, text) || pem::is_labelled(&pem::WRAPPED_SECRET, text)
+    pem::pieces(text).any(is_wrapped_block)
 }
 
-/// Puts a private key in PEM, or the text of any other secret, under a passphrase. The public half that a key of PKCS#8 version 2
-/// carries along is left out.
+fn is_wrapped_block(block: &str) -> bool {
+    pem::is_labelled(&pem::WRAPPED_KEY, block) || pem::is_labelled(&pem::WRAPPED_SECRET, block)
+}
+
+/// Puts a secret under a passphrase: each private key of a PEM text, which keeps its certificates as they are, or the whole of
+/// any other text. The public half that a key of PKCS#8 version 2 carries along is left out.
 ///
 /// # Errors
-/// [`CryptoError::PemMalformed`] for a text that begins as a key and is none, or when there is no randomness.
+/// [`CryptoError::PemMalformed`] for a text with a key of another kind or none at all, or when there is no randomness.
 pub fn wrap(text: &str, passphrase: &Passphrase) -> Result<Zeroizing<String>, CryptoError> {
+    if !pem::is_pem(text) {
+        return seal(&pem::WRAPPED_SECRET, text.as_bytes(), passphrase);
+    }
+    let mut keys = 0;
+    let wrapped = each_block(text, |block| {
+        if pem::is_labelled(&pem::PRIVATE_KEY, block) {
+            keys += 1;
+            let der = pem::decode(&pem::PRIVATE_KEY, block)?;
+            return seal(&pem::WRAPPED_KEY, &without_public_half(&der)?, passphrase).map(Some);
+        }
+        // Kept as it is, it would lie there in the clear and be taken for wrapped.
+        if block.contains("PRIVATE KEY-----") {
+            return Err(CryptoError::PemMalformed);
+        }
+        Ok(None)
+    })?;
+    if keys == 0 {
+        return Err(CryptoError::PemMalformed);
+    }
+    Ok(wrapped)
+}
+
+/// The text that [`wrap`] was given; reads keys that `openssl pkcs8 -topk8` wrapped, too.
+///
+/// # Errors
+/// [`CryptoError::PassphraseWrong`], or [`CryptoError::PemMalformed`] and [`CryptoError::WrappingMalformed`] for what is no
+/// wrapped key.
+pub fn unwrap(text: &str, passphrase: &Passphrase) -> Result<Zeroizing<String>, CryptoError> {
+    if !is_wrapped(text) {
+        return Err(CryptoError::PemMalformed);
+    }
+    each_block(text, |block| {
+        is_wrapped_block(block).then(|| open(block, passphrase)).transpose()
+    })
+}
+
+/// The text with what `change` makes of its blocks; those of which it makes nothing stay.
+fn each_block(
+    text: &str,
+    mut change: impl FnMut(&str) -> Result<Option<Zeroizing<String>>, CryptoError>,
+) -> Result<Zeroizing<String>, CryptoError> {
+    let blocks = pem::pieces(text)
+        .map(|block| Ok((block, change(block)?)))
+        .collect::<Result<Vec<_>, CryptoError>>()?;
+    let length = blocks
+        .iter()
+        .map(|(block, changed)| changed.as_ref().map_or(block.len(), |changed| changed.len()))
+        .sum();
+    // Sized beforehand: a string that grows leaves copies of its old self behind.
+    let mut whole = Zeroizing::new(String::with_capacity(length));
+    for (block, changed) in &blocks {
+        whole.push_str(changed.as_ref().map_or(*block, |changed| changed.as_str()));
+    }
+    Ok(whole)
+}
+
+fn seal(label: &pem::Label, content: &[u8], passphrase: &Passphrase) -> Result<Zeroizing<String>, CryptoError> {
     let (salt, iv) = (random_bytes::<16>()?, random_bytes::<16>()?);
     let cost = scrypt::Params::new(COST_LOG2, BLOCK_SIZE, PARALLELISM, KEY_BYTES);
     let parameters = cost
         .map_err(|_| CryptoError::WrappingMalformed)
         .and_then(|cost| Parameters::scrypt_aes256cbc(cost, &salt, &iv).map_err(|_| CryptoError::WrappingMalformed))?;
-    let (label, content) = if pem::is_labelled(&pem::PRIVATE_KEY, text) {
-        (
-            &pem::WRAPPED_KEY,
-            without_public_half(&pem::decode(&pem::PRIVATE_KEY, text)?)?,
-        )
-    } else {
-        (&pem::WRAPPED_SECRET, Zeroizing::new(text.as_bytes().to_vec()))
-    };
     let sealed = parameters
-        .encrypt(passphrase.0.as_bytes(), &content)
+        .encrypt(passphrase.0.as_bytes(), content)
         .map_err(|_| CryptoError::WrappingMalformed)?;
     let wrapped = EncryptedPrivateKeyInfo {
         encryption_algorithm: EncryptionScheme::Pbes2(parameters),
@@ -91,19 +144,14 @@ pub fn wrap(text: &str, passphrase: &Passphrase) -> Result<Zeroizing<String>, Cr
     Ok(pem::encode(label, &der))
 }
 
-/// The text that [`wrap`] was given; reads keys that `openssl pkcs8 -topk8` wrapped, too.
-///
-/// # Errors
-/// [`CryptoError::PassphraseWrong`], or [`CryptoError::PemMalformed`] and [`CryptoError::WrappingMalformed`] for what is no
-/// wrapped key.
-pub fn unwrap(text: &str, passphrase: &Passphrase) -> Result<Zeroizing<String>, CryptoError> {
-    let is_key = pem::is_labelled(&pem::WRAPPED_KEY, text);
+fn open(block: &str, passphrase: &Passphrase) -> Result<Zeroizing<String>, CryptoError> {
+    let is_key = pem::is_labelled(&pem::WRAPPED_KEY, block);
     let label = if is_key {
         &pem::WRAPPED_KEY
     } else {
         &pem::WRAPPED_SECRET
     };
-    let der = pem::decode(label, text)?;
+    let der = pem::decode(label, block)?;
     let wrapped = EncryptedPrivateKeyInfo::from_der(&der).map_err(|_| CryptoError::WrappingMalformed)?;
     check_work(&wrapped.encryption_algorithm)?;
     let content = wrapped
@@ -200,6 +248,28 @@ mod tests {
             );
         }
         assert!(!format!("{:?}", passphrase(WORDS)).contains("horse"));
+    }
+
+    #[test]
+    fn the_keys_of_a_file_are_wrapped_and_its_certificates_stay() {
+        let certificate = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+        let [one, two] = [0, 1].map(|_| {
+            let whole = SigningKey::generate().unwrap();
+            pem::encode(&pem::PRIVATE_KEY, &without_public_half(whole.to_pkcs8()).unwrap())
+        });
+        let text = format!("{certificate}{}{}", *one, *two);
+        let wrapped = wrap(&text, &passphrase(WORDS)).unwrap();
+        assert!(is_wrapped(&wrapped) && wrapped.starts_with(certificate));
+        assert_eq!(wrapped.matches("BEGIN ENCRYPTED PRIVATE KEY").count(), 2);
+        assert!(!wrapped.contains("BEGIN PRIVATE KEY"));
+        assert_eq!(*unwrap(&wrapped, &passphrase(WORDS)).unwrap(), text);
+        let mixed = format!("{}{}", *one, *wrap(&two, &passphrase(WORDS)).unwrap());
+        assert!(wrap(&mixed, &passphrase(WORDS)).is_err(), "half in the clear");
+
+        let of_another_kind = "-----BEGIN EC PRIVATE KEY-----\nAAAA\n-----END EC PRIVATE KEY-----\n";
+        for unfit in [certificate, of_another_kind, &format!("{}{of_another_kind}", *one)] {
+            assert_eq!(wrap(unfit, &passphrase(WORDS)).err(), Some(CryptoError::PemMalformed));
+        }
     }
 
     #[test]

@@ -24,7 +24,7 @@ pub struct Rotate {
 impl Rotate {
     /// The ledger has it before anyone trusts it.
     pub async fn run(&self, home: &Home) -> Result<Answer> {
-        let home = Home::existing(home.dir())?;
+        let home = home.existing()?;
         let (config, now) = (home.config()?, clock::now());
         let _lock = home.lock_certificates()?;
         let authorities = home.authorities()?;
