@@ -27,6 +27,14 @@ pub struct Config {
     /// The ledger's open file becomes an archive when it has grown to this, in megabytes of 1,048,576 bytes.
     #[serde(default = "ledger_archive_megabytes")]
     pub ledger_archive_megabytes: u32,
+    /// What the updates of a round may take in memory together when the round ends, in megabytes of 1,048,576 bytes; they are read a
+    /// stretch at a time.
+    #[serde(default = "aggregation_megabytes")]
+    pub aggregation_megabytes: u32,
+}
+
+const fn aggregation_megabytes() -> u32 {
+    32
 }
 
 const fn ledger_archive_megabytes() -> u32 {
@@ -64,6 +72,7 @@ impl Config {
             server_certificate_days: server_certificate_days(),
             connections_max: connections_max(),
             ledger_archive_megabytes: ledger_archive_megabytes(),
+            aggregation_megabytes: aggregation_megabytes(),
         };
         config.check()?;
         Ok(config)
@@ -79,6 +88,11 @@ impl Config {
     /// The same in bytes.
     pub fn ledger_archive_bytes(&self) -> u64 {
         u64::from(self.ledger_archive_megabytes) * 1024 * 1024
+    }
+
+    /// The same in bytes.
+    pub const fn aggregation_bytes(&self) -> usize {
+        self.aggregation_megabytes as usize * 1024 * 1024
     }
 
     fn check(&self) -> Result<()> {
@@ -103,6 +117,10 @@ impl Config {
         ensure!(
             (1..=4096).contains(&self.ledger_archive_megabytes),
             "ledger_archive_megabytes must be from 1 to 4096"
+        );
+        ensure!(
+            (1..=65_536).contains(&self.aggregation_megabytes),
+            "aggregation_megabytes must be from 1 to 65536"
         );
         Ok(())
     }

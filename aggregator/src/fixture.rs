@@ -41,11 +41,10 @@ pub fn plan(study: &str) -> StudyPlan {
         local: LocalTraining {
             steps: 1,
             batch_size: 1,
+            epochs: None,
+            proximal: None,
         },
-        strategy: Strategy::FedAvg {
-            examples_max: 1000,
-            update_norm_max: 1000.0,
-        },
+        strategy: Strategy::fed_avg(1000, 1000.0),
         rounds: Rounds {
             count: 2,
             sites: Span { min: 2, max: 2 },
@@ -77,6 +76,7 @@ pub fn record(plan: &StudyPlan, round: u32, model_in: Sha256Digest, model_out: S
         closed: 2,
         model_in,
         model_out,
+        server_state: None,
         contributions: vec![contribution("north"), contribution("south")],
         refusals: Vec::new(),
         silent: Vec::new(),

@@ -30,6 +30,8 @@ mod state;
 mod stop;
 #[cfg(test)]
 mod story;
+#[cfg(test)]
+mod strategy_story;
 
 fn main() -> std::process::ExitCode {
     cli::run()

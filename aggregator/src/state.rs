@@ -28,6 +28,8 @@ pub struct Core {
     pub registry: Registry,
     /// Models and updates as files.
     pub objects: ObjectFolder,
+    /// What the stretches of a round's updates may take in memory together, in bytes.
+    pub aggregation_bytes: usize,
     /// The ledger's one writer.
     pub journal: Journal,
     /// Signs receipts and the list of CAs.
@@ -64,10 +66,10 @@ pub type Shared = Arc<App>;
 impl Core {
     /// Opens the stores of `home`; fails where another process serves it already.
     pub async fn open(home: &Home) -> Result<Arc<Self>> {
-        let key = home.signing_key()?;
+        let (key, config) = (home.signing_key()?, home.config()?);
         let ledger = Ledger::open(&home.ledger_dir(), LEDGER_OWNER, home.signing_key()?)
             .context("cannot open the ledger; is another process at work in this folder?")?
-            .with_archives_of(home.config()?.ledger_archive_bytes());
+            .with_archives_of(config.ledger_archive_bytes());
         let registry = Registry::open(&home.database_file())
             .await
             .context("cannot open the database")?;
@@ -77,6 +79,7 @@ impl Core {
         Ok(Arc::new(Self {
             registry,
             objects,
+            aggregation_bytes: config.aggregation_bytes(),
             journal,
             key,
             revoked: Revoked::default(),

@@ -211,6 +211,7 @@ pub fn header(plan: &StudyPlan, model: &ModelReference, values: &[f32], attempt:
         bytes: bytes.len() as u64,
         digest: Sha256Digest::of(&bytes),
         examples: 10,
+        local_steps: plan.local.steps,
         training_loss: 0.5,
         evaluation: None,
         ledger_index: 1,

@@ -28,6 +28,7 @@ pub struct Trained {
     /// Local parameters minus the round's.
     pub delta: Vec<f32>,
     pub examples: u64,
+    pub local_steps: u32,
     pub loss: f64,
     /// Quality of the round's model on the validation part.
     pub evaluation: Option<Evaluation>,
@@ -43,6 +44,7 @@ impl Trained {
             layout_digest,
             delta: self.delta,
             examples: self.examples,
+            local_steps: self.local_steps,
             training_loss: self.loss,
             evaluation: self.evaluation,
             dataset,
@@ -71,7 +73,7 @@ pub fn train(
         device: trainer.device,
         threads: trainer.threads,
     });
-    let (mut examples, mut loss, mut evaluation) = (0, f64::NAN, None);
+    let (mut examples, mut local_steps, mut loss, mut evaluation) = (0, 0, f64::NAN, None);
     let trained = trainer.run(&job, Some(&parameters), parameters.len(), |answer| match answer {
         Answer::Progress { step, steps, loss, .. } => hear(step, steps, loss),
         Answer::Checked {
@@ -85,9 +87,10 @@ pub fn train(
         }
         Answer::Trained {
             examples: used,
+            steps,
             loss: last,
             ..
-        } => (examples, loss) = (used, last),
+        } => (examples, local_steps, loss) = (used, steps, last),
         _ => {}
     })?;
     let trained = trained.context("the trainer gave no parameters")?;
@@ -95,6 +98,7 @@ pub fn train(
         model_in,
         delta: trained.iter().zip(&parameters).map(|(new, old)| new - old).collect(),
         examples,
+        local_steps,
         loss,
         evaluation,
     })

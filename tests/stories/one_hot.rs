@@ -110,6 +110,7 @@ impl Peer {
             bytes: bytes.len() as u64,
             digest: Sha256Digest::of(&bytes),
             examples: 1,
+            local_steps: stage.plan.local.steps,
             training_loss: 1.0,
             evaluation: None,
             ledger_index: 1,

@@ -63,11 +63,10 @@ pub fn plan(sites: u32, rounds: u32) -> StudyPlan {
         local: LocalTraining {
             steps: 4,
             batch_size: 16,
+            epochs: None,
+            proximal: None,
         },
-        strategy: Strategy::FedAvg {
-            examples_max: 100_000,
-            update_norm_max: 200.0,
-        },
+        strategy: Strategy::fed_avg(100_000, 200.0),
         rounds: Rounds {
             count: rounds,
             sites: Span { min: sites, max: sites },

@@ -5,7 +5,7 @@
 //! carries out the effects. No decision about a round may be taken anywhere else.
 //!
 //! Start at [`Phase`] (where a study stands and what moves it), then [`intake`] (what an update must pass before it
-//! counts) and [`FedAvg`] (how updates become a model).
+//! counts) and [`strategy::RoundEnd`] (how updates become a model).
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
@@ -20,4 +20,4 @@ pub use machine::{
     Abandoned, Aggregating, Collecting, Draft, Duty, Effect, Event, Model, Phase, Recruiting, Released, Reviewing,
     Step, Weight,
 };
-pub use strategy::{Comparison, FedAvg, Fold, StrategyFault};
+pub use strategy::{Fold, Gram, Looked, RoundEnd, RunningMean, StrategyFault, initial_state, needs_distances};

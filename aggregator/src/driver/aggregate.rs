@@ -3,37 +3,36 @@
 use anyhow::{Context as _, Result, bail};
 use snowball_ledger::Entry;
 use snowball_protocol::{
-    ProblemCode, Sha256Digest, SiteName,
-    digest::RunningDigest,
+    ProblemCode, SiteName,
     evaluation::Evaluation,
     ids::{RoundNumber, UnixSeconds},
     record::{Contribution, RoundRecord},
 };
-use snowball_registry::{ObjectError, ObjectFolder, ObjectName, Upload, UploadState};
-use snowball_rounds::{AdmittedUpdate, Effect, Event, FedAvg, Phase, StrategyFault};
+use snowball_registry::{ObjectName, Upload, UploadState};
+use snowball_rounds::{AdmittedUpdate, Effect, Event, Phase, RunningMean};
 use snowball_service::clock;
 use tokio::task::spawn_blocking;
 
 use super::{
     heal,
+    next_model::{self, Ingredients, Kept, Made, fold_file},
     study::{Driver, Save},
 };
 use crate::intake;
 
-/// Files are read and written in blocks of this size; a model is held once, an update never.
-const BLOCK_BYTES: usize = 256 * 1024;
-
-/// An update that counts, with where its numbers lie.
-pub(super) type Counted = (AdmittedUpdate, ObjectName);
-
 impl Driver {
     /// Adds one update to the running sum. On any fault the sum is given up; the round's end makes it anew from the files.
     pub(super) async fn fold(&mut self, update: AdmittedUpdate, file: ObjectName) {
+        if !self.desk.plan().strategy.combine.is_running() {
+            return;
+        }
         let round = update.round();
         let started = match self.sum.take() {
             Some((of, sum)) if of == round => Some(sum),
             // The first update of a round starts a sum; after a restart there may be earlier ones, which only files hold.
-            _ if self.phase.contributions().len() <= 1 => Some(FedAvg::new(self.desk.plan(), self.desk.parameters())),
+            _ if self.phase.contributions().len() <= 1 => {
+                Some(RunningMean::new(self.desk.plan(), self.desk.parameters()))
+            }
             _ => None,
         };
         let Some(mut sum) = started else { return };
@@ -81,26 +80,29 @@ impl Driver {
                 contributors.len()
             );
         }
+        counted.sort_by(|(one, _), (other, _)| one.site().cmp(other.site()));
         let sum = match self.sum.take() {
             Some((of, sum)) if of == round && is_of(&sum, &contributors) => Some(sum),
             _ => None,
         };
-        let (plan, parameters, objects) = (
-            self.desk.plan().clone(),
-            self.desk.parameters(),
-            self.core.objects.clone(),
-        );
-        let input = (ObjectName::model(self.name(), model_in.round), model_in.digest);
-        let output = ObjectName::model(self.name(), round);
-        let work = move || -> Result<(Sha256Digest, Vec<(SiteName, f64)>)> {
-            let sum = match sum {
-                Some(sum) => sum,
-                None => fold_files(FedAvg::new(&plan, parameters), &objects, &counted)?,
-            };
-            let model_out = write_model(&sum, &objects, &input, &output, parameters)?;
-            Ok((model_out, cosines(&sum, &objects, &counted)?))
+        let ingredients = Ingredients {
+            plan: self.desk.plan().clone(),
+            parameters: self.desk.parameters(),
+            objects: self.core.objects.clone(),
+            counted,
+            model_in: (ObjectName::model(self.name(), model_in.round), model_in.digest),
+            state_in: self.state_after(model_in.round).await?,
+            model_out: ObjectName::model(self.name(), round),
+            state_out: ObjectName::server_state(self.name(), round),
+            memory_bytes: self.core.aggregation_bytes,
         };
-        let (model_out, cosines) = spawn_blocking(work).await.context("aggregating broke off")??;
+        let Made {
+            model: model_out,
+            state,
+            cosines,
+        } = spawn_blocking(move || next_model::make(sum, &ingredients))
+            .await
+            .context("aggregating broke off")??;
 
         let refusals = self.core.registry.refusals(self.name(), round).await?;
         let contributions: Vec<Contribution> = uploads
@@ -114,6 +116,7 @@ impl Driver {
             closed,
             model_in: model_in.digest,
             model_out,
+            server_state: state,
             evaluation: Evaluation::pooled(contributions.iter().filter_map(|part| part.evaluation.as_ref())),
             contributions,
             refusals,
@@ -138,7 +141,42 @@ impl Driver {
         entries.push(finished_entry(&record));
         self.core.record(clock::now(), entries).await;
         heal::files(&self.core).await;
+        self.forget_states(round).await;
         Ok(())
+    }
+
+    /// The state of the server's optimiser after `round`, where it has one.
+    async fn state_after(&self, round: RoundNumber) -> Result<Option<Kept>> {
+        if round.0 == 0 || self.desk.plan().strategy.server.state_vectors() == 0 {
+            return Ok(None);
+        }
+        let record = self.core.registry.record(self.name(), round).await?;
+        let digest = record.and_then(|record| record.server_state);
+        let digest = digest.with_context(|| format!("round {round} has no state of the server's optimiser"))?;
+        Ok(Some((ObjectName::server_state(self.name(), round), digest)))
+    }
+
+    /// Deletes the states that no later round begins from.
+    async fn forget_states(&self, round: RoundNumber) {
+        let plan = self.desk.plan();
+        if plan.strategy.server.state_vectors() == 0 {
+            return;
+        }
+        let newest = if round.0 == plan.rounds.count {
+            round.0
+        } else {
+            round.0.saturating_sub(1)
+        };
+        // One more than this round made useless: a crash may have kept it from being deleted.
+        for old in newest.saturating_sub(1)..=newest {
+            let (objects, name) = (
+                self.core.objects.clone(),
+                ObjectName::server_state(self.name(), RoundNumber(old)),
+            );
+            if let Ok(Err(error)) = spawn_blocking(move || objects.delete(&name)).await {
+                tracing::warn!(%error, "a state of the server's optimiser could not be deleted");
+            }
+        }
     }
 }
 
@@ -153,74 +191,12 @@ pub(super) fn finished_entry(record: &RoundRecord) -> Entry {
     }
 }
 
-fn is_of<'a>(sum: &FedAvg, contributors: impl IntoIterator<Item = &'a SiteName, IntoIter: ExactSizeIterator>) -> bool {
+fn is_of<'a>(
+    sum: &RunningMean,
+    contributors: impl IntoIterator<Item = &'a SiteName, IntoIter: ExactSizeIterator>,
+) -> bool {
     let contributors = contributors.into_iter();
     sum.updates() as usize == contributors.len() && contributors.into_iter().all(|site| sum.contains(site))
-}
-
-fn fold_files(mut sum: FedAvg, objects: &ObjectFolder, counted: &[Counted]) -> Result<FedAvg> {
-    for part in counted {
-        fold_file(&mut sum, objects, part)?;
-    }
-    Ok(sum)
-}
-
-fn fold_file(sum: &mut FedAvg, objects: &ObjectFolder, (update, file): &Counted) -> Result<()> {
-    let mut fold = sum.fold(update);
-    objects.read_chunks(file, BLOCK_BYTES, |block| fold.bytes(block).map_err(Fault::Strategy))?;
-    fold.commit()?;
-    Ok(())
-}
-
-fn cosines(sum: &FedAvg, objects: &ObjectFolder, counted: &[Counted]) -> Result<Vec<(SiteName, f64)>> {
-    let mut cosines = Vec::new();
-    for (update, file) in counted {
-        let mut comparison = sum.compare()?;
-        objects.read_chunks(file, BLOCK_BYTES, |block| {
-            comparison.bytes(block);
-            Ok::<(), Fault>(())
-        })?;
-        cosines.push((update.site().clone(), comparison.finish()?));
-    }
-    Ok(cosines)
-}
-
-/// The round's model plus the mean, as a durable file; returns its digest.
-fn write_model(
-    sum: &FedAvg,
-    objects: &ObjectFolder,
-    (input, digest): &(ObjectName, Sha256Digest),
-    output: &ObjectName,
-    parameters: usize,
-) -> Result<Sha256Digest> {
-    let mut global = Vec::with_capacity(parameters);
-    let (mut rest, mut read) = (Vec::new(), RunningDigest::default());
-    objects.read_chunks(input, BLOCK_BYTES, |block| {
-        read.update(block);
-        rest.extend_from_slice(block);
-        let whole = rest.len() / 4 * 4;
-        global.extend(
-            rest[..whole]
-                .chunks_exact(4)
-                .map(|word| f32::from_le_bytes([word[0], word[1], word[2], word[3]])),
-        );
-        rest.drain(..whole);
-        Ok::<(), Fault>(())
-    })?;
-    if read.finish() != *digest {
-        bail!("the file of the model {input} does not have the digest in the database");
-    }
-    sum.finish_into(&mut global)?;
-    let mut written = RunningDigest::default();
-    objects.put_with(output, |out| {
-        for numbers in global.chunks(BLOCK_BYTES / 4) {
-            let block = snowball_layout::to_le_bytes(numbers);
-            written.update(&block);
-            out.write_all(&block)?;
-        }
-        Ok(())
-    })?;
-    Ok(written.finish())
 }
 
 fn contribution(upload: &Upload, opened: UnixSeconds, cosines: &[(SiteName, f64)]) -> Option<Contribution> {
@@ -238,15 +214,6 @@ fn contribution(upload: &Upload, opened: UnixSeconds, cosines: &[(SiteName, f64)
         training_loss: upload.header.training_loss,
         evaluation: upload.header.evaluation.clone(),
     })
-}
-
-/// What can go wrong while a file is read for the sum.
-#[derive(Debug, thiserror::Error)]
-enum Fault {
-    #[error("a file could not be read")]
-    Object(#[from] ObjectError),
-    #[error("an update could not be added")]
-    Strategy(#[source] StrategyFault),
 }
 
 /// Which rounds' entries a ledger may lack after a crash.

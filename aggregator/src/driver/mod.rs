@@ -6,6 +6,7 @@
 mod aggregate;
 mod desk;
 mod heal;
+mod next_model;
 mod study;
 
 use std::{

@@ -13,7 +13,7 @@ use snowball_protocol::{
     update::FinalEvaluation,
 };
 use snowball_registry::{Answer, ObjectName, RegistryError, Study, Upload, UploadState};
-use snowball_rounds::{AdmittedUpdate, Effect, Event, FedAvg, Inspected, Phase, Step};
+use snowball_rounds::{AdmittedUpdate, Effect, Event, Inspected, Phase, RunningMean, Step};
 use snowball_service::clock;
 use tokio::{sync::mpsc, time::sleep};
 
@@ -32,7 +32,7 @@ pub(super) struct Driver {
     pub phase: Phase,
     pub version: u64,
     /// The running sum of the round under way, with its round; rebuilt from the kept files where it is lost.
-    pub sum: Option<(RoundNumber, FedAvg)>,
+    pub sum: Option<(RoundNumber, RunningMean)>,
     /// Refusals of this round that stand in the record already.
     noted: BTreeSet<(RoundNumber, SiteName, u16)>,
 }

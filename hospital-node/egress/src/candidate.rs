@@ -17,6 +17,8 @@ pub struct Candidate {
     pub delta: Vec<f32>,
     /// Training examples behind it.
     pub examples: u64,
+    /// Optimiser steps behind it.
+    pub local_steps: u32,
     /// Mean loss at the end of local training.
     pub training_loss: f64,
     /// Quality of `model_in` on the site's validation patients.

@@ -2,10 +2,7 @@
 
 use snowball_policy::DatasetFacts;
 use snowball_protocol::{
-    Attempt, RoundNumber, Sha256Digest, StudyPlan,
-    evaluation::Evaluation,
-    plan::{Sent, Strategy},
-    update::Encoding,
+    Attempt, RoundNumber, Sha256Digest, StudyPlan, evaluation::Evaluation, plan::Sent, update::Encoding,
 };
 
 use crate::{candidate::Candidate, error::EgressError};
@@ -20,6 +17,7 @@ pub struct Encoded {
     pub(crate) bytes: Vec<u8>,
     pub(crate) digest: Sha256Digest,
     pub(crate) examples: u64,
+    pub(crate) local_steps: u32,
     pub(crate) training_loss: f64,
     pub(crate) evaluation: Option<Evaluation>,
     pub(crate) dataset: DatasetFacts,
@@ -33,10 +31,7 @@ pub(crate) fn filter(plan: &StudyPlan, candidate: Candidate) -> Result<Encoded, 
             remedy: "lower the plan's learning rate or set optimiser.gradient_norm_max",
         });
     }
-    let Strategy::FedAvg {
-        examples_max,
-        update_norm_max,
-    } = plan.strategy;
+    let update_norm_max = plan.strategy.update_norm_max;
     let norm = candidate
         .delta
         .iter()
@@ -58,7 +53,8 @@ pub(crate) fn filter(plan: &StudyPlan, candidate: Candidate) -> Result<Encoded, 
         encoding: Encoding::DeltaF32,
         digest: Sha256Digest::of(&bytes),
         bytes,
-        examples: candidate.examples.min(examples_max),
+        examples: candidate.examples.min(plan.strategy.examples_max),
+        local_steps: candidate.local_steps,
         training_loss: candidate.training_loss,
         evaluation: candidate.evaluation.filter(|_| plan.send.contains(&Sent::Metrics)),
         dataset: candidate.dataset,

@@ -181,6 +181,7 @@ pub(crate) fn header(
         bytes: encoded.bytes.len() as u64,
         digest: encoded.digest,
         examples: encoded.examples,
+        local_steps: encoded.local_steps,
         training_loss: encoded.training_loss,
         evaluation,
         ledger_index: ledger.0,

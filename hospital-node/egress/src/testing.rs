@@ -13,11 +13,7 @@ use crate::Candidate;
 pub fn plan() -> StudyPlan {
     let text = include_str!("../../../policies/cases/studies/body-parts.toml");
     let mut plan: StudyPlan = toml::from_str(text).unwrap();
-    let snowball_protocol::plan::Strategy::FedAvg {
-        examples_max,
-        update_norm_max,
-    } = &mut plan.strategy;
-    (*examples_max, *update_norm_max) = (100, 10.0);
+    (plan.strategy.examples_max, plan.strategy.update_norm_max) = (100, 10.0);
     plan
 }
 
@@ -36,6 +32,7 @@ pub fn candidate(delta: Vec<f32>) -> Candidate {
         layout_digest: Sha256Digest::of(b"layout"),
         delta,
         examples: 1000,
+        local_steps: 50,
         training_loss: 0.5,
         evaluation: Some(Evaluation {
             model_digest: digest,

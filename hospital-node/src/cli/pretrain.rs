@@ -55,8 +55,11 @@ impl Pretrain {
             "training on {} ({}), {steps} steps",
             trainer.device_name, trainer.why
         ));
+        // A site that trains alone counts steps and has no round's model to stay near to.
+        let mut alone = plan.clone();
+        (alone.local.epochs, alone.local.proximal) = (None, None);
         let job = Job::Train(TrainJob {
-            plan: plan.clone(),
+            plan: alone,
             dataset: dataset.source.clone(),
             stream: 0,
             steps_before: 0,

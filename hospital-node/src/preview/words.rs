@@ -262,6 +262,11 @@ const UPDATE_HEADER: &[Words] = &[
     words("round", About::Study, "Which round."),
     words("study", About::Study, "The study's name."),
     words(
+        "local_steps",
+        About::Study,
+        "How many steps of training are behind the update. Where the plan counts epochs it follows from the number of radiographs.",
+    ),
+    words(
         "training_loss",
         About::Patients,
         "How far off the network was at the end of training: one mean over the last tenth of the steps.",
@@ -483,6 +488,7 @@ mod tests {
                     bytes: 4,
                     digest,
                     examples: 1,
+                    local_steps: 1,
                     training_loss: 1.0,
                     evaluation,
                     ledger_index: 1,

@@ -28,6 +28,8 @@ pub struct Optimiser {
     /// Mean of their squares (AdamW).
     second: Vec<f32>,
     steps: i32,
+    /// FedProx: how strongly, and to where, the parameters are drawn back.
+    anchor: Option<(f32, Vec<f32>)>,
 }
 
 /// Parameters that move, in one stretch.
@@ -38,8 +40,8 @@ struct Segment {
 }
 
 impl Optimiser {
-    /// A fresh optimiser for `plan` where `losses` says what can be learned.
-    pub fn new(plan: &StudyPlan, layout: &Layout, losses: &Losses) -> Self {
+    /// A fresh optimiser for `plan` where `losses` says what can be learned, from the parameters `begin` on.
+    pub fn new(plan: &StudyPlan, layout: &Layout, losses: &Losses, begin: &[f32]) -> Self {
         let parameters = layout.parameters();
         let squares = if plan.optimiser.rule == OptimiserRule::Adamw {
             parameters
@@ -52,12 +54,16 @@ impl Optimiser {
             first: vec![0.0; parameters],
             second: vec![0.0; squares],
             steps: 0,
+            anchor: plan.local.proximal.map(|strength| (strength as f32, begin.to_vec())),
         }
     }
 
     /// Moves `parameters` against `gradient` with rate `rate`.
     pub fn step(&mut self, rate: f64, parameters: &mut [f32], gradient: &mut [f32]) {
         self.steps += 1;
+        if let Some((strength, begin)) = &self.anchor {
+            draw_back(*strength, begin, parameters, gradient);
+        }
         if let Some(bound) = self.asked.gradient_norm_max {
             clip(gradient, bound);
         }
@@ -132,6 +138,13 @@ fn segments(plan: &StudyPlan, layout: &Layout, losses: &Losses) -> Vec<Segment> 
         }
     }
     segments
+}
+
+/// The gradient of `strength / 2 |parameters - begin|^2`, which FedProx adds to the loss (Li et al. 2020).
+fn draw_back(strength: f32, begin: &[f32], parameters: &[f32], gradient: &mut [f32]) {
+    for ((slope, parameter), begin) in gradient.iter_mut().zip(parameters).zip(begin) {
+        *slope += strength * (parameter - begin);
+    }
 }
 
 fn clip(gradient: &mut [f32], bound: f64) {
@@ -234,6 +247,21 @@ mod tests {
             sgd(1.0, 1.0, 0.5, &mut parameters, &[1.0], &mut velocity);
         }
         assert_eq!(parameters, [-2.5]);
+    }
+
+    /// What FedProx is for: however long a site trains alone, it stays near the round's model. On a loss of `(w - 10)^2 / 2` that starts
+    /// at 0 it ends where both pulls cancel, at `10 / (1 + strength)`.
+    #[test]
+    fn training_alone_ends_near_the_round_s_model() {
+        for (strength, end) in [(0.0, 10.0), (1.0, 5.0), (4.0, 2.0)] {
+            let (begin, mut parameters, mut velocity) = ([0.0], [0.0_f32], [0.0]);
+            for _ in 0..400 {
+                let mut gradient = [parameters[0] - 10.0];
+                draw_back(strength, &begin, &parameters, &mut gradient);
+                sgd(0.1, 1.0, 0.0, &mut parameters, &gradient, &mut velocity);
+            }
+            assert!((parameters[0] - end).abs() < 1e-3, "{strength}: {parameters:?}");
+        }
     }
 
     #[test]

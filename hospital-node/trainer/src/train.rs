@@ -37,6 +37,11 @@ pub fn train<W: Write>(
         ));
     }
     let count = (training.len() as u64).min(EXAMPLES_MAX);
+    let steps = if plan.local.epochs.is_some() {
+        plan.local.steps_of(count).min(job.steps)
+    } else {
+        job.steps
+    };
     let losses = Losses::new(plan, &examples.known(plan));
     let seed = JobSeed::new(plan.seed, job.stream);
     let passes = Passes {
@@ -47,7 +52,7 @@ pub fn train<W: Write>(
         seed,
     };
     let mut sampler = Sampler::new(seed, training);
-    let mut optimiser = Optimiser::new(plan, &snowball_layout::Layout::of(plan), &losses);
+    let mut optimiser = Optimiser::new(plan, &snowball_layout::Layout::of(plan), &losses, &parameters);
     let check = |step: u32, parameters: &[f32], answers: &mut Answers<W>| -> Result<(), Failure> {
         let evaluation = evaluate(plan, &examples, place, parameters, Part::Validation)?;
         Ok(answers.send(&Answer::Checked { step, evaluation })?)
@@ -59,7 +64,7 @@ pub fn train<W: Write>(
     let batch_size = plan.local.batch_size;
     let mut losses_seen = Vec::new();
     let mut checking_seconds = 0.0;
-    for step in 0..job.steps {
+    for step in 0..steps {
         let batch = sampler.draw(batch_size as usize);
         let mut pass = passes.step(&parameters, &batch, u64::from(step) * u64::from(batch_size))?;
         let rate = rate(&plan.optimiser, job.steps_before + u64::from(step), job.steps_total);
@@ -69,7 +74,7 @@ pub fn train<W: Write>(
                 format!(
                     "training diverged: after step {} of {} the loss or a parameter is not finite",
                     step + 1,
-                    job.steps
+                    steps
                 ),
                 "lower the learning rate or bound the gradient's norm in the plan",
             ));
@@ -79,7 +84,7 @@ pub fn train<W: Write>(
         let seconds = begun.elapsed().as_secs_f64() - checking_seconds;
         answers.progress(
             done,
-            job.steps,
+            steps,
             pass.loss,
             f64::from(done) * f64::from(batch_size) / seconds,
         )?;
@@ -92,6 +97,7 @@ pub fn train<W: Write>(
     let seconds = begun.elapsed().as_secs_f64() - checking_seconds;
     let answer = Answer::Trained {
         examples: count,
+        steps,
         loss: last_tenth(&losses_seen),
         seconds,
         device: place.name.clone(),

@@ -31,7 +31,7 @@ pub struct TrainJob {
     pub steps_before: u64,
     /// Steps that the schedule counts in all.
     pub steps_total: u64,
-    /// Steps to do now.
+    /// Steps to do now; at most, where the plan counts epochs.
     pub steps: u32,
     /// Evaluate the given parameters on the validation part first.
     pub evaluate_first: bool,
@@ -100,6 +100,8 @@ pub enum Answer {
     Trained {
         /// Training radiographs of the dataset that have at least one label of the plan: the update's weight.
         examples: u64,
+        /// Steps that were done: fewer than asked for where the plan counts epochs and this site has few radiographs.
+        steps: u32,
         /// Mean loss of the last tenth of the steps.
         loss: f64,
         /// Wall-clock seconds of the steps.

@@ -6,7 +6,6 @@ use snowball_crypto::VerifyingKey;
 use snowball_protocol::{
     Sha256Digest, SiteName, StudyName, StudyPlan,
     ids::UnixSeconds,
-    plan::Strategy,
     receipt::{Receipt, SignedReceipt},
 };
 
@@ -339,10 +338,8 @@ impl Parties<'_> {
     /// The examples behind an update: those of the training that the site recorded, at most as many as the plan counts.
     fn weight(&self, document: &UpdateFacts, admission: &Admission, facts: &SiteFacts, place: &str, audit: &mut Audit) {
         let header = &document.header;
-        let examples_max = self.plans.get(&header.study).map_or(u64::MAX, |plan| {
-            let Strategy::FedAvg { examples_max, .. } = plan.strategy;
-            examples_max
-        });
+        let plan = self.plans.get(&header.study);
+        let examples_max = plan.map_or(u64::MAX, |plan| plan.strategy.examples_max);
         let trainings = facts.trained.get(&(header.study.clone(), header.round));
         let is_trained = trainings.is_some_and(|trainings| {
             trainings.iter().any(|trained| {

@@ -49,11 +49,10 @@ fn plan(architecture: Architecture, width: u32) -> StudyPlan {
         local: LocalTraining {
             steps: 10,
             batch_size: 32,
+            epochs: None,
+            proximal: None,
         },
-        strategy: Strategy::FedAvg {
-            examples_max: 1000,
-            update_norm_max: 100.0,
-        },
+        strategy: Strategy::fed_avg(1000, 100.0),
         rounds: Rounds {
             count: 10,
             sites: span,

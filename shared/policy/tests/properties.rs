@@ -213,7 +213,7 @@ const LISTS: [(&str, &str, &[&str]); 9] = [
     (
         "",
         "digests",
-        &["sha256:7fee3da4c46fc06ea3c5c06c7c78b792d084b3e2db8e17045ca06fc7c813760d"],
+        &["sha256:440f6e4e0835a2b00a31eac26246a7962a7145ac6174b61d4c135f882273a41e"],
     ),
 ];
 

@@ -25,6 +25,9 @@ pub struct RoundRecord {
     pub model_in: Sha256Digest,
     /// The model it made.
     pub model_out: Sha256Digest,
+    /// The state of the server's optimiser after it, where the plan's rule has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server_state: Option<Sha256Digest>,
     /// Who contributed.
     pub contributions: Vec<Contribution>,
     /// Who was refused or late, and why.

@@ -44,6 +44,8 @@ pub struct UpdateHeader {
     pub digest: Sha256Digest,
     /// Training examples behind the update: its weight.
     pub examples: u64,
+    /// Optimiser steps behind the update.
+    pub local_steps: u32,
     /// Mean training loss of the last tenth of the local steps.
     pub training_loss: f64,
     /// Quality of `model_in` at the site, where the policy lets metrics leave.

@@ -68,11 +68,13 @@ pub fn plan(size: Size, sites: u32, rounds: Option<u32>, seed: u64) -> StudyPlan
             schedule: Schedule::Cosine { warmup_fraction: 0.05 },
             gradient_norm_max: Some(1.0),
         },
-        local: LocalTraining { steps, batch_size },
-        strategy: Strategy::FedAvg {
-            examples_max: 100_000,
-            update_norm_max: 200.0,
+        local: LocalTraining {
+            steps,
+            batch_size,
+            epochs: None,
+            proximal: None,
         },
+        strategy: Strategy::fed_avg(100_000, 200.0),
         rounds: Rounds {
             count: rounds.unwrap_or(count),
             sites: Span { min: sites, max: sites },

@@ -7,6 +7,7 @@ mod name;
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
     io::{self, Read as _, Seek as _, SeekFrom, Write},
+    os::unix::fs::FileExt as _,
     path::{Path, PathBuf},
     sync::atomic::{AtomicU64, Ordering},
 };
@@ -114,6 +115,16 @@ impl ObjectFolder {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Err(ObjectError::Missing { name: name.clone() }),
             Err(error) => Err(failed("open an object")(error)),
         }
+    }
+
+    /// Fills `bytes` with what stands from `offset` on.
+    ///
+    /// # Errors
+    /// When there is no such object, it ends earlier, or the file system fails.
+    pub fn read_at(&self, name: &ObjectName, offset: u64, bytes: &mut [u8]) -> Result<(), ObjectError> {
+        self.reader(name)?
+            .read_exact_at(bytes, offset)
+            .map_err(failed("read an object"))
     }
 
     /// Reads the object piece by piece, each of at most `chunk_bytes` bytes, in order.

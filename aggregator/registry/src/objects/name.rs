@@ -34,6 +34,12 @@ impl ObjectName {
         Self(format!("updates/{study}/{round}/{site}.{}.f32", attempt.0))
     }
 
+    /// The state of the server's optimiser after `round`.
+    #[must_use]
+    pub fn server_state(study: &StudyName, round: RoundNumber) -> Self {
+        Self(format!("states/{study}/{round}.f32"))
+    }
+
     pub(super) fn segments(&self) -> impl Iterator<Item = &str> {
         self.0.split('/')
     }

@@ -28,7 +28,7 @@ send = ["update", "metrics"]
 network = { architecture = "small", input_side = 64, width = 16 }
 optimiser = { rule = "adamw", learning_rate = 0.001, weight_decay = 0.01, schedule = "constant" }
 local = { steps = 10, batch_size = 32 }
-strategy = { rule = "fed_avg", examples_max = 1000, update_norm_max = 100.0 }
+strategy = { examples_max = 1000, update_norm_max = 100.0 }
 heads = [{ label = "body_part", kind = { classes = ["CHEST", "HAND"] }, weight = 1.0 }]
 
 [rounds]
@@ -224,6 +224,7 @@ fn header(study: &Study, attempt: u32, values: &[f32]) -> UpdateHeader {
         bytes: bytes.len() as u64,
         digest: Sha256Digest::of(&bytes),
         examples: 10,
+        local_steps: study.plan.local.steps,
         // A number that JSON readers are known to round.
         training_loss: 0.123_456_789_012_345_68,
         evaluation: None,

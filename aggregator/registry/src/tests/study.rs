@@ -21,6 +21,7 @@ fn record(number: u32) -> RoundRecord {
         closed: 0,
         model_in: Sha256Digest::of(b"in"),
         model_out: Sha256Digest::of(b"out"),
+        server_state: None,
         contributions: vec![],
         refusals: vec![],
         silent: vec![],

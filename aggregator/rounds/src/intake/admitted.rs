@@ -1,7 +1,7 @@
 //! An update that passed every check. Made only by the intake's pipeline, or read back from where it was kept.
 
 use serde::{Deserialize, Serialize};
-use snowball_protocol::{Attempt, RoundNumber, Sha256Digest, SiteName, plan::Strategy};
+use snowball_protocol::{Attempt, RoundNumber, Sha256Digest, SiteName};
 
 use super::{Facts, Inspected};
 use crate::machine::Event;
@@ -15,20 +15,21 @@ pub struct AdmittedUpdate {
     digest: Sha256Digest,
     bytes: u64,
     examples: u64,
+    local_steps: u32,
     /// The bits of the sum of squares, so that JSON cannot round it.
     square_sum_bits: u64,
 }
 
 impl AdmittedUpdate {
     pub(super) fn new(facts: &Facts<'_>, inspected: &Inspected) -> Self {
-        let Strategy::FedAvg { examples_max, .. } = facts.plan.strategy;
         Self {
             site: facts.site.clone(),
             round: facts.header.round,
             attempt: facts.header.attempt,
             digest: inspected.digest,
             bytes: inspected.bytes,
-            examples: facts.header.examples.min(examples_max),
+            examples: facts.header.examples.min(facts.plan.strategy.examples_max),
+            local_steps: facts.header.local_steps,
             square_sum_bits: inspected.square_sum().to_bits(),
         }
     }
@@ -67,6 +68,12 @@ impl AdmittedUpdate {
     #[must_use]
     pub const fn examples(&self) -> u64 {
         self.examples
+    }
+
+    /// The optimiser steps behind it.
+    #[must_use]
+    pub const fn local_steps(&self) -> u32 {
+        self.local_steps
     }
 
     /// Its Euclidean norm.

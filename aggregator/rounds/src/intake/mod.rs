@@ -9,7 +9,7 @@ mod inspection;
 pub(crate) mod tests;
 
 use snowball_protocol::{
-    Problem, ProblemCode, Sha256Digest, SiteName, StudyPlan, limits::EXAMPLES_MAX, plan::Strategy, update::UpdateHeader,
+    Problem, ProblemCode, Sha256Digest, SiteName, StudyPlan, limits::EXAMPLES_MAX, update::UpdateHeader,
 };
 
 pub use admitted::AdmittedUpdate;
@@ -53,6 +53,7 @@ pub fn announce(facts: &Facts<'_>) -> Result<(), Problem> {
     size(facts)?;
     model_in(facts)?;
     sample_count(facts)?;
+    step_count(facts)?;
     metrics(facts)
 }
 
@@ -190,6 +191,16 @@ fn sample_count(facts: &Facts<'_>) -> Result<(), Problem> {
     Ok(())
 }
 
+fn step_count(facts: &Facts<'_>) -> Result<(), Problem> {
+    let (steps, most) = (facts.header.local_steps, facts.plan.local.steps);
+    let least = if facts.plan.local.epochs.is_some() { 1 } else { most };
+    if (least..=most).contains(&steps) {
+        return Ok(());
+    }
+    let reason = format!("the plan asks for {least} to {most} local steps; the update says {steps}");
+    Err(Problem::new(ProblemCode::PlanMismatch, reason))
+}
+
 fn metrics(facts: &Facts<'_>) -> Result<(), Problem> {
     if !facts.header.training_loss.is_finite() {
         return Err(Problem::new(
@@ -235,7 +246,7 @@ fn finite(inspected: &Inspected) -> Result<(), Problem> {
 }
 
 fn norm(facts: &Facts<'_>, inspected: &Inspected) -> Result<(), Problem> {
-    let Strategy::FedAvg { update_norm_max, .. } = facts.plan.strategy;
+    let update_norm_max = facts.plan.strategy.update_norm_max;
     if inspected.norm() <= update_norm_max {
         return Ok(());
     }

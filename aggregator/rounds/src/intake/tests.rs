@@ -37,6 +37,7 @@ fn header(plan: &StudyPlan, examples: u64, values: &[f32]) -> UpdateHeader {
         bytes: bytes.len() as u64,
         digest: Sha256Digest::of(&bytes),
         examples,
+        local_steps: plan.local.steps,
         training_loss: 0.5,
         evaluation: None,
         ledger_index: 3,
@@ -46,7 +47,18 @@ fn header(plan: &StudyPlan, examples: u64, values: &[f32]) -> UpdateHeader {
 
 /// An admitted update of site `number`, for the tests of the strategies.
 pub(crate) fn admitted(plan: &StudyPlan, number: usize, examples: u64, values: &[f32]) -> AdmittedUpdate {
-    let header = header(plan, examples, values);
+    admitted_after(plan, number, (examples, plan.local.steps), values)
+}
+
+/// The same after so many local steps.
+pub(crate) fn admitted_after(
+    plan: &StudyPlan,
+    number: usize,
+    (examples, local_steps): (u64, u32),
+    values: &[f32],
+) -> AdmittedUpdate {
+    let mut header = header(plan, examples, values);
+    header.local_steps = local_steps;
     let site = site(number);
     let study = Study::collecting(1);
     let facts = Facts {

@@ -1,16 +1,27 @@
-//! How updates become a model, over flat slices of parameters.
+//! How updates become a model, over flat slices of parameters, in steps that any plan may put together: each update is shortened
+//! to a bound, the updates are combined, the server's optimiser moves the model.
 //!
-//! Mean-type strategies fold each update into a running sum; memory does not grow with the number of sites.
+//! Means fold each update into a running sum as it comes; memory does not grow with the number of sites. The others look at the
+//! updates when the round ends, a stretch of parameters at a time, so that memory is bounded, too. Start at [`RoundEnd`].
 
-mod comparison;
-mod fedavg;
+mod columns;
+#[cfg(test)]
+mod compositions;
+mod distances;
 mod floats;
+mod gram;
 #[cfg(test)]
 mod properties;
+mod round_end;
+mod running_mean;
+mod server;
+mod weight;
 
-pub use comparison::Comparison;
-pub use fedavg::{FedAvg, Fold};
 pub(crate) use floats::{FloatBytes, SquareSum};
+pub use gram::Gram;
+pub use round_end::{Looked, RoundEnd, needs_distances};
+pub use running_mean::{Fold, RunningMean};
+pub use server::initial_state;
 use snowball_protocol::SiteName;
 
 /// Why updates did not become a model. No fault of one update gets here: the intake refuses those.
@@ -37,6 +48,9 @@ pub enum StrategyFault {
     /// Nothing was folded.
     #[error("no update was folded; there is no mean")]
     Empty,
+    /// A round ends without what its rule needs to know of the updates.
+    #[error("the updates were not looked at as the plan's rule needs it")]
+    NotLookedAt,
     /// A fold was broken off in the middle.
     #[error("a fold was broken off; the sum must be made again from the files")]
     Spoilt,

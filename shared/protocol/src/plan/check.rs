@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{HeadKind, OptimiserRule, Schedule, Sent, Span, Strategy, StudyPlan};
+use super::{Adaptive, Combination, HeadKind, OptimiserRule, Schedule, Sent, ServerOptimiser, Span, StudyPlan};
 use crate::limits::{CLASSES_MAX, EXAMPLES_MAX, HEADS_MAX, INPUT_SIDE_MAX, ROUNDS_MAX, SITES_MAX};
 
 /// One rule that a plan breaks.
@@ -23,6 +23,7 @@ impl StudyPlan {
         self.check_document(&mut faults);
         self.check_heads(&mut faults);
         self.check_learning(&mut faults);
+        self.check_strategy(&mut faults);
         self.check_rounds(&mut faults);
         faults.0
     }
@@ -146,23 +147,68 @@ impl StudyPlan {
             "local.batch_size",
             "must be from 1 to 4096",
         );
+        for (number, field) in [
+            (self.local.epochs, "local.epochs"),
+            (self.local.proximal, "local.proximal"),
+        ] {
+            let holds = number.is_none_or(|number| is_within(number, 1e-6, 1e3));
+            faults.unless(holds, field, "must be from 0.000001 to 1000, or absent");
+        }
     }
 
-    fn check_rounds(&self, faults: &mut Faults) {
-        let Strategy::FedAvg {
-            examples_max,
-            update_norm_max,
-        } = self.strategy;
+    fn check_strategy(&self, faults: &mut Faults) {
+        let strategy = &self.strategy;
         faults.unless(
-            (1..=EXAMPLES_MAX).contains(&examples_max),
+            (1..=EXAMPLES_MAX).contains(&strategy.examples_max),
             "strategy.examples_max",
             "must be from 1 to 16777216",
         );
         faults.unless(
-            is_within(update_norm_max, 1e-6, 1e4),
+            is_within(strategy.update_norm_max, 1e-6, 1e4),
             "strategy.update_norm_max",
             "must be from 0.000001 to 10000",
         );
+        faults.unless(
+            strategy
+                .clip_norm
+                .is_none_or(|norm| is_within(norm, 1e-6, strategy.update_norm_max)),
+            "strategy.clip_norm",
+            "must be from 0.000001 to update_norm_max, or absent",
+        );
+        let updates_min = self.rounds.updates.min;
+        match strategy.combine {
+            Combination::Mean | Combination::FedNova | Combination::Median | Combination::GeometricMedian => {}
+            Combination::TrimmedMean { share } => faults.unless(
+                share.is_finite() && (0.0..0.5).contains(&share),
+                "strategy.combine.trimmed_mean.share",
+                "must be from 0 to below 0.5",
+            ),
+            Combination::Krum { hostile } => faults.enough(hostile, updates_min, "strategy.combine.krum.hostile"),
+            Combination::MultiKrum { hostile, kept } => {
+                faults.enough(hostile, updates_min, "strategy.combine.multi_krum.hostile");
+                faults.unless(
+                    kept >= 1 && kept <= updates_min.saturating_sub(hostile),
+                    "strategy.combine.multi_krum.kept",
+                    "must be from 1 to rounds.updates.min less the hostile ones",
+                );
+            }
+        }
+        match strategy.server {
+            ServerOptimiser::Add => {}
+            ServerOptimiser::Momentum {
+                learning_rate,
+                momentum,
+            } => {
+                faults.rate(learning_rate, "strategy.server.momentum.learning_rate");
+                faults.decay(momentum, "strategy.server.momentum.momentum");
+            }
+            ServerOptimiser::Adagrad(numbers) | ServerOptimiser::Adam(numbers) | ServerOptimiser::Yogi(numbers) => {
+                faults.adaptive(numbers);
+            }
+        }
+    }
+
+    fn check_rounds(&self, faults: &mut Faults) {
         let rounds = &self.rounds;
         faults.unless(
             (1..=ROUNDS_MAX).contains(&rounds.count),
@@ -203,6 +249,35 @@ impl Faults {
         }
     }
 
+    /// Krum's condition: a smallest round has at least 2 f + 3 updates.
+    fn enough(&mut self, hostile: u32, updates_min: u32, field: &'static str) {
+        let needed = u64::from(hostile) * 2 + 3;
+        self.unless(
+            u64::from(updates_min) >= needed,
+            field,
+            &format!("needs rounds.updates.min of at least {needed}: twice as many and three more"),
+        );
+    }
+
+    fn rate(&mut self, rate: f64, field: &'static str) {
+        self.unless(is_within(rate, 1e-9, 1e3), field, "must be from 1e-9 to 1000");
+    }
+
+    fn decay(&mut self, decay: f64, field: &'static str) {
+        self.unless(is_within(decay, 0.0, 0.9999), field, "must be from 0 to 0.9999");
+    }
+
+    fn adaptive(&mut self, numbers: Adaptive) {
+        self.rate(numbers.learning_rate, "strategy.server.learning_rate");
+        self.decay(numbers.beta_1, "strategy.server.beta_1");
+        self.decay(numbers.beta_2, "strategy.server.beta_2");
+        self.unless(
+            is_within(numbers.adaptivity, 1e-9, 1.0),
+            "strategy.server.adaptivity",
+            "must be from 1e-9 to 1",
+        );
+    }
+
     fn span(&mut self, span: Span, min: u32, max: u32, field: &'static str) {
         let holds = span.min >= min && span.max <= max && span.min <= span.max;
         self.unless(holds, field, &format!("needs {min} <= min <= max <= {max}"));
@@ -213,7 +288,9 @@ impl Faults {
 mod tests {
     use super::*;
     use crate::labels::{BodyPart, LabelName, Labels};
-    use crate::plan::{Architecture, Augmentation, Head, LocalTraining, Network, Optimiser, Preprocessing, Rounds};
+    use crate::plan::{
+        Architecture, Augmentation, Head, LocalTraining, Network, Optimiser, Preprocessing, Rounds, Strategy,
+    };
 
     fn sound() -> StudyPlan {
         StudyPlan {
@@ -245,11 +322,10 @@ mod tests {
             local: LocalTraining {
                 steps: 10,
                 batch_size: 32,
+                epochs: None,
+                proximal: None,
             },
-            strategy: Strategy::FedAvg {
-                examples_max: 1000,
-                update_norm_max: 100.0,
-            },
+            strategy: Strategy::fed_avg(1000, 100.0),
             rounds: Rounds {
                 count: 10,
                 sites: Span { min: 2, max: 4 },
@@ -289,6 +365,66 @@ mod tests {
                 "optimiser.learning_rate",
                 "rounds.updates.min"
             ]
+        );
+    }
+
+    #[test]
+    fn every_broken_rule_of_a_strategy_is_named() {
+        let broken = |change: fn(&mut StudyPlan)| {
+            let mut plan = sound();
+            plan.rounds.sites = Span { min: 5, max: 9 };
+            plan.rounds.updates = Span { min: 5, max: 9 };
+            change(&mut plan);
+            plan.faults().into_iter().map(|fault| fault.field).collect::<Vec<_>>()
+        };
+        let adaptive = |learning_rate, beta_2| {
+            ServerOptimiser::Yogi(Adaptive {
+                learning_rate,
+                beta_1: 0.9,
+                beta_2,
+                adaptivity: 1e-3,
+            })
+        };
+        assert_eq!(
+            broken(|plan| plan.strategy.clip_norm = Some(101.0)),
+            ["strategy.clip_norm"]
+        );
+        assert_eq!(
+            broken(|plan| plan.strategy.combine = Combination::TrimmedMean { share: 0.5 }),
+            ["strategy.combine.trimmed_mean.share"]
+        );
+        assert_eq!(
+            broken(|plan| plan.strategy.combine = Combination::Krum { hostile: 2 }),
+            ["strategy.combine.krum.hostile"]
+        );
+        assert!(broken(|plan| plan.strategy.combine = Combination::Krum { hostile: 1 }).is_empty());
+        assert_eq!(
+            broken(|plan| plan.strategy.combine = Combination::MultiKrum { hostile: 1, kept: 5 }),
+            ["strategy.combine.multi_krum.kept"]
+        );
+        let mut plan = sound();
+        for (server, field) in [
+            (adaptive(0.0, 0.99), "strategy.server.learning_rate"),
+            (adaptive(0.1, 1.0), "strategy.server.beta_2"),
+        ] {
+            plan.strategy.server = server;
+            assert_eq!(
+                plan.faults().iter().map(|fault| fault.field).collect::<Vec<_>>(),
+                [field]
+            );
+        }
+        assert_eq!(broken(|plan| plan.local.epochs = Some(0.0)), ["local.epochs"]);
+        assert_eq!(broken(|plan| plan.local.proximal = Some(f64::NAN)), ["local.proximal"]);
+    }
+
+    #[test]
+    fn epochs_give_small_sites_fewer_steps_and_large_ones_no_more_than_asked() {
+        let mut local = sound().local;
+        assert_eq!(local.steps_of(1), 10);
+        local.epochs = Some(2.0);
+        assert_eq!(
+            [0, 1, 32, 33, 1_000_000].map(|examples| local.steps_of(examples)),
+            [1, 1, 2, 3, 10]
         );
     }
 

@@ -4,12 +4,14 @@
 
 mod canonical;
 mod check;
+mod strategy;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use canonical::canonical_json;
 pub use check::PlanFault;
+pub use strategy::{Adaptive, Combination, ServerOptimiser, Strategy};
 
 use crate::{
     digest::Sha256Digest,
@@ -242,26 +244,32 @@ pub enum Schedule {
 }
 
 /// How much a site does in a round.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LocalTraining {
-    /// Optimiser steps.
+    /// Optimiser steps; at most, where `epochs` is given.
     pub steps: u32,
     /// Radiographs a step.
     pub batch_size: u32,
+    /// How often each radiograph of the site is looked at, on average: small sites then do fewer steps than large ones. Absent: all
+    /// do the same number of steps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epochs: Option<f64>,
+    /// FedProx: how strongly local training is drawn back to the round's model. Half of it times the squared distance is added to
+    /// the loss (Li et al. 2020). Absent: not at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proximal: Option<f64>,
 }
 
-/// How updates become a model.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(tag = "rule", rename_all = "snake_case", deny_unknown_fields)]
-pub enum Strategy {
-    /// Federated averaging (McMahan et al. 2017), weighted by examples.
-    FedAvg {
-        /// No site counts with more examples than this.
-        examples_max: u64,
-        /// Updates with a larger Euclidean norm are refused.
-        update_norm_max: f64,
-    },
+impl LocalTraining {
+    /// The steps of a site with this many examples.
+    #[must_use]
+    pub fn steps_of(&self, examples: u64) -> u32 {
+        let Some(epochs) = self.epochs else { return self.steps };
+        // A plan's epochs and a count of radiographs are far below what a cast could cut.
+        let wanted = (epochs * examples as f64 / f64::from(self.batch_size)).ceil();
+        (wanted as u32).clamp(1, self.steps)
+    }
 }
 
 /// How many rounds, sites and seconds.

@@ -1,23 +1,24 @@
-//! Federated averaging (McMahan et al. 2017): the mean of the updates, weighted by examples.
+//! The mean of the updates, weighted by examples, as they come: federated averaging (McMahan et al. 2017), and FedNova (Wang et
+//! al. 2020), whose weights are the examples per local step.
 //!
 //! The sum is held in fixed point, so that it is exact: any order of arrival gives the same bits, and so does a run
-//! that was broken off and done again. One update adds `round(examples * value * 2^k)` to each parameter, where
+//! that was broken off and done again. One update adds `round(weight * value * 2^k)` to each parameter, where
 //!
-//! - `examples <= E`, the plan's `examples_max`, and `|value| <= B`, its `update_norm_max`, which the intake checked
+//! - `weight <= examples <= E`, the plan's `examples_max`, and `|value| <= B`, its `update_norm_max`, which the intake checked
 //!   on the norm and [`Fold`] checks again on each number;
 //! - at most `N = updates.max` updates are folded.
 //!
 //! With `k = min(50, 62 - ceil(log2 N)) - ceil(log2(E * B))` one term is at most 2^50, within the 2^51 up to which
-//! the rounding below is exact, and the sum at most N * (2^50 or less) <= 2^62, within i64. The product
-//! `examples * value` has at most 24 + 24 bits and is exact in binary64. So the only error of the mean is the rounding
-//! of each term, at most 2^-(k+1) / (mean number of examples): for E = 1000, B = 100 and up to 4096 updates k is 33.
+//! the rounding below is exact, and the sum at most N * (2^50 or less) <= 2^62, within i64. Where the
+//! weight is the examples, the product `weight * value` has at most 24 + 24 bits and is exact in binary64, and the only error of the
+//! mean is the rounding of each term, at most 2^-(k+1) / (mean number of examples): for E = 1000, B = 100 and up to 4096 updates k is 33.
 //! At the limits of the protocol, E = 2^24, B = 10^4 and N = 10^4, k is still 10.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
-use snowball_protocol::{SiteName, StudyPlan, plan::Strategy};
+use snowball_protocol::{SiteName, StudyPlan};
 
-use super::{Comparison, FloatBytes, SquareSum, StrategyFault};
+use super::{FloatBytes, SquareSum, StrategyFault, weight::Weighing};
 use crate::intake::AdmittedUpdate;
 
 /// Largest term, as a power of two; rounding is exact below 2^51.
@@ -32,37 +33,34 @@ const BLOCK: usize = 8192;
 const BOUND_SLACK: f64 = 1.0 + 1e-6;
 
 /// The running sum of one round: eight bytes a parameter, whatever the number of sites.
-pub struct FedAvg {
+pub struct RunningMean {
     sums: Vec<i64>,
     /// 2^k.
     scale: f64,
     value_max: f32,
+    weighing: Weighing,
     examples: u64,
-    examples_max: u64,
     updates_max: u32,
-    sites: BTreeSet<SiteName>,
+    /// Who is in it, with examples times steps. Added up in the order of the names, so that the order of arrival does not matter.
+    sites: BTreeMap<SiteName, f64>,
     is_spoilt: bool,
 }
 
-impl FedAvg {
+impl RunningMean {
     /// An empty sum for a network with this many parameters.
     #[must_use]
     pub fn new(plan: &StudyPlan, parameters: usize) -> Self {
-        let Strategy::FedAvg {
-            examples_max,
-            update_norm_max,
-        } = plan.strategy;
         let updates_max = plan.rounds.updates.max;
-        let value_max = update_norm_max * BOUND_SLACK;
+        let value_max = plan.strategy.update_norm_max * BOUND_SLACK;
         Self {
             sums: vec![0; parameters],
-            scale: scale(examples_max, value_max, updates_max),
+            scale: scale(plan.strategy.examples_max, value_max, updates_max),
             // Rounds to nearest; the slack is far wider than that.
             value_max: value_max as f32,
+            weighing: Weighing::of(plan),
             examples: 0,
-            examples_max,
             updates_max,
-            sites: BTreeSet::new(),
+            sites: BTreeMap::new(),
             is_spoilt: false,
         }
     }
@@ -105,7 +103,7 @@ impl FedAvg {
     /// Whether the update of `site` is in the sum.
     #[must_use]
     pub fn contains(&self, site: &SiteName) -> bool {
-        self.sites.contains(site)
+        self.sites.contains_key(site)
     }
 
     /// The model after this round: `global` and the weighted mean of the updates.
@@ -133,13 +131,19 @@ impl FedAvg {
         Ok(())
     }
 
-    /// Begins to compare one update with the mean.
+    /// The mean's numbers from `offset` on.
     ///
     /// # Errors
-    /// When there is no mean.
-    pub fn compare(&self) -> Result<Comparison<'_>, StrategyFault> {
-        self.divisor()?;
-        Ok(Comparison::new(&self.sums))
+    /// When there is no mean, or it has fewer numbers.
+    pub(super) fn mean(&self, offset: usize, mean: &mut [f64]) -> Result<(), StrategyFault> {
+        let divisor = self.divisor()?;
+        let sums = offset
+            .checked_add(mean.len())
+            .and_then(|end| self.sums.get(offset..end));
+        for (mean, sum) in mean.iter_mut().zip(sums.ok_or(StrategyFault::WrongLength)?) {
+            *mean = *sum as f64 / divisor;
+        }
+        Ok(())
     }
 
     /// What turns the sum into the mean.
@@ -151,13 +155,19 @@ impl FedAvg {
             return Err(StrategyFault::Empty);
         }
         // At most 2^24 * 10^4 examples: exact.
-        Ok(self.examples as f64 * self.scale)
+        let examples = self.examples as f64;
+        if !self.weighing.is_per_step() {
+            return Ok(examples * self.scale);
+        }
+        // FedNova: the mean number of steps times the mean of the updates per step.
+        let steps = self.sites.values().sum::<f64>() / examples;
+        Ok(examples / steps * self.scale)
     }
 }
 
 /// One update on its way into the sum.
 pub struct Fold<'a> {
-    sum: &'a mut FedAvg,
+    sum: &'a mut RunningMean,
     update: &'a AdmittedUpdate,
     offset: usize,
     floats: FloatBytes,
@@ -186,7 +196,7 @@ impl Fold<'_> {
         if !values.iter().fold(true, |all, value| all & (value.abs() <= bound)) {
             return Err(StrategyFault::OutOfBounds);
         }
-        let factor = self.update.examples() as f64 * self.sum.scale;
+        let factor = self.sum.weighing.weight(self.update) * self.sum.scale;
         for (sum, value) in sums.iter_mut().zip(values) {
             *sum += rounded(f64::from(*value) * factor);
         }
@@ -226,7 +236,9 @@ impl Fold<'_> {
             return Err(StrategyFault::ChangedOnDisk);
         }
         self.sum.examples += self.update.examples();
-        self.sum.sites.insert(self.update.site().clone());
+        let steps = self.sum.weighing.steps(self.update);
+        let examples_steps = self.update.examples() as f64 * steps;
+        self.sum.sites.insert(self.update.site().clone(), examples_steps);
         self.is_done = true;
         Ok(())
     }
@@ -239,7 +251,7 @@ impl Fold<'_> {
             Err(StrategyFault::CountedTwice { site: site.clone() })
         } else if self.sum.updates() >= self.sum.updates_max {
             Err(StrategyFault::Full)
-        } else if self.update.examples() > self.sum.examples_max {
+        } else if self.update.examples() > self.sum.weighing.examples_max() {
             Err(StrategyFault::OutOfBounds)
         } else {
             Ok(())

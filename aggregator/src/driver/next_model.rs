@@ -1,0 +1,251 @@
+//! The next model out of files: a stretch of parameters at a time, in memory that neither sites nor parameters make grow, but for
+//! the running sum of a mean.
+
+use std::io::{self, Read as _, Write};
+
+use anyhow::{Context as _, Result, bail};
+use snowball_protocol::{Sha256Digest, SiteName, StudyPlan, digest::RunningDigest};
+use snowball_registry::{ObjectError, ObjectFolder, ObjectName};
+use snowball_rounds::{
+    AdmittedUpdate, Gram, Looked, RoundEnd, RunningMean, StrategyFault, initial_state, needs_distances,
+};
+
+/// Bytes of a number.
+const WIDTH: usize = size_of::<f32>();
+/// An update is read in blocks of this size for the running sum.
+const BLOCK_BYTES: usize = 256 * 1024;
+/// Numbers of a stretch, at most; a multiple of eight, as the products of updates want it.
+const STRETCH_MAX: usize = 64 * 1024;
+
+/// An update that counts, with where its numbers lie.
+pub(super) type Counted = (AdmittedUpdate, ObjectName);
+
+/// A file, and what it should hold.
+pub(super) type Kept = (ObjectName, Sha256Digest);
+
+/// What a round ends with.
+pub(super) struct Ingredients {
+    pub plan: StudyPlan,
+    pub parameters: usize,
+    pub objects: ObjectFolder,
+    /// In the order of the sites' names.
+    pub counted: Vec<Counted>,
+    pub model_in: Kept,
+    /// The state of the server's optimiser after the round before; `None` before the first.
+    pub state_in: Option<Kept>,
+    pub model_out: ObjectName,
+    pub state_out: ObjectName,
+    /// What the updates' stretches may take together.
+    pub memory_bytes: usize,
+}
+
+/// What came of it.
+pub(super) struct Made {
+    pub model: Sha256Digest,
+    /// Of the server's optimiser, where it has a state.
+    pub state: Option<Sha256Digest>,
+    pub cosines: Vec<(SiteName, f64)>,
+}
+
+/// Makes the next model; `sum` is the running sum where there is one. The same ingredients give the same model, bit for bit, with or
+/// without it.
+pub(super) fn make(sum: Option<RunningMean>, ingredients: &Ingredients) -> Result<Made> {
+    let combine = &ingredients.plan.strategy.combine;
+    let looked = if combine.is_running() {
+        Looked::Running(sum.map_or_else(|| fold_files(ingredients), Ok)?)
+    } else if needs_distances(combine) {
+        Looked::Distances(ingredients.distances()?)
+    } else {
+        Looked::NotYet
+    };
+    let updates: Vec<AdmittedUpdate> = ingredients.counted.iter().map(|(update, _)| update.clone()).collect();
+    let mut end = RoundEnd::new(&ingredients.plan, &updates, looked)?;
+    let (mut model, mut state) = (None, None);
+    let objects = &ingredients.objects;
+    let result = objects.put_with(&ingredients.model_out, |out| {
+        if ingredients.state_vectors() == 0 {
+            model = Some(
+                ingredients
+                    .write(&mut end, out, &mut io::sink())
+                    .map_err(io::Error::other)?
+                    .0,
+            );
+            return Ok(());
+        }
+        let written = objects.put_with(&ingredients.state_out, |state_out| {
+            let digests = ingredients.write(&mut end, out, state_out).map_err(io::Error::other)?;
+            (model, state) = (Some(digests.0), Some(digests.1));
+            Ok(())
+        });
+        written.map_err(io::Error::other)
+    });
+    result.context("cannot write the next model")?;
+    // What was written of numbers that have changed since is not told to anybody, and written over by the next try.
+    let cosines = end.finish()?;
+    let sites = updates.iter().map(|update| update.site().clone());
+    Ok(Made {
+        model: model.context("no model was written")?,
+        state,
+        cosines: sites.zip(cosines).collect(),
+    })
+}
+
+/// Adds one update to a running sum.
+pub(super) fn fold_file(sum: &mut RunningMean, objects: &ObjectFolder, (update, file): &Counted) -> Result<()> {
+    let mut fold = sum.fold(update);
+    objects.read_chunks(file, BLOCK_BYTES, |block| fold.bytes(block).map_err(Fault::Strategy))?;
+    fold.commit()?;
+    Ok(())
+}
+
+fn fold_files(ingredients: &Ingredients) -> Result<RunningMean> {
+    let mut sum = RunningMean::new(&ingredients.plan, ingredients.parameters);
+    for part in &ingredients.counted {
+        fold_file(&mut sum, &ingredients.objects, part)?;
+    }
+    Ok(sum)
+}
+
+impl Ingredients {
+    fn state_vectors(&self) -> usize {
+        self.plan.strategy.server.state_vectors()
+    }
+
+    /// From where to where each stretch goes.
+    fn stretches(&self) -> impl Iterator<Item = (usize, usize)> + use<> {
+        let fit = self.memory_bytes / WIDTH / self.counted.len().max(1);
+        let width = (fit.min(STRETCH_MAX) / 8 * 8).max(8);
+        let parameters = self.parameters;
+        (0..parameters)
+            .step_by(width)
+            .map(move |from| (from, (from + width).min(parameters)))
+    }
+
+    fn distances(&self) -> Result<Gram> {
+        let (mut gram, mut rows) = (Gram::new(self.counted.len()), Rows::default());
+        for (from, to) in self.stretches() {
+            gram.block(rows.read(self, from, to)?);
+        }
+        Ok(gram)
+    }
+
+    /// Writes model and state, and returns their digests.
+    fn write(
+        &self,
+        end: &mut RoundEnd<'_>,
+        model_out: &mut dyn Write,
+        state_out: &mut dyn Write,
+    ) -> Result<(Sha256Digest, Sha256Digest)> {
+        let mut model_in = Source::open(&self.objects, &self.model_in)?;
+        let mut state_in = self
+            .state_in
+            .as_ref()
+            .map(|kept| Source::open(&self.objects, kept))
+            .transpose()?;
+        let start = initial_state(&self.plan.strategy.server);
+        let (mut model_digest, mut state_digest) = (RunningDigest::default(), RunningDigest::default());
+        let mut rows = Rows::default();
+        for (from, to) in self.stretches() {
+            let mut model = model_in.numbers(to - from)?;
+            let mut state = match &mut state_in {
+                Some(state_in) => apart(&state_in.numbers((to - from) * start.len())?, start.len()),
+                None => start.iter().map(|start| vec![*start; to - from]).collect(),
+            };
+            end.block(rows.read(self, from, to)?, &mut model, &mut state)?;
+            emit(&model, &mut model_digest, model_out)?;
+            emit(&together(&state), &mut state_digest, state_out)?;
+        }
+        model_in.finish()?;
+        state_in.map_or(Ok(()), Source::finish)?;
+        Ok((model_digest.finish(), state_digest.finish()))
+    }
+}
+
+fn emit(numbers: &[f32], digest: &mut RunningDigest, out: &mut dyn Write) -> io::Result<()> {
+    let bytes = snowball_layout::to_le_bytes(numbers);
+    digest.update(&bytes);
+    out.write_all(&bytes)
+}
+
+/// The same stretch of each update, one after the other.
+#[derive(Default)]
+struct Rows {
+    bytes: Vec<u8>,
+    numbers: Vec<f32>,
+}
+
+impl Rows {
+    fn read(&mut self, ingredients: &Ingredients, from: usize, to: usize) -> Result<&[f32]> {
+        self.numbers.clear();
+        self.bytes.resize((to - from) * WIDTH, 0);
+        for (_, file) in &ingredients.counted {
+            ingredients
+                .objects
+                .read_at(file, (from * WIDTH) as u64, &mut self.bytes)?;
+            self.numbers.extend(numbers(&self.bytes));
+        }
+        Ok(&self.numbers)
+    }
+}
+
+/// A file that is read from its beginning to its end, and must be what it was.
+struct Source<'a> {
+    file: std::fs::File,
+    digest: RunningDigest,
+    kept: &'a Kept,
+}
+
+impl<'a> Source<'a> {
+    fn open(objects: &ObjectFolder, kept: &'a Kept) -> Result<Self> {
+        Ok(Self {
+            file: objects.reader(&kept.0)?,
+            digest: RunningDigest::default(),
+            kept,
+        })
+    }
+
+    fn numbers(&mut self, count: usize) -> Result<Vec<f32>> {
+        let mut bytes = vec![0; count * WIDTH];
+        self.file
+            .read_exact(&mut bytes)
+            .with_context(|| format!("cannot read {}", self.kept.0))?;
+        self.digest.update(&bytes);
+        Ok(numbers(&bytes).collect())
+    }
+
+    fn finish(mut self) -> Result<()> {
+        let is_over = self.file.read(&mut [0])? == 0;
+        if !is_over || self.digest.finish() != self.kept.1 {
+            bail!("the file {} does not have the digest in the database", self.kept.0);
+        }
+        Ok(())
+    }
+}
+
+fn numbers(bytes: &[u8]) -> impl Iterator<Item = f32> {
+    let words = bytes.chunks_exact(WIDTH);
+    words.map(|word| f32::from_le_bytes([word[0], word[1], word[2], word[3]]))
+}
+
+/// A state lies in its file parameter by parameter, so that the stretches do not show in it.
+fn together(vectors: &[Vec<f32>]) -> Vec<f32> {
+    let width = vectors.first().map_or(0, Vec::len);
+    (0..width)
+        .flat_map(|place| vectors.iter().map(move |vector| vector[place]))
+        .collect()
+}
+
+fn apart(numbers: &[f32], vectors: usize) -> Vec<Vec<f32>> {
+    (0..vectors)
+        .map(|vector| numbers.iter().skip(vector).step_by(vectors).copied().collect())
+        .collect()
+}
+
+/// What can go wrong while a file is read for the sum.
+#[derive(Debug, thiserror::Error)]
+enum Fault {
+    #[error("a file could not be read")]
+    Object(#[from] ObjectError),
+    #[error("an update could not be added")]
+    Strategy(#[source] StrategyFault),
+}

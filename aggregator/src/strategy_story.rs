@@ -1,0 +1,132 @@
+//! Studies under other rules than federated averaging, through the whole program: one of five sites is hostile where the rule should
+//! bear it, and the server is restarted after the first round, so that what it remembers comes from its disk.
+
+use snowball_protocol::{
+    RoundNumber, Sha256Digest, StudyPlan,
+    plan::{Adaptive, Combination, ServerOptimiser, Span},
+    session::StudySummary,
+};
+use snowball_service::clock;
+
+use serde_json::{Value, json};
+use std::{path::Path, time::Duration};
+
+use crate::{
+    fixture,
+    story::{Client, Running, STUDY, command, enrol, head, header, init, training, upload},
+};
+
+const SITES: [&str; 5] = ["east", "north", "south", "west", "wrong"];
+const ROUNDS: u32 = 3;
+/// What each honest site adds to each parameter in each round.
+const STEP: f32 = 0.1;
+
+fn plan(combine: Combination, server: ServerOptimiser) -> StudyPlan {
+    let mut plan = fixture::plan(STUDY);
+    plan.rounds.count = ROUNDS;
+    (plan.rounds.sites, plan.rounds.updates) = (Span { min: 5, max: 5 }, Span { min: 5, max: 5 });
+    (plan.strategy.combine, plan.strategy.server) = (combine, server);
+    assert_eq!(plan.faults(), []);
+    plan
+}
+
+/// How far every parameter has moved when the study is over; the fifth site sends `wrong` instead.
+async fn moved(plan: &StudyPlan, wrong: f32) -> f32 {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("home");
+    init(&dir).await;
+    let mut running = Running::start(&dir).await;
+    let mut enrolled = Vec::new();
+    for site in SITES {
+        enrolled.push(enrol(&dir, running.port, site).await);
+    }
+    let clients = |port| -> Vec<Client> { enrolled.iter().map(|(tls, _)| Client::new(tls.clone(), port)).collect() };
+    let mut sites = clients(running.port);
+    let file = folder.path().join("plan.toml");
+    std::fs::write(&file, toml::to_string(plan).unwrap()).unwrap();
+    command(&dir, &["study", "create", file.to_str().unwrap()]).await;
+    command(&dir, &["study", "start", STUDY]).await;
+    while sites[0].get::<Vec<StudySummary>>("/v1/studies").await.is_empty() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let layout = snowball_layout::Layout::of(plan);
+    let join = json!({
+        "plan_digest": plan.digest(), "policy_digest": Sha256Digest::of(b"policy"),
+        "layout_digest": layout.digest(), "training_examples": 10,
+    });
+    let hello = json!({ "protocol_min": 1, "protocol_max": 1, "program_version": "1", "policy_digest": null, "clock": clock::now() });
+    for ((client, (_, key)), name) in sites.iter().zip(&enrolled).zip(SITES) {
+        client.post::<Value>("/v1/hello", &hello).await;
+        client.post::<Value>("/v1/heads", &head(name, 2, b"head", key)).await;
+        let path = format!("/v1/studies/{STUDY}/join");
+        assert!(client.post::<StudySummary>(&path, &join).await.joined);
+    }
+    for round in 1..=ROUNDS {
+        for (client, name) in sites.iter().zip(SITES) {
+            let model = training(client, round).await;
+            let step = if name == "wrong" { wrong } else { STEP };
+            let (header, bytes) = header(plan, &model, &vec![step; layout.parameters()], 1);
+            assert!(upload(client, &header, &bytes).await.receipt.is_some());
+        }
+        if round == 1 {
+            training(&sites[0], 2).await;
+            running.stop().await;
+            running = Running::start(&dir).await;
+            sites = clients(running.port);
+        }
+    }
+    while model(&dir, ROUNDS).is_none() || states(&dir) != 0 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    running.stop().await;
+    let (begin, end) = (model(&dir, 0).unwrap(), model(&dir, ROUNDS).unwrap());
+    let ways: Vec<f32> = begin.iter().zip(&end).map(|(begin, end)| end - begin).collect();
+    assert!(ways.iter().all(|way| (way - ways[0]).abs() < 1e-4), "all move alike");
+    ways[0]
+}
+
+fn model(dir: &Path, round: u32) -> Option<Vec<f32>> {
+    let name = format!("objects/models/{STUDY}/{}.f32", RoundNumber(round));
+    let bytes = std::fs::read(dir.join(name)).ok()?;
+    Some(snowball_layout::from_le_bytes(&bytes).unwrap())
+}
+
+fn states(dir: &Path) -> usize {
+    std::fs::read_dir(dir.join(format!("objects/states/{STUDY}"))).map_or(0, Iterator::count)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_with_momentum_remembers_it_across_a_restart() {
+    let server = ServerOptimiser::Momentum {
+        learning_rate: 1.0,
+        momentum: 0.5,
+    };
+    let way = moved(&plan(Combination::Mean, server), STEP).await;
+    assert!((way - STEP * (1.0 + 1.5 + 1.75)).abs() < 1e-4, "{way}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trimmed_mean_under_fed_adam_bears_a_hostile_site_and_a_restart() {
+    let numbers = Adaptive {
+        learning_rate: 0.05,
+        beta_1: 0.9,
+        beta_2: 0.99,
+        adaptivity: 0.01,
+    };
+    let plan = plan(Combination::TrimmedMean { share: 0.25 }, ServerOptimiser::Adam(numbers));
+    let way = moved(&plan, -5.0).await;
+    let (mut m, mut v, mut expected) = (0.0, 0.0001, 0.0);
+    for _ in 0..ROUNDS {
+        m = 0.9 * m + 0.1 * f64::from(STEP);
+        v = 0.99 * v + 0.01 * f64::from(STEP).powi(2);
+        expected += 0.05 * m / (v.sqrt() + 0.01);
+    }
+    assert!((f64::from(way) - expected).abs() < 1e-4, "{way} {expected}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn multi_krum_leaves_a_hostile_site_out() {
+    let plan = plan(Combination::MultiKrum { hostile: 1, kept: 3 }, ServerOptimiser::Add);
+    let way = moved(&plan, -5.0).await;
+    assert!((way - 3.0 * STEP).abs() < 1e-4, "{way}");
+}
