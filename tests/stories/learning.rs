@@ -2,9 +2,37 @@
 
 use std::path::Path;
 
+use snowball_protocol::plan::{Combination, ServerOptimiser};
 use snowball_tests::run;
 
 use crate::stage::{Stage, ended};
+
+/// Epochs give the larger site more steps, FedProx holds both near the round's model, FedNova weighs them by the step, and the server has
+/// momentum.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sites_that_do_different_numbers_of_steps_learn_together_under_fed_nova() {
+    let stage = Stage::set_with(2, 3, 60, 0.0, |plan| {
+        (plan.local.steps, plan.local.batch_size) = (60, 4);
+        (plan.local.epochs, plan.local.proximal) = (Some(3.0), Some(0.01));
+        plan.strategy.combine = Combination::FedNova;
+        plan.strategy.server = ServerOptimiser::Momentum {
+            learning_rate: 0.9,
+            momentum: 0.3,
+        };
+    })
+    .await;
+    stage.settle().await;
+    stage.start_study().await;
+    let mut nodes = stage.run_nodes();
+    let status = stage.wait_for_review().await;
+    let release = stage.release().await;
+    ended(&mut nodes).await;
+    let before = status["rounds"][0]["metrics"]["loss"].as_f64().unwrap();
+    let after = status["final"]["pooled"]["loss"].as_f64().unwrap();
+    assert!(after < before * 0.9, "the loss falls: {before} to {after}");
+    let card = std::fs::read_to_string(release.join("model-card.md")).unwrap();
+    assert!(card.contains("FedAvgM over FedNova"), "{card}");
+}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_study_ends_in_a_release_that_opens_in_pytorch() {

@@ -87,7 +87,7 @@ fn recipe(out: &mut String, plan: &StudyPlan) -> std::fmt::Result {
         "- Local training: {} steps of {} radiographs a round",
         plan.local.steps, plan.local.batch_size
     )?;
-    writeln!(out, "- Combination: {}", code(&plan.strategy))?;
+    writeln!(out, "- Combination: {}", plan.strategy.name())?;
     for head in &plan.heads {
         let what = match &head.kind {
             HeadKind::Classes(classes) => format!("{} classes in this order: {}", classes.len(), classes.join(", ")),
