@@ -1,4 +1,5 @@
-//! The benchmark runs: a few files through every program that is there, and a small archive with a kill on the way.
+//! The benchmark runs: a few files through every program that is there, a small archive with a kill on the way, and small
+//! rounds beside their floor.
 
 use std::process::Output;
 
@@ -85,4 +86,35 @@ async fn an_archive_whose_intake_is_killed_is_all_there_once() {
     assert!(output.status.success(), "{answer}");
     assert_eq!(answer["processes"][0]["was_killed"], true);
     assert_eq!(answer["processes"].as_array().unwrap().len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_sites_do_a_small_round_and_the_floor_is_measured_beside_it() {
+    let arguments = ["rounds", "--sites", "2", "--parameters", "0.01", "--repeats", "1"];
+    let (output, answer) = benchmark(&arguments).await;
+    assert!(output.status.success(), "{answer}");
+    let row = &answer["rows"][0];
+    assert_eq!(row["sites"], 2);
+    assert!(row["parameters"].as_u64().unwrap() > 10_000, "{row}");
+    for measured in ["round_seconds", "floor_seconds"] {
+        let seconds = row[measured].as_array().unwrap();
+        assert_eq!(seconds.len(), 1, "{row}");
+        assert!(seconds[0].as_f64().unwrap() > 0.0, "{row}");
+    }
+    for memory in ["server_memory_bytes_max", "site_memory_bytes_max"] {
+        assert!(row[memory].as_u64().unwrap() > 1_000_000, "{row}");
+    }
+    let limits = answer["limits"].as_object().unwrap();
+    assert!(limits.values().all(|limit| limit.as_f64().unwrap() > 0.0), "{answer}");
+    assert_eq!(answer["skipped"].as_array().unwrap().len(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sites_without_a_task_wait_and_are_held() {
+    let (output, answer) = benchmark(&["idle", "--sites", "3", "--seconds", "1"]).await;
+    assert!(output.status.success(), "{answer}");
+    let row = &answer["rows"][0];
+    assert_eq!(row["sites"], 3);
+    assert!(row["descriptors"].as_u64().unwrap() > 3, "{row}");
+    assert_eq!(row["round"]["sites"], 3);
 }

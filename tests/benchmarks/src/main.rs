@@ -1,10 +1,11 @@
-//! `snowball-benchmark`: how fast this machine de-identifies and takes in, beside other programs, and how a node bears a large
-//! archive. What it prints was measured in that run; nothing in it is a constant of somebody's machine.
+//! `snowball-benchmark`: how fast this machine de-identifies and takes in, beside other programs; how a node bears a large
+//! archive; how fast a round of federated averaging is. What it prints was measured in that run; the one table of other days'
+//! figures says so.
 //!
 //! It runs `hospital-node` and its peers as people do, by their command lines, over the same files on the same processors. It
 //! must never be pointed at a node's real home: it makes homes of its own and removes them.
 //!
-//! Start at [`deidentification`] and [`large`].
+//! Start at [`deidentification`], [`large`] and [`rounds`].
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod corpus;
@@ -15,6 +16,7 @@ mod home;
 mod large;
 mod ours;
 mod peers;
+mod rounds;
 mod table;
 mod watched;
 
@@ -24,7 +26,7 @@ use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand};
 use snowball_tests::Programs;
 
-/// Measures de-identification beside other programs, and the intake of a large archive.
+/// Measures de-identification beside other programs, the intake of a large archive, and rounds of federated averaging.
 #[derive(Parser)]
 #[command(
     name = "snowball-benchmark",
@@ -40,13 +42,17 @@ struct Arguments {
 enum Verb {
     Deidentification(deidentification::Deidentification),
     Large(large::Large),
+    Rounds(rounds::Rounds),
+    Idle(rounds::Idle),
     #[command(hide = true)]
     Floor(floors::Floor),
     #[command(hide = true)]
     Header(header::Header),
+    #[command(hide = true)]
+    Sites(rounds::Sites),
 }
 
-/// What both benchmarks take.
+/// What all benchmarks take.
 #[derive(clap::Args, Clone)]
 pub struct Common {
     /// Where the programs lie, already built; absent: they are built first.
@@ -83,8 +89,11 @@ fn main() -> ExitCode {
     let outcome = match Arguments::parse().verb {
         Verb::Deidentification(verb) => verb.run(),
         Verb::Large(verb) => verb.run(),
+        Verb::Rounds(verb) => verb.run(),
+        Verb::Idle(verb) => verb.run(),
         Verb::Floor(verb) => verb.run().map(|()| true),
         Verb::Header(verb) => verb.run().map(|()| true),
+        Verb::Sites(verb) => verb.run().map(|()| true),
     };
     match outcome {
         Ok(true) => ExitCode::SUCCESS,

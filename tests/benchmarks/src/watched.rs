@@ -168,7 +168,7 @@ fn children(id: u32) -> Vec<u32> {
 }
 
 /// User and system time of a program and of those that it ran to their end; also after its own end, until it is waited for.
-fn processor_seconds(id: u32) -> Option<f64> {
+pub fn processor_seconds(id: u32) -> Option<f64> {
     let stat = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
     // The program's name stands in brackets and may hold blanks.
     let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
