@@ -14,6 +14,7 @@
 //! A refused update is a normal outcome with code, reason and remedy; it never stops a round.
 
 mod announce;
+mod pen;
 mod receive;
 mod uploads;
 

@@ -1,6 +1,6 @@
 //! The bytes of an update: streamed to their file, durable before they are acknowledged, inspected as they go by.
 
-use std::{io::SeekFrom, time::Duration};
+use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use futures_util::StreamExt as _;
@@ -13,16 +13,12 @@ use snowball_protocol::{
 use snowball_registry::{Upload, UploadState};
 use snowball_rounds::{Inspected, Inspection};
 use snowball_service::clock;
-use tokio::{
-    fs::{File, OpenOptions},
-    io::{AsyncSeekExt as _, AsyncWriteExt as _},
-    task::spawn_blocking,
-    time::timeout,
-};
+use tokio::{task::spawn_blocking, time::timeout};
 
 use super::{
+    pen::Pen,
     reply, superseded,
-    uploads::{Progress, Turn},
+    uploads::{Place, Progress, Turn},
 };
 use crate::{driver::Desk, state::App};
 
@@ -51,7 +47,7 @@ pub async fn receive(app: &App, site: &SiteName, id: &UploadId, offset: u64, bod
         let reason = format!("the upload stands at {}, the chunk begins at {offset}", upload.offset);
         return Err(Problem::new(ProblemCode::OffsetMismatch, reason));
     }
-    let chunk = write(app, &upload, body, &mut progress, &mut turn)
+    let chunk = write(app, &upload, body, &place, &mut progress, &mut turn)
         .await
         .map_err(|error| fault("writing an upload", &error))?;
     if chunk.end > upload.offset {
@@ -121,15 +117,16 @@ async fn write(
     app: &App,
     upload: &Upload,
     body: Body,
+    place: &Place,
     progress: &mut Progress,
     turn: &mut Turn,
 ) -> std::io::Result<Chunk> {
-    let mut file = open_at(app, upload).await?;
-    let mut inspection = match progress.inspection.take() {
+    let inspection = match progress.inspection.take() {
         Some((inspection, seen)) if seen == upload.offset => Some(inspection),
         _ if upload.offset == 0 => Some(Inspection::new()),
         _ => None,
     };
+    let mut pen = Pen::open(app, upload, place, inspection).await;
     let room = (upload.header.bytes - upload.offset).min(UPLOAD_CHUNK_BYTES_MAX as u64);
     let (mut taken, mut frames) = (0, body.into_data_stream());
     let outcome = loop {
@@ -147,38 +144,13 @@ async fn write(
             let reason = format!("a chunk of this upload may have {room} bytes here");
             break Err(Problem::new(ProblemCode::TooLarge, reason));
         }
-        file.write_all(&frame).await?;
-        if let Some(inspection) = &mut inspection {
-            inspection.bytes(&frame);
-        }
         taken += frame.len() as u64;
+        pen.write(frame).await?;
     };
-    file.flush().await?;
-    file.sync_data().await?;
+    let inspection = pen.finish().await?;
     let end = upload.offset + taken;
     progress.inspection = inspection.map(|inspection| (inspection, end));
     Ok(Chunk { end, outcome })
-}
-
-async fn open_at(app: &App, upload: &Upload) -> std::io::Result<File> {
-    if upload.offset == 0 {
-        // Makes the file and its folders durable.
-        let (objects, name) = (app.core.objects.clone(), upload.file.clone());
-        spawn_blocking(move || objects.append(&name, 0, &[]))
-            .await?
-            .map_err(std::io::Error::other)?;
-    }
-    let mut file = OpenOptions::new()
-        .write(true)
-        .open(app.core.objects.path(&upload.file))
-        .await?;
-    if file.metadata().await?.len() < upload.offset {
-        return Err(std::io::Error::other("the file is shorter than what was acknowledged"));
-    }
-    // What lies beyond was never acknowledged.
-    file.set_len(upload.offset).await?;
-    file.seek(SeekFrom::Start(upload.offset)).await?;
-    Ok(file)
 }
 
 fn fault(doing: &str, cause: &dyn std::fmt::Display) -> Problem {

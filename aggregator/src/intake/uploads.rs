@@ -17,8 +17,10 @@ const IDLE_MAX: usize = 1024;
 #[derive(Default)]
 pub struct Place {
     turns: watch::Sender<u64>,
-    /// Who holds this writes the upload's file.
+    /// Who holds this takes in the upload's bytes.
     pub progress: Mutex<Progress>,
+    /// Who holds this writes the upload's file; a thread may hold it a little longer than the request that began to write.
+    pub file: Arc<Mutex<()>>,
 }
 
 /// What is known of the bytes that went by.
