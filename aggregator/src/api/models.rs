@@ -1,6 +1,6 @@
 //! `GET /v1/studies/{study}/models/{round}`: a global model, whole or from where a broken line left off (RFC 9110, 14).
 
-use std::{io::SeekFrom, ops::Range};
+use std::{fs::File, ops::Range, os::unix::fs::FileExt as _};
 
 use axum::{
     body::{Body, Bytes},
@@ -14,10 +14,7 @@ use axum::{
 use futures_util::stream;
 use snowball_protocol::ProblemCode;
 use snowball_registry::ObjectName;
-use tokio::{
-    fs::File,
-    io::{AsyncReadExt as _, AsyncSeekExt as _},
-};
+use tokio::task::spawn_blocking;
 
 use super::{
     desk,
@@ -49,17 +46,20 @@ pub async fn model(
     if phase.model().is_none_or(|newest| round > newest.round) {
         return Err(Refusal::new(ProblemCode::NotFound, "no such model yet"));
     }
-    let path = app.core.objects.path(&ObjectName::model(&desk.plan().study, round));
+    let (objects, name) = (app.core.objects.clone(), ObjectName::model(&desk.plan().study, round));
+    let opened = spawn_blocking(move || {
+        let file = objects.reader(&name).map_err(std::io::Error::other)?;
+        let length = file.metadata()?.len();
+        Ok::<_, std::io::Error>((file, length))
+    });
     let internal = |error: std::io::Error| Refusal::internal("reading a model", &error);
-    let mut file = File::open(path).await.map_err(internal)?;
-    let length = file.metadata().await.map_err(internal)?.len();
+    let (file, length) = opened.await.map_err(std::io::Error::from).flatten().map_err(internal)?;
     let wanted = headers.get(RANGE).and_then(|value| value.to_str().ok());
     let (status, range) = match select(wanted, length) {
         Selection::Whole => (StatusCode::OK, 0..length),
         Selection::Part(range) => (StatusCode::PARTIAL_CONTENT, range),
         Selection::Unsatisfiable => (StatusCode::RANGE_NOT_SATISFIABLE, 0..0),
     };
-    file.seek(SeekFrom::Start(range.start)).await.map_err(internal)?;
     let mut response = Response::builder()
         .status(status)
         .header(ACCEPT_RANGES, "bytes")
@@ -73,23 +73,25 @@ pub async fn model(
         StatusCode::RANGE_NOT_SATISFIABLE => response.header(CONTENT_RANGE, format!("bytes */{length}")),
         _ => response,
     };
-    let blocks = stream::try_unfold((file, range.end - range.start), next_block);
+    let blocks = stream::try_unfold((file, range), next_block);
     response
         .body(Body::from_stream(blocks))
         .map_err(|error| Refusal::internal("answering with a model", &error))
 }
 
-async fn next_block((mut file, left): (File, u64)) -> std::io::Result<Option<(Bytes, (File, u64))>> {
-    if left == 0 {
+/// Reads where nothing else waits, straight into what goes out.
+async fn next_block((file, range): (File, Range<u64>)) -> std::io::Result<Option<(Bytes, (File, Range<u64>))>> {
+    if range.is_empty() {
         return Ok(None);
     }
-    let mut block = vec![0; usize::try_from(left).unwrap_or(BLOCK_BYTES).min(BLOCK_BYTES)];
-    let count = file.read(&mut block).await?;
-    if count == 0 {
-        return Err(std::io::ErrorKind::UnexpectedEof.into());
-    }
-    block.truncate(count);
-    Ok(Some((block.into(), (file, left - count as u64))))
+    let read = spawn_blocking(move || {
+        let length = usize::try_from(range.end - range.start).unwrap_or(BLOCK_BYTES);
+        let mut block = vec![0; length.min(BLOCK_BYTES)];
+        file.read_exact_at(&mut block, range.start)?;
+        let next = range.start + block.len() as u64..range.end;
+        Ok(Some((block.into(), (file, next))))
+    });
+    read.await?
 }
 
 #[derive(PartialEq, Eq, Debug)]
