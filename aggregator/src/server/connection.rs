@@ -20,7 +20,7 @@ use hyper_util::{
     service::TowerToHyperService,
 };
 use snowball_service::tls::PeerCertificate;
-use tokio::{net::TcpStream, time::timeout};
+use tokio::{io::BufReader, net::TcpStream, time::timeout};
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tower::Service;
 
@@ -36,6 +36,10 @@ const PONG_SECONDS_MAX: u64 = 20;
 /// HTTP/2 flow-control windows, in bytes: uploads at full speed over long lines without holding much of each.
 const STREAM_WINDOW_BYTES: u32 = 1 << 20;
 const CONNECTION_WINDOW_BYTES: u32 = 2 << 20;
+/// Largest HTTP/2 frame that may come: the default of 16 KiB makes a hundred megabytes six thousand pieces.
+const FRAME_BYTES_MAX: u32 = 128 * 1024;
+/// Read from the network at a time. The TLS library asks for 4 KiB, a quarter of a record.
+const READ_BYTES: usize = 64 * 1024;
 
 /// Who is at the other end: the certificate, if one was shown; it verified against the consortium's CA.
 #[derive(Clone, Default)]
@@ -58,6 +62,7 @@ pub async fn handle(stream: TcpStream, acceptor: TlsAcceptor, handshake_max: Dur
     let origin = stream
         .peer_addr()
         .map_or_else(|_| Origin::default(), |address| Origin(address.ip()));
+    let stream = BufReader::with_capacity(READ_BYTES, stream);
     let stream = match timeout(handshake_max, acceptor.accept(stream)).await {
         Ok(Ok(stream)) => stream,
         Ok(Err(error)) => return tracing::debug!(%error, "a TLS handshake failed"),
@@ -76,6 +81,7 @@ pub async fn handle(stream: TcpStream, acceptor: TlsAcceptor, handshake_max: Dur
         .max_concurrent_streams(STREAMS_MAX)
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .max_frame_size(FRAME_BYTES_MAX)
         .keep_alive_interval(Some(Duration::from_secs(PING_SECONDS)))
         .keep_alive_timeout(Duration::from_secs(PONG_SECONDS_MAX));
     let connection = builder.serve_connection(TokioIo::new(stream), service);
@@ -93,7 +99,7 @@ pub async fn handle(stream: TcpStream, acceptor: TlsAcceptor, handshake_max: Dur
 }
 
 /// `None` for a certificate of our own CA that names no site: nobody that this server serves.
-fn peer_of(stream: &TlsStream<TcpStream>) -> Option<Peer> {
+fn peer_of(stream: &TlsStream<BufReader<TcpStream>>) -> Option<Peer> {
     let Some(certificate) = stream.get_ref().1.peer_certificates().and_then(<[_]>::first) else {
         return Some(Peer(None));
     };
