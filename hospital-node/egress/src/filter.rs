@@ -1,11 +1,17 @@
 //! Filter: from a candidate to the exact bytes that could leave. Pure.
 
+use bytes::Bytes;
 use snowball_policy::DatasetFacts;
 use snowball_protocol::{
-    Attempt, RoundNumber, Sha256Digest, StudyPlan, evaluation::Evaluation, plan::Sent, update::Encoding,
+    Attempt, RoundNumber, Sha256Digest, StudyPlan, digest::RunningDigest, evaluation::Evaluation, plan::Sent,
+    update::Encoding,
 };
 
 use crate::{candidate::Candidate, error::EgressError};
+
+/// Numbers that are written and hashed at a time, and sums of squares that are kept beside each other.
+const BLOCK: usize = 8192;
+const LANES: usize = 8;
 
 /// An update as bytes, checked and measured; the policy has not been asked yet.
 pub struct Encoded {
@@ -14,7 +20,7 @@ pub struct Encoded {
     pub(crate) model_in: Sha256Digest,
     pub(crate) layout_digest: Sha256Digest,
     pub(crate) encoding: Encoding,
-    pub(crate) bytes: Vec<u8>,
+    pub(crate) bytes: Bytes,
     pub(crate) digest: Sha256Digest,
     pub(crate) examples: u64,
     pub(crate) local_steps: u32,
@@ -25,40 +31,68 @@ pub struct Encoded {
 
 /// Refuses what the aggregator would have to refuse, takes out what the plan does not ask for, and writes the bytes.
 pub(crate) fn filter(plan: &StudyPlan, candidate: Candidate) -> Result<Encoded, EgressError> {
-    if !candidate.delta.iter().all(|value| value.is_finite()) || !candidate.training_loss.is_finite() {
+    let (bytes, passed) = write(&candidate.delta);
+    drop(candidate.delta);
+    if !passed.is_finite || !candidate.training_loss.is_finite() {
         return Err(EgressError::Unfit {
             reason: "training ended in numbers that are not finite".to_owned(),
             remedy: "lower the plan's learning rate or set optimiser.gradient_norm_max",
         });
     }
     let update_norm_max = plan.strategy.update_norm_max;
-    let norm = candidate
-        .delta
-        .iter()
-        .map(|value| f64::from(*value).powi(2))
-        .sum::<f64>()
-        .sqrt();
+    let norm = passed.norm;
     if norm > update_norm_max {
         return Err(EgressError::Unfit {
             reason: format!("its norm {norm:.3} is above the plan's bound {update_norm_max}"),
             remedy: "lower the plan's learning rate or local steps",
         });
     }
-    let bytes: Vec<u8> = candidate.delta.iter().flat_map(|value| value.to_le_bytes()).collect();
     Ok(Encoded {
         round: candidate.round,
         attempt: candidate.attempt,
         model_in: candidate.model_in,
         layout_digest: candidate.layout_digest,
         encoding: Encoding::DeltaF32,
-        digest: Sha256Digest::of(&bytes),
-        bytes,
+        digest: passed.digest,
+        bytes: bytes.into(),
         examples: candidate.examples.min(plan.strategy.examples_max),
         local_steps: candidate.local_steps,
         training_loss: candidate.training_loss,
         evaluation: candidate.evaluation.filter(|_| plan.send.contains(&Sent::Metrics)),
         dataset: candidate.dataset,
     })
+}
+
+/// What one pass over the numbers found.
+struct Passed {
+    is_finite: bool,
+    /// Euclidean; of use only where all are finite.
+    norm: f64,
+    digest: Sha256Digest,
+}
+
+/// The numbers as they travel, little-endian, looked at and hashed while they are in the processor's cache.
+fn write(delta: &[f32]) -> (Vec<u8>, Passed) {
+    let mut bytes = vec![0; size_of_val(delta)];
+    let (mut is_finite, mut digest, mut squares) = (true, RunningDigest::default(), [0.0; LANES]);
+    for (values, block) in delta.chunks(BLOCK).zip(bytes.chunks_mut(BLOCK * size_of::<f32>())) {
+        is_finite &= values.iter().fold(true, |all, value| all & value.is_finite());
+        for values in values.chunks(LANES) {
+            for (square, value) in squares.iter_mut().zip(values) {
+                *square += f64::from(*value) * f64::from(*value);
+            }
+        }
+        for (word, value) in block.as_chunks_mut().0.iter_mut().zip(values) {
+            *word = value.to_le_bytes();
+        }
+        digest.update(block);
+    }
+    let passed = Passed {
+        is_finite,
+        norm: squares.iter().sum::<f64>().sqrt(),
+        digest: digest.finish(),
+    };
+    (bytes, passed)
 }
 
 #[cfg(test)]
@@ -80,7 +114,7 @@ mod tests {
     fn what_leaves_is_little_endian_capped_and_nothing_that_the_plan_does_not_ask_for() {
         let mut plan = plan();
         let encoded = filter(&plan, candidate(vec![1.0, -2.0])).unwrap();
-        assert_eq!(encoded.bytes, [0, 0, 128, 63, 0, 0, 0, 192]);
+        assert_eq!(encoded.bytes[..], [0, 0, 128, 63, 0, 0, 0, 192]);
         assert_eq!(
             (encoded.examples, encoded.digest),
             (100, Sha256Digest::of(&encoded.bytes))

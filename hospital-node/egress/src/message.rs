@@ -1,6 +1,7 @@
 //! Every message that a node sends: built by one function here and nowhere else. Pure, so that the dry run of a study
 //! ([`crate::preview()`]) shows the very bytes that a real round sends.
 
+use bytes::Bytes;
 use serde::Serialize;
 use snowball_policy::DatasetFacts;
 use snowball_protocol::{
@@ -148,11 +149,11 @@ pub(crate) fn update_header(header: &UpdateHeader) -> Message {
 }
 
 /// One chunk of an update: `bytes`, which begin at `offset`.
-pub(crate) fn chunk(upload: &str, offset: usize, bytes: &[u8]) -> Message {
+pub(crate) fn chunk(upload: &str, offset: usize, bytes: Bytes) -> Message {
     Message {
         kind: Kind::Update,
         path: format!("v1/uploads/{upload}?offset={offset}"),
-        body: Body::raw(bytes.to_vec()),
+        body: Body::raw(bytes),
     }
 }
 

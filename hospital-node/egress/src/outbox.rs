@@ -87,7 +87,7 @@ impl Outbox {
             layout_digest: header.layout_digest,
             encoding: header.encoding,
             digest: header.digest,
-            bytes,
+            bytes: bytes.into(),
             examples: header.examples,
             local_steps: header.local_steps,
             training_loss: header.training_loss,

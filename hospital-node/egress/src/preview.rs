@@ -58,7 +58,7 @@ pub fn preview(
         message::join(plan, assumed.policy_digest, layout, &dataset),
         message::ledger_head(head.note),
         message::update_header(&header),
-        message::chunk("UPLOAD", 0, &encoded.bytes),
+        message::chunk("UPLOAD", 0, encoded.bytes.clone()),
         message::evaluation(plan, shown),
     ])
 }

@@ -1,5 +1,6 @@
 //! Record: into the outbox and the ledger, durable, before the first byte leaves.
 
+use bytes::Bytes;
 use snowball_ledger::Entry;
 use snowball_protocol::{RoundNumber, Sha256Digest, StudyPlan, evaluation::Evaluation, update::UpdateHeader};
 
@@ -16,7 +17,7 @@ pub(crate) struct Terms {
 /// An update that the ledger holds: the only thing that can be sent.
 pub struct ApprovedUpdate {
     pub(crate) header: UpdateHeader,
-    pub(crate) bytes: Vec<u8>,
+    pub(crate) bytes: Bytes,
 }
 
 impl ApprovedUpdate {

@@ -64,7 +64,7 @@ async fn attempt(door: &Door, update: &ApprovedUpdate) -> Result<SignedReceipt, 
             .unwrap_or(usize::MAX)
             .clamp(1, UPLOAD_CHUNK_BYTES_MAX);
         let to = from.saturating_add(chunk).min(update.bytes.len());
-        let chunk = message::chunk(&state.upload.0, from, &update.bytes[from..to]);
+        let chunk = message::chunk(&state.upload.0, from, update.bytes.slice(from..to));
         let next: UploadState = door.transport.patch(&chunk.path, chunk.body.into_bytes()).await?;
         if next.receipt.is_none() && next.offset <= state.offset {
             return Err(EgressError::Answer {

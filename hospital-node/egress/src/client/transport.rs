@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use futures_util::StreamExt;
 use reqwest::{Client, Method, Proxy, RequestBuilder, Response, StatusCode, header, redirect};
 use rustls::ClientConfig;
@@ -20,6 +21,8 @@ use crate::error::EgressError;
 
 const CONNECT_SECONDS: u64 = 15;
 const DOWNLOAD_TRIES: u32 = 8;
+/// Largest HTTP/2 frame that may come: the default of 16 KiB makes a model of a hundred megabytes six thousand pieces.
+const FRAME_BYTES_MAX: u32 = 128 * 1024;
 
 /// How to reach the aggregator.
 #[derive(Clone, Debug)]
@@ -31,17 +34,17 @@ pub struct ClientSettings {
 }
 
 /// A document as the exact bytes that will leave.
-pub struct Body(Vec<u8>);
+pub struct Body(Bytes);
 
 impl Body {
     /// Writes `document` as canonical JSON.
     #[must_use]
     pub fn of(document: &impl Serialize) -> Self {
-        Self(snowball_protocol::plan::canonical_json(document))
+        Self(snowball_protocol::plan::canonical_json(document).into())
     }
 
     /// Bytes that are no document.
-    pub(crate) const fn raw(bytes: Vec<u8>) -> Self {
+    pub(crate) const fn raw(bytes: Bytes) -> Self {
         Self(bytes)
     }
 
@@ -51,7 +54,7 @@ impl Body {
         &self.0
     }
 
-    pub(crate) fn into_bytes(self) -> Vec<u8> {
+    pub(crate) fn into_bytes(self) -> Bytes {
         self.0
     }
 
@@ -139,11 +142,11 @@ impl Transport {
     ///
     /// # Errors
     /// As [`get`](Self::get).
-    pub async fn patch<T: DeserializeOwned>(&self, path: &str, bytes: Vec<u8>) -> Result<T, EgressError> {
+    pub async fn patch<T: DeserializeOwned>(&self, path: &str, bytes: impl Into<Bytes>) -> Result<T, EgressError> {
         self.answered(Method::PATCH, path, |request| {
             request
                 .header(header::CONTENT_TYPE, "application/octet-stream")
-                .body(bytes)
+                .body(bytes.into())
         })
         .await
     }
@@ -243,6 +246,7 @@ fn client(settings: &ClientSettings, mut tls: ClientConfig) -> Result<Client, Eg
         .connect_timeout(Duration::from_secs(CONNECT_SECONDS))
         .read_timeout(Duration::from_secs(IDLE_SECONDS_MAX))
         .http2_adaptive_window(true)
+        .http2_max_frame_size(FRAME_BYTES_MAX)
         .user_agent(concat!("snowball/", env!("CARGO_PKG_VERSION")));
     // The environment never decides where hospital traffic goes: a proxy is the one of the configuration, or none.
     let builder = match &settings.proxy {
