@@ -471,7 +471,7 @@ impl Driver {
                 site: &site,
                 round,
             };
-            round::train(&trainer, &order, &model, |step, steps, loss| {
+            round::train(&trainer, &order, model, |step, steps, loss| {
                 voice.say(&Event::Training {
                     study: plan.study.clone(),
                     round,

@@ -52,15 +52,17 @@ impl Trained {
     }
 }
 
-/// Trains from `model`, little-endian f32 in the layout's order; `hear` is told step, steps and loss.
+/// Trains from `model`, little-endian f32 in the layout's order; `hear` is told step, steps and loss. Holds two models at a time:
+/// the one before and the one after.
 pub fn train(
     trainer: &Trainer,
     order: &Order<'_>,
-    model: &[u8],
+    model: Vec<u8>,
     mut hear: impl FnMut(u32, u32, f64),
 ) -> Result<Trained> {
-    let (plan, model_in) = (order.plan, Sha256Digest::of(model));
-    let parameters = snowball_layout::from_le_bytes(model).context("the model is no list of numbers")?;
+    let (plan, model_in) = (order.plan, Sha256Digest::of(&model));
+    let parameters = snowball_layout::from_le_bytes(&model).context("the model is no list of numbers")?;
+    drop(model);
     let job = Job::Train(TrainJob {
         plan: plan.clone(),
         dataset: order.dataset.clone(),
@@ -93,10 +95,11 @@ pub fn train(
         } => (examples, local_steps, loss) = (used, steps, last),
         _ => {}
     })?;
-    let trained = trained.context("the trainer gave no parameters")?;
+    let mut delta = trained.context("the trainer gave no parameters")?;
+    delta.iter_mut().zip(&parameters).for_each(|(new, old)| *new -= old);
     Ok(Trained {
         model_in,
-        delta: trained.iter().zip(&parameters).map(|(new, old)| new - old).collect(),
+        delta,
         examples,
         local_steps,
         loss,

@@ -261,7 +261,8 @@ fn train(
 ) -> Result<(Trained, Evaluation)> {
     let mut plan = wish.plan.clone();
     plan.local.steps = wish.steps.unwrap_or(plan.local.steps);
-    let model = snowball_layout::to_le_bytes(&layout.initial_parameters(plan.seed));
+    let before = layout.initial_parameters(plan.seed);
+    let model = snowball_layout::to_le_bytes(&before);
     let order = Order {
         plan: &plan,
         dataset: source,
@@ -269,10 +270,9 @@ fn train(
         round: RoundNumber(1),
     };
     let bar = (progress.0)("training", u64::from(plan.local.steps));
-    let trained = round::train(trainer, &order, &model, |step, _, _| bar.set_position(u64::from(step)))?;
+    let trained = round::train(trainer, &order, model, |step, _, _| bar.set_position(u64::from(step)))?;
     bar.finish_and_clear();
     // Alone in the study, the site's own model is the final one.
-    let before = snowball_layout::from_le_bytes(&model).context("the model is no list of numbers")?;
     let after: Vec<f32> = before
         .iter()
         .zip(&trained.delta)
