@@ -137,7 +137,11 @@ impl Layout {
 /// Parameters as they travel: little-endian IEEE 754 binary32.
 #[must_use]
 pub fn to_le_bytes(parameters: &[f32]) -> Vec<u8> {
-    parameters.iter().flat_map(|value| value.to_le_bytes()).collect()
+    let mut bytes = vec![0; size_of_val(parameters)];
+    for (word, value) in bytes.as_chunks_mut().0.iter_mut().zip(parameters) {
+        *word = value.to_le_bytes();
+    }
+    bytes
 }
 
 /// Reads what [`to_le_bytes`] wrote; `None` where the number of bytes is no multiple of four.
