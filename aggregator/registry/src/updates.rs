@@ -267,16 +267,18 @@ impl Registry {
         rows.iter().map(upload_of).collect()
     }
 
-    /// Notes that the file of an update was deleted. No other process waits for it.
+    /// Notes that the files of these updates were deleted. No other process waits for it.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn forget_file(&self, id: &UploadId) -> Result<(), RegistryError> {
-        let mut transaction = self.begin("forget an update's file").await?;
-        sqlx::query("UPDATE updates SET file_gone = 1 WHERE id = $1")
-            .bind(&id.0)
-            .execute(transaction.connection())
-            .await?;
+    pub async fn forget_files(&self, ids: &[UploadId]) -> Result<(), RegistryError> {
+        let mut transaction = self.begin("forget the files of updates").await?;
+        for id in ids {
+            sqlx::query("UPDATE updates SET file_gone = 1 WHERE id = $1")
+                .bind(&id.0)
+                .execute(transaction.connection())
+                .await?;
+        }
         transaction.commit_quietly().await
     }
 }

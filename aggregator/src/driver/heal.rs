@@ -8,8 +8,8 @@ use std::{
 
 use anyhow::{Context as _, Result};
 use snowball_ledger::{Entry, LedgerError, SignedHead};
-use snowball_protocol::SiteName;
-use snowball_registry::{Answer, KeptHead, UploadState};
+use snowball_protocol::{SiteName, ids::UploadId};
+use snowball_registry::{Answer, KeptHead, Upload, UploadState};
 use snowball_service::clock;
 use tokio::task::spawn_blocking;
 
@@ -117,18 +117,28 @@ pub async fn files(core: &Arc<Core>) {
         Ok(spent) => spent,
         Err(error) => return tracing::error!(%error, "files that may be deleted could not be listed"),
     };
-    for upload in spent {
-        let (objects, file) = (core.objects.clone(), upload.file.clone());
-        let deleted = spawn_blocking(move || objects.delete(&file)).await;
-        match deleted {
-            Ok(Ok(())) => {
-                if let Err(error) = core.registry.forget_file(&upload.id).await {
-                    tracing::error!(%error, "a deleted file could not be forgotten");
-                }
+    if spent.is_empty() {
+        return;
+    }
+    let objects = core.objects.clone();
+    let delete = move || -> Vec<UploadId> {
+        let gone = |upload: &Upload| {
+            let deleted = objects.delete(&upload.file);
+            if let Err(error) = &deleted {
+                tracing::error!(%error, "a file could not be deleted");
             }
-            Ok(Err(error)) => tracing::error!(%error, "a file could not be deleted"),
-            Err(error) => tracing::error!(%error, "deleting a file broke off"),
+            deleted.is_ok()
+        };
+        spent.into_iter().filter(gone).map(|upload| upload.id).collect()
+    };
+    match spawn_blocking(delete).await {
+        // One write for all: the next round's updates wait behind it.
+        Ok(gone) => {
+            if let Err(error) = core.registry.forget_files(&gone).await {
+                tracing::error!(%error, "deleted files could not be forgotten");
+            }
         }
+        Err(error) => tracing::error!(%error, "deleting files broke off"),
     }
 }
 

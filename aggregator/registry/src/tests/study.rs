@@ -244,7 +244,10 @@ async fn a_newer_try_supersedes_and_tries_are_bounded() {
 
     let spent = home.registry.spent_files().await.unwrap();
     assert_eq!(spent.len(), 2);
-    home.registry.forget_file(&first.id).await.unwrap();
+    home.registry
+        .forget_files(std::slice::from_ref(&first.id))
+        .await
+        .unwrap();
     assert_eq!(home.registry.spent_files().await.unwrap().len(), 1);
 
     for attempt in 4..66 {
