@@ -112,18 +112,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_command_in_the_document_and_the_help_is_one_that_this_program_takes() {
-        let document = include_str!("../../../hospital-node/docs/speed.md");
+    fn every_command_in_the_documents_and_the_help_is_one_that_this_program_takes() {
+        let documents = [
+            include_str!("../../../hospital-node/docs/speed.md"),
+            include_str!("../../../aggregator/docs/speed.md"),
+        ];
         let start = "    cargo run --bin snowball-benchmark -- ";
-        let mut samples: Vec<String> = document
-            .lines()
+        let mut samples: Vec<String> = documents
+            .iter()
+            .flat_map(|document| document.lines())
             .filter_map(|line| Some(format!("snowball-benchmark {}", line.strip_prefix(start)?)))
             .collect();
         for command in Arguments::command().get_subcommands() {
             let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
             samples.extend(help.strip_prefix("Example: ").map(str::to_owned));
         }
-        assert!(samples.len() >= 5, "{samples:?}");
+        assert!(samples.len() >= 10, "{samples:?}");
         for sample in &samples {
             let parsed = Arguments::try_parse_from(sample.split_whitespace());
             assert!(parsed.is_ok(), "{sample}: {:?}", parsed.err());
