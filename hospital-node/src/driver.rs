@@ -13,6 +13,7 @@ use snowball_egress::{
 };
 use snowball_layout::Layout;
 use snowball_ledger::Entry;
+use snowball_participation::{self as participation, Action, Fault, Interest, Progress};
 use snowball_protocol::{
     RoundNumber, Sha256Digest, StudyName, StudyPlan,
     evaluation::Evaluation,
@@ -30,7 +31,6 @@ use crate::{
     enrolment,
     events::{Event, Voice},
     home::Home,
-    participation::{self, Action, Interest, Progress},
     policy, receipts, renewal, retention,
     round::{self, Order, Trained},
     trainer::Trainer,
@@ -315,7 +315,7 @@ impl Driver {
                                 reason: reason.clone(),
                             });
                         }
-                        if participation::is_settled(fault.downcast_ref()) {
+                        if participation::is_settled(kind(&fault)) {
                             progress.settled = Some(round);
                         } else {
                             unsettled = Some((round, reason));
@@ -565,6 +565,16 @@ pub fn open_door(home: &Home, config: &NodeConfig) -> Result<Door> {
         clock::now,
     )
     .with_kept_head(kept))
+}
+
+/// What sort of fault kept a round from its receipt.
+fn kind(fault: &anyhow::Error) -> Fault {
+    match fault.downcast_ref() {
+        Some(EgressError::Refused(_)) => Fault::Refused,
+        Some(EgressError::Unfit { .. }) => Fault::Unfit,
+        Some(EgressError::HeadRefused { .. }) => Fault::HeadRefused,
+        _ => Fault::Mendable,
+    }
 }
 
 /// A task that ends together with its owner.

@@ -17,7 +17,6 @@ mod evidence;
 mod home;
 mod label_table;
 mod page;
-mod participation;
 mod policy;
 mod preview;
 mod receipts;

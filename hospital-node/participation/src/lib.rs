@@ -1,6 +1,12 @@
-//! What a site does next in a study. Pure: from what the aggregator asks and what the site holds to one action.
+//! What a site does next in a study, decided without a clock, a file, a socket or a runtime: from what the aggregator asks and
+//! what the site holds to one action.
+//!
+//! The node's driver carries the actions out; the simulation in `tests` carries out the very same ones over a network that
+//! loses and repeats. No decision about a site's part in a study may be taken anywhere else.
+//!
+//! Start at [`interest`] (whether a study concerns this site), then [`next`] (what a task leads to).
+#![cfg_attr(test, allow(clippy::unwrap_used))]
 
-use snowball_egress::EgressError;
 use snowball_protocol::{
     RoundNumber,
     session::{ModelReference, PhaseName, StudySummary, Task},
@@ -18,6 +24,7 @@ pub enum Interest {
 }
 
 /// Whether a listed study concerns this site.
+#[must_use]
 pub const fn interest(summary: &StudySummary) -> Interest {
     match (summary.phase, summary.joined) {
         (PhaseName::Draft | PhaseName::Released | PhaseName::Abandoned, _) | (PhaseName::Reviewing, false) => {
@@ -37,15 +44,26 @@ pub struct Progress {
     pub evaluated: bool,
 }
 
+/// Why a round brought this site no receipt.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Fault {
+    /// The aggregator refused.
+    Refused,
+    /// The update is not fit to leave.
+    Unfit,
+    /// The aggregator's ledger contradicts the head of it that this site keeps.
+    HeadRefused,
+    /// Anything else, which somebody may mend: the policy, the trainer, the disk.
+    Mendable,
+}
+
 /// Whether a round in which something went wrong is over for this site.
 ///
 /// What the aggregator refused, or what is not fit to be sent, would be the same another time. A policy can be installed, a
 /// trainer mended: those rounds are tried again for as long as the aggregator asks.
-pub const fn is_settled(fault: Option<&EgressError>) -> bool {
-    matches!(
-        fault,
-        Some(EgressError::Refused(_) | EgressError::Unfit { .. } | EgressError::HeadRefused { .. })
-    )
+#[must_use]
+pub const fn is_settled(fault: Fault) -> bool {
+    matches!(fault, Fault::Refused | Fault::Unfit | Fault::HeadRefused)
 }
 
 /// One thing to do.
@@ -77,6 +95,7 @@ pub enum Action {
 }
 
 /// The last round that made a model, as far as a task tells.
+#[must_use]
 pub const fn ended(task: &Task) -> Option<RoundNumber> {
     match task {
         Task::Train { model, .. } | Task::Evaluate { model } | Task::Done { model: Some(model), .. } => {
@@ -87,6 +106,7 @@ pub const fn ended(task: &Task) -> Option<RoundNumber> {
 }
 
 /// What to do about a task. A round that was settled here is never trained again, whatever the aggregator asks.
+#[must_use]
 pub fn next(task: Task, progress: &Progress) -> Action {
     match task {
         Task::Wait { .. } => Action::Ask,
@@ -138,6 +158,16 @@ mod tests {
                 ..
             }
         ));
+    }
+
+    #[test]
+    fn what_somebody_can_mend_is_tried_again() {
+        assert!(
+            [Fault::Refused, Fault::Unfit, Fault::HeadRefused]
+                .into_iter()
+                .all(is_settled)
+        );
+        assert!(!is_settled(Fault::Mendable));
     }
 
     #[test]
