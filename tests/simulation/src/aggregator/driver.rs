@@ -1,0 +1,286 @@
+//! What moves the study, as `aggregator/src/driver` does: asks the machine, saves by compare and swap, then publishes.
+
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
+
+use snowball_protocol::{
+    Problem, ProblemCode, RoundNumber, Sha256Digest, SiteName, StudyPlan,
+    ids::{UnixSeconds, UploadId},
+    plan::Span,
+    receipt::SignedReceipt,
+};
+use snowball_rounds::{AdmittedUpdate, Effect, Event, Phase};
+
+use super::{
+    Aggregator,
+    store::{Broken, RoundRecord, UploadPhase},
+    sum::Sum,
+};
+use crate::{
+    ledger::Entry,
+    planted::Planted,
+    study::{bytes_of, numbers_of},
+};
+
+/// How often a write is tried again that another process overtook.
+const OVERTAKEN_MAX: u32 = 8;
+
+/// What is saved together with a new phase.
+pub enum Save<'a> {
+    /// Nothing else.
+    Phase,
+    /// A site's joining.
+    Join(&'a SiteName),
+    /// An update that counts, with its receipt.
+    Update(&'a UploadId, &'a AdmittedUpdate, &'a SignedReceipt),
+    /// A round's record.
+    Round(RoundNumber, &'a RoundRecord),
+}
+
+impl Aggregator {
+    /// Asks the machine, saves, publishes; where another process was faster, on its state again.
+    pub(super) fn advance(&mut self, event: &Event, save: &Save<'_>, now: UnixSeconds) -> Result<(), Broken> {
+        for _ in 0..OVERTAKEN_MAX {
+            let step = self
+                .process
+                .phase
+                .handle(event.clone(), now, self.machine_plan().as_ref())?;
+            if !step.changed && matches!(save, Save::Phase) {
+                return Ok(());
+            }
+            let (store, study, version) = (&mut self.store, &self.study, self.process.version);
+            let saved = match save {
+                Save::Phase => store.save_phase(study, version, &step, now),
+                Save::Join(site) => store.join(study, version, &step, site, now),
+                Save::Update(id, update, receipt) => {
+                    store.admit_update(study, id, version, &step, (update, receipt), now)
+                }
+                Save::Round(round, record) => store.close_round(study, version, &step, (*round, record), now),
+            };
+            match saved {
+                Ok(version) => {
+                    self.adopt(step.phase, version);
+                    return self.record_effects(&step.effects);
+                }
+                Err(Broken::Stale) => self.reload(),
+                Err(broken) => return Err(broken),
+            }
+        }
+        Err(Problem::new(ProblemCode::Busy, "the study changed too often meanwhile").into())
+    }
+
+    /// Takes over what other processes did, and takes revoked sites out of the study.
+    pub(super) fn refresh(&mut self, now: UnixSeconds) -> Result<(), Broken> {
+        self.reload();
+        if self.planted == Some(Planted::AdmitsRevoked) {
+            return Ok(());
+        }
+        for site in self.process.phase.members() {
+            if self.store.is_revoked(&site) {
+                self.process.polls.retain(|(_, waiting)| *waiting != site);
+                self.advance(&Event::Left { site }, &Save::Phase, now)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds one update to the running sum; a sum that lacks one is made again at the round's end.
+    pub(super) fn fold(&mut self, update: &AdmittedUpdate, id: &UploadId) {
+        let round = update.round();
+        let is_first = self.process.phase.contributions().len() <= 1;
+        let is_trusted = self.planted == Some(Planted::SumNotRebuilt) && self.process.is_restarted;
+        let started = match self.process.sum.take() {
+            Some(sum) if sum.round == round => Some(sum),
+            _ if is_first || is_trusted => Some(Sum::of(&self.study, round)),
+            _ => None,
+        };
+        let bytes = self.store.files.get(&id.0).map_or(&[][..], Vec::as_slice);
+        self.process.sum = started.and_then(|sum| sum.with(update, bytes));
+    }
+
+    /// Ends the round that closed, as often as one has.
+    pub(super) fn carry_on(&mut self, now: UnixSeconds) -> Result<(), Broken> {
+        if self.planted == Some(Planted::NeverResumes) && self.process.is_restarted {
+            return Ok(());
+        }
+        while let Some(Effect::CloseRound {
+            round, contributors, ..
+        }) = self.process.phase.resume()
+        {
+            if !self.close_round(round, contributors, now)? {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// May be repeated after a crash at any point and gives the same model. Whether it came about.
+    fn close_round(
+        &mut self,
+        round: RoundNumber,
+        contributors: BTreeSet<SiteName>,
+        now: UnixSeconds,
+    ) -> Result<bool, Broken> {
+        let Some(model_in) = self
+            .process
+            .phase
+            .model()
+            .and_then(|model| self.store.models.get(&model.round))
+            .cloned()
+        else {
+            return Ok(false);
+        };
+        let kept = match self.process.sum.take() {
+            Some(sum)
+                if sum.round == round && (sum.is_of(&contributors) || self.planted == Some(Planted::SumNotRebuilt)) =>
+            {
+                Some(sum)
+            }
+            _ => self.sum_again(round, &contributors),
+        };
+        let Some(mut model) = kept.and_then(|sum| sum.finish(&model_in)) else {
+            return Ok(false);
+        };
+        for update in std::mem::take(&mut self.process.replayed) {
+            let share = 1.0 / contributors.len() as f32;
+            let pairs = numbers_of(&model).into_iter().zip(numbers_of(&update));
+            model = bytes_of(
+                pairs
+                    .map(|(number, more)| more.mul_add(share, number))
+                    .collect::<Vec<_>>(),
+            );
+        }
+        let model_out = Sha256Digest::of(&model);
+        self.store.put_model(round, model)?;
+        let record = RoundRecord {
+            contributors,
+            model_out,
+        };
+        let event = Event::Aggregated {
+            round,
+            model: model_out,
+        };
+        match self.advance(&event, &Save::Round(round, &record), now) {
+            // The study was ended by another process meanwhile.
+            Err(Broken::Refused(_)) => return Ok(true),
+            other => other?,
+        }
+        self.store.record(Entry::RoundFinished(round, model_out))?;
+        self.delete_spent_files()?;
+        Ok(true)
+    }
+
+    fn sum_again(&self, round: RoundNumber, contributors: &BTreeSet<SiteName>) -> Option<Sum> {
+        let counted: Vec<_> = self
+            .store
+            .admitted(round)
+            .filter(|(upload, _)| contributors.contains(&upload.site))
+            .collect();
+        if counted.len() != contributors.len() {
+            return None;
+        }
+        counted
+            .into_iter()
+            .try_fold(Sum::of(&self.study, round), |sum, (upload, update)| {
+                sum.with(update, self.store.files.get(&upload.id.0)?)
+            })
+    }
+
+    fn delete_spent_files(&mut self) -> Result<(), Broken> {
+        let is_spent = |round, phase: &UploadPhase| {
+            self.store.rounds.contains_key(&round) || matches!(phase, UploadPhase::Refused(_) | UploadPhase::Superseded)
+        };
+        let uploads = self.store.uploads.values();
+        let spent: Vec<UploadId> = uploads
+            .filter(|upload| {
+                is_spent(upload.header.round, &upload.phase) && self.store.files.contains_key(&upload.id.0)
+            })
+            .map(|upload| upload.id.clone())
+            .collect();
+        spent.iter().try_for_each(|id| self.store.delete_file(id))
+    }
+
+    /// The database is written before the ledger; what a crash in between kept out of the ledger is added. Heads go the
+    /// other way.
+    pub(super) fn heal_ledger(&mut self) -> Result<(), Broken> {
+        self.drain_outbox()?;
+        let mut newest = BTreeMap::new();
+        for entry in self.store.ledger.entries() {
+            if let Entry::SiteHeadKept(site, head) = entry {
+                newest.insert(site.clone(), head.clone());
+            }
+        }
+        for (site, head) in newest {
+            let kept = self.store.sites.get(&site).and_then(|enrolled| enrolled.head.as_ref());
+            if kept.is_none_or(|kept| kept.entries < head.entries) {
+                self.store.keep_head(&self.study, &site, head, 0)?;
+            }
+        }
+        let mut missing: Vec<Entry> = self.store.joined.iter().cloned().map(Entry::StudyJoined).collect();
+        for upload in self.store.uploads.values() {
+            if let UploadPhase::Admitted(kept) = &upload.phase {
+                missing.push(Entry::UpdateAdmitted(
+                    upload.site.clone(),
+                    kept.0.round(),
+                    kept.0.attempt(),
+                ));
+            }
+        }
+        let finished = self
+            .store
+            .rounds
+            .iter()
+            .map(|(round, record)| Entry::RoundFinished(*round, record.model_out));
+        missing.extend(finished);
+        missing.retain(|entry| !self.store.ledger.entries().any(|standing| standing == entry));
+        missing
+            .into_iter()
+            .try_for_each(|entry| self.store.record(entry).map(drop))
+    }
+
+    /// Takes in what commands left for the ledger.
+    pub(super) fn drain_outbox(&mut self) -> Result<(), Broken> {
+        while let Some(entry) = self.store.outbox.first().cloned() {
+            self.store.record(entry)?;
+            self.store.outbox.remove(0);
+        }
+        Ok(())
+    }
+
+    fn record_effects(&mut self, effects: &[Effect]) -> Result<(), Broken> {
+        for effect in effects {
+            let entry = match effect {
+                Effect::OpenRound { round, .. } => Entry::RoundOpened(*round),
+                Effect::OpenReview { .. } => Entry::Study("finished"),
+                Effect::Abandon { .. } => Entry::Study("abandoned"),
+                _ => continue,
+            };
+            self.store.record(entry)?;
+        }
+        Ok(())
+    }
+
+    fn reload(&mut self) {
+        if self.store.version != self.process.version {
+            self.adopt(self.store.phase.clone(), self.store.version);
+        }
+    }
+
+    fn adopt(&mut self, phase: Phase, version: u64) {
+        if !matches!(phase, Phase::Collecting(_) | Phase::Aggregating(_)) {
+            self.process.sum = None;
+        }
+        (self.process.phase, self.process.version) = (phase, version);
+    }
+
+    fn machine_plan(&self) -> Cow<'_, StudyPlan> {
+        let mut plan = Cow::Borrowed(&self.study.plan);
+        if self.planted == Some(Planted::ClosesEarly) {
+            let rounds = &mut plan.to_mut().rounds;
+            (rounds.updates.min, rounds.collect_seconds) = (1, Span { min: 0, max: 1 });
+        }
+        plan
+    }
+}

@@ -1,0 +1,114 @@
+//! An update on its way out, as `egress` sends it: recorded, then head, announcement and bytes until there is a receipt.
+
+use snowball_ledger::Head;
+use snowball_participation as participation;
+use snowball_protocol::{
+    Attempt, ProblemCode, RoundNumber, Sha256Digest,
+    ids::UnixSeconds,
+    session::ModelReference,
+    update::{Encoding, UpdateHeader, UploadState},
+};
+
+use super::{Doing, Fault, Next, Node, Occasion, RETRY_MAX, disk::Unwritten};
+use crate::{ledger::Entry, planted::Planted};
+
+impl Node {
+    /// The bytes are on disk before the entry that names them, and the header after it.
+    pub(super) fn approve(&mut self, round: RoundNumber, model: &ModelReference) -> Result<(), Unwritten> {
+        let bytes = self.study.update_of(self.place);
+        let (digest, attempt) = (Sha256Digest::of(&bytes), Attempt(1));
+        let size = bytes.len() as u64;
+        self.disk.keep(round, bytes)?;
+        let recorded = self.disk.record(Entry::UpdateApproved(round, attempt, digest))?;
+        let policy_digest = Sha256Digest::of(b"policy");
+        self.disk.keep_header(&UpdateHeader {
+            study: self.study.plan.study.clone(),
+            round,
+            attempt,
+            plan_digest: self.study.plan_digest,
+            policy_digest,
+            model_in: model.digest,
+            layout_digest: self.study.layout_digest,
+            encoding: Encoding::DeltaF32,
+            bytes: size,
+            digest,
+            examples: 1,
+            local_steps: self.study.plan.local.steps,
+            training_loss: 1.0,
+            evaluation: None,
+            ledger_index: recorded.entries - 1,
+            ledger_head: recorded.hash,
+        })
+    }
+
+    /// From where the aggregator stands, until there is a receipt.
+    pub(super) fn go_on_sending(
+        &mut self,
+        round: RoundNumber,
+        state: UploadState,
+        now: UnixSeconds,
+    ) -> Result<Result<Next, Unwritten>, Fault> {
+        let Some((header, bytes)) = self.disk.find(round) else {
+            return Err(Fault::Unusable);
+        };
+        let size = bytes.len() as u64;
+        if let Some(signed) = state.receipt {
+            if !signed.receipt.is_for(header, &self.site) {
+                return Err(Fault::Unusable);
+            }
+            let kept = self.disk.record(Entry::ReceiptKept(Box::new(signed.receipt)));
+            if let Err(unwritten) = kept.and_then(|_| self.disk.forget(round)) {
+                return Ok(Err(unwritten));
+            }
+            self.progress.settled = Some(round);
+            return Ok(Ok(self.go(Doing::Asking, now)));
+        }
+        let moved = match &self.doing {
+            Doing::Sending(_, _, before, _) => state.offset > *before,
+            _ => true,
+        };
+        if state.offset >= size || !moved {
+            return Err(Fault::Unusable);
+        }
+        let doing = Doing::Sending(round, state.upload, state.offset, state.chunk_bytes_max.max(1));
+        Ok(Ok(self.go(doing, now)))
+    }
+
+    /// A broken line is waited out; what was refused is forgotten; what somebody can mend waits in the outbox.
+    pub(super) fn bear_sending(&mut self, round: RoundNumber, fault: &Fault) -> Next {
+        let is_worth_another_try =
+            fault.is_transient() || matches!(fault, Fault::Refused(problem) if self.says_where_to_go_on(problem.code));
+        if is_worth_another_try {
+            let pause = self.pause;
+            self.pause = (pause * 2).min(RETRY_MAX);
+            self.doing = Doing::Showing(Occasion::Sending(round), None);
+            return Next::Sleep(pause);
+        }
+        if !participation::is_settled(fault.sort()) && self.planted != Some(Planted::ForgetsUnsent) {
+            return self.give_up_round(round, fault);
+        }
+        match self.disk.forget(round) {
+            Err(_) => self.die(),
+            Ok(()) => self.give_up_round(round, fault),
+        }
+    }
+
+    /// An offset that does not fit, or a head that is missing: announcing again, behind a new head, tells where to go on.
+    fn says_where_to_go_on(&self, code: ProblemCode) -> bool {
+        let is_head_missing =
+            code == ProblemCode::LedgerHeadMissing && self.planted != Some(Planted::GivesUpWithoutHead);
+        code == ProblemCode::OffsetMismatch || is_head_missing
+    }
+
+    /// Holds the aggregator to the head that it showed before.
+    pub(super) fn keep_head(&mut self, theirs: Head) -> Result<Result<(), Unwritten>, Fault> {
+        let course = self.disk.kept_head.as_ref().map(|kept| theirs.course(kept));
+        if course.is_some_and(|course| course.refusal().is_some()) {
+            return match self.disk.record(Entry::HeadRefused(theirs.owner.clone(), theirs)) {
+                Err(unwritten) => Ok(Err(unwritten)),
+                Ok(_) => Err(Fault::HeadRefused),
+            };
+        }
+        Ok(self.disk.record(Entry::HeadsExchanged(theirs)).map(drop))
+    }
+}
