@@ -190,7 +190,7 @@ impl Registry {
     ///
     /// # Errors
     /// [`RegistryError::Stale`] when the study is no longer at `version`; when the upload is not whole, is somebody
-    /// else's or was decided meanwhile; or the database fails.
+    /// else's, was decided meanwhile or is of a site that was revoked meanwhile; or the database fails.
     pub async fn admit_update(
         &self,
         id: &UploadId,
@@ -204,6 +204,8 @@ impl Registry {
         let Upload {
             site, header, offset, ..
         } = expect_uploading(transaction.connection(), id).await?;
+        // Another process may have revoked it since the intake looked.
+        sites::expect_in_good_standing(transaction.connection(), &site).await?;
         let is_it = *admitted.site() == site
             && admitted.round() == header.round
             && admitted.attempt() == header.attempt

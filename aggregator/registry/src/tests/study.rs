@@ -285,6 +285,22 @@ async fn what_is_not_whole_when_the_round_closes_is_late_and_in_the_record() {
 }
 
 #[tokio::test]
+async fn an_update_of_a_site_that_is_revoked_between_check_and_count_does_not_count() {
+    let home = Home::new().await;
+    home.collecting(&["north", "south"], 0).await;
+    let upload = home.announce("north", 0, &[1.0]).await.unwrap();
+    home.registry.advance_upload(&upload.id, 0, 4, 20).await.unwrap();
+    let (study, step, admitted, receipt) = home.checked(&upload, &[1.0], 20).await;
+    home.registry.revoke_site(&site("north"), "key seen", 20).await.unwrap();
+    let outcome = home
+        .registry
+        .admit_update(&upload.id, study.version, &step, &admitted, &receipt, 20)
+        .await;
+    assert_eq!(code(outcome), ProblemCode::CertificateRevoked);
+    assert!(!home.study().await.phase.has_contributed(&site("north")));
+}
+
+#[tokio::test]
 async fn refusals_do_not_pile_up() {
     let home = Home::new().await;
     let study = home.collecting(&["north", "south"], 0).await;
