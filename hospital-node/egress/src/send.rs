@@ -29,19 +29,46 @@ pub(crate) async fn send(door: &Door, outbox: &Outbox, update: ApprovedUpdate) -
                 outbox.forget(&update.header.study, update.header.round)?;
                 return Ok(receipt);
             }
-            Err(fault) if is_worth_another_try(&fault) => {
-                tracing::warn!(study = %update.header.study, round = %update.header.round, %fault, "sending goes on soon");
-                tokio::time::sleep(Duration::from_millis(pause)).await;
-                pause = (pause * 2).min(PAUSE_MILLISECONDS_MAX);
-            }
-            // It waits in the outbox: it may leave another time.
-            Err(fault @ EgressError::Denied { .. }) => return Err(fault),
-            Err(fault) => {
-                outbox.forget(&update.header.study, update.header.round)?;
-                return Err(fault);
-            }
+            Err(fault) => match fate(&fault) {
+                Fate::Again => {
+                    tracing::warn!(study = %update.header.study, round = %update.header.round, %fault, "sending goes on soon");
+                    tokio::time::sleep(Duration::from_millis(pause)).await;
+                    pause = (pause * 2).min(PAUSE_MILLISECONDS_MAX);
+                }
+                Fate::Waits => return Err(fault),
+                Fate::Over => {
+                    outbox.forget(&update.header.study, update.header.round)?;
+                    return Err(fault);
+                }
+            },
         }
     }
+}
+
+/// What a fault means for an update that was recorded.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Fate {
+    /// It is sent again soon.
+    Again,
+    /// It waits in the outbox, to leave another time as it is. One that was trained anew would be another update under the
+    /// same number, which the aggregator refuses.
+    Waits,
+    /// It never counts.
+    Over,
+}
+
+const fn fate(fault: &EgressError) -> Fate {
+    match fault {
+        EgressError::Refused(problem) if says_where_to_go_on(problem.code) => Fate::Again,
+        _ if fault.is_transient() => Fate::Again,
+        EgressError::Refused(_) | EgressError::Unfit { .. } | EgressError::HeadRefused { .. } => Fate::Over,
+        _ => Fate::Waits,
+    }
+}
+
+/// An offset that does not fit means that the aggregator restarted and stands elsewhere: announcing again tells where.
+const fn says_where_to_go_on(code: ProblemCode) -> bool {
+    matches!(code, ProblemCode::OffsetMismatch)
 }
 
 async fn attempt(door: &Door, update: &ApprovedUpdate) -> Result<SignedReceipt, EgressError> {
@@ -95,12 +122,6 @@ fn stands(door: &Door) -> Result<(), EgressError> {
     })
 }
 
-/// An offset that does not fit means that the aggregator restarted and stands elsewhere: announcing again tells where.
-fn is_worth_another_try(fault: &EgressError) -> bool {
-    fault.is_transient()
-        || matches!(fault, EgressError::Refused(problem) if problem.code == ProblemCode::OffsetMismatch)
-}
-
 /// A receipt counts only if it is signed by the enrolment's aggregator and says what was sent.
 fn check(door: &Door, header: &UpdateHeader, signed: &SignedReceipt) -> Result<(), EgressError> {
     let receipt = &signed.receipt;
@@ -114,5 +135,56 @@ fn check(door: &Door, header: &UpdateHeader, signed: &SignedReceipt) -> Result<(
         Err(EgressError::Answer {
             reason: "the receipt is not for this update or not signed by the aggregator".to_owned(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use snowball_protocol::Problem;
+
+    use super::*;
+
+    #[test]
+    fn only_what_the_aggregator_refused_is_over_and_what_somebody_can_mend_waits_as_it_is() {
+        let refused = |code| fate(&EgressError::Refused(Problem::new(code, "")));
+        for code in [
+            ProblemCode::Busy,
+            ProblemCode::Internal,
+            ProblemCode::OffsetMismatch,
+        ] {
+            assert_eq!(refused(code), Fate::Again, "{code:?}");
+        }
+        for code in [
+            ProblemCode::RoundClosed,
+            ProblemCode::AlreadyContributed,
+            ProblemCode::NormExceeded,
+            ProblemCode::LedgerForked,
+        ] {
+            assert_eq!(refused(code), Fate::Over, "{code:?}");
+        }
+        let reason = String::new;
+        assert_eq!(fate(&EgressError::Unreachable { reason: reason() }), Fate::Again);
+        let full = std::io::Error::from(std::io::ErrorKind::StorageFull);
+        let mendable = [
+            EgressError::Outbox {
+                path: "outbox".into(),
+                source: full,
+            },
+            EgressError::Answer { reason: reason() },
+            EgressError::Stranger {
+                reason: reason(),
+                remedy: "",
+            },
+            EgressError::Denied {
+                clause: Clause::Policy,
+                reason: reason(),
+                remedy: reason(),
+                public_words: reason(),
+            },
+        ];
+        for fault in mendable {
+            assert_eq!(fate(&fault), Fate::Waits, "{fault}");
+        }
+        assert_eq!(fate(&EgressError::HeadRefused { reason: reason() }), Fate::Over);
     }
 }
