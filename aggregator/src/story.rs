@@ -413,6 +413,15 @@ async fn a_study_runs_from_invitation_to_release_across_a_restart() {
     for (client, site, key) in [(&north, "north", &north_ledger), (&south, "south", &south_ledger)] {
         client.post::<Value>("/v1/heads", &head(site, 2, b"head", key)).await;
     }
+    // A head that comes late, behind a newer one, is refused; the next one that goes on from the newer one mends it.
+    let late = serde_json::to_vec(&head("north", 1, b"late", &north_ledger)).unwrap();
+    let refused = north.refused("POST", "/v1/heads", &late).await;
+    assert_eq!(refused.code, ProblemCode::LedgerRewound);
+    let refused = north.refused("POST", &updates_path(&first), &unproven).await;
+    assert_eq!(refused.code, ProblemCode::LedgerHeadMissing);
+    north
+        .post::<Value>("/v1/heads", &head("north", 3, b"next", &north_ledger))
+        .await;
     let state: UploadState = north.post(&updates_path(&first), &first).await;
     let (status, ..) = north
         .send(

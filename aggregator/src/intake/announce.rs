@@ -36,8 +36,10 @@ pub async fn announce(app: &App, desk: &Desk, site: &SiteName, header: &UpdateHe
 fn unproven(enrolled: &Site, header: &UpdateHeader) -> Option<Problem> {
     let name = &enrolled.name;
     if enrolled.head_refused.is_some() {
+        // It may only have come late, behind a newer one: a head that goes on from that shows it. Of a ledger that was cut,
+        // the next head is refused where it is shown.
         let reason = format!("the last head that {name} showed contradicts the one that was kept");
-        return Some(Problem::new(ProblemCode::LedgerForked, reason));
+        return Some(Problem::new(ProblemCode::LedgerHeadMissing, reason));
     }
     let Some(head) = enrolled.head.as_ref().filter(|head| head.entries > header.ledger_index) else {
         let reason = format!(

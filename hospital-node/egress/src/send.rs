@@ -66,9 +66,10 @@ const fn fate(fault: &EgressError) -> Fate {
     }
 }
 
-/// An offset that does not fit means that the aggregator restarted and stands elsewhere: announcing again tells where.
+/// An offset that does not fit means that the aggregator restarted and stands elsewhere, a missing head that an older one came
+/// late, after a newer one: announcing again behind a new head tells where to go on.
 const fn says_where_to_go_on(code: ProblemCode) -> bool {
-    matches!(code, ProblemCode::OffsetMismatch)
+    matches!(code, ProblemCode::OffsetMismatch | ProblemCode::LedgerHeadMissing)
 }
 
 async fn attempt(door: &Door, update: &ApprovedUpdate) -> Result<SignedReceipt, EgressError> {
@@ -151,6 +152,7 @@ mod tests {
             ProblemCode::Busy,
             ProblemCode::Internal,
             ProblemCode::OffsetMismatch,
+            ProblemCode::LedgerHeadMissing,
         ] {
             assert_eq!(refused(code), Fate::Again, "{code:?}");
         }
