@@ -9,6 +9,10 @@
 //!
 //! Start at [`verify`] (bytes to [`SignedPolicy`]) and [`decide()`] (policy and request to [`Decision`]). For auditors:
 //! [`Policy::explain`] and [`diff()`]. The format and its reasons are in `policies/README.md`.
+//!
+//! Cases (`policies/cases`), unit tests and properties are themselves tested: `cargo mutants --package snowball-policy`
+//! (<https://mutants.rs>) changes the crate in some four hundred places, one at a time. Whatever no test hears is words
+//! for people, denies more, or is caught by a second check behind it; none permits more. It must stay so.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 

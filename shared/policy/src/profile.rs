@@ -182,6 +182,14 @@ mod tests {
                 "deidentification.keep",
             ),
             (
+                "keep = [{ attribute = \"ReferringPhysicianName\", values = [\"A\"] }]",
+                "deidentification.keep",
+            ),
+            (
+                "keep = [{ attribute = \"PatientID\", values = [\"A\"] }]",
+                "deidentification.keep",
+            ),
+            (
                 "keep = [{ attribute = \"StationName\", values = [] }]",
                 "deidentification.keep",
             ),

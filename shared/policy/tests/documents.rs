@@ -127,6 +127,7 @@ fn the_annotated_policies_say_what_their_comments_say() {
     assert!(!trial.allows_label(LabelName::Age));
     assert_eq!((trial.cell_min(), collaboration.cell_min()), (10, 5));
     // 1 March 2027, midnight UTC: the end of 28 February.
+    assert_eq!(collaboration.begins(), 1_768_435_200);
     assert_eq!(collaboration.expires(), 1_803_859_200);
 }
 
