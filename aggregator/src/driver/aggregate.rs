@@ -82,7 +82,7 @@ impl Driver {
         }
         counted.sort_by(|(one, _), (other, _)| one.site().cmp(other.site()));
         let sum = match self.sum.take() {
-            Some((of, sum)) if of == round && is_of(&sum, &contributors) => Some(sum),
+            Some((of, sum)) if of == round && sum.is_of(&contributors) => Some(sum),
             _ => None,
         };
         let ingredients = Ingredients {
@@ -189,14 +189,6 @@ pub(super) fn finished_entry(record: &RoundRecord) -> Entry {
         model_out: record.model_out,
         contributions: record.contributions.len() as u64,
     }
-}
-
-fn is_of<'a>(
-    sum: &RunningMean,
-    contributors: impl IntoIterator<Item = &'a SiteName, IntoIter: ExactSizeIterator>,
-) -> bool {
-    let contributors = contributors.into_iter();
-    sum.updates() as usize == contributors.len() && contributors.into_iter().all(|site| sum.contains(site))
 }
 
 fn contribution(upload: &Upload, opened: UnixSeconds, cosines: &[(SiteName, f64)]) -> Option<Contribution> {

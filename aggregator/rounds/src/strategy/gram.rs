@@ -24,8 +24,8 @@ impl Gram {
         }
     }
 
-    /// Takes in the next numbers of each update, `rows` one after the other: all of the same length, which is a multiple of eight but
-    /// for the last block.
+    /// Takes in the next numbers of each update, `rows` one after the other: all of the same length. It is fastest where that is
+    /// a multiple of eight.
     pub fn block(&mut self, rows: &[f32]) {
         let width = rows.len() / self.updates.max(1);
         if width == 0 {

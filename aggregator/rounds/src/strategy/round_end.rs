@@ -63,7 +63,9 @@ impl<'a> RoundEnd<'a> {
         let shortenings: Vec<f64> = updates.iter().map(|update| weighing.shortening(update)).collect();
         let combination = &plan.strategy.combine;
         let how = match looked {
-            Looked::Running(sum) if combination.is_running() && is_of(&sum, updates) => How::Running(sum),
+            Looked::Running(sum) if combination.is_running() && sum.is_of(updates.iter().map(AdmittedUpdate::site)) => {
+                How::Running(sum)
+            }
             Looked::Distances(gram) if gram.updates() == updates.len() => {
                 let examples: Vec<u64> = updates.iter().map(AdmittedUpdate::examples).collect();
                 distances::mixture(combination, &gram, &shortenings, &examples)
@@ -169,8 +171,4 @@ impl<'a> RoundEnd<'a> {
         }
         Ok(())
     }
-}
-
-fn is_of(sum: &RunningMean, updates: &[AdmittedUpdate]) -> bool {
-    sum.updates() as usize == updates.len() && updates.iter().all(|update| sum.contains(update.site()))
 }

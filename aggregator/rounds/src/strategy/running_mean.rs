@@ -106,6 +106,13 @@ impl RunningMean {
         self.sites.contains_key(site)
     }
 
+    /// Whether the updates of exactly these sites, each named once, are in the sum.
+    #[must_use]
+    pub fn is_of<'a>(&self, sites: impl IntoIterator<Item = &'a SiteName, IntoIter: ExactSizeIterator>) -> bool {
+        let mut sites = sites.into_iter();
+        sites.len() == self.sites.len() && sites.all(|site| self.contains(site))
+    }
+
     /// The model after this round: `global` and the weighted mean of the updates.
     ///
     /// # Errors

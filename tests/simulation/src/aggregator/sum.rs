@@ -35,7 +35,7 @@ impl Sum {
     /// Whether it is made of exactly these updates.
     #[must_use]
     pub fn is_of(&self, contributors: &BTreeSet<SiteName>) -> bool {
-        self.inner.updates() as usize == contributors.len() && contributors.iter().all(|site| self.inner.contains(site))
+        self.inner.is_of(contributors)
     }
 
     /// The model after the round, from the one before.
