@@ -52,6 +52,7 @@ pub fn plan(study: &str) -> StudyPlan {
             updates: Span { min: 2, max: 2 },
             collect_seconds: Span { min: 0, max: 600 },
             review_seconds_max: 60,
+            late: snowball_protocol::plan::Late::Drop,
         },
         send: vec![Sent::Update, Sent::Metrics],
     }
@@ -68,6 +69,7 @@ pub fn record(plan: &StudyPlan, round: u32, model_in: Sha256Digest, model_out: S
         seconds: 1.0,
         training_loss: 1.0,
         evaluation: None,
+        behind: 0,
     };
     RoundRecord {
         study: plan.study.clone(),

@@ -5,6 +5,8 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod api;
+#[cfg(test)]
+mod assembly;
 mod authorities;
 mod authority;
 #[cfg(test)]
@@ -18,6 +20,8 @@ mod home;
 mod identity;
 mod intake;
 mod journal;
+#[cfg(test)]
+mod late_story;
 #[cfg(test)]
 mod outsiders;
 mod release;

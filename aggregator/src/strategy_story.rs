@@ -2,18 +2,16 @@
 //! bear it, and the server is restarted after the first round, so that what it remembers comes from its disk.
 
 use snowball_protocol::{
-    RoundNumber, Sha256Digest, StudyPlan,
+    RoundNumber, StudyPlan,
     plan::{Adaptive, Combination, ServerOptimiser, Span},
-    session::StudySummary,
 };
-use snowball_service::clock;
 
-use serde_json::{Value, json};
 use std::{path::Path, time::Duration};
 
 use crate::{
+    assembly::Assembly,
     fixture,
-    story::{Client, Running, STUDY, command, enrol, head, header, init, training, upload},
+    story::{STUDY, header, training, upload},
 };
 
 const SITES: [&str; 5] = ["east", "north", "south", "west", "wrong"];
@@ -34,51 +32,24 @@ fn plan(combine: Combination, server: ServerOptimiser) -> StudyPlan {
 async fn moved(plan: &StudyPlan, wrong: f32) -> f32 {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("home");
-    init(&dir).await;
-    let mut running = Running::start(&dir).await;
-    let mut enrolled = Vec::new();
-    for site in SITES {
-        enrolled.push(enrol(&dir, running.port, site).await);
-    }
-    let clients = |port| -> Vec<Client> { enrolled.iter().map(|(tls, _)| Client::new(tls.clone(), port)).collect() };
-    let mut sites = clients(running.port);
-    let file = folder.path().join("plan.toml");
-    std::fs::write(&file, toml::to_string(plan).unwrap()).unwrap();
-    command(&dir, &["study", "create", file.to_str().unwrap()]).await;
-    command(&dir, &["study", "start", STUDY]).await;
-    while sites[0].get::<Vec<StudySummary>>("/v1/studies").await.is_empty() {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    let mut assembly = Assembly::of(&dir, plan, &SITES).await;
     let layout = snowball_layout::Layout::of(plan);
-    let join = json!({
-        "plan_digest": plan.digest(), "policy_digest": Sha256Digest::of(b"policy"),
-        "layout_digest": layout.digest(), "training_examples": 10,
-    });
-    let hello = json!({ "protocol_min": 1, "protocol_max": 1, "program_version": "1", "policy_digest": null, "clock": clock::now() });
-    for ((client, (_, key)), name) in sites.iter().zip(&enrolled).zip(SITES) {
-        client.post::<Value>("/v1/hello", &hello).await;
-        client.post::<Value>("/v1/heads", &head(name, 2, b"head", key)).await;
-        let path = format!("/v1/studies/{STUDY}/join");
-        assert!(client.post::<StudySummary>(&path, &join).await.joined);
-    }
     for round in 1..=ROUNDS {
-        for (client, name) in sites.iter().zip(SITES) {
+        for (client, name) in assembly.sites.iter().zip(SITES) {
             let model = training(client, round).await;
             let step = if name == "wrong" { wrong } else { STEP };
             let (header, bytes) = header(plan, &model, &vec![step; layout.parameters()], 1);
             assert!(upload(client, &header, &bytes).await.receipt.is_some());
         }
         if round == 1 {
-            training(&sites[0], 2).await;
-            running.stop().await;
-            running = Running::start(&dir).await;
-            sites = clients(running.port);
+            training(&assembly.sites[0], 2).await;
+            assembly = assembly.restarted(&dir).await;
         }
     }
     while model(&dir, ROUNDS).is_none() || states(&dir) != 0 {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    running.stop().await;
+    assembly.running.stop().await;
     let (begin, end) = (model(&dir, 0).unwrap(), model(&dir, ROUNDS).unwrap());
     let ways: Vec<f32> = begin.iter().zip(&end).map(|(begin, end)| end - begin).collect();
     assert!(ways.iter().all(|way| (way - ways[0]).abs() < 1e-4), "all move alike");

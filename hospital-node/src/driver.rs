@@ -17,6 +17,7 @@ use snowball_participation::{self as participation, Action, Fault, Interest, Pro
 use snowball_protocol::{
     RoundNumber, Sha256Digest, StudyName, StudyPlan,
     evaluation::Evaluation,
+    receipt::SignedReceipt,
     session::{ModelReference, PhaseName, StudySummary},
 };
 use snowball_service::{clock, files, tls};
@@ -299,9 +300,9 @@ impl Driver {
                     self.wait_for_hours(study, &mut is_waiting).await;
                 }
                 Action::Contribute { round, model } => match self.contribute(study, round, &model).await {
-                    Ok(()) => {
+                    Ok(counted) => {
                         progress.settled = Some(round);
-                        open.insert(round);
+                        open.extend(counted);
                         (unsettled, is_waiting) = (None, false);
                     }
                     Err(fault) => {
@@ -366,8 +367,14 @@ impl Driver {
         }
     }
 
-    /// Sends what the outbox holds for this round, else trains and sends.
-    async fn contribute(self: &Arc<Self>, study: &Study, round: RoundNumber, model: &ModelReference) -> Result<()> {
+    /// Sends what the outbox holds for this round or, late, for one before, else trains and sends. Gives the rounds that this site
+    /// now holds receipts of.
+    async fn contribute(
+        self: &Arc<Self>,
+        study: &Study,
+        round: RoundNumber,
+        model: &ModelReference,
+    ) -> Result<Vec<RoundNumber>> {
         if let Some(signed) = self.egress.resume(&study.plan, round).await? {
             let (examples, bytes) = (signed.receipt.examples, signed.receipt.update_bytes);
             let study = study.plan.study.clone();
@@ -379,9 +386,14 @@ impl Driver {
                 loss: 0.0,
                 evaluation: None,
             });
-            return Ok(());
+            return Ok(vec![round]);
         }
         let renewed = self.renewed(study).await?;
+        let mut counted = Vec::new();
+        self.bring_late(study, round, renewed.is_some(), &mut counted).await?;
+        if counted.contains(&round) {
+            return Ok(counted);
+        }
         let study = renewed.as_ref().unwrap_or(study);
         self.egress
             .door()
@@ -411,6 +423,38 @@ impl Driver {
             loss,
             evaluation,
         });
+        counted.push(round);
+        Ok(counted)
+    }
+
+    /// Has an update that was late for its own round count in this one, if there is one. What was made with a patient who has
+    /// withdrawn since does not leave.
+    async fn bring_late(
+        &self,
+        study: &Study,
+        round: RoundNumber,
+        has_withdrawn: bool,
+        counted: &mut Vec<RoundNumber>,
+    ) -> Result<()> {
+        let plan = &study.plan;
+        if has_withdrawn {
+            self.egress.forget_late(plan, round)?;
+        }
+        if self.egress.door().waits_to_send() {
+            // Nothing may leave at this hour; what waits is asked about another time.
+            return Ok(());
+        }
+        let hear = |signed: &SignedReceipt| counted.push(signed.receipt.round);
+        let Some(signed) = self.egress.bring_late(plan, round, hear).await? else {
+            return Ok(());
+        };
+        counted.push(round);
+        self.voice.say(&Event::Late {
+            study: plan.study.clone(),
+            round,
+            behind: signed.receipt.behind,
+            bytes: signed.receipt.update_bytes,
+        });
         Ok(())
     }
 
@@ -418,7 +462,9 @@ impl Driver {
     fn waits(&self, study: &Study, round: Option<RoundNumber>) -> Result<bool> {
         let door = self.egress.door();
         Ok(match round {
-            Some(round) if self.egress.holds(&study.plan, round)? => door.waits_to_send(),
+            Some(round) if self.egress.holds(&study.plan, round)? || self.egress.holds_late(&study.plan, round)? => {
+                door.waits_to_send()
+            }
             _ => door.waits_to_train(),
         })
     }

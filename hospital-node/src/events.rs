@@ -49,6 +49,14 @@ pub enum Event {
         loss: f64,
         evaluation: Option<Evaluation>,
     },
+    /// An update that was late for its own round counts in this one.
+    Late {
+        study: StudyName,
+        round: RoundNumber,
+        /// By how many rounds.
+        behind: u32,
+        bytes: u64,
+    },
     /// An update did not count, or did not leave.
     NotContributed {
         study: StudyName,
@@ -136,6 +144,15 @@ fn sentence(event: &Event) -> Option<String> {
                 .as_ref()
                 .map(|quality| format!("; the round's model here: {}", summary(quality)))
                 .unwrap_or_default()
+        ),
+        Event::Late {
+            study,
+            round,
+            behind,
+            bytes,
+        } => format!(
+            "{study}: round {round}: the update that was {behind} round(s) late counts, {:.2} MiB",
+            *bytes as f64 / 1_048_576.0
         ),
         Event::NotContributed { study, round, reason } => format!("{study}: round {round}: nothing sent: {reason}"),
         Event::Evaluated { study, evaluation } => format!("{study}: the final model here: {}", summary(evaluation)),

@@ -194,6 +194,21 @@ async fn second_opinion(folders: &[PathBuf], keys: &Path) -> Option<(bool, BTree
     Some((output.status.success(), codes))
 }
 
+/// Holds the whole history against both auditors; both find nothing.
+pub async fn both_auditors_find_nothing(stage: &Stage) {
+    let folders = export(stage, &stage.folder.path().join("evidence")).await;
+    let keys = write_keys(stage);
+    let mut words = vec!["audit", "verify", "--keys", keys.to_str().unwrap()];
+    words.extend(folders.iter().map(|folder| folder.to_str().unwrap()));
+    let nowhere = stage.folder.path().join("nowhere");
+    let output = run(&programs().await.aggregator, &nowhere, &words).await.unwrap();
+    let said = verdict(&output);
+    assert!(output.status.success(), "{said}");
+    if let Some((is_sound, codes)) = second_opinion(&folders, &keys).await {
+        assert!(is_sound && codes.is_empty(), "{codes:?}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_auditor_with_public_keys_alone_verifies_a_consortium_and_finds_each_tampering() {
     let stage = a_consortium_with_a_history().await;

@@ -19,6 +19,7 @@ mod join;
 mod keys;
 mod killed;
 mod labels;
+mod late;
 mod learning;
 mod one_hot;
 mod policy;

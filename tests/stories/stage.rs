@@ -74,6 +74,7 @@ pub fn plan(sites: u32, rounds: u32) -> StudyPlan {
             updates: Span { min: sites, max: sites },
             collect_seconds: Span { min: 0, max: 600 },
             review_seconds_max: 600,
+            late: snowball_protocol::plan::Late::Drop,
         },
         send: vec![Sent::Update, Sent::Metrics],
     }

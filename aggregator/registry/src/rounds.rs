@@ -148,7 +148,7 @@ pub(crate) async fn keep(
     study: &StudyName,
     phase: &Phase,
 ) -> Result<(), RegistryError> {
-    match phase {
+    match phase.within() {
         Phase::Collecting(open) => keep_open(connection, study, open).await,
         Phase::Aggregating(closed) => keep_closed(connection, study, closed).await,
         _ => Ok(()),

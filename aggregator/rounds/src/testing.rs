@@ -57,6 +57,7 @@ pub(crate) fn plan() -> StudyPlan {
             updates: Span { min: 2, max: 4 },
             collect_seconds: Span { min: 5, max: 60 },
             review_seconds_max: 20,
+            late: snowball_protocol::plan::Late::Drop,
         },
         send: vec![Sent::Update, Sent::Metrics],
     };
@@ -122,12 +123,22 @@ impl Study {
     }
 
     pub(crate) fn try_contribute(&mut self, number: usize, now: UnixSeconds) -> Result<Vec<Effect>, Problem> {
+        self.try_contribute_late(number, 0, now)
+    }
+
+    pub(crate) fn try_contribute_late(
+        &mut self,
+        number: usize,
+        behind: u32,
+        now: UnixSeconds,
+    ) -> Result<Vec<Effect>, Problem> {
         let round = self.phase.round();
         self.try_send(
             Event::UpdateAdmitted {
                 site: site(number),
                 round,
                 examples: 10,
+                behind,
             },
             now,
         )

@@ -79,6 +79,10 @@ impl Create {
                 self.study
             ))),
             Phase::Released(_) => bail!(Refused(format!("{} was released already", self.study))),
+            Phase::Paused(_) => bail!(Refused(format!(
+                "{} is paused; first: aggregator study resume {}",
+                self.study, self.study
+            ))),
             _ => bail!(Refused(format!(
                 "{} is not in review; see aggregator study status {}",
                 self.study, self.study

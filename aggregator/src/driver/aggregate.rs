@@ -58,7 +58,7 @@ impl Driver {
         else {
             bail!("not the end of a round")
         };
-        let Phase::Aggregating(aggregating) = &self.phase else {
+        let Phase::Aggregating(aggregating) = self.phase.within() else {
             bail!("the study is not aggregating")
         };
         let (opened, closed) = (aggregating.opened, aggregating.closed);
@@ -117,7 +117,7 @@ impl Driver {
             model_in: model_in.digest,
             model_out,
             server_state: state,
-            evaluation: Evaluation::pooled(contributions.iter().filter_map(|part| part.evaluation.as_ref())),
+            evaluation: pooled(&contributions),
             contributions,
             refusals,
             silent: silent.into_iter().collect(),
@@ -205,7 +205,14 @@ fn contribution(upload: &Upload, opened: UnixSeconds, cosines: &[(SiteName, f64)
         seconds: (receipt.receipt.received - opened).max(0) as f64,
         training_loss: upload.header.training_loss,
         evaluation: upload.header.evaluation.clone(),
+        behind: update.behind(),
     })
+}
+
+/// The quality of the round's own model: who was behind has evaluated another one.
+fn pooled(contributions: &[Contribution]) -> Option<Evaluation> {
+    let timely = contributions.iter().filter(|part| part.behind == 0);
+    Evaluation::pooled(timely.filter_map(|part| part.evaluation.as_ref()))
 }
 
 /// Which rounds' entries a ledger may lack after a crash.

@@ -157,6 +157,7 @@ impl Desk {
             phase: phase.name(),
             round: phase.round(),
             joined: view.members.contains(site),
+            paused: phase.paused().is_some(),
         }
     }
 

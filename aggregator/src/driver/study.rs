@@ -346,7 +346,7 @@ impl Driver {
 
     fn adopt(&mut self, phase: Phase, version: u64) {
         self.noted.retain(|(round, ..)| *round == phase.round());
-        if !matches!(phase, Phase::Collecting(_) | Phase::Aggregating(_)) {
+        if !matches!(phase.within(), Phase::Collecting(_) | Phase::Aggregating(_)) {
             self.sum = None;
         }
         self.phase = phase;

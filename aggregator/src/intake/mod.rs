@@ -67,6 +67,7 @@ pub fn receipt(key: &SigningKey, upload: &Upload, update: &AdmittedUpdate, now: 
         plan_digest: header.plan_digest,
         policy_digest: header.policy_digest,
         model_in: header.model_in,
+        behind: update.behind(),
         update_digest: update.digest(),
         update_bytes: update.bytes(),
         examples: update.examples(),

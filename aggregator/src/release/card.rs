@@ -6,7 +6,7 @@ use snowball_layout::Layout;
 use snowball_protocol::{
     Sha256Digest, SiteName,
     evaluation::{Evaluation, HeadEvaluation},
-    plan::{HeadKind, StudyPlan, StudyStage},
+    plan::{HeadKind, Late, StudyPlan, StudyStage},
 };
 
 use super::{MODEL_FILE, ReleaseRequest};
@@ -88,6 +88,12 @@ fn recipe(out: &mut String, plan: &StudyPlan) -> std::fmt::Result {
         plan.local.steps, plan.local.batch_size
     )?;
     writeln!(out, "- Combination: {}", plan.strategy.name())?;
+    if let Late::Fold { rounds } = plan.rounds.late {
+        writeln!(
+            out,
+            "- Late updates counted, for less, up to {rounds} round(s) after their own"
+        )?;
+    }
     for head in &plan.heads {
         let what = match &head.kind {
             HeadKind::Classes(classes) => format!("{} classes in this order: {}", classes.len(), classes.join(", ")),

@@ -79,12 +79,23 @@ pub struct Study {
     pub started: Option<UnixSeconds>,
     pub finished: Option<(UnixSeconds, Sha256Digest)>,
     pub aborted: Option<(UnixSeconds, String)>,
+    pub pauses: Vec<Rest>,
     pub joined: BTreeMap<SiteName, Joined>,
     /// The clause that each site named.
     pub declined: BTreeMap<SiteName, String>,
     pub rounds: BTreeMap<RoundNumber, Round>,
     /// Sites that told how good the final model is.
     pub evaluated: Vec<SiteName>,
+}
+
+/// A time in which a study rested.
+#[derive(Serialize)]
+pub struct Rest {
+    pub from: UnixSeconds,
+    /// Absent while it rests.
+    pub to: Option<UnixSeconds>,
+    /// The coordinator's words.
+    pub reason: String,
 }
 
 /// A site takes part.
@@ -249,6 +260,16 @@ impl History {
             }
             Entry::StudyStarted { study } => self.study(study).started = Some(time),
             Entry::StudyFinished { study, model } => self.study(study).finished = Some((time, *model)),
+            Entry::StudyPaused { study, reason } => self.study(study).pauses.push(Rest {
+                from: time,
+                to: None,
+                reason: reason.clone(),
+            }),
+            Entry::StudyResumed { study } => {
+                if let Some(rest) = self.study(study).pauses.last_mut() {
+                    rest.to = Some(time);
+                }
+            }
             Entry::StudyAborted { study, reason } => self.study(study).aborted = Some((time, reason.clone())),
             Entry::StudyJoined {
                 study,

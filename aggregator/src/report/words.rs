@@ -65,6 +65,9 @@ messages! {
     PHASE_REVIEWING = "all rounds done, in review", "tous les tours terminés, en cours d’examen";
     PHASE_RELEASED = "released", "publiée";
     PHASE_ABANDONED = "abandoned: {reason}", "abandonnée : {reason}";
+    PAUSES = "paused", "en pause";
+    PAUSE = "since {from}: {reason}", "depuis {from} : {reason}";
+    PAUSE_OVER = "from {from} to {to}: {reason}", "du {from} au {to} : {reason}";
     PLAN = "digest of the plan", "empreinte du plan";
     CREATED = "created, started", "créée, lancée";
     FINAL = "final model", "modèle final";

@@ -15,6 +15,7 @@ mod error;
 mod filter;
 mod gate;
 mod heads;
+mod late;
 mod message;
 mod outbox;
 mod preview;
@@ -65,7 +66,7 @@ impl Egress {
         let encoded = filter::filter(plan, candidate)?;
         let permit = gate::decide(&self.door, plan, &encoded)?;
         let approved = record::record(&self.door, &self.outbox, encoded, &permit)?;
-        send::send(&self.door, &self.outbox, approved).await
+        send::send(&self.door, &self.outbox, approved, plan.rounds.late).await
     }
 
     /// Whether an update of this round waits in the outbox.
@@ -89,6 +90,8 @@ impl Egress {
         let cell_min = permit.terms.metrics_cell_min;
         header.evaluation = cell_min.and_then(|cell_min| record::visible(header.evaluation, cell_min));
         let approved = ApprovedUpdate::recorded_before(encoded, header);
-        send::send(&self.door, &self.outbox, approved).await.map(Some)
+        send::send(&self.door, &self.outbox, approved, plan.rounds.late)
+            .await
+            .map(Some)
     }
 }

@@ -97,6 +97,21 @@ impl Outbox {
         Ok(Some((encoded, header)))
     }
 
+    /// The rounds before `round` of which an update was recorded and has no receipt, in order.
+    pub(crate) fn earlier(&self, study: &StudyName, round: RoundNumber) -> Result<Vec<RoundNumber>, EgressError> {
+        let prefix = format!("{study}-");
+        let mut found = Vec::new();
+        for entry in std::fs::read_dir(&self.folder).map_err(at(&self.folder))? {
+            let name = entry.map_err(at(&self.folder))?.file_name();
+            let number = name
+                .to_str()
+                .and_then(|name| name.strip_prefix(&prefix)?.strip_suffix(".json")?.parse().ok());
+            found.extend(number.map(RoundNumber).filter(|earlier| *earlier < round));
+        }
+        found.sort_unstable();
+        Ok(found)
+    }
+
     /// Forgets an update that has its receipt or that its round no longer takes.
     pub(crate) fn forget(&self, study: &StudyName, round: RoundNumber) -> Result<(), EgressError> {
         for extension in ["json", "f32"] {
@@ -162,6 +177,23 @@ mod tests {
             "bytes without their record were never approved"
         );
         outbox.keep_header(&header, &encoded.dataset).unwrap();
+        let earlier = |study: &StudyName, round| outbox.earlier(study, RoundNumber(round)).unwrap();
+        assert_eq!(
+            (earlier(&plan.study, 3), earlier(&plan.study, 4)),
+            (vec![], vec![round])
+        );
+        // A study whose name goes on with a number is another study.
+        let longer: StudyName = format!("{}-3", plan.study).parse().unwrap();
+        let other = UpdateHeader {
+            study: longer.clone(),
+            round: RoundNumber(1),
+            ..header.clone()
+        };
+        outbox.keep_header(&other, &encoded.dataset).unwrap();
+        assert_eq!(
+            (earlier(&plan.study, 9), earlier(&longer, 9)),
+            (vec![round], vec![RoundNumber(1)])
+        );
         let (found, kept) = outbox.find(&plan.study, round).unwrap().unwrap();
         assert_eq!(
             (found.bytes, found.dataset, kept),

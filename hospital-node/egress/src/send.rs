@@ -7,6 +7,7 @@ use snowball_policy::Clause;
 use snowball_protocol::{
     ProblemCode,
     limits::UPLOAD_CHUNK_BYTES_MAX,
+    plan::Late,
     receipt::SignedReceipt,
     update::{UpdateHeader, UploadState},
 };
@@ -17,7 +18,12 @@ const PAUSE_MILLISECONDS_MIN: u64 = 100;
 const PAUSE_MILLISECONDS_MAX: u64 = 15_000;
 
 /// Sends until there is a receipt or a refusal. A broken line is waited out: the caller drops this future to stop earlier.
-pub(crate) async fn send(door: &Door, outbox: &Outbox, update: ApprovedUpdate) -> Result<SignedReceipt, EgressError> {
+pub(crate) async fn send(
+    door: &Door,
+    outbox: &Outbox,
+    update: ApprovedUpdate,
+    late: Late,
+) -> Result<SignedReceipt, EgressError> {
     let mut pause = PAUSE_MILLISECONDS_MIN;
     loop {
         match attempt(door, &update).await {
@@ -29,7 +35,7 @@ pub(crate) async fn send(door: &Door, outbox: &Outbox, update: ApprovedUpdate) -
                 outbox.forget(&update.header.study, update.header.round)?;
                 return Ok(receipt);
             }
-            Err(fault) => match fate(&fault) {
+            Err(fault) => match fate(&fault, late) {
                 Fate::Again => {
                     tracing::warn!(study = %update.header.study, round = %update.header.round, %fault, "sending goes on soon");
                     tokio::time::sleep(Duration::from_millis(pause)).await;
@@ -57,8 +63,14 @@ enum Fate {
     Over,
 }
 
-const fn fate(fault: &EgressError) -> Fate {
+const fn fate(fault: &EgressError, late: Late) -> Fate {
     match fault {
+        // It may count in the round that is open.
+        EgressError::Refused(problem)
+            if matches!(problem.code, ProblemCode::RoundClosed) && matches!(late, Late::Fold { .. }) =>
+        {
+            Fate::Waits
+        }
         EgressError::Refused(problem) if says_where_to_go_on(problem.code) => Fate::Again,
         _ if fault.is_transient() => Fate::Again,
         EgressError::Refused(_) | EgressError::Unfit { .. } | EgressError::HeadRefused { .. } => Fate::Over,
@@ -147,7 +159,10 @@ mod tests {
 
     #[test]
     fn only_what_the_aggregator_refused_is_over_and_what_somebody_can_mend_waits_as_it_is() {
+        let fate = |fault: &EgressError| super::fate(fault, Late::Drop);
         let refused = |code| fate(&EgressError::Refused(Problem::new(code, "")));
+        let closed = EgressError::Refused(Problem::new(ProblemCode::RoundClosed, ""));
+        assert_eq!(super::fate(&closed, Late::Fold { rounds: 1 }), Fate::Waits);
         for code in [
             ProblemCode::Busy,
             ProblemCode::Internal,

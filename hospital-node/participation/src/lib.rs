@@ -7,8 +7,11 @@
 //! Start at [`interest`] (whether a study concerns this site), then [`next`] (what a task leads to).
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+use std::collections::BTreeSet;
+
 use snowball_protocol::{
     RoundNumber,
+    plan::Late,
     session::{ModelReference, PhaseName, StudySummary, Task},
 };
 
@@ -118,6 +121,30 @@ pub fn next(task: Task, progress: &Progress) -> Action {
     }
 }
 
+/// What to do about updates of earlier rounds that wait in the outbox, before a round is trained.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Waiting {
+    /// Send the update of this round as it is: it may have counted, and a crash kept its receipt from being heard.
+    Ask(RoundNumber),
+    /// Its own round is over: send it for the round that is open.
+    Bring(RoundNumber),
+    /// Forget those that are left, and train.
+    Nothing,
+}
+
+/// What to do about the updates of the earlier rounds `held`, in order. `closed` are those whose round the aggregator has said to be
+/// over.
+#[must_use]
+pub fn waiting(held: &[RoundNumber], closed: &BTreeSet<RoundNumber>, late: Late) -> Waiting {
+    if let Some(unasked) = held.iter().find(|round| !closed.contains(round)) {
+        return Waiting::Ask(*unasked);
+    }
+    match (held.last(), late) {
+        (Some(newest), Late::Fold { .. }) => Waiting::Bring(*newest),
+        _ => Waiting::Nothing,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use snowball_protocol::Sha256Digest;
@@ -161,6 +188,18 @@ mod tests {
     }
 
     #[test]
+    fn what_waits_is_asked_about_first_and_the_newest_brought_where_the_plan_says_so() {
+        let held = [RoundNumber(2), RoundNumber(4)];
+        let closed = |rounds: &[u32]| rounds.iter().copied().map(RoundNumber).collect::<BTreeSet<_>>();
+        let fold = Late::Fold { rounds: 1 };
+        assert_eq!(waiting(&held, &closed(&[]), fold), Waiting::Ask(RoundNumber(2)));
+        assert_eq!(waiting(&held, &closed(&[2]), Late::Drop), Waiting::Ask(RoundNumber(4)));
+        assert_eq!(waiting(&held, &closed(&[2, 4]), fold), Waiting::Bring(RoundNumber(4)));
+        assert_eq!(waiting(&held, &closed(&[2, 4]), Late::Drop), Waiting::Nothing);
+        assert_eq!(waiting(&[], &closed(&[]), fold), Waiting::Nothing);
+    }
+
+    #[test]
     fn what_somebody_can_mend_is_tried_again() {
         assert!(
             [Fault::Refused, Fault::Unfit, Fault::HeadRefused]
@@ -178,6 +217,7 @@ mod tests {
             phase,
             round: RoundNumber(0),
             joined,
+            paused: false,
         };
         assert_eq!(interest(&summary(PhaseName::Draft, false)), Interest::Ignore);
         assert_eq!(interest(&summary(PhaseName::Recruiting, false)), Interest::Join);

@@ -150,6 +150,7 @@ fn one_round(number: u32) -> Vec<Entry> {
         plan_digest: digest("spines"),
         policy_digest: digest("policy 2"),
         model_in: digest("model"),
+        behind: 0,
         // That of the second round is of another update.
         update_digest: if number == 2 { digest("other") } else { update },
         update_bytes: bytes,

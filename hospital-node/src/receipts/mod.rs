@@ -109,7 +109,8 @@ type Place = (StudyName, RoundNumber);
 struct Told {
     intake: Own,
     datasets: BTreeMap<StudyName, (Sha256Digest, [u64; 3])>,
-    trained: BTreeMap<Place, u64>,
+    /// By the digest of the update that came of it.
+    trained: BTreeMap<Sha256Digest, u64>,
     metrics: BTreeMap<Place, u64>,
     /// By the update's digest: index, hash and clause of the entry that approved it.
     approved: BTreeMap<Sha256Digest, (u64, Sha256Digest, String)>,
@@ -140,9 +141,11 @@ impl Told {
                 self.datasets.insert(study.clone(), (*dataset_digest, parts));
             }
             Entry::TrainingFinished {
-                study, round, examples, ..
+                examples,
+                update_digest,
+                ..
             } => {
-                self.trained.insert((study.clone(), *round), *examples);
+                self.trained.insert(*update_digest, *examples);
             }
             Entry::MetricsApproved {
                 study,
@@ -176,7 +179,7 @@ impl Told {
             training,
             validation,
             testing,
-            trained_on: self.trained.get(&place).copied(),
+            trained_on: self.trained.get(&receipt.update_digest).copied(),
             metrics_bytes: self.metrics.get(&place).copied().unwrap_or_default(),
             ..self.intake.clone()
         }

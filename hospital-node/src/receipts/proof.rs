@@ -83,7 +83,8 @@ impl Proof {
         let belongs = outcome.study == receipt.study
             && outcome.round == receipt.round
             && outcome.plan_digest == receipt.plan_digest
-            && outcome.model_in == receipt.model_in;
+            // A late update was trained from an older model than its round's.
+            && (receipt.behind > 0 || outcome.model_in == receipt.model_in);
         if belongs { Ok(()) } else { Err(ProofFault::Apart) }
     }
 }
@@ -106,6 +107,7 @@ pub mod tests {
             plan_digest: digest("plan"),
             policy_digest: digest("policy"),
             model_in: digest("model 2"),
+            behind: 0,
             update_digest: digest("update"),
             update_bytes: 12,
             examples: 65,

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use snowball_crypto::VerifyingKey;
 use snowball_protocol::{
-    Sha256Digest, SiteName, StudyName, StudyPlan,
+    RoundNumber, Sha256Digest, SiteName, StudyName, StudyPlan,
     ids::UnixSeconds,
     receipt::{Receipt, SignedReceipt},
 };
@@ -340,11 +340,11 @@ impl Parties<'_> {
         let header = &document.header;
         let plan = self.plans.get(&header.study);
         let examples_max = plan.map_or(u64::MAX, |plan| plan.strategy.examples_max);
-        let trainings = facts.trained.get(&(header.study.clone(), header.round));
-        let is_trained = trainings.is_some_and(|trainings| {
-            trainings.iter().any(|trained| {
-                trained.examples.min(examples_max) == admission.examples && trained.model_in == header.model_in
-            })
+        // A late update was trained for an earlier round, from that round's model.
+        let first = (header.study.clone(), RoundNumber(0));
+        let trainings = facts.trained.range(first..=(header.study.clone(), header.round));
+        let is_trained = trainings.flat_map(|(_, trainings)| trainings).any(|trained| {
+            trained.examples.min(examples_max) == admission.examples && trained.model_in == header.model_in
         });
         audit.expect(is_trained, Area::Updates, Code::UpdateContradicts, place, || {
             format!(

@@ -58,6 +58,7 @@ fn plan(architecture: Architecture, width: u32) -> StudyPlan {
             updates: span,
             collect_seconds: span,
             review_seconds_max: 60,
+            late: snowball_protocol::plan::Late::Drop,
         },
         send: vec![Sent::Update],
     }

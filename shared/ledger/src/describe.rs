@@ -324,6 +324,8 @@ impl Entry {
                 format!("study {study} was made, plan {}", plan_digest.short())
             }
             Self::StudyStarted { study } => format!("study {study} was opened to sites"),
+            Self::StudyPaused { study, reason } => format!("study {study} was paused: {}", shown(reason)),
+            Self::StudyResumed { study } => format!("study {study} goes on"),
             Self::StudyAborted { study, reason } => format!("study {study} was abandoned: {}", shown(reason)),
             Self::StudyFinished { study, model } => format!("study {study} finished with model {}", model.short()),
             Self::StudyPreviewed {

@@ -367,6 +367,18 @@ entries! {
         /// Which study.
         study: StudyName,
     }
+    /// The coordinator had a study rest: sites are asked for nothing.
+    StudyPaused = "study_paused" {
+        /// Which study.
+        study: StudyName,
+        /// The coordinator's words.
+        reason: String,
+    }
+    /// A paused study goes on.
+    StudyResumed = "study_resumed" {
+        /// Which study.
+        study: StudyName,
+    }
     /// A study ended without a release.
     StudyAborted = "study_aborted" {
         /// Which study.

@@ -27,6 +27,9 @@ pub struct Receipt {
     pub policy_digest: Sha256Digest,
     /// The model that training started from.
     pub model_in: Sha256Digest,
+    /// By how many rounds that model is older than the one that the round started from; 0 unless the plan lets late updates count.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub behind: u32,
     /// SHA-256 of the update's bytes.
     pub update_digest: Sha256Digest,
     /// Their number.
@@ -62,6 +65,11 @@ impl Receipt {
             && self.update_bytes == header.bytes
             && self.ledger_head == header.ledger_head
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+pub(crate) const fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// A receipt with the aggregator's signature.

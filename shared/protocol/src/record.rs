@@ -55,8 +55,11 @@ pub struct Contribution {
     pub seconds: f64,
     /// Its mean training loss.
     pub training_loss: f64,
-    /// Quality of `model_in` at this site.
+    /// Quality at this site of the model that it trained from: `model_in`, unless it was behind.
     pub evaluation: Option<Evaluation>,
+    /// By how many rounds the model that it trained from is older than `model_in`.
+    #[serde(default, skip_serializing_if = "crate::receipt::is_zero")]
+    pub behind: u32,
 }
 
 /// One update that did not count.

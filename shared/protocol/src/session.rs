@@ -49,6 +49,9 @@ pub struct StudySummary {
     pub round: RoundNumber,
     /// Whether this site has joined.
     pub joined: bool,
+    /// Whether the coordinator has it rest: its sites are asked for nothing until it goes on.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub paused: bool,
 }
 
 /// The phases of a study.

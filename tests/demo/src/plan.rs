@@ -82,6 +82,7 @@ pub fn plan(size: Size, sites: u32, rounds: Option<u32>, seed: u64) -> StudyPlan
             updates: Span { min: sites, max: sites },
             collect_seconds: Span { min: 0, max: 600 },
             review_seconds_max: 300,
+            late: snowball_protocol::plan::Late::Drop,
         },
         send: vec![Sent::Update, Sent::Metrics],
     }

@@ -14,6 +14,10 @@ pub enum Command {
     Start,
     /// `aggregator revoke`
     Revoke(SiteName),
+    /// `aggregator study pause`
+    Pause,
+    /// `aggregator study resume`
+    Resume,
     /// `aggregator study abort`
     Abort,
     /// `aggregator release create`
@@ -42,6 +46,11 @@ impl Command {
                 store.facts.push(Fact::Revoked { site: site.clone() });
                 store.writes += 1;
             }
+            Self::Pause => {
+                let reason = "the coordinator says so".to_owned();
+                advance(store, study, now, Event::Paused { reason });
+            }
+            Self::Resume => advance(store, study, now, Event::Resumed),
             Self::Abort => {
                 if matches!(store.phase, Phase::Released(_) | Phase::Abandoned(_)) {
                     return;
@@ -69,6 +78,8 @@ impl fmt::Display for Command {
         match self {
             Self::Start => formatter.write_str("starts the study"),
             Self::Revoke(site) => write!(formatter, "revokes {site}"),
+            Self::Pause => formatter.write_str("has the study rest"),
+            Self::Resume => formatter.write_str("has the study go on"),
             Self::Abort => formatter.write_str("aborts the study"),
             Self::Release => formatter.write_str("signs the release"),
         }

@@ -138,7 +138,7 @@ impl Memory {
     }
 }
 
-/// One update of a site in a round, and once in the model: a 2 in the sum is a double count.
+/// One update of a site in a round and from a model, and once in the model: a 2 in the sum is a double count.
 fn no_update_counts_twice(evidence: &Evidence<'_>) -> Result<(), String> {
     let mut seen = evidence.before.admitted.clone();
     for fact in evidence.new {
@@ -149,6 +149,7 @@ fn no_update_counts_twice(evidence: &Evidence<'_>) -> Result<(), String> {
                     attempt.0
                 ));
             }
+            Fact::Admitted { site, round, .. } => no_model_is_used_twice(evidence, site, *round)?,
             Fact::ModelMade { round } => {
                 let counts = counts_in(evidence, *round)?;
                 let updates = evidence
@@ -163,6 +164,19 @@ fn no_update_counts_twice(evidence: &Evidence<'_>) -> Result<(), String> {
                 }
             }
             _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Every model that a study makes is another one, so a site's updates that count are each from another.
+fn no_model_is_used_twice(evidence: &Evidence<'_>, site: &SiteName, round: RoundNumber) -> Result<(), String> {
+    let mut models = BTreeSet::new();
+    let is_admitted = |phase: &UploadPhase| matches!(phase, UploadPhase::Admitted(_));
+    let uploads = evidence.store.uploads.values();
+    for upload in uploads.filter(|upload| upload.site == *site && is_admitted(&upload.phase)) {
+        if !models.insert(upload.header.model_in) {
+            return Err(format!("round {round}: two updates of {site} from one model count"));
         }
     }
     Ok(())
@@ -201,7 +215,9 @@ fn no_round_closes_before_its_minimum(evidence: &Evidence<'_>) -> Result<(), Str
         let Fact::Moved { before, after, now } = fact else {
             continue;
         };
-        if let (Phase::Collecting(open), Phase::Aggregating(closed)) = (before.as_ref(), after.as_ref()) {
+        if let (Phase::Collecting(open), Phase::Aggregating(closed)) = (before.within(), after.within()) {
+            // The clock of a paused study stands still.
+            let now = &before.paused().map_or(*now, |paused| paused.since);
             let updates = closed.contributions.len();
             let plan = &evidence.study.plan;
             if updates < plan.rounds.updates.min as usize {
@@ -284,12 +300,8 @@ fn a_model_is_the_mean_of_its_contributors(evidence: &Evidence<'_>) -> Result<()
         else {
             return Err(format!("round {round} has no model"));
         };
-        let counted: BTreeSet<&SiteName> = evidence
-            .store
-            .admitted(*round)
-            .map(|(upload, _)| &upload.site)
-            .collect();
-        if counted != record.contributors.iter().collect() {
+        let counted = weights(evidence, *round);
+        if !counted.keys().copied().eq(&record.contributors) {
             return Err(format!(
                 "round {round} says {:?}, and {counted:?} were admitted",
                 record.contributors
@@ -297,11 +309,23 @@ fn a_model_is_the_mean_of_its_contributors(evidence: &Evidence<'_>) -> Result<()
         }
         let share = 1.0 / counted.len() as f64;
         let before = numbers_of(model_before(evidence, *round)?);
-        let expected = before.iter().zip(&evidence.study.sites).map(|(number, site)| {
-            let part = if counted.contains(site) { share } else { 0.0 };
-            (f64::from(*number) + part) as f32
-        });
-        if bytes_of(expected) != *model_out || Sha256Digest::of(model_out) != record.model_out {
+        let expected: Vec<f32> = before
+            .iter()
+            .zip(&evidence.study.sites)
+            .map(|(number, site)| {
+                let weight = counted.get(site).copied().unwrap_or(0.0);
+                (f64::from(*number) + weight * share) as f32
+            })
+            .collect();
+        // The root in a late update's weight is no binary fraction.
+        let is_exact = counted.values().all(|weight| *weight == 1.0);
+        let close = |(one, other): (&f32, f32)| (one - other).abs() <= 4.0 * f32::EPSILON * one.abs().max(1.0);
+        let is_it = if is_exact {
+            bytes_of(expected) == *model_out
+        } else {
+            expected.iter().zip(numbers_of(model_out)).all(close)
+        };
+        if !is_it || Sha256Digest::of(model_out) != record.model_out {
             let counts = counts_in(evidence, *round)?;
             return Err(format!(
                 "the model of round {round} holds {counts:.2?} where {counted:?} were admitted"
@@ -356,6 +380,14 @@ fn ledgers_are_consistent(evidence: &Evidence<'_>) -> Result<(), String> {
     Ok(())
 }
 
+/// Who counts in a round, and what for: 1, or less where the update was late (Nguyen et al. 2022).
+fn weights<'a>(evidence: &Evidence<'a>, round: RoundNumber) -> BTreeMap<&'a SiteName, f64> {
+    let admitted = evidence.store.admitted(round);
+    admitted
+        .map(|(upload, update)| (&upload.site, 1.0 / f64::from(1 + update.behind()).sqrt()))
+        .collect()
+}
+
 /// How often each site is in what a round added to its model.
 fn counts_in(evidence: &Evidence<'_>, round: RoundNumber) -> Result<Vec<f64>, String> {
     let record = evidence.store.rounds.get(&round).ok_or("a round without a record")?;
@@ -364,8 +396,14 @@ fn counts_in(evidence: &Evidence<'_>, round: RoundNumber) -> Result<Vec<f64>, St
         .into_iter()
         .zip(numbers_of(after));
     let updates = record.contributors.len() as f64;
+    let weights = weights(evidence, round);
+    let sites = evidence.study.sites.iter();
     Ok(pairs
-        .map(|(before, after)| (f64::from(after) - f64::from(before)) * updates)
+        .zip(sites)
+        .map(|((before, after), site)| {
+            let weight = weights.get(site).copied().unwrap_or(1.0);
+            (f64::from(after) - f64::from(before)) * updates / weight
+        })
         .collect())
 }
 

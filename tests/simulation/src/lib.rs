@@ -54,6 +54,8 @@ pub struct Outcome {
     pub violation: Option<Violation>,
     /// Steps that were made, each followed by a look at every invariant.
     pub steps: u64,
+    /// Updates that counted although they were late for their own round.
+    pub late: u64,
     /// Virtual seconds that passed.
     pub seconds: i64,
     /// What happened, line by line, where it was kept.
@@ -73,6 +75,7 @@ pub fn run(seed: u64, planted: Option<Planted>, trace: Trace) -> Result<Outcome>
         ending: outcome.as_ref().ok().copied(),
         violation: outcome.err(),
         steps: world.steps,
+        late: world.late(),
         seconds: world.seconds(),
         trace: world.trace.lines().to_vec(),
     })

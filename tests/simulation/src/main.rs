@@ -50,6 +50,7 @@ struct Arguments {
 struct Summary {
     seeds: u64,
     steps: u64,
+    late: u64,
     virtual_seconds: i64,
     seconds: f64,
     endings: BTreeMap<String, u64>,
@@ -138,6 +139,7 @@ impl Summary {
         Self {
             seeds: outcomes.len() as u64,
             steps: outcomes.iter().map(|outcome| outcome.steps).sum(),
+            late: outcomes.iter().map(|outcome| outcome.late).sum(),
             virtual_seconds: outcomes.iter().map(|outcome| outcome.seconds).sum(),
             seconds,
             endings,
@@ -160,9 +162,10 @@ impl Summary {
             .map(|(ending, count)| format!("{count} {ending}"))
             .collect();
         println!(
-            "{} seeds, {} steps, {:.1} virtual days in {:.1} s: {}; {} failed",
+            "{} seeds, {} steps, {} late updates counted, {:.1} virtual days in {:.1} s: {}; {} failed",
             self.seeds,
             self.steps,
+            self.late,
             self.virtual_seconds as f64 / 86_400.0,
             self.seconds,
             endings.join(", "),

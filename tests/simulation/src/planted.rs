@@ -9,6 +9,8 @@ pub enum Planted {
     AnswersTooEarly,
     /// An update that comes again is added again.
     CountsReplays,
+    /// A node brings a late update again and again, and the aggregator does not remember that it has counted.
+    ForgetsWhoUsedAModel,
     /// A round closes with the first update, at once.
     ClosesEarly,
     /// After a restart the sum goes on from nothing.
@@ -29,10 +31,11 @@ pub enum Planted {
 
 impl Planted {
     /// Every fault.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::ForgetsAdmitted,
         Self::AnswersTooEarly,
         Self::CountsReplays,
+        Self::ForgetsWhoUsedAModel,
         Self::ClosesEarly,
         Self::SumNotRebuilt,
         Self::AdmitsRevoked,

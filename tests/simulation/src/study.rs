@@ -1,7 +1,10 @@
 //! The study of a run: its plan, and what both sides must agree on about its network.
 
 use anyhow::{Context as _, Result};
-use snowball_protocol::{RoundNumber, Sha256Digest, SiteName, StudyPlan, plan::Span};
+use snowball_protocol::{
+    RoundNumber, Sha256Digest, SiteName, StudyPlan,
+    plan::{Late, Span},
+};
 
 use crate::chance::Chance;
 
@@ -35,6 +38,11 @@ impl Study {
         rounds.collect_seconds = span(chance, 1, 30, 120);
         rounds.collect_seconds.max += 10;
         rounds.review_seconds_max = chance.count(0, 120);
+        if chance.happens(500) {
+            rounds.late = Late::Fold {
+                rounds: chance.count(1, 3),
+            };
+        }
         anyhow::ensure!(plan.faults().is_empty(), "the plan breaks a rule: {:?}", plan.faults());
         let names = (0..sites).map(|number| format!("site-{number}").parse());
         Ok(Self {

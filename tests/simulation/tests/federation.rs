@@ -17,7 +17,7 @@ use snowball_simulation::{
 /// Seconds in CI; `snowball-simulation --seeds 10000` looks at more.
 const SEEDS: u64 = 3_000;
 /// Each planted fault is found within so many seeds.
-const SEEDS_TO_FIND: u64 = 1_000;
+const SEEDS_TO_FIND: u64 = 10_000;
 
 /// The first outcome, by seed, of those that `is_wanted` wants.
 fn first(seeds: u64, planted: Option<Planted>, is_wanted: impl Fn(&Outcome) -> bool + Sync) -> Option<Outcome> {
@@ -55,6 +55,7 @@ fn every_planted_fault_is_found_and_named() {
         (ForgetsAdmitted, "no acknowledged update is lost"),
         (AnswersTooEarly, "a receipt is for an admitted update"),
         (CountsReplays, "no update counts twice"),
+        (ForgetsWhoUsedAModel, "no update counts twice"),
         (ClosesEarly, "no round closes before its minimum"),
         (SumNotRebuilt, "a model is the mean of its contributors"),
         (AdmitsRevoked, "a revoked site contributes nothing"),

@@ -243,6 +243,7 @@ fn receipt(upload: &Upload, now: UnixSeconds) -> SignedReceipt {
         plan_digest: header.plan_digest,
         policy_digest: header.policy_digest,
         model_in: header.model_in,
+        behind: 0,
         update_digest: header.digest,
         update_bytes: header.bytes,
         examples: header.examples,

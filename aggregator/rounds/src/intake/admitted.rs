@@ -18,10 +18,12 @@ pub struct AdmittedUpdate {
     local_steps: u32,
     /// The bits of the sum of squares, so that JSON cannot round it.
     square_sum_bits: u64,
+    #[serde(default, skip_serializing_if = "crate::machine::is_zero")]
+    behind: u32,
 }
 
 impl AdmittedUpdate {
-    pub(super) fn new(facts: &Facts<'_>, inspected: &Inspected) -> Self {
+    pub(super) fn new(facts: &Facts<'_>, inspected: &Inspected, behind: u32) -> Self {
         Self {
             site: facts.site.clone(),
             round: facts.header.round,
@@ -31,6 +33,7 @@ impl AdmittedUpdate {
             examples: facts.header.examples.min(facts.plan.strategy.examples_max),
             local_steps: facts.header.local_steps,
             square_sum_bits: inspected.square_sum().to_bits(),
+            behind,
         }
     }
 
@@ -82,6 +85,12 @@ impl AdmittedUpdate {
         self.square_sum().sqrt()
     }
 
+    /// By how many rounds the model that it was trained from is older than the round's.
+    #[must_use]
+    pub const fn behind(&self) -> u32 {
+        self.behind
+    }
+
     /// What the round machine is told.
     #[must_use]
     pub fn event(&self) -> Event {
@@ -89,6 +98,7 @@ impl AdmittedUpdate {
             site: self.site.clone(),
             round: self.round,
             examples: self.examples,
+            behind: self.behind,
         }
     }
 

@@ -16,7 +16,7 @@ pub use admitted::AdmittedUpdate;
 pub use evaluation::check_evaluation;
 pub use inspection::{Inspected, Inspection};
 
-use crate::machine::Phase;
+use crate::machine::{Phase, used_before};
 
 /// Everything that is known when a site announces an update.
 #[derive(Clone, Copy, Debug)]
@@ -51,7 +51,7 @@ pub fn announce(facts: &Facts<'_>) -> Result<(), Problem> {
     plan_approved(facts)?;
     layout(facts)?;
     size(facts)?;
-    model_in(facts)?;
+    behind(facts)?;
     sample_count(facts)?;
     step_count(facts)?;
     metrics(facts)
@@ -67,7 +67,7 @@ pub fn admit(facts: &Facts<'_>, inspected: &Inspected) -> Result<AdmittedUpdate,
     digest(facts, inspected)?;
     finite(inspected)?;
     norm(facts, inspected)?;
-    Ok(AdmittedUpdate::new(facts, inspected))
+    Ok(AdmittedUpdate::new(facts, inspected, behind(facts)?))
 }
 
 fn who(facts: &Facts<'_>) -> Result<(), Problem> {
@@ -102,7 +102,7 @@ fn study_open(facts: &Facts<'_>) -> Result<(), Problem> {
 fn round_open(facts: &Facts<'_>) -> Result<(), Problem> {
     let asked = facts.header.round;
     let closed = |reason| Err(Problem::new(ProblemCode::RoundClosed, reason));
-    match facts.phase {
+    match facts.phase.within() {
         Phase::Collecting(phase) if asked != phase.round => {
             closed(format!("round {} is open, not {asked}", phase.round))
         }
@@ -162,22 +162,27 @@ fn size(facts: &Facts<'_>) -> Result<(), Problem> {
     Ok(())
 }
 
-fn model_in(facts: &Facts<'_>) -> Result<(), Problem> {
-    if facts
-        .phase
-        .model()
-        .is_some_and(|model| model.digest == facts.header.model_in)
-    {
-        return Ok(());
+/// By how many rounds the model that it was trained from is older than the round's.
+fn behind(facts: &Facts<'_>) -> Result<u32, Problem> {
+    let model_in = facts.header.model_in;
+    let behind = match facts.phase.within() {
+        Phase::Collecting(phase) => phase.behind(model_in),
+        phase => phase.model().filter(|model| model.digest == model_in).map(|_| 0),
+    };
+    let behind = behind.ok_or_else(|| {
+        Problem::new(
+            ProblemCode::DigestMismatch,
+            format!(
+                "the update starts from another model than round {}'s",
+                facts.header.round
+            ),
+        )
+        .with_remedy("take the task again and train from its model")
+    })?;
+    match facts.phase.within() {
+        Phase::Collecting(phase) if phase.has_used(facts.site, behind) => Err(used_before(facts.site)),
+        _ => Ok(behind),
     }
-    Err(Problem::new(
-        ProblemCode::DigestMismatch,
-        format!(
-            "the update starts from another model than round {}'s",
-            facts.header.round
-        ),
-    )
-    .with_remedy("take the task again and train from its model"))
 }
 
 fn sample_count(facts: &Facts<'_>) -> Result<(), Problem> {

@@ -2,6 +2,7 @@ use snowball_protocol::{
     Attempt, ProblemCode, RoundNumber, Sha256Digest, StudyPlan,
     evaluation::{ClassCount, Evaluation, HeadEvaluation},
     labels::LabelName,
+    plan::Late,
     update::{Encoding, UpdateHeader},
 };
 
@@ -57,6 +58,16 @@ pub(crate) fn admitted_after(
     (examples, local_steps): (u64, u32),
     values: &[f32],
 ) -> AdmittedUpdate {
+    admitted_late(plan, number, (examples, local_steps, 0), values)
+}
+
+/// The same from the model of so many rounds before.
+pub(crate) fn admitted_late(
+    plan: &StudyPlan,
+    number: usize,
+    (examples, local_steps, behind): (u64, u32, u32),
+    values: &[f32],
+) -> AdmittedUpdate {
     let mut header = header(plan, examples, values);
     header.local_steps = local_steps;
     let site = site(number);
@@ -71,7 +82,7 @@ pub(crate) fn admitted_after(
         phase: &study.phase,
         header: &header,
     };
-    AdmittedUpdate::new(&facts, &inspected(&bytes_of(values)))
+    AdmittedUpdate::new(&facts, &inspected(&bytes_of(values)), behind)
 }
 
 struct Case {
@@ -135,11 +146,32 @@ fn a_sound_update_is_admitted_with_its_capped_weight() {
         Event::UpdateAdmitted {
             site: site(0),
             round: RoundNumber(1),
-            examples: 10
+            examples: 10,
+            behind: 0,
         }
     );
     let heavy = Case::with(|case| case.header.examples = 5000).admit().unwrap();
     assert_eq!(heavy.examples(), 1000);
+}
+
+#[test]
+fn an_update_from_an_older_model_is_admitted_where_the_plan_takes_late_ones() {
+    let mut case = Case::sound();
+    case.study.plan.rounds.late = Late::Fold { rounds: 1 };
+    case.study.contribute(1, 1);
+    case.study.contribute(0, 1);
+    case.study.aggregate(2);
+    case.header.round = RoundNumber(2);
+    case.header.plan_digest = case.study.plan.digest();
+    // Site 0 has given an update from the initial model in round 1.
+    assert_eq!(case.admit().unwrap_err().code, ProblemCode::AlreadyContributed);
+    case.site = site(2);
+    case.study.join(2, 3);
+    case.study.tick(100);
+    let update = case.admit().unwrap();
+    assert_eq!((update.round(), update.behind()), (RoundNumber(2), 1));
+    case.header.model_in = Sha256Digest::of(b"no model");
+    assert_eq!(case.admit().unwrap_err().code, ProblemCode::DigestMismatch);
 }
 
 #[test]

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use snowball_protocol::{Problem, ProblemCode, RoundNumber, SiteName, StudyPlan, ids::UnixSeconds};
 
-use super::{Abandoned, Collecting, Effect, Event, Model, Next, Phase, Reviewing, Weight, full, misplaced, reaches};
+use super::{
+    Abandoned, Collecting, Earlier, Effect, Event, Model, Next, Phase, Reviewing, Weight, full, misplaced, reaches,
+};
 
 /// A study whose closed round is being averaged.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -26,10 +28,13 @@ pub struct Aggregating {
     pub contributions: BTreeMap<SiteName, Weight>,
     /// Who took part and sent nothing.
     pub silent: BTreeSet<SiteName>,
+    /// The models before, as many as an update may be late by; the newest last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<Earlier>,
 }
 
 impl Aggregating {
-    pub(super) fn close(open: Collecting, now: UnixSeconds) -> (Phase, Vec<Effect>) {
+    pub(super) fn close(open: Collecting, now: UnixSeconds, plan: &StudyPlan) -> (Phase, Vec<Effect>) {
         let Collecting {
             round,
             model,
@@ -38,8 +43,19 @@ impl Aggregating {
             mut sites,
             mut waiting,
             contributions,
+            mut earlier,
             ..
         } = open;
+        let kept = usize::try_from(plan.rounds.late.rounds_max()).unwrap_or(usize::MAX);
+        if kept > 0 {
+            // Who has given an update from an older model may still be training from this one.
+            let from_it = contributions.iter().filter(|(_, weight)| weight.behind == 0);
+            earlier.push(Earlier {
+                model: model.digest,
+                used_by: from_it.map(|(site, _)| site.clone()).collect(),
+            });
+            earlier.drain(..earlier.len().saturating_sub(kept));
+        }
         let silent = sites
             .iter()
             .filter(|site| !contributions.contains_key(*site))
@@ -55,6 +71,7 @@ impl Aggregating {
             sites,
             contributions,
             silent,
+            earlier,
         };
         let effect = phase.close_round();
         (Phase::Aggregating(phase), vec![effect])
@@ -68,7 +85,7 @@ impl Aggregating {
                 return Ok(if is_last {
                     Reviewing::open(model, self.sites, now, plan)
                 } else {
-                    Collecting::open(round.next(), model, self.sites, now, plan)
+                    Collecting::open(round.next(), model, (self.sites, self.earlier), now, plan)
                 });
             }
             Event::Aggregated { round, .. } => {

@@ -5,15 +5,17 @@
 //! minority never shuts out the rest before the minimum wait. Without its quorum a round stays open: the deadline
 //! moves by `collect_seconds.max`, sites that were waiting for the next round take part in this one, and it closes as
 //! soon as it has its quorum.
+//!
+//! Where the plan lets late updates count, an update that was trained from an older model is its site's update of this round, once.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
-use snowball_protocol::{Problem, ProblemCode, RoundNumber, SiteName, StudyPlan, ids::UnixSeconds};
+use snowball_protocol::{Problem, ProblemCode, RoundNumber, Sha256Digest, SiteName, StudyPlan, ids::UnixSeconds};
 
 use super::{
-    Abandoned, Aggregating, Duty, Effect, Event, Model, Next, Phase, Weight, after, full, misplaced, not_joined,
-    reaches,
+    Abandoned, Aggregating, Duty, Earlier, Effect, Event, Model, Next, Phase, Weight, after, full, misplaced,
+    not_joined, reaches,
 };
 
 /// A study with an open round.
@@ -35,13 +37,16 @@ pub struct Collecting {
     pub waiting: BTreeSet<SiteName>,
     /// Whose update counts.
     pub contributions: BTreeMap<SiteName, Weight>,
+    /// The models before, as many as an update may be late by; the newest last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<Earlier>,
 }
 
 impl Collecting {
     pub(super) fn open(
         round: RoundNumber,
         model: Model,
-        sites: BTreeSet<SiteName>,
+        (sites, earlier): (BTreeSet<SiteName>, Vec<Earlier>),
         now: UnixSeconds,
         plan: &StudyPlan,
     ) -> (Phase, Vec<Effect>) {
@@ -61,13 +66,26 @@ impl Collecting {
             sites,
             waiting: BTreeSet::new(),
             contributions: BTreeMap::new(),
+            earlier,
         };
         (Phase::Collecting(phase), vec![effect])
     }
 
     pub(super) fn handle(mut self, event: Event, now: UnixSeconds, plan: &StudyPlan) -> Next {
         match event {
-            Event::UpdateAdmitted { site, round, examples } => self.contribute(site, round, examples, now, plan)?,
+            Event::UpdateAdmitted {
+                site,
+                round,
+                examples,
+                behind,
+            } => {
+                let weight = Weight {
+                    examples,
+                    received: now,
+                    behind,
+                };
+                self.contribute(site, round, weight, plan)?;
+            }
             Event::Joined { site } => self.join(site, plan)?,
             Event::Left { site } => {
                 self.sites.remove(&site);
@@ -101,12 +119,35 @@ impl Collecting {
         }
     }
 
+    /// By how many rounds `model` is older than this round's; `None` if no update from it counts any more.
+    #[must_use]
+    pub fn behind(&self, model: Sha256Digest) -> Option<u32> {
+        if model == self.model.digest {
+            return Some(0);
+        }
+        let place = self.earlier.iter().rev().position(|earlier| earlier.model == model);
+        place.and_then(|place| u32::try_from(place + 1).ok())
+    }
+
+    /// Whether an update of `site` from the model of `behind` rounds ago has counted in an earlier round.
+    #[must_use]
+    pub fn has_used(&self, site: &SiteName, behind: u32) -> bool {
+        self.earlier_at(behind)
+            .is_some_and(|place| self.earlier[place].used_by.contains(site))
+    }
+
+    fn earlier_at(&self, behind: u32) -> Option<usize> {
+        self.earlier
+            .len()
+            .checked_sub(usize::try_from(behind).ok()?)
+            .filter(|_| behind > 0)
+    }
+
     fn contribute(
         &mut self,
         site: SiteName,
         round: RoundNumber,
-        examples: u64,
-        now: UnixSeconds,
+        weight: Weight,
         plan: &StudyPlan,
     ) -> Result<(), Problem> {
         if round != self.round {
@@ -133,13 +174,14 @@ impl Collecting {
             );
             return Err(Problem::new(ProblemCode::RoundClosed, reason));
         }
-        self.contributions.insert(
-            site,
-            Weight {
-                examples,
-                received: now,
-            },
-        );
+        let behind = weight.behind;
+        if behind > 0 {
+            let place = self.earlier_at(behind).ok_or_else(|| too_late(behind, plan))?;
+            if !self.earlier[place].used_by.insert(site.clone()) {
+                return Err(used_before(&site));
+            }
+        }
+        self.contributions.insert(site, weight);
         Ok(())
     }
 
@@ -161,7 +203,7 @@ impl Collecting {
 
     fn settle(mut self, now: UnixSeconds, plan: &StudyPlan) -> (Phase, Vec<Effect>) {
         if self.may_close(now, plan) {
-            return Aggregating::close(self, now);
+            return Aggregating::close(self, now, plan);
         }
         if now < self.deadline {
             return (Phase::Collecting(self), vec![]);
@@ -200,9 +242,24 @@ impl Collecting {
     }
 }
 
+/// The refusal of an update that was trained from a model too long ago.
+fn too_late(behind: u32, plan: &StudyPlan) -> Problem {
+    let most = plan.rounds.late.rounds_max();
+    Problem::new(
+        ProblemCode::RoundClosed,
+        format!("the update is {behind} rounds late; the plan takes at most {most}"),
+    )
+}
+
+/// The refusal of an update from a model of which the site has given one before.
+pub(crate) fn used_before(site: &SiteName) -> Problem {
+    let reason = format!("an update of {site} from this model has counted before");
+    Problem::new(ProblemCode::AlreadyContributed, reason)
+}
+
 #[cfg(test)]
 mod tests {
-    use snowball_protocol::{ProblemCode, RoundNumber, session::PhaseName};
+    use snowball_protocol::{ProblemCode, RoundNumber, plan::Late, session::PhaseName};
 
     use crate::{
         machine::{Duty, Effect, Event, Phase},
@@ -290,6 +347,46 @@ mod tests {
     }
 
     #[test]
+    fn a_late_update_counts_once_in_the_open_round_where_the_plan_says_so() {
+        let mut study = Study::collecting(3);
+        study.plan.rounds.late = Late::Fold { rounds: 1 };
+        study.contribute(0, 1);
+        study.contribute(1, 1);
+        study.tick(60);
+        study.aggregate(61);
+        let refused = |study: &mut Study, site, behind| study.try_contribute_late(site, behind, 62).unwrap_err().code;
+        assert_eq!(refused(&mut study, 0, 1), ProblemCode::AlreadyContributed);
+        assert_eq!(refused(&mut study, 2, 2), ProblemCode::RoundClosed);
+        study.try_contribute_late(2, 1, 62).unwrap();
+        assert_eq!(study.phase.duty(&site(2)), Duty::Wait);
+        assert_eq!(
+            study.try_contribute(2, 63).unwrap_err().code,
+            ProblemCode::AlreadyContributed
+        );
+        study.contribute(0, 63);
+        study.contribute(1, 63);
+        study.aggregate(64);
+        assert_eq!(refused(&mut study, 0, 1), ProblemCode::AlreadyContributed);
+        assert_eq!(refused(&mut study, 2, 2), ProblemCode::RoundClosed);
+        // It gave its late update in that round, so one from that round's model is another one.
+        study.try_contribute_late(2, 1, 65).unwrap();
+    }
+
+    #[test]
+    fn a_plan_that_drops_late_updates_remembers_no_model() {
+        let mut study = Study::collecting(3);
+        study.contribute(0, 1);
+        study.contribute(1, 1);
+        study.tick(60);
+        study.aggregate(61);
+        assert_eq!(
+            study.try_contribute_late(2, 1, 62).unwrap_err().code,
+            ProblemCode::RoundClosed
+        );
+        assert!(!serde_json::to_string(&study.phase).unwrap().contains("earlier"));
+    }
+
+    #[test]
     fn the_same_site_counts_once_and_only_in_the_open_round() {
         let mut study = Study::collecting(3);
         study.contribute(0, 1);
@@ -301,6 +398,7 @@ mod tests {
             site: site(1),
             round: RoundNumber(2),
             examples: 1,
+            behind: 0,
         };
         assert_eq!(
             study.phase.handle(stale, 2, &study.plan).unwrap_err().code,

@@ -32,6 +32,9 @@ pub enum Event {
         round: RoundNumber,
         /// Training examples that it counts with.
         examples: u64,
+        /// By how many rounds the model that it was trained from is older than the round's.
+        #[serde(default)]
+        behind: u32,
     },
     /// Time has passed.
     Tick,
@@ -52,6 +55,13 @@ pub enum Event {
         /// Digest of the released file.
         release: Sha256Digest,
     },
+    /// The coordinator has the study rest.
+    Paused {
+        /// Why, for people.
+        reason: String,
+    },
+    /// The coordinator has it go on.
+    Resumed,
     /// The coordinator ends the study.
     Aborted {
         /// Why, for people.
@@ -111,6 +121,13 @@ pub enum Effect {
         /// Who did not.
         silent: BTreeSet<SiteName>,
     },
+    /// No site is asked for anything until further notice.
+    Pause {
+        /// Why, for people.
+        reason: String,
+    },
+    /// The study goes on where it rested.
+    Resume,
     /// The study ended with a release.
     Finish {
         /// Digest of the released file.

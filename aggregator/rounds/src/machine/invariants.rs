@@ -3,7 +3,11 @@
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;
-use snowball_protocol::{RoundNumber, Sha256Digest, SiteName, StudyPlan, ids::UnixSeconds, plan::Span};
+use snowball_protocol::{
+    RoundNumber, Sha256Digest, SiteName, StudyPlan,
+    ids::UnixSeconds,
+    plan::{Late, Span},
+};
 
 use super::{Effect, Event, Phase, Step};
 use crate::testing::{self, site};
@@ -22,11 +26,15 @@ enum What {
     Leave(usize),
     /// A site, and how far its round is from the one under way.
     Contribute(usize, i32),
+    /// A site, and from the model of how many rounds ago.
+    ContributeLate(usize, u32),
     Tick,
     TickWhenDue,
     Aggregate,
     Evaluate(usize),
     Sign,
+    Pause,
+    Resume,
     Abort,
 }
 
@@ -36,11 +44,14 @@ fn operation() -> impl Strategy<Value = Operation> {
         8 => (0_usize..7).prop_map(What::Join),
         2 => (0_usize..7).prop_map(What::Leave),
         20 => ((0_usize..7), prop_oneof![8 => Just(0), 1 => -1..=1]).prop_map(|(site, away)| What::Contribute(site, away)),
+        8 => ((0_usize..7), 1_u32..4).prop_map(|(site, behind)| What::ContributeLate(site, behind)),
         4 => Just(What::Tick),
         4 => Just(What::TickWhenDue),
         8 => Just(What::Aggregate),
         4 => (0_usize..7).prop_map(What::Evaluate),
         1 => Just(What::Sign),
+        1 => Just(What::Pause),
+        3 => Just(What::Resume),
         1 => prop::bool::weighted(0.1).prop_map(|abort| if abort { What::Abort } else { What::Tick }),
     ];
     (prop_oneof![8 => 0_i64..5, 1 => 0_i64..200, 1 => -20_i64..0], what)
@@ -49,21 +60,33 @@ fn operation() -> impl Strategy<Value = Operation> {
 
 fn plans() -> impl Strategy<Value = StudyPlan> {
     let span = |min: u32, max: u32| (min..=max, 0..=max).prop_map(|(min, more)| Span { min, max: min + more });
-    (1_u32..4, span(1, 4), span(0, 20), span(1, 4), span(1, 30), 0_u32..30).prop_map(
-        |(count, sites, recruit_seconds, mut updates, collect_seconds, review_seconds_max)| {
-            updates.min = updates.min.min(sites.max);
-            updates.max = updates.max.max(updates.min);
-            let mut plan = testing::plan();
-            plan.rounds.count = count;
-            plan.rounds.sites = sites;
-            plan.rounds.recruit_seconds = recruit_seconds;
-            plan.rounds.updates = updates;
-            plan.rounds.collect_seconds = collect_seconds;
-            plan.rounds.review_seconds_max = review_seconds_max;
-            assert_eq!(plan.faults(), vec![]);
-            plan
-        },
+    (
+        1_u32..4,
+        span(1, 4),
+        span(0, 20),
+        span(1, 4),
+        span(1, 30),
+        0_u32..30,
+        0_u32..3,
     )
+        .prop_map(
+            |(count, sites, recruit_seconds, mut updates, collect_seconds, review_seconds_max, late)| {
+                updates.min = updates.min.min(sites.max);
+                updates.max = updates.max.max(updates.min);
+                let mut plan = testing::plan();
+                plan.rounds.count = count;
+                plan.rounds.sites = sites;
+                plan.rounds.recruit_seconds = recruit_seconds;
+                plan.rounds.updates = updates;
+                plan.rounds.collect_seconds = collect_seconds;
+                plan.rounds.review_seconds_max = review_seconds_max;
+                if late > 0 {
+                    plan.rounds.late = Late::Fold { rounds: late };
+                }
+                assert_eq!(plan.faults(), vec![]);
+                plan
+            },
+        )
 }
 
 fn event_of(what: &What, phase: &Phase) -> Event {
@@ -78,6 +101,13 @@ fn event_of(what: &What, phase: &Phase) -> Event {
             site: site(*number),
             round: RoundNumber(round.saturating_add_signed(*away)),
             examples: *number as u64 + 1,
+            behind: 0,
+        },
+        What::ContributeLate(number, behind) => Event::UpdateAdmitted {
+            site: site(*number),
+            round: RoundNumber(round),
+            examples: *number as u64 + 1,
+            behind: *behind,
         },
         What::Tick | What::TickWhenDue => Event::Tick,
         What::Aggregate => Event::Aggregated {
@@ -88,6 +118,10 @@ fn event_of(what: &What, phase: &Phase) -> Event {
         What::Sign => Event::ReleaseSigned {
             release: Sha256Digest::of(b"release"),
         },
+        What::Pause => Event::Paused {
+            reason: "something is wrong".to_owned(),
+        },
+        What::Resume => Event::Resumed,
         What::Abort => Event::Aborted {
             reason: "the coordinator says so".to_owned(),
         },
@@ -98,7 +132,7 @@ fn event_of(what: &What, phase: &Phase) -> Event {
 fn check(before: &Phase, event: &Event, step: &Step, now: UnixSeconds, plan: &StudyPlan) -> Result<(), TestCaseError> {
     let rounds = &plan.rounds;
     let count = |number: usize| u32::try_from(number).unwrap();
-    if let Phase::Collecting(phase) = &step.phase {
+    if let Phase::Collecting(phase) = step.phase.within() {
         prop_assert!(count(phase.contributions.len()) <= rounds.updates.max);
         prop_assert!(count(step.phase.members().len()) <= rounds.sites.max);
         prop_assert!(phase.round.0 <= rounds.count);
@@ -108,7 +142,9 @@ fn check(before: &Phase, event: &Event, step: &Step, now: UnixSeconds, plan: &St
             "an overdue round is open"
         );
     }
-    if let (Phase::Collecting(open), Phase::Aggregating(closed)) = (before, &step.phase) {
+    if let (Phase::Collecting(open), Phase::Aggregating(closed)) = (before.within(), step.phase.within()) {
+        // The clock of a paused study stands still.
+        let now = before.paused().map_or(now, |paused| paused.since);
         prop_assert!(
             count(closed.contributions.len()) >= rounds.updates.min,
             "closed without a quorum"
@@ -149,6 +185,7 @@ proptest! {
     fn any_sequence_of_events_keeps_the_rules(plan in plans(), operations in prop::collection::vec(operation(), 1..150)) {
         let mut now = 1_000;
         let mut phase = Phase::draft();
+        let mut counted = BTreeSet::new();
         for Operation { seconds, what } in operations {
             now += seconds;
             if let (What::TickWhenDue, Some(due)) = (&what, phase.next_wake(&plan)) {
@@ -162,6 +199,11 @@ proptest! {
                 Ok(step) => {
                     prop_assert_eq!(restarted.handle(event.clone(), now, &plan).unwrap(), step.clone());
                     check(&phase, &event, &step, now, &plan)?;
+                    if let Event::UpdateAdmitted { site, round, behind, .. } = event {
+                        prop_assert!(behind <= plan.rounds.late.rounds_max(), "later than the plan allows");
+                        prop_assert!(behind < round.0, "from a model that never was");
+                        prop_assert!(counted.insert((site, round.0 - behind)), "two updates of one site from one model");
+                    }
                     phase = step.phase;
                 }
                 Err(problem) => {
@@ -187,6 +229,7 @@ proptest! {
             now += seconds;
             send(&mut phase, what, now);
         }
+        send(&mut phase, What::Resume, now);
         for _ in 0..40 {
             send(&mut phase, What::Start, now);
             for number in 0..7 {

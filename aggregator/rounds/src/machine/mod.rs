@@ -5,6 +5,8 @@
 //!              `------------- aborted, or no quorum while recruiting -------------> abandoned
 //! ```
 //!
+//! Every phase between draft and the end may rest for a while: [`Paused`].
+//!
 //! No fault of one site ends a study: a round without its quorum stays open, and says so.
 
 mod abandoned;
@@ -14,6 +16,7 @@ mod draft;
 mod event;
 #[cfg(test)]
 mod invariants;
+mod paused;
 mod recruiting;
 mod released;
 mod reviewing;
@@ -28,8 +31,10 @@ use snowball_protocol::{
 pub use abandoned::Abandoned;
 pub use aggregating::Aggregating;
 pub use collecting::Collecting;
+pub(crate) use collecting::used_before;
 pub use draft::Draft;
 pub use event::{Effect, Event};
+pub use paused::Paused;
 pub use recruiting::Recruiting;
 pub use released::Released;
 pub use reviewing::Reviewing;
@@ -50,6 +55,8 @@ pub enum Phase {
     Reviewing(Reviewing),
     /// A release was signed.
     Released(Released),
+    /// Resting in one of the phases before, until the coordinator has it go on.
+    Paused(Paused),
     /// Ended without a release.
     Abandoned(Abandoned),
 }
@@ -70,6 +77,23 @@ pub struct Weight {
     pub examples: u64,
     /// When it was admitted.
     pub received: UnixSeconds,
+    /// By how many rounds the model that it was trained from is older than the round's.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub behind: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+pub(crate) const fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
+/// A model that an update may still be trained from, although the round that it began is over.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Earlier {
+    /// Digest of its bytes.
+    pub model: Sha256Digest,
+    /// Whose update from it has counted: no site's counts twice.
+    pub used_by: BTreeSet<SiteName>,
 }
 
 /// What one site should do now.
@@ -124,15 +148,10 @@ impl Phase {
     /// # Errors
     /// When the event does not fit the phase; nothing has changed then.
     pub fn handle(&self, event: Event, now: UnixSeconds, plan: &StudyPlan) -> Result<Step, Problem> {
-        let (phase, effects) = match self.clone() {
-            Self::Draft(phase) => phase.handle(event, now, plan),
-            Self::Recruiting(phase) => phase.handle(event, now, plan),
-            Self::Collecting(phase) => phase.handle(event, now, plan),
-            Self::Aggregating(phase) => phase.handle(event, now, plan),
-            Self::Reviewing(phase) => phase.handle(event, now),
-            Self::Released(phase) => phase.handle(event),
-            Self::Abandoned(phase) => phase.handle(event),
-        }?;
+        let (phase, effects) = match (self.clone(), event) {
+            (phase, Event::Paused { reason }) if phase.may_rest() => Paused::begin(phase, reason, now),
+            (phase, event) => phase.handle_inside(event, now, plan)?,
+        };
         let changed = phase != *self;
         Ok(Step {
             phase,
@@ -141,9 +160,75 @@ impl Phase {
         })
     }
 
+    fn handle_inside(self, event: Event, now: UnixSeconds, plan: &StudyPlan) -> Next {
+        match self {
+            Self::Draft(phase) => phase.handle(event, now, plan),
+            Self::Recruiting(phase) => phase.handle(event, now, plan),
+            Self::Collecting(phase) => phase.handle(event, now, plan),
+            Self::Aggregating(phase) => phase.handle(event, now, plan),
+            Self::Reviewing(phase) => phase.handle(event, now),
+            Self::Released(phase) => phase.handle(event),
+            Self::Paused(phase) => phase.handle(event, now, plan),
+            Self::Abandoned(phase) => phase.handle(event),
+        }
+    }
+
+    /// The phase itself, or the one that a paused study rests in.
+    #[must_use]
+    pub fn within(&self) -> &Self {
+        match self {
+            Self::Paused(phase) => &phase.within,
+            phase => phase,
+        }
+    }
+
+    /// Since when and why the study rests, if it does.
+    #[must_use]
+    pub const fn paused(&self) -> Option<&Paused> {
+        match self {
+            Self::Paused(phase) => Some(phase),
+            _ => None,
+        }
+    }
+
+    const fn may_rest(&self) -> bool {
+        match self {
+            Self::Recruiting(_) | Self::Collecting(_) | Self::Aggregating(_) | Self::Reviewing(_) => true,
+            Self::Draft(_) | Self::Released(_) | Self::Paused(_) | Self::Abandoned(_) => false,
+        }
+    }
+
+    /// The same phase with every time of it so many seconds later.
+    fn later_by(self, seconds: UnixSeconds) -> Self {
+        let later = |time: UnixSeconds| time.saturating_add(seconds);
+        match self {
+            Self::Recruiting(phase) => Self::Recruiting(Recruiting {
+                opened: later(phase.opened),
+                ..phase
+            }),
+            Self::Collecting(phase) => Self::Collecting(Collecting {
+                opened: later(phase.opened),
+                deadline: later(phase.deadline),
+                ..phase
+            }),
+            Self::Aggregating(phase) => Self::Aggregating(Aggregating {
+                opened: later(phase.opened),
+                closed: later(phase.closed),
+                ..phase
+            }),
+            Self::Reviewing(phase) => Self::Reviewing(Reviewing {
+                opened: later(phase.opened),
+                deadline: later(phase.deadline),
+                closed: phase.closed.map(later),
+                ..phase
+            }),
+            phase @ (Self::Draft(_) | Self::Released(_) | Self::Paused(_) | Self::Abandoned(_)) => phase,
+        }
+    }
+
     /// The phase's name, as the protocol has it.
     #[must_use]
-    pub const fn name(&self) -> PhaseName {
+    pub fn name(&self) -> PhaseName {
         match self {
             Self::Draft(_) => PhaseName::Draft,
             Self::Recruiting(_) => PhaseName::Recruiting,
@@ -151,26 +236,28 @@ impl Phase {
             Self::Aggregating(_) => PhaseName::Aggregating,
             Self::Reviewing(_) => PhaseName::Reviewing,
             Self::Released(_) => PhaseName::Released,
+            Self::Paused(phase) => phase.within.name(),
             Self::Abandoned(_) => PhaseName::Abandoned,
         }
     }
 
     /// The round under way, or the last one; 0 before the first.
     #[must_use]
-    pub const fn round(&self) -> RoundNumber {
+    pub fn round(&self) -> RoundNumber {
         match self {
             Self::Draft(_) | Self::Recruiting(_) => RoundNumber(0),
             Self::Collecting(phase) => phase.round,
             Self::Aggregating(phase) => phase.round,
             Self::Reviewing(phase) => phase.model.round,
             Self::Released(phase) => phase.model.round,
+            Self::Paused(phase) => phase.within.round(),
             Self::Abandoned(phase) => phase.round,
         }
     }
 
     /// The newest global model: what the round under way starts from, or the final one.
     #[must_use]
-    pub const fn model(&self) -> Option<Model> {
+    pub fn model(&self) -> Option<Model> {
         match self {
             Self::Draft(_) => None,
             Self::Recruiting(phase) => Some(phase.model),
@@ -178,6 +265,7 @@ impl Phase {
             Self::Aggregating(phase) => Some(phase.model),
             Self::Reviewing(phase) => Some(phase.model),
             Self::Released(phase) => Some(phase.model),
+            Self::Paused(phase) => phase.within.model(),
             Self::Abandoned(phase) => phase.model,
         }
     }
@@ -191,6 +279,7 @@ impl Phase {
             Self::Collecting(phase) => phase.sites.union(&phase.waiting).cloned().collect(),
             Self::Aggregating(phase) => phase.sites.clone(),
             Self::Reviewing(phase) => phase.sites.clone(),
+            Self::Paused(phase) => phase.within.members(),
         }
     }
 
@@ -203,6 +292,7 @@ impl Phase {
             Self::Collecting(phase) => phase.sites.contains(site) || phase.waiting.contains(site),
             Self::Aggregating(phase) => phase.sites.contains(site),
             Self::Reviewing(phase) => phase.sites.contains(site),
+            Self::Paused(phase) => phase.within.is_member(site),
         }
     }
 
@@ -219,6 +309,7 @@ impl Phase {
         match self {
             Self::Collecting(phase) => &phase.contributions,
             Self::Aggregating(phase) => &phase.contributions,
+            Self::Paused(phase) => phase.within.contributions(),
             _ => &NONE,
         }
     }
@@ -227,7 +318,7 @@ impl Phase {
     #[must_use]
     pub fn duty(&self, site: &SiteName) -> Duty {
         match self {
-            Self::Draft(_) | Self::Recruiting(_) | Self::Aggregating(_) => Duty::Wait,
+            Self::Draft(_) | Self::Recruiting(_) | Self::Aggregating(_) | Self::Paused(_) => Duty::Wait,
             Self::Collecting(phase) => phase.duty(site),
             Self::Reviewing(phase) => phase.duty(site),
             Self::Released(phase) => Duty::Done {
@@ -244,7 +335,7 @@ impl Phase {
             Self::Recruiting(phase) => Some(phase.next_wake(plan)),
             Self::Collecting(phase) => Some(phase.next_wake(plan)),
             Self::Reviewing(phase) => phase.next_wake(),
-            Self::Draft(_) | Self::Aggregating(_) | Self::Released(_) | Self::Abandoned(_) => None,
+            Self::Draft(_) | Self::Aggregating(_) | Self::Released(_) | Self::Paused(_) | Self::Abandoned(_) => None,
         }
     }
 
@@ -254,6 +345,7 @@ impl Phase {
     pub fn resume(&self) -> Option<Effect> {
         match self {
             Self::Aggregating(phase) => Some(phase.close_round()),
+            Self::Paused(phase) => phase.within.resume(),
             _ => None,
         }
     }
@@ -278,6 +370,8 @@ fn misplaced(event: &Event, phase: &'static str) -> Problem {
         Event::Aggregated { .. } => (ProblemCode::RoundClosed, "has no round to finish"),
         Event::Evaluated { .. } => (ProblemCode::StudyClosed, "takes no final evaluation"),
         Event::ReleaseSigned { .. } => (ProblemCode::StudyClosed, "cannot be released"),
+        Event::Paused { .. } => (ProblemCode::StudyClosed, "cannot be paused"),
+        Event::Resumed => (ProblemCode::StudyClosed, "is not paused and cannot be resumed"),
         Event::Aborted { .. } => (ProblemCode::StudyClosed, "cannot be aborted"),
         Event::Left { .. } | Event::Tick => (ProblemCode::Internal, "takes no such event"),
     };

@@ -57,7 +57,7 @@ impl Recruiting {
         let is_full = reaches(self.sites.len(), rounds.sites.max);
         let is_time_over = now >= self.next_wake(plan);
         if is_full || (is_time_over && self.has_quorum(plan)) {
-            return Collecting::open(RoundNumber(1), self.model, self.sites, now, plan);
+            return Collecting::open(RoundNumber(1), self.model, (self.sites, Vec::new()), now, plan);
         }
         if is_time_over {
             let reason = format!(

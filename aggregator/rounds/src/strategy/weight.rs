@@ -33,12 +33,14 @@ impl Weighing {
         self.per_step.is_some()
     }
 
-    /// What the update's numbers are multiplied by, so that its norm is within the plan's `clip_norm`; at most 1.
+    /// What the update's numbers are multiplied by, so that its norm is within the plan's `clip_norm` and it is the weaker the older
+    /// the model is that it was trained from; at most 1.
     pub(super) fn shortening(&self, update: &AdmittedUpdate) -> f64 {
-        match self.clip_norm {
+        let clipped = match self.clip_norm {
             Some(bound) if update.norm() > bound => bound / update.norm(),
             _ => 1.0,
-        }
+        };
+        clipped * staleness(update.behind())
     }
 
     /// The steps that the update counts as; 1 where the plan does not ask.
@@ -52,6 +54,11 @@ impl Weighing {
     pub(super) fn weight(&self, update: &AdmittedUpdate) -> f64 {
         update.examples() as f64 * self.shortening(update) / self.steps(update)
     }
+}
+
+/// The factor of an update that is so many rounds late: `1 / sqrt(1 + behind)` (Nguyen et al. 2022, section 5.2).
+fn staleness(behind: u32) -> f64 {
+    (f64::from(behind) + 1.0).sqrt().recip()
 }
 
 /// The length of a site's way in steps of plain descent: with momentum `p`, later gradients count more often (Wang et al. 2020,
@@ -70,6 +77,28 @@ fn effective_steps(rule: &OptimiserRule, steps: u32) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{intake::tests::admitted_late, strategy::RunningMean, testing};
+
+    #[test]
+    fn an_update_weighs_the_less_the_later_it_comes_and_takes_no_weight_from_the_others() {
+        let mut plan = testing::plan();
+        plan.strategy.clip_norm = Some(8.0);
+        let weighing = Weighing::of(&plan);
+        let late = |behind, value: f32| admitted_late(&plan, 1, (10, 10, behind), &[value]);
+        assert_eq!(weighing.shortening(&late(0, 4.0)), 1.0);
+        assert_eq!(weighing.shortening(&late(3, 4.0)), 0.5);
+        assert_eq!(
+            weighing.shortening(&late(3, 16.0)),
+            0.25,
+            "first it is brought within the bound"
+        );
+        let mut sum = RunningMean::new(&plan, 1);
+        let timely = admitted_late(&plan, 0, (10, 10, 0), &[4.0]);
+        sum.fold_all(&timely, &[4.0]).unwrap();
+        sum.fold_all(&late(3, 4.0), &[4.0]).unwrap();
+        // The buffer's sum of shortened updates, divided by their number (Nguyen et al. 2022, algorithm 1).
+        assert_eq!(sum.finish(&[1.0]).unwrap(), [1.0 + (4.0 + 4.0 * 0.5) / 2.0]);
+    }
 
     #[test]
     fn momentum_makes_a_way_longer_as_if_each_gradient_were_counted() {

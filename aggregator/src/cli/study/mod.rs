@@ -2,6 +2,7 @@
 
 mod abort;
 mod create;
+mod pause;
 mod start;
 mod status;
 
@@ -15,7 +16,7 @@ use snowball_service::clock;
 use super::{Answer, Refused};
 use crate::home::Home;
 
-/// Check, create, start, watch and abort studies.
+/// Check, create, start, watch, pause and abort studies.
 #[derive(Subcommand)]
 pub enum Study {
     /// Say whether a plan is sound, without creating anything
@@ -26,6 +27,10 @@ pub enum Study {
     Start(start::Start),
     /// Show where a study stands, round by round
     Status(status::Status),
+    /// Have a study rest: sites are asked for nothing more
+    Pause(pause::Pause),
+    /// Have a paused study go on
+    Resume(pause::Resume),
     /// End a study without a release
     Abort(abort::Abort),
 }
@@ -38,6 +43,8 @@ impl Study {
             Self::Create(verb) => verb.run(home).await,
             Self::Start(verb) => verb.run(home).await,
             Self::Status(verb) => verb.run(home).await,
+            Self::Pause(verb) => verb.run(home).await,
+            Self::Resume(verb) => verb.run(home).await,
             Self::Abort(verb) => verb.run(home).await,
         }
     }

@@ -93,6 +93,10 @@ async fn one(registry: &Registry, study: &Study) -> Result<Answer> {
             .count(),
         study.plan_digest.short()
     );
+    if let Some(paused) = study.phase.paused() {
+        let reason = &paused.reason;
+        text += &format!("  paused: {reason}; to go on: aggregator study resume {name}\n");
+    }
     text += &sites_text(study, &participants);
     if !rounds.is_empty() {
         let rows: Vec<_> = rounds
@@ -141,6 +145,7 @@ fn outline(study: &Study) -> Value {
         "study": study.plan.study,
         "title": study.plan.title,
         "phase": study.phase.name(),
+        "paused": study.phase.paused().map(|paused| json!({ "since": paused.since, "reason": paused.reason })),
         "round": study.phase.round(),
         "rounds_planned": study.plan.rounds.count,
         "plan_digest": study.plan_digest,
@@ -151,10 +156,13 @@ fn outline(study: &Study) -> Value {
 }
 
 fn phase(study: &Study) -> String {
-    serde_json::to_value(study.phase.name())
-        .ok()
-        .and_then(|name| name.as_str().map(str::to_owned))
-        .unwrap_or_default()
+    let name = serde_json::to_value(study.phase.name());
+    let name = name.ok().and_then(|name| name.as_str().map(str::to_owned));
+    let name = name.unwrap_or_default();
+    match study.phase.paused() {
+        Some(_) => format!("{name}, paused"),
+        None => name,
+    }
 }
 
 fn is_over(study: &Study) -> bool {

@@ -13,7 +13,7 @@ use snowball_web::{Html, Language, Page, Table};
 use super::Sheet;
 use crate::report::{
     StudyTold,
-    history::{Round, Study},
+    history::{Rest, Round, Study},
     words,
 };
 
@@ -94,10 +94,27 @@ impl Sheet<'_> {
                 finished.map_or_else(|| self.word(words::NONE), |(_, model)| Html::code(&model.to_string())),
             ),
         ];
+        if !told.pauses.is_empty() {
+            facts.push((
+                self.word(words::PAUSES),
+                Html::below(told.pauses.iter().map(|rest| self.rest(rest))),
+            ));
+        }
         if !strangers.is_empty() {
             facts.push((self.word(words::OTHER_PLAN), self.names(strangers).bad()));
         }
         page.facts(facts);
+    }
+
+    fn rest(&self, rest: &Rest) -> Html {
+        let (from, reason) = (
+            ("from", Html::minute(rest.from)),
+            ("reason", rest.reason.as_str().into()),
+        );
+        match rest.to {
+            Some(to) => self.say(words::PAUSE_OVER, &[from, ("to", Html::minute(to)), reason]),
+            None => self.say(words::PAUSE, &[from, reason]),
+        }
     }
 
     fn rounds(&self, page: &mut Page, study: &StudyTold, told: &Study) {

@@ -185,6 +185,7 @@ pub fn samples() -> Vec<Entry> {
         plan_digest: digest,
         policy_digest: digest,
         model_in: digest,
+        behind: 0,
         update_digest: digest,
         update_bytes: 12,
         examples: 34,
@@ -369,6 +370,11 @@ pub fn samples() -> Vec<Entry> {
             plan_digest: digest,
         },
         Entry::StudyStarted { study: t() },
+        Entry::StudyPaused {
+            study: t(),
+            reason: text(),
+        },
+        Entry::StudyResumed { study: t() },
         Entry::StudyAborted {
             study: t(),
             reason: text(),

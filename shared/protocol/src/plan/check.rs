@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::{Adaptive, Combination, HeadKind, OptimiserRule, Schedule, Sent, ServerOptimiser, Span, StudyPlan};
-use crate::limits::{CLASSES_MAX, EXAMPLES_MAX, HEADS_MAX, INPUT_SIDE_MAX, ROUNDS_MAX, SITES_MAX};
+use super::{Adaptive, Combination, HeadKind, Late, OptimiserRule, Schedule, Sent, ServerOptimiser, Span, StudyPlan};
+use crate::limits::{CLASSES_MAX, EXAMPLES_MAX, HEADS_MAX, INPUT_SIDE_MAX, LATE_ROUNDS_MAX, ROUNDS_MAX, SITES_MAX};
 
 /// One rule that a plan breaks.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -229,6 +229,13 @@ impl StudyPlan {
             "rounds.updates.min",
             "must not be above rounds.sites.max: no round could ever close",
         );
+        if let Late::Fold { rounds } = rounds.late {
+            faults.unless(
+                (1..=LATE_ROUNDS_MAX).contains(&rounds),
+                "rounds.late.fold.rounds",
+                "must be from 1 to 16",
+            );
+        }
     }
 }
 
@@ -333,6 +340,7 @@ mod tests {
                 updates: Span { min: 2, max: 4 },
                 collect_seconds: Span { min: 5, max: 600 },
                 review_seconds_max: 60,
+                late: Late::Drop,
             },
             send: vec![Sent::Update, Sent::Metrics],
         }

@@ -288,6 +288,42 @@ pub struct Rounds {
     pub collect_seconds: Span,
     /// Seconds that the final evaluation stays open at most.
     pub review_seconds_max: u32,
+    /// What becomes of an update whose round closed before it was whole. Absent: it is dropped.
+    #[serde(default, skip_serializing_if = "Late::is_drop")]
+    pub late: Late,
+}
+
+/// What becomes of an update whose round closed before it was whole.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Late {
+    /// It is refused; its site goes on with the round that is open.
+    #[default]
+    Drop,
+    /// It counts in the round that is open, as its site's update of that round, and the weaker the older the model is that it was
+    /// trained from: its numbers are divided by the square root of one more than that many rounds. With a small and equal
+    /// `updates.min` and `updates.max` and no least time for a round it is buffered asynchronous averaging (FedBuff, Nguyen et al.
+    /// 2022).
+    Fold {
+        /// By how many rounds it may be late.
+        rounds: u32,
+    },
+}
+
+impl Late {
+    /// By how many rounds an update may be late and still count.
+    #[must_use]
+    pub const fn rounds_max(self) -> u32 {
+        match self {
+            Self::Drop => 0,
+            Self::Fold { rounds } => rounds,
+        }
+    }
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+    const fn is_drop(&self) -> bool {
+        matches!(self, Self::Drop)
+    }
 }
 
 /// From `min` to `max`, both included.

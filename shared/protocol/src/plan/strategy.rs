@@ -191,10 +191,24 @@ impl Strategy {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::{Late, Span};
 
     #[derive(Deserialize)]
     struct Sample {
         strategy: Strategy,
+    }
+
+    #[derive(Deserialize)]
+    struct RoundsSample {
+        rounds: PartOfRounds,
+    }
+
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct PartOfRounds {
+        updates: Option<Span>,
+        collect_seconds: Option<Span>,
+        late: Late,
     }
 
     #[test]
@@ -207,8 +221,20 @@ mod tests {
             .collect();
         let read: Vec<Strategy> = blocks
             .iter()
+            .filter(|block| block.starts_with("[strategy]"))
             .map(|block| toml::from_str::<Sample>(block).unwrap().strategy)
             .collect();
+        let rounds: Vec<PartOfRounds> = blocks
+            .iter()
+            .filter(|block| block.starts_with("[rounds]"))
+            .map(|block| toml::from_str::<RoundsSample>(block).unwrap().rounds)
+            .collect();
+        assert_eq!(
+            rounds.iter().map(|part| part.late.rounds_max()).collect::<Vec<_>>(),
+            [2, 8]
+        );
+        assert!(rounds[1].updates.is_some() && rounds[1].collect_seconds.is_some());
+        assert_eq!(read.len() + rounds.len(), blocks.len());
         assert_eq!(read[0], Strategy::fed_avg(100_000, 200.0));
         assert_eq!(
             read[1].name(),

@@ -117,6 +117,7 @@ impl Aggregator {
             phase: phase.name(),
             round: phase.round(),
             joined: phase.is_member(site) || (is_over && self.store.joined.contains(site)),
+            paused: phase.paused().is_some(),
         })
     }
 

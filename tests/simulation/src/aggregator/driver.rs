@@ -204,7 +204,7 @@ impl Aggregator {
 
     /// The database is written before the ledger; what a crash in between kept out of the ledger is added. Heads go the
     /// other way.
-    pub(super) fn heal_ledger(&mut self) -> Result<(), Broken> {
+    pub(super) fn heal_ledger(&mut self, now: UnixSeconds) -> Result<(), Broken> {
         self.drain_outbox()?;
         let mut newest = BTreeMap::new();
         for entry in self.store.ledger.entries() {
@@ -215,7 +215,7 @@ impl Aggregator {
         for (site, head) in newest {
             let kept = self.store.sites.get(&site).and_then(|enrolled| enrolled.head.as_ref());
             if kept.is_none_or(|kept| kept.entries < head.entries) {
-                self.store.keep_head(&self.study, &site, head, 0)?;
+                self.store.keep_head(&self.study, &site, head, now)?;
             }
         }
         let mut missing: Vec<Entry> = self.store.joined.iter().cloned().map(Entry::StudyJoined).collect();
@@ -269,10 +269,18 @@ impl Aggregator {
     }
 
     fn adopt(&mut self, phase: Phase, version: u64) {
-        if !matches!(phase, Phase::Collecting(_) | Phase::Aggregating(_)) {
+        if !matches!(phase.within(), Phase::Collecting(_) | Phase::Aggregating(_)) {
             self.process.sum = None;
         }
         (self.process.phase, self.process.version) = (phase, version);
+        if self.planted == Some(Planted::ForgetsWhoUsedAModel)
+            && let Phase::Collecting(collecting) = &mut self.process.phase
+        {
+            collecting
+                .earlier
+                .iter_mut()
+                .for_each(|earlier| earlier.used_by.clear());
+        }
     }
 
     fn machine_plan(&self) -> Cow<'_, StudyPlan> {

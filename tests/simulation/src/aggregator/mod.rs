@@ -94,7 +94,7 @@ impl Aggregator {
         self.is_up = true;
         let is_restarted = self.process.version > 0;
         self.process = Process::of(self.store.phase.clone(), self.store.version, is_restarted);
-        let outcome = self.heal_ledger().and_then(|()| self.refresh(now));
+        let outcome = self.heal_ledger(now).and_then(|()| self.refresh(now));
         self.settle(outcome, now);
     }
 

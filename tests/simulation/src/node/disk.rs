@@ -113,6 +113,13 @@ impl Disk {
         Some((kept.header.as_ref()?, kept.bytes.as_deref()?))
     }
 
+    /// The rounds before `round` of which an update was recorded and has no receipt, in order.
+    #[must_use]
+    pub fn earlier(&self, round: RoundNumber) -> Vec<RoundNumber> {
+        let recorded = self.outbox.range(..round).filter(|(_, kept)| kept.header.is_some());
+        recorded.map(|(earlier, _)| *earlier).collect()
+    }
+
     /// Forgets an update: first its header, then its bytes.
     ///
     /// # Errors

@@ -6,6 +6,8 @@
 pub mod disk;
 mod send;
 
+use std::collections::BTreeSet;
+
 use snowball_ledger::Head;
 use snowball_participation::{self as participation, Action, Fault as Sort, Interest, Progress};
 use snowball_protocol::{
@@ -138,6 +140,10 @@ pub struct Node {
     pub training: Millis,
     study: Study,
     progress: Progress,
+    /// Earlier rounds that the aggregator has said to be over.
+    closed: BTreeSet<RoundNumber>,
+    /// The round that a late update was brought for.
+    brought: Option<RoundNumber>,
     pause: Millis,
     is_dead: bool,
     planted: Option<Planted>,
@@ -156,6 +162,8 @@ impl Node {
             training: 1_000,
             study: study.clone(),
             progress: Progress::default(),
+            closed: BTreeSet::new(),
+            brought: None,
             pause: RETRY_MIN,
             is_dead: false,
             planted,
@@ -167,6 +175,7 @@ impl Node {
         self.disk.power.returns();
         self.is_dead = false;
         self.progress = Progress::default();
+        (self.closed, self.brought) = (BTreeSet::new(), None);
         self.pause = RETRY_MIN;
         self.go(Doing::Greeting, now)
     }
@@ -307,7 +316,11 @@ impl Node {
                 Action::Contribute { round, .. } if self.disk.find(round).is_some() => {
                     self.go(Doing::Showing(Occasion::Sending(round), None), now)
                 }
-                Action::Contribute { round, model } => self.go(Doing::Fetching(round, model), now),
+                Action::Contribute { round, model } => match self.bring_late(round) {
+                    Ok(Some(sending)) => self.go(Doing::Showing(Occasion::Sending(sending), None), now),
+                    Ok(None) => self.go(Doing::Fetching(round, model), now),
+                    Err(unwritten) => return Ok(Err(unwritten)),
+                },
                 Action::Evaluate { .. } => self.go(Doing::Reporting, now),
                 Action::Leave { .. } => self.go(Doing::Showing(Occasion::Parting, None), now),
             },
@@ -362,7 +375,7 @@ impl Node {
     fn give_up_round(&mut self, round: RoundNumber, fault: &Fault) -> Next {
         self.doing = Doing::Asking;
         if participation::is_settled(fault.sort()) {
-            self.progress.settled = Some(round);
+            self.progress.settled = self.progress.settled.max(Some(round));
             return Next::Sleep(RETRY_MIN);
         }
         Next::Sleep(MEND_PAUSE)

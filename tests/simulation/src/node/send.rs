@@ -1,15 +1,16 @@
 //! An update on its way out, as `egress` sends it: recorded, then head, announcement and bytes until there is a receipt.
 
 use snowball_ledger::Head;
-use snowball_participation as participation;
+use snowball_participation::{self as participation, Waiting};
 use snowball_protocol::{
     Attempt, ProblemCode, RoundNumber, Sha256Digest,
     ids::UnixSeconds,
+    plan::Late,
     session::ModelReference,
     update::{Encoding, UpdateHeader, UploadState},
 };
 
-use super::{Doing, Fault, Next, Node, Occasion, RETRY_MAX, disk::Unwritten};
+use super::{Doing, Fault, Next, Node, Occasion, RETRY_MAX, RETRY_MIN, disk::Unwritten};
 use crate::{ledger::Entry, planted::Planted};
 
 impl Node {
@@ -41,6 +42,30 @@ impl Node {
         })
     }
 
+    /// What goes before training for `round`: an update of an earlier round that may have counted, or that may count now.
+    pub(super) fn bring_late(&mut self, round: RoundNumber) -> Result<Option<RoundNumber>, Unwritten> {
+        let held = self.disk.earlier(round);
+        let newest = match participation::waiting(&held, &self.closed, self.study.plan.rounds.late) {
+            Waiting::Ask(earlier) => return Ok(Some(earlier)),
+            Waiting::Bring(newest) if self.brought != Some(round) => Some(newest),
+            Waiting::Bring(_) | Waiting::Nothing => None,
+        };
+        if let Some((header, bytes)) = newest.and_then(|newest| self.disk.find(newest)) {
+            let (mut header, bytes) = (header.clone(), bytes.to_vec());
+            self.disk.keep(round, bytes)?;
+            let recorded = self
+                .disk
+                .record(Entry::UpdateApproved(round, header.attempt, header.digest))?;
+            (header.round, header.ledger_index, header.ledger_head) = (round, recorded.entries - 1, recorded.hash);
+            self.disk.keep_header(&header)?;
+            self.brought = Some(round);
+        }
+        if self.planted != Some(Planted::ForgetsWhoUsedAModel) {
+            held.iter().try_for_each(|earlier| self.disk.forget(*earlier))?;
+        }
+        Ok(newest.map(|_| round))
+    }
+
     /// From where the aggregator stands, until there is a receipt.
     pub(super) fn go_on_sending(
         &mut self,
@@ -60,7 +85,8 @@ impl Node {
             if let Err(unwritten) = kept.and_then(|_| self.disk.forget(round)) {
                 return Ok(Err(unwritten));
             }
-            self.progress.settled = Some(round);
+            // What was asked about again may be of an earlier round than the one that is open.
+            self.progress.settled = self.progress.settled.max(Some(round));
             return Ok(Ok(self.go(Doing::Asking, now)));
         }
         let moved = match &self.doing {
@@ -87,8 +113,21 @@ impl Node {
         if !participation::is_settled(fault.sort()) && self.planted != Some(Planted::ForgetsUnsent) {
             return self.give_up_round(round, fault);
         }
+        let is_closed = matches!(fault, Fault::Refused(problem) if problem.code == ProblemCode::RoundClosed);
+        if is_closed {
+            self.closed.insert(round);
+            if self.study.plan.rounds.late != Late::Drop {
+                // It may count in the round that is open.
+                return self.give_up_round(round, fault);
+            }
+        }
         match self.disk.forget(round) {
             Err(_) => self.die(),
+            Ok(()) if self.brought == Some(round) => {
+                // Too late even for this round, or counted before: the round is trained.
+                self.doing = Doing::Asking;
+                Next::Sleep(RETRY_MIN)
+            }
             Ok(()) => self.give_up_round(round, fault),
         }
     }

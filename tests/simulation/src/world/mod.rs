@@ -7,7 +7,7 @@ mod weather;
 use std::collections::{BTreeMap, VecDeque};
 
 use anyhow::Result;
-use snowball_protocol::ids::UnixSeconds;
+use snowball_protocol::ids::{RoundNumber, UnixSeconds};
 use snowball_rounds::Phase;
 
 pub use self::weather::{Operation, Weather};
@@ -159,6 +159,14 @@ impl World {
         self.now / 1_000
     }
 
+    /// Updates that counted although they were late for their own round.
+    #[must_use]
+    pub fn late(&self) -> u64 {
+        let rounds = 1..=self.study.plan.rounds.count;
+        let admitted = rounds.flat_map(|round| self.aggregator.store.admitted(RoundNumber(round)));
+        admitted.filter(|(_, update)| update.behind() > 0).count() as u64
+    }
+
     fn begin(&mut self) {
         let rounds = self.study.plan.rounds.clone();
         let (sites, weather) = (self.study.sites.len(), &self.weather);
@@ -249,7 +257,7 @@ impl World {
         let (store, phase) = (&self.aggregator.store, &self.aggregator.store.phase);
         let can_contribute = |site| !store.is_revoked(site) || phase.has_contributed(site);
         let sites = self.study.sites.iter().filter(|site| can_contribute(site)).count();
-        matches!(phase, Phase::Collecting(_)) && sites < self.study.plan.rounds.updates.min as usize
+        matches!(phase.within(), Phase::Collecting(_)) && sites < self.study.plan.rounds.updates.min as usize
     }
 
     fn stuck(&self, why: &str) -> Violation {

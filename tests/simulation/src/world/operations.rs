@@ -60,6 +60,10 @@ impl World {
                 let site = self.nodes[node].site.clone();
                 self.comes_between(Command::Revoke(site));
             }
+            Operation::TurnPause => {
+                let is_paused = self.aggregator.store.phase.paused().is_some();
+                self.comes_between(if is_paused { Command::Resume } else { Command::Pause });
+            }
             Operation::Abort => self.comes_between(Command::Abort),
             Operation::CrashAggregator => {}
         }
@@ -76,6 +80,11 @@ impl World {
         self.aggregator.clock_offset_seconds = 0;
         self.aggregator.store.power.returns();
         self.after(100, Event::AggregatorStarts);
+        // The command itself may still come, and have it rest once more before that.
+        if matches!(self.aggregator.store.interloper, Some((_, Command::Pause))) {
+            self.aggregator.store.interloper = None;
+        }
+        self.after(2 * BETWEEN_MAX, Event::Command(Command::Resume));
         for node in 0..self.nodes.len() {
             self.nodes[node].disk.is_full = false;
             self.nodes[node].disk.power.returns();
@@ -91,6 +100,10 @@ impl World {
         self.trace.say(self.now, || format!("the coordinator {command}"));
         let clock = self.aggregators_clock();
         command.perform(&mut self.aggregator.store, &self.study, clock);
+        if *command == Command::Resume {
+            // A release of a paused study was refused.
+            self.releases = false;
+        }
         self.after(NOTICE, Event::Notice);
     }
 

@@ -46,6 +46,8 @@ pub enum Operation {
     RepeatOldRequest,
     /// The coordinator revokes a site.
     Revoke(usize),
+    /// The coordinator has the study rest, or go on.
+    TurnPause,
     /// The coordinator aborts the study.
     Abort,
 }
@@ -85,7 +87,8 @@ impl Weather {
             74..=77 => Operation::SetAggregatorsClock,
             78..=80 => Operation::SetNodesClock(site),
             81..=85 => Operation::TurnDisk(site),
-            86..=95 => Operation::RepeatOldRequest,
+            86..=92 => Operation::RepeatOldRequest,
+            93..=95 => Operation::TurnPause,
             96..=98 => Operation::Revoke(site),
             _ if chance.happens(300) => Operation::Abort,
             _ => Operation::ChangeLoss,

@@ -260,7 +260,7 @@ impl Store {
         if !step.changed {
             return self.version;
         }
-        if let (Phase::Collecting(_), Phase::Aggregating(closed)) = (&self.phase, &step.phase) {
+        if let (Phase::Collecting(_), Phase::Aggregating(closed)) = (self.phase.within(), step.phase.within()) {
             let problem = Problem::new(
                 ProblemCode::RoundClosed,
                 "the round closed before this update was whole",
