@@ -55,6 +55,7 @@ pub fn plan(study: &str) -> StudyPlan {
             late: snowball_protocol::plan::Late::Drop,
         },
         send: vec![Sent::Update, Sent::Metrics],
+        comparison: snowball_protocol::plan::Comparison::default(),
     }
 }
 

@@ -1,5 +1,7 @@
 //! Carries out what `participation` decides: follows every study of the aggregator until it is over.
 
+mod own_model;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -304,6 +306,7 @@ impl Driver {
                         progress.settled = Some(round);
                         open.extend(counted);
                         (unsettled, is_waiting) = (None, false);
+                        self.train_own(study, round.0, 1).await;
                     }
                     Err(fault) => {
                         let reason = format!("{fault:#}");
@@ -328,13 +331,18 @@ impl Driver {
                     let renewed = self.renewed(study).await?;
                     let study = renewed.as_ref().unwrap_or(study);
                     let evaluation = self.evaluate(study, &model).await?;
+                    let own = self.evaluate_own(study).await;
                     self.until_it_may_leave(study).await;
                     let facts = &study.dataset.facts;
-                    self.steadily(|| self.egress.door().report(&study.plan, evaluation.clone(), facts))
-                        .await?;
+                    self.steadily(|| {
+                        let door = self.egress.door();
+                        door.report(&study.plan, evaluation.clone(), own.clone(), facts)
+                    })
+                    .await?;
                     self.voice.say(&Event::Evaluated {
                         study: study.plan.study.clone(),
                         evaluation,
+                        own,
                     });
                     progress.evaluated = true;
                 }
@@ -487,6 +495,14 @@ impl Driver {
         }
     }
 
+    /// Waits for the hours in which something may be trained.
+    async fn until_it_may_train(&self, study: &Study) {
+        let mut is_waiting = false;
+        while self.egress.door().waits_to_train() {
+            self.wait_for_hours(study, &mut is_waiting).await;
+        }
+    }
+
     /// The study with a new dataset, where a patient of the old one has withdrawn since.
     async fn renewed(self: &Arc<Self>, study: &Study) -> Result<Option<Study>> {
         if self.store.stands(&study.dataset.frozen)? {
@@ -516,6 +532,7 @@ impl Driver {
                 dataset: &source,
                 site: &site,
                 round,
+                measures: true,
             };
             round::train(&trainer, &order, model, |step, steps, loss| {
                 voice.say(&Event::Training {
@@ -532,10 +549,18 @@ impl Driver {
 
     async fn evaluate(self: &Arc<Self>, study: &Study, model: &ModelReference) -> Result<Evaluation> {
         let bytes = self.fetch(study, model).await?;
+        self.quality(study, &bytes).await
+    }
+
+    /// The quality of a model on the validation part.
+    async fn quality(self: &Arc<Self>, study: &Study, bytes: &[u8]) -> Result<Evaluation> {
         let _bench = self.bench.acquire().await?;
-        let parameters = snowball_layout::from_le_bytes(&bytes).context("the model is no list of numbers")?;
+        let parameters = snowball_layout::from_le_bytes(bytes).context("the model is no list of numbers")?;
         let (plan, source) = (Arc::clone(&study.plan), study.dataset.source.clone());
-        let (trainer, digest) = (self.trainer.held_as(policy::confinement(&self.home)), model.digest);
+        let (trainer, digest) = (
+            self.trainer.held_as(policy::confinement(&self.home)),
+            Sha256Digest::of(bytes),
+        );
         tokio::task::spawn_blocking(move || {
             round::quality(&trainer, &plan, &source, Part::Validation, &parameters, digest)
         })

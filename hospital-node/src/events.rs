@@ -63,8 +63,15 @@ pub enum Event {
         round: RoundNumber,
         reason: String,
     },
+    /// A round's worth of training is in the site's own model, which stays here.
+    OwnModelTrained { study: StudyName, rounds: u32 },
     /// The final model was evaluated here.
-    Evaluated { study: StudyName, evaluation: Evaluation },
+    Evaluated {
+        study: StudyName,
+        evaluation: Evaluation,
+        /// Of the model that the site's radiographs alone make, where the plan asks for it.
+        own: Option<Evaluation>,
+    },
     /// The study is over.
     Finished { study: StudyName, phase: String },
 }
@@ -155,7 +162,17 @@ fn sentence(event: &Event) -> Option<String> {
             *bytes as f64 / 1_048_576.0
         ),
         Event::NotContributed { study, round, reason } => format!("{study}: round {round}: nothing sent: {reason}"),
-        Event::Evaluated { study, evaluation } => format!("{study}: the final model here: {}", summary(evaluation)),
+        Event::OwnModelTrained { study, rounds } => format!("{study}: {rounds} round(s) are in the site's own model"),
+        Event::Evaluated { study, evaluation, own } => {
+            let own = own
+                .as_ref()
+                .map(|own| format!("; the site's own model: {}", summary(own)));
+            format!(
+                "{study}: the final model here: {}{}",
+                summary(evaluation),
+                own.unwrap_or_default()
+            )
+        }
         Event::Finished { study, phase } => format!("{study}: finished ({phase})"),
     })
 }

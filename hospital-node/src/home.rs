@@ -236,9 +236,14 @@ impl Home {
         self.datasets().join(study.as_str())
     }
 
+    /// The models that are kept on site.
+    pub fn models(&self) -> PathBuf {
+        self.root.join("models")
+    }
+
     /// A model of a study that is kept on site: `federated` or `local`.
     pub fn model(&self, study: &StudyName, kind: &str) -> PathBuf {
-        self.root.join("models").join(format!("{study}-{kind}.f32"))
+        self.models().join(format!("{study}-{kind}.f32"))
     }
 
     pub fn config(&self) -> Result<NodeConfig> {

@@ -18,6 +18,8 @@ pub struct Order<'a> {
     pub dataset: &'a DatasetSource,
     pub site: &'a SiteName,
     pub round: RoundNumber,
+    /// Whether the quality of the model before is measured.
+    pub measures: bool,
 }
 
 /// What training gave.
@@ -70,7 +72,7 @@ pub fn train(
         steps_before: u64::from(plan.local.steps) * u64::from(order.round.0.saturating_sub(1)),
         steps_total: plan.steps_total(),
         steps: plan.local.steps,
-        evaluate_first: true,
+        evaluate_first: order.measures,
         evaluate_every: 0,
         device: trainer.device,
         threads: trainer.threads,

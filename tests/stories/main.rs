@@ -22,6 +22,7 @@ mod labels;
 mod late;
 mod learning;
 mod one_hot;
+mod own_model;
 mod policy;
 mod policy_change;
 mod policy_life;

@@ -77,6 +77,7 @@ pub fn plan(sites: u32, rounds: u32) -> StudyPlan {
             late: snowball_protocol::plan::Late::Drop,
         },
         send: vec![Sent::Update, Sent::Metrics],
+        comparison: snowball_protocol::plan::Comparison::default(),
     }
 }
 

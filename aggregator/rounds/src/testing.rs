@@ -60,6 +60,7 @@ pub(crate) fn plan() -> StudyPlan {
             late: snowball_protocol::plan::Late::Drop,
         },
         send: vec![Sent::Update, Sent::Metrics],
+        comparison: snowball_protocol::plan::Comparison::default(),
     };
     assert_eq!(plan.faults(), vec![]);
     plan

@@ -29,6 +29,15 @@ pub async fn evaluation(
             .ok_or_else(|| Refusal::new(ProblemCode::StudyClosed, "the study has no model yet"))?;
         snowball_rounds::check_evaluation(desk.plan(), model.digest, numbers)?;
     }
+    if let Some(own) = &evaluation.own {
+        if !desk.plan().comparison.own_model {
+            return Err(Refusal::new(
+                ProblemCode::Malformed,
+                "the plan does not ask for the site's own model",
+            ));
+        }
+        snowball_rounds::check_evaluation(desk.plan(), own.model_digest, own)?;
+    }
     desk.evaluated(site.clone(), evaluation).await?;
     Ok(Json(desk.summary(&site)))
 }

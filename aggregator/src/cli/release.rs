@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use snowball_crypto::VerifyingKey;
 use snowball_ledger::Entry;
-use snowball_protocol::{SiteName, StudyName, evaluation::Evaluation, record::RoundRecord};
+use snowball_protocol::{SiteName, StudyName, evaluation::Evaluation, gain, record::RoundRecord};
 use snowball_registry::{ObjectFolder, ObjectName, Registry, RegistryError, Release as Saved, Study};
 use snowball_rounds::{Event, Phase};
 use snowball_service::{clock, files};
@@ -122,9 +122,9 @@ impl Create {
             .into_iter()
             .filter_map(|round| round.record)
             .collect();
-        let evaluations: Vec<(SiteName, Evaluation)> = registry
-            .evaluations(&self.study)
-            .await?
+        let finals = registry.evaluations(&self.study).await?;
+        let gains = gain::of_finals(&finals);
+        let evaluations: Vec<(SiteName, Evaluation)> = finals
             .into_iter()
             .filter_map(|(site, done)| Some((site, done.evaluation?)))
             .collect();
@@ -137,6 +137,7 @@ impl Create {
             rounds: &rounds,
             parameters: &parameters,
             evaluations: &evaluations,
+            gains: &gains,
             approved_by: self.approved_by.as_deref(),
             now,
         };

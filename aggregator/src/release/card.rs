@@ -6,6 +6,7 @@ use snowball_layout::Layout;
 use snowball_protocol::{
     Sha256Digest, SiteName,
     evaluation::{Evaluation, HeadEvaluation},
+    gain::{Gain, Verdict, worst},
     plan::{HeadKind, Late, StudyPlan, StudyStage},
 };
 
@@ -143,7 +144,51 @@ fn metrics(out: &mut String, request: &ReleaseRequest<'_>) -> std::fmt::Result {
         heads(out, site.as_str(), evaluation)?;
     }
     heads(out, "all", &pooled)?;
-    writeln!(out)
+    writeln!(out)?;
+    gain(out, request.gains)
+}
+
+/// The final model beside each site's own: nobody should have to believe that taking part was good for everybody.
+fn gain(out: &mut String, gains: &[Gain]) -> std::fmt::Result {
+    if gains.is_empty() {
+        return Ok(());
+    }
+    writeln!(
+        out,
+        "## Gain and harm at each site\n\nBeside the model that the site's radiographs alone make by the same plan, on the site's validation\n\
+         patients; above zero the released model is better. 95 % intervals.\n\n\
+         | site | label | radiographs | released model | site's own | difference | interval | so it is |\n|---|---|---|---|---|---|---|---|"
+    )?;
+    for gain in gains {
+        let interval = gain
+            .interval
+            .map_or_else(|| "-".to_owned(), |(low, high)| format!("{low:.3} to {high:.3}"));
+        let verdict = match gain.verdict() {
+            Verdict::Gain => "a gain",
+            Verdict::Harm => "**harm**",
+            Verdict::Open => "open",
+        };
+        writeln!(
+            out,
+            "| {} | {} | {} | {:.3} | {:.3} | {:+.3} | {interval} | {verdict} |",
+            gain.site,
+            gain.label.code(),
+            gain.images,
+            gain.shared,
+            gain.own,
+            gain.gain,
+        )?;
+    }
+    for least in worst(gains) {
+        write!(
+            out,
+            "\nLeast well off for {}: {}, {:+.3}.",
+            least.label.code(),
+            least.site,
+            least.gain
+        )?;
+    }
+    writeln!(out, "\n")
 }
 
 fn heads(out: &mut String, name: &str, evaluation: &Evaluation) -> std::fmt::Result {
@@ -225,6 +270,8 @@ fn date(time: i64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use snowball_protocol::{gain::Measure, labels::LabelName};
+
     use super::*;
     use crate::fixture;
 
@@ -237,12 +284,27 @@ mod tests {
             Sha256Digest::of(b"in"),
             Sha256Digest::of(b"out"),
         )];
+        let gain = |site: &str, shared, interval| Gain {
+            site: site.parse().unwrap(),
+            label: LabelName::BodyPart,
+            measure: Measure::BalancedAccuracy,
+            images: 40,
+            shared,
+            own: 0.5,
+            gain: shared - 0.5,
+            interval: Some(interval),
+        };
+        let gains = [
+            gain("north", 0.75, (0.125, 0.375)),
+            gain("south", 0.25, (-0.375, -0.125)),
+        ];
         let request = ReleaseRequest {
             consortium: "Test",
             plan: &plan,
             rounds: &rounds,
             parameters: "unused".as_ref(),
             evaluations: &[],
+            gains: &gains,
             approved_by: None,
             now: 1_800_000_000,
         };
@@ -250,6 +312,9 @@ mod tests {
         for part in [
             "CHEST, HAND",
             "| north | 1 | 10 |",
+            "| north | body_part | 40 | 0.750 | 0.500 | +0.250 | 0.125 to 0.375 | a gain |",
+            "| south | body_part | 40 | 0.250 | 0.500 | -0.250 | -0.375 to -0.125 | **harm** |",
+            "Least well off for body_part: south, -0.250.",
             "| Publication | **not approved**: for the hospitals of the consortium only |",
             "2027-01-15",
             "Not a medical device",

@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, ensure};
 use snowball_crypto::SigningKey;
 use snowball_layout::Layout;
 use snowball_protocol::{
-    Sha256Digest, SiteName, StudyPlan, evaluation::Evaluation, ids::UnixSeconds, plan::canonical_json,
+    Sha256Digest, SiteName, StudyPlan, evaluation::Evaluation, gain::Gain, ids::UnixSeconds, plan::canonical_json,
     record::RoundRecord,
 };
 use snowball_service::files;
@@ -29,6 +29,8 @@ pub struct ReleaseRequest<'a> {
     pub parameters: &'a Path,
     /// The final model's quality, per site that let metrics leave.
     pub evaluations: &'a [(SiteName, Evaluation)],
+    /// The final model beside each site's own, where the plan compares them.
+    pub gains: &'a [Gain],
     /// Who approved the release.
     pub approved_by: Option<&'a str>,
     /// The present time.
@@ -122,6 +124,7 @@ mod tests {
             rounds: &rounds,
             parameters: &parameters,
             evaluations: &[],
+            gains: &[],
             approved_by: Some("Dr Example"),
             now: 1_800_000_000,
         };

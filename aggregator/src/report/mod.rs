@@ -8,7 +8,10 @@ mod words;
 use anyhow::{Context as _, Result};
 use serde::Serialize;
 use snowball_crypto::VerifyingKey;
-use snowball_protocol::{Sha256Digest, SiteName, StudyName, ids::UnixSeconds, record::RoundRecord, session::PhaseName};
+use snowball_protocol::{
+    Sha256Digest, SiteName, StudyName, ids::UnixSeconds, record::RoundRecord, session::PhaseName,
+    update::FinalEvaluation,
+};
 use snowball_registry::Registry;
 
 use crate::home::{Home, read_text};
@@ -58,6 +61,8 @@ pub struct StudyTold {
     pub phase: PhaseName,
     pub rounds_planned: u32,
     pub records: Vec<RoundRecord>,
+    /// What each site said of the final model.
+    pub finals: Vec<(SiteName, FinalEvaluation)>,
 }
 
 /// How to check that nobody changed the record.
@@ -91,6 +96,7 @@ pub async fn gather(home: &Home, registry: &Registry, now: UnixSeconds) -> Resul
             phase: study.phase.name(),
             rounds_planned: study.plan.rounds.count,
             records: rounds.into_iter().filter_map(|round| round.record).collect(),
+            finals: registry.evaluations(&study.plan.study).await?,
         });
     }
     let told = |site: snowball_registry::Site| SiteTold {

@@ -303,7 +303,8 @@ impl Door {
         self.record(Entry::RoundOutcomeKept { outcome: signed }).map(drop)
     }
 
-    /// Sends the quality of the final model, if the policy lets metrics leave; else an empty answer.
+    /// Sends the quality of the final model, and of the site's own where there is one, if the policy lets metrics leave; else an
+    /// empty answer.
     ///
     /// # Errors
     /// When the ledger cannot be written or the aggregator refuses.
@@ -311,23 +312,37 @@ impl Door {
         &self,
         plan: &StudyPlan,
         evaluation: Evaluation,
+        own: Option<Evaluation>,
         dataset: &DatasetFacts,
     ) -> Result<(), EgressError> {
+        let evaluation = self.shown(plan, evaluation, dataset)?;
+        let own = match own.filter(|_| plan.comparison.own_model) {
+            Some(own) => self.shown(plan, own, dataset)?,
+            None => None,
+        };
+        let message = message::evaluation(plan, evaluation, own);
+        self.disclose::<serde_json::Value>(message).await.map(drop)
+    }
+
+    /// What the policy lets be seen of an evaluation at the study's end, recorded; nothing where it denies.
+    fn shown(
+        &self,
+        plan: &StudyPlan,
+        evaluation: Evaluation,
+        dataset: &DatasetFacts,
+    ) -> Result<Option<Evaluation>, EgressError> {
         let thing = gate::Thing::metrics(&evaluation);
-        let evaluation = match gate::ask_to_send(self, plan, None, thing, dataset) {
-            Ok(permitted) => {
-                let visible = record::visible(Some(evaluation), permitted.cell_min);
-                if let Some(evaluation) = &visible {
-                    let (clause, digest) = (permitted.clause, permitted.policy_digest);
-                    self.record(record::metrics_entry(plan, None, evaluation, clause, digest))?;
-                }
-                visible
-            }
-            Err(EgressError::Denied { .. }) => None,
+        let permitted = match gate::ask_to_send(self, plan, None, thing, dataset) {
+            Ok(permitted) => permitted,
+            Err(EgressError::Denied { .. }) => return Ok(None),
             Err(fault) => return Err(fault),
         };
-        let message = message::evaluation(plan, evaluation);
-        self.disclose::<serde_json::Value>(message).await.map(drop)
+        let visible = record::visible(Some(evaluation), permitted.cell_min);
+        if let Some(evaluation) = &visible {
+            let (clause, digest) = (permitted.clause, permitted.policy_digest);
+            self.record(record::metrics_entry(plan, None, evaluation, clause, digest))?;
+        }
+        Ok(visible)
     }
 
     /// Writes an entry, durable when this returns.

@@ -157,9 +157,9 @@ pub(crate) fn chunk(upload: &str, offset: usize, bytes: Bytes) -> Message {
     }
 }
 
-pub(crate) fn evaluation(plan: &StudyPlan, evaluation: Option<Evaluation>) -> Message {
+pub(crate) fn evaluation(plan: &StudyPlan, evaluation: Option<Evaluation>, own: Option<Evaluation>) -> Message {
     let path = format!("v1/studies/{}/evaluation", plan.study);
-    Message::of(Kind::Evaluation, path, &FinalEvaluation { evaluation })
+    Message::of(Kind::Evaluation, path, &FinalEvaluation { evaluation, own })
 }
 
 /// What is said of an update: `evaluation` is what of it may be seen, `ledger` the index and hash of the entry that holds it.

@@ -51,6 +51,8 @@ pub fn preview(
     let header = message::header(plan, assumed.policy_digest, &encoded, evaluation, recorded);
     let head = ledger.signed_head().map_err(EgressError::Ledger)?;
     let shown = metrics_cell_min.and_then(|cell_min| record::visible(Some(last), cell_min));
+    // Of the same form as the shared model's; in a preview there is no other one.
+    let own = shown.clone().filter(|_| plan.comparison.own_model);
     Ok(vec![
         message::hello(Some(assumed.policy_digest), now),
         // A preview needs no enrolment, so it knows no real authority.
@@ -59,7 +61,7 @@ pub fn preview(
         message::ledger_head(head.note),
         message::update_header(&header),
         message::chunk("UPLOAD", 0, encoded.bytes.clone()),
-        message::evaluation(plan, shown),
+        message::evaluation(plan, shown, own),
     ])
 }
 

@@ -268,6 +268,7 @@ fn train(
         dataset: source,
         site: &config.site,
         round: RoundNumber(1),
+        measures: true,
     };
     let bar = (progress.0)("training", u64::from(plan.local.steps));
     let trained = round::train(trainer, &order, model, |step, _, _| bar.set_position(u64::from(step)))?;

@@ -111,7 +111,11 @@ const fn words(path: &'static str, about: About, meaning: &'static str) -> Words
 /// The words of a field of a message.
 pub fn of(kind: Kind, path: &str) -> Option<&'static Words> {
     let find = |list: &'static [Words]| list.iter().find(|words| words.path == path);
-    find(own(kind)).or_else(|| if measures(kind) { find(EVALUATION) } else { None })
+    // What is said of the hospital's own model has the form of what is said of the shared one.
+    let measured = path.strip_prefix("own.").map(|rest| format!("evaluation.{rest}"));
+    let measured = measured.as_deref().unwrap_or(path);
+    let find_measured = || EVALUATION.iter().find(|words| measures(kind) && words.path == measured);
+    find(own(kind)).or_else(find_measured)
 }
 
 const fn measures(kind: Kind) -> bool {
@@ -127,7 +131,8 @@ const fn own(kind: Kind) -> &'static [Words] {
         Kind::Join => JOIN,
         Kind::Decline => DECLINE,
         Kind::UpdateHeader => UPDATE_HEADER,
-        Kind::Update | Kind::Evaluation => &[],
+        Kind::Evaluation => OWN_MODEL,
+        Kind::Update => &[],
     }
 }
 
@@ -273,6 +278,13 @@ const UPDATE_HEADER: &[Words] = &[
     ),
 ];
 
+/// Beside this, `own` holds the same as `evaluation`, of the other model and over the same radiographs.
+const OWN_MODEL: &[Words] = &[words(
+    "own.model_digest",
+    About::Patients,
+    "The fingerprint of the model that this hospital's radiographs alone make. The model itself stays here.",
+)];
+
 const EVALUATION: &[Words] = &[
     words(
         "evaluation",
@@ -288,6 +300,11 @@ const EVALUATION: &[Words] = &[
         "evaluation.heads[].absolute_error_sum",
         About::Patients,
         "All errors added up, in the label's unit (age: years), over the validation radiographs.",
+    ),
+    words(
+        "evaluation.heads[].absolute_error_square_sum",
+        About::Patients,
+        "The squares of all errors added up: how sure the mean error is.",
     ),
     words(
         "evaluation.heads[].classes",
@@ -427,6 +444,7 @@ mod tests {
                     images: 4,
                     absolute_error_sum: 1.0,
                     constant_absolute_error_sum: 1.0,
+                    absolute_error_square_sum: Some(1.0),
                 },
             ],
         }
@@ -500,7 +518,10 @@ mod tests {
             }
             Kind::Update => Vec::new(),
             Kind::Evaluation => evaluations()
-                .map(|evaluation| json(serde_json::to_value(FinalEvaluation { evaluation })))
+                .map(|evaluation| {
+                    let own = evaluation.clone();
+                    json(serde_json::to_value(FinalEvaluation { evaluation, own }))
+                })
                 .into(),
         }
     }
@@ -512,6 +533,12 @@ mod tests {
             let mut described: BTreeSet<String> = own(kind).iter().map(|words| words.path.to_owned()).collect();
             if measures(kind) {
                 described.extend(EVALUATION.iter().map(|words| words.path.to_owned()));
+            }
+            if kind == Kind::Evaluation {
+                let rest = EVALUATION
+                    .iter()
+                    .filter_map(|words| words.path.strip_prefix("evaluation."));
+                described.extend(rest.map(|rest| format!("own.{rest}")));
             }
             assert_eq!(sent, described, "{}", kind.code());
             assert!(

@@ -40,7 +40,8 @@ pub fn evaluate(
     } else {
         slices.iter().map(pass).collect()
     };
-    let mut heads: Vec<HeadEvaluation> = plan.heads.iter().map(nothing).collect();
+    let with_squares = plan.comparison.own_model;
+    let mut heads: Vec<HeadEvaluation> = plan.heads.iter().map(|head| nothing(head, with_squares)).collect();
     let known = examples.known(plan);
     for (slice, outputs) in slices.iter().zip(outputs) {
         for (place, values) in outputs?.iter().enumerate() {
@@ -82,7 +83,7 @@ fn outputs(
     network.forward(pictures)?.into_iter().map(read).collect()
 }
 
-fn nothing(head: &Head) -> HeadEvaluation {
+fn nothing(head: &Head, with_squares: bool) -> HeadEvaluation {
     match &head.kind {
         HeadKind::Classes(classes) => HeadEvaluation::Classes {
             label: head.label,
@@ -103,6 +104,7 @@ fn nothing(head: &Head) -> HeadEvaluation {
             images: 0,
             absolute_error_sum: 0.0,
             constant_absolute_error_sum: 0.0,
+            absolute_error_square_sum: with_squares.then_some(0.0),
         },
     }
 }
@@ -130,6 +132,7 @@ fn count(head: &mut HeadEvaluation, kind: &HeadKind, known: &Known, row: &[f32],
                 images,
                 absolute_error_sum,
                 constant_absolute_error_sum,
+                absolute_error_square_sum,
                 ..
             },
             HeadKind::Regression { unit },
@@ -143,7 +146,11 @@ fn count(head: &mut HeadEvaluation, kind: &HeadKind, known: &Known, row: &[f32],
             };
             *loss_sum += loss::plain(kind, row, target);
             *images += 1;
-            *absolute_error_sum += f64::from((row[0] - number).abs()) * unit;
+            let error = f64::from((row[0] - number).abs()) * unit;
+            *absolute_error_sum += error;
+            if let Some(squares) = absolute_error_square_sum {
+                *squares += error * error;
+            }
             *constant_absolute_error_sum += f64::from((constant - number).abs()) * unit;
         }
         _ => {}

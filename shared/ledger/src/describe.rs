@@ -396,6 +396,10 @@ impl Entry {
                     update_digest.short()
                 )
             }
+            Self::OwnModelTrained { study, rounds, model } => format!(
+                "trained the site's own model of {study} for {rounds} round(s), to compare with: {}; it stays",
+                model.short()
+            ),
             Self::UpdateApproved {
                 study,
                 round,

@@ -454,6 +454,15 @@ entries! {
         /// SHA-256 of the update's bytes.
         update_digest: Sha256Digest,
     }
+    /// The site trained the model that its radiographs alone make, to compare the shared one with. It never leaves.
+    OwnModelTrained = "own_model_trained" {
+        /// For which study.
+        study: StudyName,
+        /// How many rounds' worth of training are in it.
+        rounds: u32,
+        /// SHA-256 of its bytes.
+        model: Sha256Digest,
+    }
     /// The site's policy lets one update leave. Durable before the first byte does.
     UpdateApproved = "update_approved" {
         /// For which study.

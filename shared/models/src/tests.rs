@@ -63,6 +63,7 @@ fn plan(architecture: Architecture, width: u32) -> StudyPlan {
             late: snowball_protocol::plan::Late::Drop,
         },
         send: vec![Sent::Update],
+        comparison: snowball_protocol::plan::Comparison::default(),
     }
 }
 

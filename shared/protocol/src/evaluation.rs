@@ -44,6 +44,9 @@ pub enum HeadEvaluation {
         absolute_error_sum: f64,
         /// The same for the constant that the site's training part has as its median.
         constant_absolute_error_sum: f64,
+        /// Sum of the squares of the absolute errors, where the plan compares with the site's own model: how sure the mean is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        absolute_error_square_sum: Option<f64>,
     },
 }
 
@@ -188,6 +191,7 @@ impl HeadEvaluation {
                     images,
                     absolute_error_sum,
                     constant_absolute_error_sum,
+                    absolute_error_square_sum,
                     ..
                 },
                 Self::Regression {
@@ -195,6 +199,7 @@ impl HeadEvaluation {
                     images: other_images,
                     absolute_error_sum: other_error,
                     constant_absolute_error_sum: other_constant,
+                    absolute_error_square_sum: other_squares,
                     ..
                 },
             ) => {
@@ -202,6 +207,9 @@ impl HeadEvaluation {
                 *images += other_images;
                 *absolute_error_sum += other_error;
                 *constant_absolute_error_sum += other_constant;
+                *absolute_error_square_sum = absolute_error_square_sum
+                    .zip(*other_squares)
+                    .map(|(one, other)| one + other);
             }
             _ => {}
         }

@@ -12,6 +12,7 @@ pub mod authorities;
 pub mod digest;
 pub mod enrolment;
 pub mod evaluation;
+pub mod gain;
 pub mod heads;
 pub mod ids;
 pub mod intake;

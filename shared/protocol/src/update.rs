@@ -77,4 +77,8 @@ pub struct UploadState {
 pub struct FinalEvaluation {
     /// The numbers; absent where the policy does not let metrics leave.
     pub evaluation: Option<Evaluation>,
+    /// The quality of the model that the site's radiographs alone make by the same plan, where the plan asks for it and the policy
+    /// lets metrics leave.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub own: Option<Evaluation>,
 }

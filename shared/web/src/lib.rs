@@ -12,6 +12,7 @@ mod html;
 mod language;
 mod message;
 mod page;
+mod plot;
 mod table;
 
 pub use bars::{Bar, Bars};
@@ -20,4 +21,5 @@ pub use html::Html;
 pub use language::{Language, UnknownLanguage};
 pub use message::Message;
 pub use page::{POLICY, Page, STYLE};
+pub use plot::{Curves, Difference, Differences};
 pub use table::{Column, Table};

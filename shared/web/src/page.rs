@@ -1,6 +1,6 @@
 //! The shell of a page and what it is built of.
 
-use crate::{Bars, Html, Language, Table};
+use crate::{Bars, Curves, Differences, Html, Language, Table};
 
 /// The one style of all pages.
 pub const STYLE: &str = include_str!("style.css");
@@ -94,6 +94,16 @@ impl Page {
         if !bars.bars.is_empty() {
             self.body += &bars.to_html();
         }
+    }
+
+    /// A plot of curves; one without values is left out.
+    pub fn curves(&mut self, curves: &Curves) {
+        self.body += &curves.to_html();
+    }
+
+    /// A plot of differences; one without rows is left out.
+    pub fn differences(&mut self, differences: &Differences) {
+        self.body += &differences.to_html();
     }
 
     /// The whole file.

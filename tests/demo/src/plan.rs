@@ -85,6 +85,7 @@ pub fn plan(size: Size, sites: u32, rounds: Option<u32>, seed: u64) -> StudyPlan
             late: snowball_protocol::plan::Late::Drop,
         },
         send: vec![Sent::Update, Sent::Metrics],
+        comparison: snowball_protocol::plan::Comparison::default(),
     }
 }
 

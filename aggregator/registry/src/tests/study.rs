@@ -87,7 +87,7 @@ async fn a_study_runs_to_its_release_over_restarts_at_every_step() {
             .phase
             .handle(Event::Evaluated { site: site(name) }, 40, &study.plan)
             .unwrap();
-        let answer = FinalEvaluation { evaluation };
+        let answer = FinalEvaluation { evaluation, own: None };
         let (study, version) = (&study.plan.study, study.version);
         home.registry
             .save_evaluation(study, version, &step, &site(name), &answer, 40)

@@ -52,7 +52,7 @@ fn check_head(plan: &StudyPlan, images_evaluated: u64, head: &HeadEvaluation) ->
             HeadKind::Classes(known),
         ) => {
             check_classes(known, *images, classes)?;
-            (*images, [*loss_sum, 0.0, 0.0])
+            (*images, [*loss_sum, 0.0, 0.0, 0.0])
         }
         (
             HeadEvaluation::Regression {
@@ -60,10 +60,17 @@ fn check_head(plan: &StudyPlan, images_evaluated: u64, head: &HeadEvaluation) ->
                 images,
                 absolute_error_sum,
                 constant_absolute_error_sum,
+                absolute_error_square_sum,
                 ..
             },
             HeadKind::Regression { .. },
-        ) => (*images, [*loss_sum, *absolute_error_sum, *constant_absolute_error_sum]),
+        ) => {
+            let squares = absolute_error_square_sum.unwrap_or_default();
+            (
+                *images,
+                [*loss_sum, *absolute_error_sum, *constant_absolute_error_sum, squares],
+            )
+        }
         _ => return malformed("the evaluation takes classes for a number or a number for classes"),
     };
     if images > images_evaluated {

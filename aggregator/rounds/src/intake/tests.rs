@@ -332,6 +332,7 @@ fn an_evaluation_is_bounded() {
         images: 1,
         absolute_error_sum: 0.0,
         constant_absolute_error_sum: 0.0,
+        absolute_error_square_sum: None,
     };
     assert_eq!(
         code(&|evaluation| evaluation.heads[0] = number.clone()),

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use snowball_protocol::{
     SiteName, StudyName,
     evaluation::{Evaluation, HeadEvaluation},
+    gain::{Gain, of_finals, worst},
     record::RoundRecord,
     session::PhaseName,
 };
@@ -126,6 +127,8 @@ async fn one(registry: &Registry, study: &Study) -> Result<Answer> {
             quality(pooled)
         );
     }
+    let gains = of_finals(&finals);
+    text += &gain_text(&gains);
     let mut json = outline(study);
     json["sites"] = participants
         .iter()
@@ -136,6 +139,7 @@ async fn one(registry: &Registry, study: &Study) -> Result<Answer> {
         "evaluated": finals.iter().map(|(site, _)| site).collect::<Vec<_>>(),
         "sites": numbers.iter().map(|(site, evaluation)| json!({ "site": site, "evaluation": evaluation, "metrics": metrics(evaluation) })).collect::<Vec<_>>(),
         "pooled": pooled.as_ref().map(metrics),
+        "gains": gains.iter().map(gain_json).collect::<Vec<_>>(),
     });
     Ok(Answer::new(text, json))
 }
@@ -280,6 +284,43 @@ pub fn quality(evaluation: &Evaluation) -> String {
     heads.collect::<Vec<_>>().join(", ")
 }
 
+/// The final model beside each site's own.
+fn gain_text(gains: &[Gain]) -> String {
+    if gains.is_empty() {
+        return String::new();
+    }
+    let rows: Vec<_> = gains
+        .iter()
+        .map(|gain| {
+            let interval = gain
+                .interval
+                .map_or_else(|| "-".to_owned(), |(low, high)| format!("{low:+.3} to {high:+.3}"));
+            [
+                gain.site.to_string(),
+                gain.label.code().to_owned(),
+                gain.images.to_string(),
+                format!("{:.3}", gain.shared),
+                format!("{:.3}", gain.own),
+                format!("{:+.3}", gain.gain),
+                interval,
+                format!("{:?}", gain.verdict()).to_lowercase(),
+            ]
+        })
+        .collect();
+    let columns = ["site", "label", "images", "shared", "own", "gain", "95 %", "so it is"];
+    let mut text = format!("\nthe final model beside each site's own\n{}", table(columns, &rows));
+    for least in worst(gains) {
+        text += &format!("least well off for {}: {}\n", least.label.code(), least.site);
+    }
+    text
+}
+
+fn gain_json(gain: &Gain) -> Value {
+    let mut json = json!(gain);
+    json["verdict"] = json!(gain.verdict());
+    json
+}
+
 fn decimals(value: Option<f64>) -> String {
     value.map_or_else(|| "-".to_owned(), |value| format!("{value:.4}"))
 }
@@ -319,6 +360,7 @@ mod tests {
                     images: 10,
                     absolute_error_sum: 80.0,
                     constant_absolute_error_sum: 150.0,
+                    absolute_error_square_sum: None,
                 },
             ],
         });

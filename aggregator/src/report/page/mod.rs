@@ -1,5 +1,6 @@
 //! The page itself: one function a section.
 
+mod gain;
 mod studies;
 
 use std::collections::BTreeMap;

@@ -51,6 +51,7 @@ impl Sheet<'_> {
             self.study(page, study, told);
             self.rounds(page, study, told);
             self.contributions(page, &study.records);
+            self.gain(page, study);
         }
     }
 
@@ -189,7 +190,7 @@ impl Sheet<'_> {
         page.table(&table);
     }
 
-    fn decimals(&self, value: Option<f64>) -> Html {
+    pub(super) fn decimals(&self, value: Option<f64>) -> Html {
         let text = value.map_or_else(|| "-".to_owned(), |value| format!("{value:.3}"));
         Html::from(match self.language {
             Language::English => text,

@@ -5,6 +5,7 @@ use snowball_protocol::{
     labels::LabelName,
     record::RoundRecord,
     session::PhaseName,
+    update::FinalEvaluation,
 };
 use snowball_web::{fault, numbers};
 
@@ -108,6 +109,23 @@ fn made_up() -> Vec<Record> {
     entries.into_iter().enumerate().map(record).collect()
 }
 
+/// What a site says at the end: of 20 radiographs the shared model tells so many, its own so many.
+fn final_of(name: &str, record: &RoundRecord, shared: u64, own: u64) -> (SiteName, FinalEvaluation) {
+    let of = |correct| {
+        let mut evaluation = record.evaluation.clone()?;
+        let HeadEvaluation::Classes { classes, .. } = &mut evaluation.heads[0] else {
+            return None;
+        };
+        (classes[0].images, classes[0].correct) = (20, correct);
+        Some(evaluation)
+    };
+    let done = FinalEvaluation {
+        evaluation: of(shared),
+        own: of(own),
+    };
+    (site(name), done)
+}
+
 fn report() -> Report {
     let plan = fixture::plan("spines");
     let mut record: RoundRecord = fixture::record(&plan, 1, digest("in"), digest("out"));
@@ -153,6 +171,7 @@ fn report() -> Report {
             plan_digest: plan.digest(),
             phase: PhaseName::Abandoned,
             rounds_planned: 2,
+            finals: vec![final_of("north", &record, 19, 12), final_of("south", &record, 6, 17)],
             records: vec![record],
         }],
         history,
@@ -199,6 +218,16 @@ fn every_number_is_that_of_the_ledger_or_of_the_rounds_record() {
         assert_eq!(numbers(refused), [2, 1]);
         assert!(numbers(&html).contains(&77));
     }
+}
+
+#[test]
+fn gain_and_harm_are_told_by_site_with_the_one_that_is_worst_off() {
+    let html = page(&report(), Language::English);
+    assert!(html.contains("a gain</span>") && html.contains("harm</span>"));
+    let worst = html.split_once("Least well off for").unwrap().1;
+    assert!(worst.split_once("</p>").unwrap().0.contains("south, -55.0"), "{worst}");
+    assert_eq!(html.matches("<circle").count(), 2);
+    assert!(html.matches("<polyline").count() >= 4);
 }
 
 #[test]

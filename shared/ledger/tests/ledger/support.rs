@@ -416,6 +416,11 @@ pub fn samples() -> Vec<Entry> {
             model_in: digest,
             update_digest: digest,
         },
+        Entry::OwnModelTrained {
+            study: t(),
+            rounds: 3,
+            model: digest,
+        },
         Entry::UpdateApproved {
             study: t(),
             round,

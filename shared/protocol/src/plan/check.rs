@@ -42,6 +42,11 @@ impl StudyPlan {
             "send",
             "must contain \"update\": nothing could be averaged",
         );
+        faults.unless(
+            !self.comparison.own_model || self.send.contains(&Sent::Metrics),
+            "comparison.own_model",
+            "needs \"metrics\" in send: without them nobody hears of the comparison",
+        );
     }
 
     fn check_heads(&self, faults: &mut Faults) {
@@ -296,7 +301,8 @@ mod tests {
     use super::*;
     use crate::labels::{BodyPart, LabelName, Labels};
     use crate::plan::{
-        Architecture, Augmentation, Head, LocalTraining, Network, Optimiser, Preprocessing, Rounds, Strategy,
+        Architecture, Augmentation, Comparison, Head, LocalTraining, Network, Optimiser, Preprocessing, Rounds,
+        Strategy,
     };
 
     fn sound() -> StudyPlan {
@@ -343,6 +349,7 @@ mod tests {
                 late: Late::Drop,
             },
             send: vec![Sent::Update, Sent::Metrics],
+            comparison: Comparison::default(),
         }
     }
 
@@ -457,6 +464,23 @@ mod tests {
     fn an_unknown_field_is_refused() {
         let toml = toml::to_string(&sound()).unwrap();
         assert!(toml::from_str::<StudyPlan>(&format!("run = \"rm\"\n{toml}")).is_err());
+    }
+
+    #[test]
+    fn a_comparison_needs_metrics_and_the_manuals_sample_of_it_is_read() {
+        #[derive(serde::Deserialize)]
+        struct Sample {
+            comparison: Comparison,
+        }
+        let manual = include_str!("../../../../aggregator/docs/operating.md");
+        let blocks: Vec<&str> = manual.split("```toml\n[comparison]").collect();
+        assert_eq!(blocks.len(), 2);
+        let sample = format!("[comparison]{}", blocks[1].split("```").next().unwrap());
+        let mut plan = sound();
+        plan.comparison = toml::from_str::<Sample>(&sample).unwrap().comparison;
+        assert!(plan.comparison.own_model && plan.faults().is_empty());
+        plan.send = vec![Sent::Update];
+        assert_eq!(plan.faults()[0].field, "comparison.own_model");
     }
 
     #[test]

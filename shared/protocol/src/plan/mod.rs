@@ -54,6 +54,25 @@ pub struct StudyPlan {
     pub rounds: Rounds,
     /// What leaves a site: the policy must permit each.
     pub send: Vec<Sent>,
+    /// With what the final model is compared at each site. Absent: with nothing.
+    #[serde(default, skip_serializing_if = "Comparison::is_none")]
+    pub comparison: Comparison,
+}
+
+/// With what the final model is compared at each site.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Comparison {
+    /// With the model that the site's radiographs alone make by the same plan: each site then trains twice as much.
+    #[serde(default)]
+    pub own_model: bool,
+}
+
+impl Comparison {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+    const fn is_none(&self) -> bool {
+        !self.own_model
+    }
 }
 
 /// How far the approval of each site's board must reach, so that the site may take part.

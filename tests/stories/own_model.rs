@@ -1,0 +1,89 @@
+//! What a site has from taking part: each trains the model that its radiographs alone make beside the shared one, through a power
+//! cut, and the release's card, the report and the status say where the shared one is better and where it is not.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use snowball_ledger::Entry;
+use snowball_protocol::Sha256Digest;
+
+use crate::{
+    audit::both_auditors_find_nothing,
+    stage::{Stage, ended},
+};
+
+const ROUNDS: u32 = 3;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_site_sees_the_shared_model_beside_the_one_of_its_own() {
+    let mut stage = Stage::set_with(2, ROUNDS, 80, 0.0, |plan| {
+        plan.local.steps = 20;
+        plan.comparison.own_model = true;
+    })
+    .await;
+    stage.settle().await;
+    stage.start_study().await;
+    let mut nodes = stage.run_nodes();
+    let first = stage.consortium.sites[0].clone();
+    let trained = async {
+        while let Some(said) = stage.heard.recv().await {
+            if said.who == first.name.as_str() && said.what["event"] == "own_model_trained" {
+                return;
+            }
+        }
+        panic!("no own model is trained");
+    };
+    tokio::time::timeout(Duration::from_secs(90), trained).await.unwrap();
+    nodes.remove(0).kill().await.unwrap();
+    nodes.push(stage.consortium.run_node(&first, "story", &stage.hear).unwrap());
+    let status = stage.wait_for_review().await;
+    let release = stage.release().await;
+    ended(&mut nodes).await;
+
+    let gains = status["final"]["gains"].as_array().unwrap();
+    for site in &stage.consortium.sites {
+        let name = site.name.as_str();
+        let of_site: Vec<&Value> = gains.iter().filter(|gain| gain["site"] == name).collect();
+        assert!(!of_site.is_empty(), "{status}");
+        for gain in of_site {
+            let told = |field: &str| gain[field].as_f64().unwrap();
+            let sign = if gain["measure"] == "balanced_accuracy" {
+                1.0
+            } else {
+                -1.0
+            };
+            assert!(
+                (told("gain") - sign * (told("shared") - told("own"))).abs() < 1e-9,
+                "{gain}"
+            );
+            assert!(gain["interval"].is_array(), "{gain}");
+        }
+        // The own model stays, is whole, and is the one that the ledger names.
+        let model = std::fs::read(site.home.join(format!("models/story-own-{ROUNDS}.f32"))).unwrap();
+        let records = snowball_ledger::read(&site.home.join("ledger")).unwrap();
+        let named: Vec<(u32, Sha256Digest)> = records
+            .iter()
+            .filter_map(|record| match &record.entry {
+                Entry::OwnModelTrained { rounds, model, .. } => Some((*rounds, *model)),
+                _ => None,
+            })
+            .collect();
+        let rounds: Vec<u32> = named.iter().map(|(rounds, _)| *rounds).collect();
+        assert_eq!(rounds, [1, 2, 3], "a round that was whole is not trained again");
+        assert_eq!(named[2].1, Sha256Digest::of(&model));
+    }
+    let card = std::fs::read_to_string(release.join("model-card.md")).unwrap();
+    assert!(
+        card.contains("## Gain and harm at each site") && card.contains("Least well off for"),
+        "{card}"
+    );
+    let page = stage.folder.path().join("report.html");
+    let words = ["report", "--out", page.to_str().unwrap()];
+    stage.consortium.aggregator(&words).await.unwrap();
+    let page = std::fs::read_to_string(page).unwrap();
+    assert!(
+        page.contains("<polyline") && page.contains("<circle"),
+        "the plots are there"
+    );
+    both_auditors_find_nothing(&stage).await;
+}
