@@ -5,6 +5,8 @@ use crate::Html;
 const WIDTH: f64 = 720.0;
 const LEFT: f64 = 130.0;
 const RIGHT: f64 = 560.0;
+/// Where the rows of a plot of differences begin, behind their names.
+const NAMED: f64 = 230.0;
 /// Where a row's words begin.
 const WORDS: f64 = 574.0;
 const ROW: f64 = 24.0;
@@ -110,7 +112,7 @@ impl Differences {
             return String::new();
         };
         let count = rows().count() as f64;
-        let x = |value: f64| range.place(value, LEFT, RIGHT);
+        let x = |value: f64| range.place(value, NAMED, RIGHT);
         let zero = x(0.0);
         let mut svg = begin(&self.label, ROW * count + 10.0);
         svg += &format!(
@@ -223,8 +225,8 @@ mod tests {
             rows: vec![row(0.04, Some((0.02, 0.1))), row(f64::NAN, None)],
         };
         let html = plot.to_html();
-        assert!(html.contains("class=\"zero\" x1=\"130.0\""), "{html}");
-        assert!(html.contains("cx=\"302.0\"") && html.contains("x2=\"560.0\""), "{html}");
+        assert!(html.contains("class=\"zero\" x1=\"230.0\""), "{html}");
+        assert!(html.contains("cx=\"362.0\"") && html.contains("x2=\"560.0\""), "{html}");
         assert_eq!(html.matches("<circle").count(), 1);
     }
 }

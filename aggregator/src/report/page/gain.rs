@@ -91,8 +91,8 @@ impl Sheet<'_> {
                 Html::text(gain.site.as_str()),
                 Html::code(gain.label.code()),
                 self.number(gain.images),
-                self.decimals(Some(gain.shared * percent)),
-                self.decimals(Some(gain.own * percent)),
+                self.tenths(gain.shared * percent),
+                self.tenths(gain.own * percent),
                 self.difference(gain),
                 self.verdict(gain.verdict()),
             ]);
@@ -125,9 +125,9 @@ impl Sheet<'_> {
         let percent = scale(gain.measure);
         let [value, low, high] = match gain.interval {
             Some((low, high)) => [gain.gain, low, high],
-            None => return self.decimals(Some(gain.gain * percent)),
+            None => return self.tenths(gain.gain * percent),
         }
-        .map(|number| self.decimals(Some(number * percent)));
+        .map(|number| self.tenths(number * percent));
         self.say(words::WITH_INTERVAL, &[("value", value), ("low", low), ("high", high)])
     }
 

@@ -190,11 +190,18 @@ impl Sheet<'_> {
         page.table(&table);
     }
 
-    pub(super) fn decimals(&self, value: Option<f64>) -> Html {
-        let text = value.map_or_else(|| "-".to_owned(), |value| format!("{value:.3}"));
+    fn decimals(&self, value: Option<f64>) -> Html {
+        self.with_comma(value.map_or_else(|| "-".to_owned(), |value| format!("{value:.3}")))
+    }
+
+    pub(super) fn tenths(&self, value: f64) -> Html {
+        self.with_comma(format!("{value:.1}"))
+    }
+
+    fn with_comma(&self, number: String) -> Html {
         Html::from(match self.language {
-            Language::English => text,
-            Language::French => text.replace('.', ","),
+            Language::English => number,
+            Language::French => number.replace('.', ","),
         })
     }
 
