@@ -154,6 +154,12 @@ impl StudyPlan {
             let holds = number.is_none_or(|number| is_within(number, 1e-6, 1e3));
             faults.unless(holds, field, "must be from 0.000001 to 1000, or absent");
         }
+        let distinct: BTreeSet<_> = self.local.keep.iter().collect();
+        faults.unless(
+            distinct.len() == self.local.keep.len(),
+            "local.keep",
+            "must name each role once",
+        );
     }
 
     fn check_strategy(&self, faults: &mut Faults) {
@@ -289,7 +295,7 @@ mod tests {
     use super::*;
     use crate::labels::{BodyPart, LabelName, Labels};
     use crate::plan::{
-        Architecture, Augmentation, Head, LocalTraining, Network, Optimiser, Preprocessing, Rounds, Strategy,
+        Architecture, Augmentation, Head, KeptRole, LocalTraining, Network, Optimiser, Preprocessing, Rounds, Strategy,
     };
 
     fn sound() -> StudyPlan {
@@ -324,6 +330,7 @@ mod tests {
                 batch_size: 32,
                 epochs: None,
                 proximal: None,
+                keep: Vec::new(),
             },
             strategy: Strategy::fed_avg(1000, 100.0),
             rounds: Rounds {
@@ -415,6 +422,10 @@ mod tests {
         }
         assert_eq!(broken(|plan| plan.local.epochs = Some(0.0)), ["local.epochs"]);
         assert_eq!(broken(|plan| plan.local.proximal = Some(f64::NAN)), ["local.proximal"]);
+        assert_eq!(
+            broken(|plan| plan.local.keep = vec![KeptRole::Normalisation; 2]),
+            ["local.keep"]
+        );
     }
 
     #[test]
@@ -449,6 +460,19 @@ mod tests {
     fn an_unknown_field_is_refused() {
         let toml = toml::to_string(&sound()).unwrap();
         assert!(toml::from_str::<StudyPlan>(&format!("run = \"rm\"\n{toml}")).is_err());
+    }
+
+    #[test]
+    fn what_sites_keep_stands_in_a_plan_only_where_they_keep_something() {
+        let mut plan = sound();
+        assert!(!toml::to_string(&plan).unwrap().contains("keep"));
+        let shared = plan.digest();
+        plan.local.keep = vec![KeptRole::Normalisation];
+        assert_ne!(plan.digest(), shared);
+        let text = toml::to_string(&plan).unwrap();
+        assert!(text.contains("keep = [\"normalisation\"]"), "{text}");
+        assert_eq!(toml::from_str::<StudyPlan>(&text).unwrap(), plan);
+        assert!(toml::from_str::<StudyPlan>(&text.replace("normalisation", "heads")).is_err());
     }
 
     #[test]
