@@ -31,6 +31,7 @@ use crate::{
     enrolment,
     events::{Event, Voice},
     home::Home,
+    own::OwnParameters,
     policy, receipts, renewal, retention,
     round::{self, Order, Trained},
     trainer::Trainer,
@@ -369,6 +370,7 @@ impl Driver {
     /// Sends what the outbox holds for this round, else trains and sends.
     async fn contribute(self: &Arc<Self>, study: &Study, round: RoundNumber, model: &ModelReference) -> Result<()> {
         if let Some(signed) = self.egress.resume(&study.plan, round).await? {
+            self.own_of(study).settle(round, &signed.receipt.update_digest)?;
             let (examples, bytes) = (signed.receipt.examples, signed.receipt.update_bytes);
             let study = study.plan.study.clone();
             self.voice.say(&Event::Contributed {
@@ -386,23 +388,29 @@ impl Driver {
         self.egress
             .door()
             .may_train(&study.plan, Some(round), &study.dataset.facts)?;
+        let own = self.own(study).await?;
         let bytes = self.fetch(study, model).await?;
-        let trained = self.train(study, round, bytes).await?;
+        let trained = self.train(study, round, bytes, own).await?;
         anyhow::ensure!(
             self.store.stands(&study.dataset.frozen)?,
             "a patient withdrew while this round was trained; it is trained again without them"
         );
         let (loss, evaluation) = (trained.loss, trained.evaluation.clone());
+        let update_digest = Sha256Digest::of(&snowball_layout::to_le_bytes(&trained.delta));
+        if !trained.own.is_empty() {
+            self.own_of(study).keep(round, update_digest, &trained.own)?;
+        }
         let candidate = trained.candidate(round, study.layout.digest(), study.dataset.facts);
         self.egress.door().record(Entry::TrainingFinished {
             study: study.plan.study.clone(),
             round,
             examples: candidate.examples,
             model_in: model.digest,
-            update_digest: Sha256Digest::of(&snowball_layout::to_le_bytes(&candidate.delta)),
+            update_digest,
         })?;
         self.until_it_may_leave(study).await;
         let signed = self.egress.offer(&study.plan, candidate).await?;
+        self.own_of(study).settle(round, &signed.receipt.update_digest)?;
         self.voice.say(&Event::Contributed {
             study: study.plan.study.clone(),
             round,
@@ -412,6 +420,38 @@ impl Driver {
             evaluation,
         });
         Ok(())
+    }
+
+    fn own_of(&self, study: &Study) -> OwnParameters {
+        OwnParameters::of(&self.home, &study.plan, &study.layout.kept(&study.plan))
+    }
+
+    /// The parameters that this site keeps for itself, after the last update that counted: an update of which a crash hid how it
+    /// ended is asked about first.
+    async fn own(&self, study: &Study) -> Result<Option<Vec<f32>>> {
+        if study.plan.local.keep.is_empty() {
+            return Ok(None);
+        }
+        let own = self.own_of(study);
+        let Some(belongs) = own.pending()? else {
+            return own.settled();
+        };
+        let (plan, round) = (&study.plan, belongs.round);
+        let has_receipt = receipts::has(&self.home, &plan.study, round, &belongs.update_digest)?;
+        match participation::own_parameters(has_receipt, self.egress.holds(plan, round)?) {
+            participation::OwnParameters::Settle => own.settle(round, &belongs.update_digest)?,
+            participation::OwnParameters::Send => {
+                self.until_it_may_leave(study).await;
+                match self.egress.resume(plan, round).await {
+                    Ok(Some(signed)) => own.settle(round, &signed.receipt.update_digest)?,
+                    Err(fault) if !participation::is_settled(sort(&fault)) => return Err(fault.into()),
+                    Ok(None) | Err(_) => {}
+                }
+            }
+            participation::OwnParameters::Drop => {}
+        }
+        own.drop_pending()?;
+        own.settled()
     }
 
     /// Whether the policy's hours let nothing be done about this round now: neither trained, nor sent what waits in the outbox.
@@ -459,7 +499,13 @@ impl Driver {
         }))
     }
 
-    async fn train(self: &Arc<Self>, study: &Study, round: RoundNumber, model: Vec<u8>) -> Result<Trained> {
+    async fn train(
+        self: &Arc<Self>,
+        study: &Study,
+        round: RoundNumber,
+        model: Vec<u8>,
+        own: Option<Vec<f32>>,
+    ) -> Result<Trained> {
         let _bench = self.bench.acquire().await?;
         let (plan, source) = (Arc::clone(&study.plan), study.dataset.source.clone());
         let trainer = self.trainer.held_as(policy::confinement(&self.home));
@@ -470,6 +516,7 @@ impl Driver {
                 dataset: &source,
                 site: &site,
                 round,
+                own: own.as_deref(),
             };
             round::train(&trainer, &order, model, |step, steps, loss| {
                 voice.say(&Event::Training {
@@ -485,9 +532,10 @@ impl Driver {
     }
 
     async fn evaluate(self: &Arc<Self>, study: &Study, model: &ModelReference) -> Result<Evaluation> {
+        let own = self.own(study).await?;
         let bytes = self.fetch(study, model).await?;
         let _bench = self.bench.acquire().await?;
-        let parameters = snowball_layout::from_le_bytes(&bytes).context("the model is no list of numbers")?;
+        let parameters = study.with_own(&bytes, own)?;
         let (plan, source) = (Arc::clone(&study.plan), study.dataset.source.clone());
         let (trainer, digest) = (self.trainer.held_as(policy::confinement(&self.home)), model.digest);
         tokio::task::spawn_blocking(move || {
@@ -506,9 +554,20 @@ impl Driver {
             .await?)
     }
 
-    /// Keeps the final model on site, for `evaluate`.
+    /// Keeps the final model on site, with the site's own parameters in it, for `evaluate`.
     async fn fetch_final(&self, study: &Study, model: &ModelReference) -> Result<()> {
-        let bytes = self.fetch(study, model).await?;
+        let mut bytes = self.fetch(study, model).await?;
+        // The study is over: an update whose end nobody can tell any more is no reason to go without the model.
+        let own = match self.own(study).await {
+            Ok(own) => own,
+            Err(fault) => {
+                tracing::warn!(study = %study.plan.study, fault = format!("{fault:#}"), "the last update's own parameters are left out");
+                self.own_of(study).settled()?
+            }
+        };
+        if let Some(own) = own {
+            bytes = snowball_layout::to_le_bytes(&study.with_own(&bytes, Some(own))?);
+        }
         let path = self.home.model(&study.plan.study, "federated");
         if let Some(parent) = path.parent() {
             files::create_home(parent)?;
@@ -569,10 +628,15 @@ pub fn open_door(home: &Home, config: &NodeConfig) -> Result<Door> {
 
 /// What sort of fault kept a round from its receipt.
 fn kind(fault: &anyhow::Error) -> Fault {
-    match fault.downcast_ref() {
-        Some(EgressError::Refused(_)) => Fault::Refused,
-        Some(EgressError::Unfit { .. }) => Fault::Unfit,
-        Some(EgressError::HeadRefused { .. }) => Fault::HeadRefused,
+    fault.downcast_ref().map_or(Fault::Mendable, sort)
+}
+
+/// The same of a fault at the way out.
+const fn sort(fault: &EgressError) -> Fault {
+    match fault {
+        EgressError::Refused(_) => Fault::Refused,
+        EgressError::Unfit { .. } => Fault::Unfit,
+        EgressError::HeadRefused { .. } => Fault::HeadRefused,
         _ => Fault::Mendable,
     }
 }
@@ -590,4 +654,15 @@ struct Study {
     plan: Arc<StudyPlan>,
     layout: Layout,
     dataset: StudyDataset,
+}
+
+impl Study {
+    /// A model, little-endian f32 in the layout's order, with the site's own parameters laid over it.
+    fn with_own(&self, model: &[u8], own: Option<Vec<f32>>) -> Result<Vec<f32>> {
+        let mut parameters = snowball_layout::from_le_bytes(model).context("the model is no list of numbers")?;
+        if let Some(own) = own {
+            self.layout.kept(&self.plan).lay_over(&own, &mut parameters);
+        }
+        Ok(parameters)
+    }
 }

@@ -241,6 +241,16 @@ impl Home {
         self.root.join("models").join(format!("{study}-{kind}.f32"))
     }
 
+    /// What this site keeps of the networks of all studies for itself.
+    pub fn own_parameters(&self) -> PathBuf {
+        self.root.join("own")
+    }
+
+    /// What it keeps of a study's network.
+    pub fn own_parameters_of(&self, study: &StudyName) -> PathBuf {
+        self.own_parameters().join(study.as_str())
+    }
+
     pub fn config(&self) -> Result<NodeConfig> {
         NodeConfig::read(&self.config_file())
     }

@@ -16,6 +16,7 @@ mod events;
 mod evidence;
 mod home;
 mod label_table;
+mod own;
 mod page;
 mod policy;
 mod preview;

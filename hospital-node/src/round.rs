@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result};
 use snowball_egress::Candidate;
+use snowball_layout::Layout;
 use snowball_policy::DatasetFacts;
 use snowball_protocol::{Attempt, RoundNumber, Sha256Digest, SiteName, StudyPlan, evaluation::Evaluation};
 use snowball_worker::{
@@ -18,6 +19,8 @@ pub struct Order<'a> {
     pub dataset: &'a DatasetSource,
     pub site: &'a SiteName,
     pub round: RoundNumber,
+    /// What the site keeps for itself, as its last update left it; none before the first.
+    pub own: Option<&'a [f32]>,
 }
 
 /// What training gave.
@@ -25,12 +28,14 @@ pub struct Order<'a> {
 pub struct Trained {
     /// The round's model.
     pub model_in: Sha256Digest,
-    /// Local parameters minus the round's.
+    /// Local parameters minus the round's; zero where the plan keeps them at the site.
     pub delta: Vec<f32>,
+    /// Those that the plan keeps at the site.
+    pub own: Vec<f32>,
     pub examples: u64,
     pub local_steps: u32,
     pub loss: f64,
-    /// Quality of the round's model on the validation part.
+    /// Quality of the round's model on the validation part, with the site's own parameters in it.
     pub evaluation: Option<Evaluation>,
 }
 
@@ -52,7 +57,7 @@ impl Trained {
     }
 }
 
-/// Trains from `model`, little-endian f32 in the layout's order; `hear` is told step, steps and loss. Holds two models at a time:
+/// Trains from `model`, little-endian f32 in the layout's order, with the site's own parameters laid over it; `hear` is told step, steps and loss. Holds two models at a time:
 /// the one before and the one after.
 pub fn train(
     trainer: &Trainer,
@@ -61,8 +66,12 @@ pub fn train(
     mut hear: impl FnMut(u32, u32, f64),
 ) -> Result<Trained> {
     let (plan, model_in) = (order.plan, Sha256Digest::of(&model));
-    let parameters = snowball_layout::from_le_bytes(&model).context("the model is no list of numbers")?;
+    let mut parameters = snowball_layout::from_le_bytes(&model).context("the model is no list of numbers")?;
     drop(model);
+    let kept = Layout::of(plan).kept(plan);
+    if let Some(own) = order.own {
+        kept.lay_over(own, &mut parameters);
+    }
     let job = Job::Train(TrainJob {
         plan: plan.clone(),
         dataset: order.dataset.clone(),
@@ -96,10 +105,13 @@ pub fn train(
         _ => {}
     })?;
     let mut delta = trained.context("the trainer gave no parameters")?;
+    let own = kept.values(&delta);
     delta.iter_mut().zip(&parameters).for_each(|(new, old)| *new -= old);
+    kept.clear(&mut delta);
     Ok(Trained {
         model_in,
         delta,
+        own,
         examples,
         local_steps,
         loss,

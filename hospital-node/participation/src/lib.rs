@@ -66,6 +66,28 @@ pub const fn is_settled(fault: Fault) -> bool {
     matches!(fault, Fault::Refused | Fault::Unfit | Fault::HeadRefused)
 }
 
+/// What becomes of the parameters that a site keeps for itself, where they belong to an update of which nobody here saw how it
+/// ended: a crash came in between, or it was refused.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum OwnParameters {
+    /// The update counts: the next round begins with them.
+    Settle,
+    /// The update may count: it is sent again, and the answer decides.
+    Send,
+    /// The update never counts: the next round begins with those before.
+    Drop,
+}
+
+/// Decides it. Before an update is sent it lies in the outbox, and it lies there until the ledger has its receipt or it was refused.
+#[must_use]
+pub const fn own_parameters(has_receipt: bool, is_in_outbox: bool) -> OwnParameters {
+    match (has_receipt, is_in_outbox) {
+        (true, _) => OwnParameters::Settle,
+        (false, true) => OwnParameters::Send,
+        (false, false) => OwnParameters::Drop,
+    }
+}
+
 /// One thing to do.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Action {
@@ -168,6 +190,14 @@ mod tests {
                 .all(is_settled)
         );
         assert!(!is_settled(Fault::Mendable));
+    }
+
+    #[test]
+    fn what_belongs_to_an_update_that_may_count_is_not_thrown_away() {
+        assert_eq!(own_parameters(true, true), OwnParameters::Settle);
+        assert_eq!(own_parameters(true, false), OwnParameters::Settle);
+        assert_eq!(own_parameters(false, true), OwnParameters::Send);
+        assert_eq!(own_parameters(false, false), OwnParameters::Drop);
     }
 
     #[test]

@@ -286,6 +286,7 @@ pub fn samples() -> Vec<Entry> {
             evidence: 2,
             updates: 3,
         },
+        Entry::OwnParametersRemoved { study: t() },
         Entry::IntakeFinished {
             accepted: 90,
             quarantined: 2,
