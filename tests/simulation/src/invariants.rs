@@ -52,7 +52,7 @@ type Invariant = fn(&Evidence<'_>) -> Result<(), String>;
 
 /// Every invariant of a step, in the order in which they are looked at. The one of the whole run,
 /// [`THE_STUDY_MOVES`], is looked at when its time is over.
-pub const INVARIANTS: [(&str, Invariant); 7] = [
+pub const INVARIANTS: [(&str, Invariant); 8] = [
     ("no update counts twice", no_update_counts_twice),
     ("a revoked site contributes nothing", a_revoked_site_contributes_nothing),
     ("no round closes before its minimum", no_round_closes_before_its_minimum),
@@ -64,6 +64,10 @@ pub const INVARIANTS: [(&str, Invariant); 7] = [
     (
         "a model is the mean of its contributors",
         a_model_is_the_mean_of_its_contributors,
+    ),
+    (
+        "what a site keeps is of updates that count",
+        what_a_site_keeps_is_of_updates_that_count,
     ),
     ("ledgers are consistent", ledgers_are_consistent),
 ];
@@ -306,6 +310,32 @@ fn a_model_is_the_mean_of_its_contributors(evidence: &Evidence<'_>) -> Result<()
             return Err(format!(
                 "the model of round {round} holds {counts:.2?} where {counted:?} were admitted"
             ));
+        }
+    }
+    Ok(())
+}
+
+/// A training begins with what the site's own updates left that count, each of them and no other: one whose answer was lost is
+/// among them, one that was refused or late is not.
+fn what_a_site_keeps_is_of_updates_that_count(evidence: &Evidence<'_>) -> Result<(), String> {
+    for node in evidence.nodes {
+        for own in node.disk.pending.iter().chain([&node.disk.settled]) {
+            let Some((round, before)) = own.rounds.split_last() else {
+                continue;
+            };
+            let uploads = evidence.store.uploads.iter();
+            let counted: Vec<RoundNumber> = uploads
+                .filter(|((of, site, _), upload)| {
+                    site == &node.site && of < round && matches!(upload.phase, UploadPhase::Admitted(_))
+                })
+                .map(|((of, ..), _)| *of)
+                .collect();
+            if counted != before {
+                return Err(format!(
+                    "{} trained for round {round} with what rounds {before:?} left; those that count are {counted:?}",
+                    node.site
+                ));
+            }
         }
     }
     Ok(())

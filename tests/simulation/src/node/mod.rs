@@ -307,7 +307,11 @@ impl Node {
                 Action::Contribute { round, .. } if self.disk.find(round).is_some() => {
                     self.go(Doing::Showing(Occasion::Sending(round), None), now)
                 }
-                Action::Contribute { round, model } => self.go(Doing::Fetching(round, model), now),
+                Action::Contribute { round, model } => match self.resolve_own() {
+                    Ok(None) => self.go(Doing::Fetching(round, model), now),
+                    Ok(Some(before)) => self.go(Doing::Showing(Occasion::Sending(before), None), now),
+                    Err(unwritten) => return Ok(Err(unwritten)),
+                },
                 Action::Evaluate { .. } => self.go(Doing::Reporting, now),
                 Action::Leave { .. } => self.go(Doing::Showing(Occasion::Parting, None), now),
             },

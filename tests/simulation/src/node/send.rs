@@ -1,7 +1,7 @@
 //! An update on its way out, as `egress` sends it: recorded, then head, announcement and bytes until there is a receipt.
 
 use snowball_ledger::Head;
-use snowball_participation as participation;
+use snowball_participation::{self as participation, OwnParameters};
 use snowball_protocol::{
     Attempt, ProblemCode, RoundNumber, Sha256Digest,
     ids::UnixSeconds,
@@ -18,6 +18,10 @@ impl Node {
         let bytes = self.study.update_of(self.place);
         let (digest, attempt) = (Sha256Digest::of(&bytes), Attempt(1));
         let size = bytes.len() as u64;
+        self.disk.keep_own(round)?;
+        if self.planted == Some(Planted::KeepsUncounted) {
+            self.disk.settle_own(round)?;
+        }
         self.disk.keep(round, bytes)?;
         let recorded = self.disk.record(Entry::UpdateApproved(round, attempt, digest))?;
         let policy_digest = Sha256Digest::of(b"policy");
@@ -41,6 +45,21 @@ impl Node {
         })
     }
 
+    /// Before a training: what the site keeps for itself is settled or dropped, or there is an update to send first.
+    pub(super) fn resolve_own(&mut self) -> Result<Option<RoundNumber>, Unwritten> {
+        let Some(round) = self.disk.pending_round() else {
+            return Ok(None);
+        };
+        let has_receipt = self.disk.receipts.iter().any(|receipt| receipt.round == round);
+        let is_in_outbox = self.disk.find(round).is_some() && self.planted != Some(Planted::DropsUnheard);
+        match participation::own_parameters(has_receipt, is_in_outbox) {
+            OwnParameters::Settle => self.disk.settle_own(round)?,
+            OwnParameters::Send => return Ok(Some(round)),
+            OwnParameters::Drop => self.disk.drop_own()?,
+        }
+        Ok(None)
+    }
+
     /// From where the aggregator stands, until there is a receipt.
     pub(super) fn go_on_sending(
         &mut self,
@@ -57,7 +76,8 @@ impl Node {
                 return Err(Fault::Unusable);
             }
             let kept = self.disk.record(Entry::ReceiptKept(Box::new(signed.receipt)));
-            if let Err(unwritten) = kept.and_then(|_| self.disk.forget(round)) {
+            let forgotten = kept.and_then(|_| self.disk.forget(round));
+            if let Err(unwritten) = forgotten.and_then(|()| self.disk.settle_own(round)) {
                 return Ok(Err(unwritten));
             }
             self.progress.settled = Some(round);
