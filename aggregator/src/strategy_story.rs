@@ -2,9 +2,10 @@
 //! bear it, and the server is restarted after the first round, so that what it remembers comes from its disk.
 
 use snowball_protocol::{
-    RoundNumber, Sha256Digest, StudyPlan,
-    plan::{Adaptive, Combination, ServerOptimiser, Span},
+    ProblemCode, RoundNumber, Sha256Digest, StudyPlan,
+    plan::{Adaptive, Combination, KeptRole, ServerOptimiser, Span},
     session::StudySummary,
+    update::{UpdateHeader, UploadState},
 };
 use snowball_service::clock;
 
@@ -13,7 +14,7 @@ use std::{path::Path, time::Duration};
 
 use crate::{
     fixture,
-    story::{Client, Running, STUDY, command, enrol, head, header, init, training, upload},
+    story::{Client, Running, STUDY, command, enrol, head, header, init, training, updates_path, upload},
 };
 
 const SITES: [&str; 5] = ["east", "north", "south", "west", "wrong"];
@@ -50,6 +51,7 @@ async fn moved(plan: &StudyPlan, wrong: f32) -> f32 {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     let layout = snowball_layout::Layout::of(plan);
+    let kept = layout.kept(plan);
     let join = json!({
         "plan_digest": plan.digest(), "policy_digest": Sha256Digest::of(b"policy"),
         "layout_digest": layout.digest(), "training_examples": 10,
@@ -65,7 +67,16 @@ async fn moved(plan: &StudyPlan, wrong: f32) -> f32 {
         for (client, name) in sites.iter().zip(SITES) {
             let model = training(client, round).await;
             let step = if name == "wrong" { wrong } else { STEP };
-            let (header, bytes) = header(plan, &model, &vec![step; layout.parameters()], 1);
+            let mut values = vec![step; layout.parameters()];
+            let attempt = if kept.is_empty() {
+                1
+            } else {
+                let (header, bytes) = header(plan, &model, &values, 1);
+                assert_eq!(refusal(client, &header, &bytes).await, ProblemCode::KeptParameters);
+                2
+            };
+            kept.clear(&mut values);
+            let (header, bytes) = header(plan, &model, &values, attempt);
             assert!(upload(client, &header, &bytes).await.receipt.is_some());
         }
         if round == 1 {
@@ -79,10 +90,26 @@ async fn moved(plan: &StudyPlan, wrong: f32) -> f32 {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     running.stop().await;
-    let (begin, end) = (model(&dir, 0).unwrap(), model(&dir, ROUNDS).unwrap());
+    let (mut begin, mut end) = (model(&dir, 0).unwrap(), model(&dir, ROUNDS).unwrap());
+    assert_eq!(
+        kept.values(&begin),
+        kept.values(&end),
+        "what stays at the sites has not moved"
+    );
+    // Elsewhere the model moves, and these places are not asked about any more.
+    let unmoved = vec![0.0; kept.parameters()];
+    kept.lay_over(&unmoved, &mut begin);
+    kept.lay_over(&vec![end[0] - begin[0]; kept.parameters()], &mut end);
     let ways: Vec<f32> = begin.iter().zip(&end).map(|(begin, end)| end - begin).collect();
     assert!(ways.iter().all(|way| (way - ways[0]).abs() < 1e-4), "all move alike");
     ways[0]
+}
+
+/// Why an update is refused once all its bytes are there.
+async fn refusal(client: &Client, header: &UpdateHeader, bytes: &[u8]) -> ProblemCode {
+    let state: UploadState = client.post(&updates_path(header), header).await;
+    let path = format!("/v1/uploads/{}?offset=0", state.upload.0);
+    client.refused("PATCH", &path, bytes).await.code
 }
 
 fn model(dir: &Path, round: u32) -> Option<Vec<f32>> {
@@ -122,6 +149,14 @@ async fn a_trimmed_mean_under_fed_adam_bears_a_hostile_site_and_a_restart() {
         expected += 0.05 * m / (v.sqrt() + 0.01);
     }
     assert!((f64::from(way) - expected).abs() < 1e-4, "{way} {expected}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_plan_keeps_at_the_sites_is_refused_and_stays_as_it_was() {
+    let mut plan = plan(Combination::Mean, ServerOptimiser::Add);
+    plan.local.keep = vec![KeptRole::Normalisation];
+    let way = moved(&plan, STEP).await;
+    assert!((way - 3.0 * STEP).abs() < 1e-4, "{way}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
