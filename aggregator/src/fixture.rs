@@ -43,6 +43,7 @@ pub fn plan(study: &str) -> StudyPlan {
             batch_size: 1,
             epochs: None,
             proximal: None,
+            keep: Vec::new(),
         },
         strategy: Strategy::fed_avg(1000, 1000.0),
         rounds: Rounds {

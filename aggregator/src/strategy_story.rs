@@ -2,8 +2,9 @@
 //! bear it, and the server is restarted after the first round, so that what it remembers comes from its disk.
 
 use snowball_protocol::{
-    RoundNumber, StudyPlan,
-    plan::{Adaptive, Combination, ServerOptimiser, Span},
+    ProblemCode, RoundNumber, StudyPlan,
+    plan::{Adaptive, Combination, KeptRole, ServerOptimiser, Span},
+    update::{UpdateHeader, UploadState},
 };
 
 use std::{path::Path, time::Duration};
@@ -11,7 +12,7 @@ use std::{path::Path, time::Duration};
 use crate::{
     assembly::Assembly,
     fixture,
-    story::{STUDY, header, training, upload},
+    story::{Client, STUDY, header, training, updates_path, upload},
 };
 
 const SITES: [&str; 5] = ["east", "north", "south", "west", "wrong"];
@@ -34,11 +35,21 @@ async fn moved(plan: &StudyPlan, wrong: f32) -> f32 {
     let dir = folder.path().join("home");
     let mut assembly = Assembly::of(&dir, plan, &SITES).await;
     let layout = snowball_layout::Layout::of(plan);
+    let kept = layout.kept(plan);
     for round in 1..=ROUNDS {
         for (client, name) in assembly.sites.iter().zip(SITES) {
             let model = training(client, round).await;
             let step = if name == "wrong" { wrong } else { STEP };
-            let (header, bytes) = header(plan, &model, &vec![step; layout.parameters()], 1);
+            let mut values = vec![step; layout.parameters()];
+            let attempt = if kept.is_empty() {
+                1
+            } else {
+                let (header, bytes) = header(plan, &model, &values, 1);
+                assert_eq!(refusal(client, &header, &bytes).await, ProblemCode::KeptParameters);
+                2
+            };
+            kept.clear(&mut values);
+            let (header, bytes) = header(plan, &model, &values, attempt);
             assert!(upload(client, &header, &bytes).await.receipt.is_some());
         }
         if round == 1 {
@@ -50,10 +61,26 @@ async fn moved(plan: &StudyPlan, wrong: f32) -> f32 {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     assembly.running.stop().await;
-    let (begin, end) = (model(&dir, 0).unwrap(), model(&dir, ROUNDS).unwrap());
+    let (mut begin, mut end) = (model(&dir, 0).unwrap(), model(&dir, ROUNDS).unwrap());
+    assert_eq!(
+        kept.values(&begin),
+        kept.values(&end),
+        "what stays at the sites has not moved"
+    );
+    // Elsewhere the model moves, and these places are not asked about any more.
+    let unmoved = vec![0.0; kept.parameters()];
+    kept.lay_over(&unmoved, &mut begin);
+    kept.lay_over(&vec![end[0] - begin[0]; kept.parameters()], &mut end);
     let ways: Vec<f32> = begin.iter().zip(&end).map(|(begin, end)| end - begin).collect();
     assert!(ways.iter().all(|way| (way - ways[0]).abs() < 1e-4), "all move alike");
     ways[0]
+}
+
+/// Why an update is refused once all its bytes are there.
+async fn refusal(client: &Client, header: &UpdateHeader, bytes: &[u8]) -> ProblemCode {
+    let state: UploadState = client.post(&updates_path(header), header).await;
+    let path = format!("/v1/uploads/{}?offset=0", state.upload.0);
+    client.refused("PATCH", &path, bytes).await.code
 }
 
 fn model(dir: &Path, round: u32) -> Option<Vec<f32>> {
@@ -93,6 +120,14 @@ async fn a_trimmed_mean_under_fed_adam_bears_a_hostile_site_and_a_restart() {
         expected += 0.05 * m / (v.sqrt() + 0.01);
     }
     assert!((f64::from(way) - expected).abs() < 1e-4, "{way} {expected}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_plan_keeps_at_the_sites_is_refused_and_stays_as_it_was() {
+    let mut plan = plan(Combination::Mean, ServerOptimiser::Add);
+    plan.local.keep = vec![KeptRole::Normalisation];
+    let way = moved(&plan, STEP).await;
+    assert!((way - 3.0 * STEP).abs() < 1e-4, "{way}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

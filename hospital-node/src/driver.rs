@@ -1,5 +1,6 @@
 //! Carries out what `participation` decides: follows every study of the aggregator until it is over.
 
+mod kept;
 mod own_model;
 
 use std::{
@@ -19,7 +20,6 @@ use snowball_participation::{self as participation, Action, Fault, Interest, Pro
 use snowball_protocol::{
     RoundNumber, Sha256Digest, StudyName, StudyPlan,
     evaluation::Evaluation,
-    receipt::SignedReceipt,
     session::{ModelReference, PhaseName, StudySummary},
 };
 use snowball_service::{clock, files, tls};
@@ -384,6 +384,7 @@ impl Driver {
         model: &ModelReference,
     ) -> Result<Vec<RoundNumber>> {
         if let Some(signed) = self.egress.resume(&study.plan, round).await? {
+            self.kept_of(study).settle(&signed.receipt.update_digest)?;
             let (examples, bytes) = (signed.receipt.examples, signed.receipt.update_bytes);
             let study = study.plan.study.clone();
             self.voice.say(&Event::Contributed {
@@ -406,23 +407,29 @@ impl Driver {
         self.egress
             .door()
             .may_train(&study.plan, Some(round), &study.dataset.facts)?;
+        let kept = self.kept(study).await?;
         let bytes = self.fetch(study, model).await?;
-        let trained = self.train(study, round, bytes).await?;
+        let trained = self.train(study, round, bytes, kept).await?;
         anyhow::ensure!(
             self.store.stands(&study.dataset.frozen)?,
             "a patient withdrew while this round was trained; it is trained again without them"
         );
         let (loss, evaluation) = (trained.loss, trained.evaluation.clone());
+        let update_digest = Sha256Digest::of(&snowball_layout::to_le_bytes(&trained.delta));
+        if !trained.kept.is_empty() {
+            self.kept_of(study).keep(round, update_digest, &trained.kept)?;
+        }
         let candidate = trained.candidate(round, study.layout.digest(), study.dataset.facts);
         self.egress.door().record(Entry::TrainingFinished {
             study: study.plan.study.clone(),
             round,
             examples: candidate.examples,
             model_in: model.digest,
-            update_digest: Sha256Digest::of(&snowball_layout::to_le_bytes(&candidate.delta)),
+            update_digest,
         })?;
         self.until_it_may_leave(study).await;
         let signed = self.egress.offer(&study.plan, candidate).await?;
+        self.kept_of(study).settle(&signed.receipt.update_digest)?;
         self.voice.say(&Event::Contributed {
             study: study.plan.study.clone(),
             round,
@@ -452,11 +459,18 @@ impl Driver {
             // Nothing may leave at this hour; what waits is asked about another time.
             return Ok(());
         }
-        let hear = |signed: &SignedReceipt| counted.push(signed.receipt.round);
-        let Some(signed) = self.egress.bring_late(plan, round, hear).await? else {
+        let mut heard = Vec::new();
+        let brought = self
+            .egress
+            .bring_late(plan, round, |signed| heard.push(signed.clone()))
+            .await?;
+        for signed in heard.iter().chain(&brought) {
+            self.kept_of(study).settle(&signed.receipt.update_digest)?;
+            counted.push(signed.receipt.round);
+        }
+        let Some(signed) = brought else {
             return Ok(());
         };
-        counted.push(round);
         self.voice.say(&Event::Late {
             study: plan.study.clone(),
             round,
@@ -521,7 +535,13 @@ impl Driver {
         }))
     }
 
-    async fn train(self: &Arc<Self>, study: &Study, round: RoundNumber, model: Vec<u8>) -> Result<Trained> {
+    async fn train(
+        self: &Arc<Self>,
+        study: &Study,
+        round: RoundNumber,
+        model: Vec<u8>,
+        kept: Option<Vec<f32>>,
+    ) -> Result<Trained> {
         let _bench = self.bench.acquire().await?;
         let (plan, source) = (Arc::clone(&study.plan), study.dataset.source.clone());
         let trainer = self.trainer.held_as(policy::confinement(&self.home));
@@ -533,6 +553,7 @@ impl Driver {
                 site: &site,
                 round,
                 measures: true,
+                kept: kept.as_deref(),
             };
             round::train(&trainer, &order, model, |step, steps, loss| {
                 voice.say(&Event::Training {
@@ -548,19 +569,23 @@ impl Driver {
     }
 
     async fn evaluate(self: &Arc<Self>, study: &Study, model: &ModelReference) -> Result<Evaluation> {
+        let kept = self.kept(study).await?;
         let bytes = self.fetch(study, model).await?;
-        self.quality(study, &bytes).await
+        let parameters = study.with_kept(&bytes, kept)?;
+        drop(bytes);
+        self.quality(study, parameters, model.digest).await
     }
 
-    /// The quality of a model on the validation part.
-    async fn quality(self: &Arc<Self>, study: &Study, bytes: &[u8]) -> Result<Evaluation> {
+    /// The quality of a model on the validation part; `digest` names it.
+    async fn quality(
+        self: &Arc<Self>,
+        study: &Study,
+        parameters: Vec<f32>,
+        digest: Sha256Digest,
+    ) -> Result<Evaluation> {
         let _bench = self.bench.acquire().await?;
-        let parameters = snowball_layout::from_le_bytes(bytes).context("the model is no list of numbers")?;
         let (plan, source) = (Arc::clone(&study.plan), study.dataset.source.clone());
-        let (trainer, digest) = (
-            self.trainer.held_as(policy::confinement(&self.home)),
-            Sha256Digest::of(bytes),
-        );
+        let trainer = self.trainer.held_as(policy::confinement(&self.home));
         tokio::task::spawn_blocking(move || {
             round::quality(&trainer, &plan, &source, Part::Validation, &parameters, digest)
         })
@@ -577,9 +602,12 @@ impl Driver {
             .await?)
     }
 
-    /// Keeps the final model on site, for `evaluate`.
+    /// Keeps the final model on site, with what the site keeps for itself in it, for `evaluate`.
     async fn fetch_final(&self, study: &Study, model: &ModelReference) -> Result<()> {
-        let bytes = self.fetch(study, model).await?;
+        let mut bytes = self.fetch(study, model).await?;
+        if let Some(kept) = self.last_kept(study).await? {
+            bytes = snowball_layout::to_le_bytes(&study.with_kept(&bytes, Some(kept))?);
+        }
         let path = self.home.model(&study.plan.study, "federated");
         if let Some(parent) = path.parent() {
             files::create_home(parent)?;
@@ -640,10 +668,15 @@ pub fn open_door(home: &Home, config: &NodeConfig) -> Result<Door> {
 
 /// What sort of fault kept a round from its receipt.
 fn kind(fault: &anyhow::Error) -> Fault {
-    match fault.downcast_ref() {
-        Some(EgressError::Refused(_)) => Fault::Refused,
-        Some(EgressError::Unfit { .. }) => Fault::Unfit,
-        Some(EgressError::HeadRefused { .. }) => Fault::HeadRefused,
+    fault.downcast_ref().map_or(Fault::Mendable, sort)
+}
+
+/// The same of a fault at the way out.
+const fn sort(fault: &EgressError) -> Fault {
+    match fault {
+        EgressError::Refused(_) => Fault::Refused,
+        EgressError::Unfit { .. } => Fault::Unfit,
+        EgressError::HeadRefused { .. } => Fault::HeadRefused,
         _ => Fault::Mendable,
     }
 }
@@ -661,4 +694,15 @@ struct Study {
     plan: Arc<StudyPlan>,
     layout: Layout,
     dataset: StudyDataset,
+}
+
+impl Study {
+    /// A model, little-endian f32 in the layout's order, with what the site keeps for itself laid over it.
+    fn with_kept(&self, model: &[u8], kept: Option<Vec<f32>>) -> Result<Vec<f32>> {
+        let mut parameters = snowball_layout::from_le_bytes(model).context("the model is no list of numbers")?;
+        if let Some(kept) = kept {
+            self.layout.kept(&self.plan).lay_over(&kept, &mut parameters);
+        }
+        Ok(parameters)
+    }
 }

@@ -246,6 +246,16 @@ impl Home {
         self.models().join(format!("{study}-{kind}.f32"))
     }
 
+    /// What this site keeps of the networks of all studies for itself.
+    pub fn kept_parameters(&self) -> PathBuf {
+        self.root.join("kept")
+    }
+
+    /// What it keeps of a study's network.
+    pub fn kept_parameters_of(&self, study: &StudyName) -> PathBuf {
+        self.kept_parameters().join(study.as_str())
+    }
+
     pub fn config(&self) -> Result<NodeConfig> {
         NodeConfig::read(&self.config_file())
     }

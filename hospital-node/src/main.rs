@@ -15,6 +15,7 @@ mod enrolment;
 mod events;
 mod evidence;
 mod home;
+mod kept_parameters;
 mod label_table;
 mod own_model;
 mod page;

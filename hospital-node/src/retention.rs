@@ -16,11 +16,24 @@ use snowball_store::Store;
 
 use crate::home::Home;
 
+/// What a thing is.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Thing {
+    /// The frozen dataset of a study.
+    Dataset,
+    /// What the site keeps for itself of a study's network; it goes when a dataset of its age would.
+    KeptParameters,
+    /// Evidence of de-identification.
+    Evidence,
+    /// An update that waits to be sent.
+    Outbox,
+}
+
 /// One thing whose time is over.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
 pub struct Due {
-    #[serde(serialize_with = "code")]
-    pub keepsake: Keepsake,
+    #[serde(rename = "keepsake", serialize_with = "code")]
+    pub thing: Thing,
     pub path: PathBuf,
     /// Since when it lies there.
     pub since: UnixSeconds,
@@ -32,6 +45,8 @@ pub struct Removed {
     pub datasets: u64,
     pub evidence: u64,
     pub updates: u64,
+    /// Studies Studies whose kept parameters are gone.
+    pub kept_parameters: u64,
 }
 
 impl Removed {
@@ -44,11 +59,11 @@ impl Removed {
 /// Everything whose time is over at `now`, in the order of what it is.
 pub fn due(home: &Home, signed: &SignedPolicy, now: UnixSeconds) -> Result<Vec<Due>> {
     let mut due = Vec::new();
-    for (keepsake, path) in kept(home)? {
+    for (thing, path) in kept(home)? {
         // What went away in between needs no removal.
         let Some(since) = age(&path)? else { continue };
-        if signed.policy.is_over(keepsake, since, now) {
-            due.push(Due { keepsake, path, since });
+        if signed.policy.is_over(thing.keepsake(), since, now) {
+            due.push(Due { thing, path, since });
         }
     }
     due.sort();
@@ -64,19 +79,27 @@ pub fn apply(
     now: UnixSeconds,
 ) -> Result<Removed> {
     let mut removed = Removed::default();
-    for Due { keepsake, path, .. } in due(home, signed, now)? {
-        let counter = match keepsake {
-            Keepsake::Dataset => {
+    let mut entries = Vec::new();
+    for Due { thing, path, .. } in due(home, signed, now)? {
+        let counter = match thing {
+            Thing::KeptParameters => {
+                remove(&path)?;
+                // Whatever else lies there is removed as well, and no study's.
+                let study = path.file_name().and_then(|name| name.to_str()?.parse().ok());
+                entries.extend(study.map(|study| Entry::KeptParametersRemoved { study }));
+                &mut removed.kept_parameters
+            }
+            Thing::Dataset => {
                 store
                     .remove_dataset(&path)
                     .with_context(|| format!("cannot remove {}", path.display()))?;
                 &mut removed.datasets
             }
-            Keepsake::Evidence => {
+            Thing::Evidence => {
                 remove(&path)?;
                 &mut removed.evidence
             }
-            Keepsake::Outbox => {
+            Thing::Outbox => {
                 remove(&path)?;
                 // The parameters lie beside the header that names them; an update counts once, by its header.
                 if path.extension().is_none_or(|extension| extension != "json") {
@@ -88,32 +111,33 @@ pub fn apply(
         *counter += 1;
     }
     if !removed.is_nothing() {
-        let entry = Entry::RetentionApplied {
+        entries.push(Entry::RetentionApplied {
             policy_digest: signed.digest,
             datasets: removed.datasets,
             evidence: removed.evidence,
             updates: removed.updates,
-        };
+        });
         let mut ledger = ledger.lock().map_err(|_| anyhow::anyhow!("the ledger is in use"))?;
-        ledger.append(now, entry)?;
+        ledger.append_all(now, entries)?;
     }
     Ok(removed)
 }
 
 /// Everything that is kept for a time.
-fn kept(home: &Home) -> Result<Vec<(Keepsake, PathBuf)>> {
+fn kept(home: &Home) -> Result<Vec<(Thing, PathBuf)>> {
     let mut kept = Vec::new();
-    for (keepsake, folder) in [
-        (Keepsake::Dataset, home.datasets()),
-        (Keepsake::Evidence, home.reviews()),
-        (Keepsake::Evidence, home.all_deidentified()),
-        (Keepsake::Outbox, home.outbox()),
+    for (thing, folder) in [
+        (Thing::Dataset, home.datasets()),
+        (Thing::KeptParameters, home.kept_parameters()),
+        (Thing::Evidence, home.reviews()),
+        (Thing::Evidence, home.all_deidentified()),
+        (Thing::Outbox, home.outbox()),
     ] {
-        kept.extend(entries(&folder)?.into_iter().map(|path| (keepsake, path)));
+        kept.extend(entries(&folder)?.into_iter().map(|path| (thing, path)));
     }
     let selftest = home.last_selftest();
     if selftest.exists() {
-        kept.push((Keepsake::Evidence, selftest));
+        kept.push((Thing::Evidence, selftest));
     }
     Ok(kept)
 }
@@ -165,18 +189,30 @@ fn remove(path: &Path) -> Result<()> {
     }
 }
 
-/// The kind of a thing, for programs and for people.
-pub const fn noun(keepsake: Keepsake) -> &'static str {
-    match keepsake {
-        Keepsake::Dataset => "dataset",
-        Keepsake::Evidence => "evidence",
-        Keepsake::Outbox => "update",
+impl Thing {
+    /// As which the policy says how long it is kept.
+    const fn keepsake(self) -> Keepsake {
+        match self {
+            Self::Dataset | Self::KeptParameters => Keepsake::Dataset,
+            Self::Evidence => Keepsake::Evidence,
+            Self::Outbox => Keepsake::Outbox,
+        }
+    }
+
+    /// What it is, for programs and for people.
+    pub const fn noun(self) -> &'static str {
+        match self {
+            Self::Dataset => "dataset",
+            Self::KeptParameters => "kept parameters",
+            Self::Evidence => "evidence",
+            Self::Outbox => "update",
+        }
     }
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
-fn code<S: serde::Serializer>(keepsake: &Keepsake, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(noun(*keepsake))
+fn code<S: serde::Serializer>(thing: &Thing, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(thing.noun())
 }
 
 #[cfg(test)]
@@ -225,6 +261,7 @@ mod tests {
             home.all_deidentified().join("old/journal.jsonl"),
             home.outbox().join("s-1.json"),
             home.outbox().join("s-1.f32"),
+            home.kept_parameters().join("old/settled"),
         ];
         let young = [
             home.datasets().join("young/manifest.json"),
@@ -232,10 +269,11 @@ mod tests {
             home.all_deidentified().join("young/journal.jsonl"),
             home.outbox().join("s-2.json"),
             home.outbox().join("s-2.f32"),
+            home.kept_parameters().join("young/settled"),
         ];
         old.iter().for_each(|path| file(path, 4000));
         young.iter().for_each(|path| file(path, 1));
-        for folder in [home.datasets(), home.all_deidentified()] {
+        for folder in [home.datasets(), home.all_deidentified(), home.kept_parameters()] {
             set_age(&folder.join("old"), 4000);
         }
         // A folder counts as young as the youngest thing in it.
@@ -250,12 +288,13 @@ mod tests {
         let ledger: SharedLedger = Arc::new(Mutex::new(ledger));
 
         let signed = signed();
-        assert_eq!(due(&home, &signed, NOW).unwrap().len(), 6);
+        assert_eq!(due(&home, &signed, NOW).unwrap().len(), 7);
         let removed = apply(&home, &store, &ledger, &signed, NOW).unwrap();
         let expected = Removed {
             datasets: 1,
             evidence: 3,
             updates: 1,
+            kept_parameters: 1,
         };
         assert_eq!(removed, expected);
         assert!(old.iter().all(|path| !path.exists()) && young.iter().all(|path| path.exists()));
@@ -264,7 +303,7 @@ mod tests {
         let kinds: Vec<_> = records.iter().map(|record| record.entry.kind()).collect();
         assert_eq!(
             kinds,
-            ["retention_applied"],
+            ["kept_parameters_removed", "retention_applied"],
             "where nothing was removed nothing is recorded"
         );
     }

@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result};
 use snowball_egress::Candidate;
+use snowball_layout::Layout;
 use snowball_policy::DatasetFacts;
 use snowball_protocol::{Attempt, RoundNumber, Sha256Digest, SiteName, StudyPlan, evaluation::Evaluation};
 use snowball_worker::{
@@ -20,6 +21,8 @@ pub struct Order<'a> {
     pub round: RoundNumber,
     /// Whether the quality of the model before is measured.
     pub measures: bool,
+    /// What the site keeps for itself, as its last update left it; none before the first.
+    pub kept: Option<&'a [f32]>,
 }
 
 /// What training gave.
@@ -27,12 +30,14 @@ pub struct Order<'a> {
 pub struct Trained {
     /// The round's model.
     pub model_in: Sha256Digest,
-    /// Local parameters minus the round's.
+    /// Local parameters minus the round's; zero where the plan keeps them at the site.
     pub delta: Vec<f32>,
+    /// Those that the plan keeps at the site.
+    pub kept: Vec<f32>,
     pub examples: u64,
     pub local_steps: u32,
     pub loss: f64,
-    /// Quality of the round's model on the validation part.
+    /// Quality of the round's model on the validation part, with what the site keeps in it.
     pub evaluation: Option<Evaluation>,
 }
 
@@ -54,8 +59,8 @@ impl Trained {
     }
 }
 
-/// Trains from `model`, little-endian f32 in the layout's order; `hear` is told step, steps and loss. Holds two models at a time:
-/// the one before and the one after.
+/// Trains from `model`, little-endian f32 in the layout's order, with what the site keeps laid over it; `hear` is told step, steps and
+/// loss. Holds two models at a time: the one before and the one after.
 pub fn train(
     trainer: &Trainer,
     order: &Order<'_>,
@@ -63,8 +68,12 @@ pub fn train(
     mut hear: impl FnMut(u32, u32, f64),
 ) -> Result<Trained> {
     let (plan, model_in) = (order.plan, Sha256Digest::of(&model));
-    let parameters = snowball_layout::from_le_bytes(&model).context("the model is no list of numbers")?;
+    let mut parameters = snowball_layout::from_le_bytes(&model).context("the model is no list of numbers")?;
     drop(model);
+    let stays = Layout::of(plan).kept(plan);
+    if let Some(kept) = order.kept {
+        stays.lay_over(kept, &mut parameters);
+    }
     let job = Job::Train(TrainJob {
         plan: plan.clone(),
         dataset: order.dataset.clone(),
@@ -98,10 +107,13 @@ pub fn train(
         _ => {}
     })?;
     let mut delta = trained.context("the trainer gave no parameters")?;
+    let kept = stays.values(&delta);
     delta.iter_mut().zip(&parameters).for_each(|(new, old)| *new -= old);
+    stays.clear(&mut delta);
     Ok(Trained {
         model_in,
         delta,
+        kept,
         examples,
         local_steps,
         loss,

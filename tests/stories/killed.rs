@@ -3,15 +3,19 @@
 
 use std::{path::Path, time::Duration};
 
-use snowball_protocol::Sha256Digest;
+use snowball_protocol::{Sha256Digest, plan::KeptRole};
 use snowball_tests::Running;
 
 use crate::stage::{Stage, ended};
 
 const ROUNDS: u32 = 3;
 
-async fn stage() -> Stage {
-    let stage = Stage::set_with(2, ROUNDS, 70, 0.0, |plan| plan.local.steps = 12).await;
+async fn stage(keep: &[KeptRole]) -> Stage {
+    let stage = Stage::set_with(2, ROUNDS, 70, 0.0, |plan| {
+        plan.local.steps = 12;
+        plan.local.keep = keep.to_vec();
+    })
+    .await;
     stage.settle().await;
     stage.start_study().await;
     stage
@@ -23,13 +27,23 @@ fn final_model(release: &Path) -> Sha256Digest {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn kills_in_mid_round_change_nothing_in_the_model() {
-    let calm = stage().await;
+    kills_change_nothing(&[]).await;
+}
+
+/// The model depends on what each site kept after each round: one training that counts twice for it, or not at all, would show.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn kills_in_mid_round_change_nothing_in_the_model_nor_in_what_the_sites_keep() {
+    kills_change_nothing(&[KeptRole::Normalisation]).await;
+}
+
+async fn kills_change_nothing(keep: &[KeptRole]) {
+    let calm = stage(keep).await;
     let mut nodes = calm.run_nodes();
     calm.wait_for_review().await;
     let expected = final_model(&calm.release().await);
     ended(&mut nodes).await;
 
-    let mut stormy = stage().await;
+    let mut stormy = stage(keep).await;
     // The same radiographs get other pseudonyms in another home, so the sites' secrets are those of the calm run.
     let (first, second) = (stormy.consortium.sites[0].clone(), stormy.consortium.sites[1].clone());
     for (site, old) in [
@@ -66,6 +80,12 @@ async fn kills_in_mid_round_change_nothing_in_the_model() {
     let found = final_model(&stormy.release().await);
     ended(&mut [north, south]).await;
     assert_eq!(found, expected, "the model of the disturbed run");
+    for (stormy, calm) in stormy.consortium.sites.iter().zip(&calm.consortium.sites) {
+        let own = |home: &Path| std::fs::read(home.join("own/story/settled")).ok();
+        assert_eq!(own(&stormy.home), own(&calm.home), "what {} keeps", stormy.name);
+        assert_eq!(own(&stormy.home).is_some(), !keep.is_empty());
+        assert!(!stormy.home.join("own/story/pending").exists());
+    }
     for site in &stormy.consortium.sites {
         stormy.consortium.node(site, &["ledger", "verify"]).await.unwrap();
     }

@@ -1,8 +1,9 @@
 //! A whole study on phantoms: rounds, metrics, a signed release that verifies and that PyTorch opens.
 
-use std::path::Path;
+use std::{os::unix::fs::PermissionsExt, path::Path};
 
-use snowball_protocol::plan::{Combination, ServerOptimiser};
+use snowball_layout::Layout;
+use snowball_protocol::plan::{Combination, KeptRole, ServerOptimiser};
 use snowball_tests::run;
 
 use crate::stage::{Stage, ended};
@@ -32,6 +33,61 @@ async fn sites_that_do_different_numbers_of_steps_learn_together_under_fed_nova(
     assert!(after < before * 0.9, "the loss falls: {before} to {after}");
     let card = std::fs::read_to_string(release.join("model-card.md")).unwrap();
     assert!(card.contains("FedAvgM over FedNova"), "{card}");
+}
+
+/// FedBN: the scales and shifts of the normalisations are trained at each site and stay there.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_plan_keeps_at_the_sites_is_learned_there_and_never_leaves() {
+    let stage = Stage::set_with(2, 3, 60, 0.0, |plan| {
+        plan.local.steps = 40;
+        plan.local.keep = vec![KeptRole::Normalisation];
+    })
+    .await;
+    stage.settle().await;
+    stage.start_study().await;
+    let mut nodes = stage.run_nodes();
+    let status = stage.wait_for_review().await;
+    let release = stage.release().await;
+    ended(&mut nodes).await;
+    let before = status["rounds"][0]["metrics"]["loss"].as_f64().unwrap();
+    let after = status["final"]["pooled"]["loss"].as_f64().unwrap();
+    assert!(after < before * 0.9, "the loss falls: {before} to {after}");
+    let card = std::fs::read_to_string(release.join("model-card.md")).unwrap();
+    assert!(card.contains("**Kept at the sites**"), "{card}");
+
+    let layout = Layout::of(&stage.plan);
+    let (kept, initial) = (layout.kept(&stage.plan), layout.initial_parameters(stage.plan.seed));
+    let released = numbers(&release.join("model.safetensors"), layout.parameters());
+    assert_eq!(
+        kept.values(&released),
+        kept.values(&initial),
+        "no site's values are in it"
+    );
+    assert_ne!(released, initial);
+    let mut own = Vec::new();
+    for site in &stage.consortium.sites {
+        let folder = site.home.join("own/story");
+        let settled = numbers(&folder.join("settled"), kept.parameters());
+        assert_ne!(settled, kept.values(&initial), "{} learned its own", site.name);
+        let mode = std::fs::metadata(folder.join("settled")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        assert!(!folder.join("pending").exists());
+        let mut expected = released.clone();
+        kept.lay_over(&settled, &mut expected);
+        let model = numbers(&site.home.join("models/story-federated.f32"), layout.parameters());
+        assert_eq!(
+            model, expected,
+            "the site's model is the shared one with its own values"
+        );
+        own.push(settled);
+    }
+    assert_ne!(own[0], own[1]);
+}
+
+/// The last `count` little-endian numbers of a file.
+fn numbers(path: &Path, count: usize) -> Vec<f32> {
+    let bytes = std::fs::read(path).unwrap();
+    snowball_layout::from_le_bytes(&bytes[bytes.len() - count * 4..]).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

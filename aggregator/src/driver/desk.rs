@@ -1,6 +1,6 @@
 //! A study's desk: what everyone may read of it, and the slot through which its driver is asked for changes.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, ops::Range, sync::Arc};
 
 use snowball_layout::Layout;
 use snowball_protocol::{
@@ -69,6 +69,7 @@ pub struct Desk {
     layout_digest: Sha256Digest,
     parameters: usize,
     model_bytes: u64,
+    kept: Arc<[Range<usize>]>,
     view: watch::Sender<View>,
     requests: mpsc::Sender<Request>,
 }
@@ -84,6 +85,7 @@ impl Desk {
             layout_digest: layout.digest(),
             parameters: layout.parameters(),
             model_bytes: layout.bytes(),
+            kept: layout.kept(&study.plan).stretches().into(),
             view: watch::Sender::new(View {
                 phase: study.phase.clone(),
                 version: study.version,
@@ -130,6 +132,11 @@ impl Desk {
     /// Number of parameters.
     pub fn parameters(&self) -> usize {
         self.parameters
+    }
+
+    /// The stretches of the parameters that stay at the sites.
+    pub fn kept(&self) -> Arc<[Range<usize>]> {
+        Arc::clone(&self.kept)
     }
 
     /// Where the study stands.

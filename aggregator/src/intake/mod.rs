@@ -9,7 +9,8 @@
 //! 7. bytes arrive in order, durable before they are acknowledged
 //! 8. the digest is the announced one
 //! 9. every number is finite
-//! 10. the norm is within the plan's bound
+//! 10. what the plan keeps at the sites is zero
+//! 11. the norm is within the plan's bound
 //!
 //! A refused update is a normal outcome with code, reason and remedy; it never stops a round.
 

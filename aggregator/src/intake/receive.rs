@@ -47,7 +47,12 @@ pub async fn receive(app: &App, site: &SiteName, id: &UploadId, offset: u64, bod
         let reason = format!("the upload stands at {}, the chunk begins at {offset}", upload.offset);
         return Err(Problem::new(ProblemCode::OffsetMismatch, reason));
     }
-    let chunk = write(app, &upload, body, &place, &mut progress, &mut turn)
+    let desk = app
+        .studies
+        .get(&upload.header.study)
+        .ok_or_else(|| Problem::new(ProblemCode::NotFound, "no such study"))?;
+    let begin = || Inspection::new(desk.kept());
+    let chunk = write(app, &upload, body, &place, &mut progress, &mut turn, begin)
         .await
         .map_err(|error| fault("writing an upload", &error))?;
     if chunk.end > upload.offset {
@@ -60,10 +65,6 @@ pub async fn receive(app: &App, site: &SiteName, id: &UploadId, offset: u64, bod
     if chunk.end < upload.header.bytes {
         return Ok(reply(&upload, chunk.end, None));
     }
-    let desk = app
-        .studies
-        .get(&upload.header.study)
-        .ok_or_else(|| Problem::new(ProblemCode::NotFound, "no such study"))?;
     finish(app, &desk, &upload, &mut progress).await
 }
 
@@ -80,7 +81,7 @@ pub async fn finish_if_whole(app: &App, desk: &Desk, upload: Upload) -> Result<R
 async fn finish(app: &App, desk: &Desk, upload: &Upload, progress: &mut Progress) -> Result<Reply, Problem> {
     let inspected = match progress.inspection.take() {
         Some((inspection, seen)) if seen == upload.header.bytes => inspection.finish(),
-        _ => inspect_file(app, upload).await?,
+        _ => inspect_file(app, upload, Inspection::new(desk.kept())).await?,
     };
     let admission = desk.admit(upload.id.clone(), inspected).await;
     if !matches!(&admission, Err(problem) if problem.code.is_transient()) {
@@ -89,10 +90,9 @@ async fn finish(app: &App, desk: &Desk, upload: &Upload, progress: &mut Progress
     Ok(reply(upload, upload.header.bytes, Some(admission?)))
 }
 
-async fn inspect_file(app: &App, upload: &Upload) -> Result<Inspected, Problem> {
+async fn inspect_file(app: &App, upload: &Upload, mut inspection: Inspection) -> Result<Inspected, Problem> {
     let (objects, file) = (app.core.objects.clone(), upload.file.clone());
     let read = spawn_blocking(move || {
-        let mut inspection = Inspection::new();
         objects.read_chunks(&file, BLOCK_BYTES, |block| {
             inspection.bytes(block);
             Ok::<(), snowball_registry::ObjectError>(())
@@ -120,10 +120,11 @@ async fn write(
     place: &Place,
     progress: &mut Progress,
     turn: &mut Turn,
+    begin: impl FnOnce() -> Inspection,
 ) -> std::io::Result<Chunk> {
     let inspection = match progress.inspection.take() {
         Some((inspection, seen)) if seen == upload.offset => Some(inspection),
-        _ if upload.offset == 0 => Some(Inspection::new()),
+        _ if upload.offset == 0 => Some(begin()),
         _ => None,
     };
     let mut pen = Pen::open(app, upload, place, inspection).await;

@@ -95,6 +95,16 @@ fn recipe(out: &mut String, plan: &StudyPlan) -> std::fmt::Result {
             "- Late updates counted, for less, up to {rounds} round(s) after their own"
         )?;
     }
+    if !plan.local.keep.is_empty() {
+        let kept: Vec<&str> = plan.local.keep.iter().map(|role| role.name()).collect();
+        writeln!(
+            out,
+            "- **Kept at the sites**: {}. Here they have the values that all sites began with; each site trained and measured \
+             this network with values of its own, which it never sent. A hospital that took no part trains them on its own \
+             radiographs before use.",
+            kept.join(", ")
+        )?;
+    }
     for head in &plan.heads {
         let what = match &head.kind {
             HeadKind::Classes(classes) => format!("{} classes in this order: {}", classes.len(), classes.join(", ")),
@@ -270,7 +280,7 @@ fn date(time: i64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use snowball_protocol::{gain::Measure, labels::LabelName};
+    use snowball_protocol::{gain::Measure, labels::LabelName, plan::KeptRole};
 
     use super::*;
     use crate::fixture;
@@ -323,5 +333,17 @@ mod tests {
         ] {
             assert!(text.contains(part), "{part} is missing in:\n{text}");
         }
+        assert!(!text.contains("Kept at the sites"));
+        let mut keeping = plan.clone();
+        keeping.local.keep = vec![KeptRole::Normalisation];
+        let request = ReleaseRequest {
+            plan: &keeping,
+            ..request
+        };
+        let text = card(&request, &Layout::of(&keeping), &Sha256Digest::of(b"file"));
+        assert!(
+            text.contains("- **Kept at the sites**: scale and shift of the normalisations (FedBN)."),
+            "{text}"
+        );
     }
 }

@@ -224,6 +224,10 @@ pub const fn problem(code: ProblemCode) -> Message {
         ProblemCode::OffsetMismatch => ("a piece did not follow", "fragment non consécutif"),
         ProblemCode::NotFinite => ("a number that is not finite", "nombre non fini"),
         ProblemCode::NormExceeded => ("larger than the plan allows", "norme au-delà du plan"),
+        ProblemCode::KeptParameters => (
+            "held values that stay at the sites",
+            "contenait des valeurs qui restent sur place",
+        ),
         ProblemCode::ExamplesOutOfRange => ("too few or too many radiographs", "effectif hors des bornes"),
         ProblemCode::TooLarge => ("too many bytes", "trop d’octets"),
         ProblemCode::Malformed => ("cannot be parsed", "document invalide"),

@@ -1,6 +1,7 @@
 //! Filter: from a candidate to the exact bytes that could leave. Pure.
 
 use bytes::Bytes;
+use snowball_layout::Layout;
 use snowball_policy::DatasetFacts;
 use snowball_protocol::{
     Attempt, RoundNumber, Sha256Digest, StudyPlan, digest::RunningDigest, evaluation::Evaluation, plan::Sent,
@@ -31,6 +32,12 @@ pub struct Encoded {
 
 /// Refuses what the aggregator would have to refuse, takes out what the plan does not ask for, and writes the bytes.
 pub(crate) fn filter(plan: &StudyPlan, candidate: Candidate) -> Result<Encoded, EgressError> {
+    if !Layout::of(plan).kept(plan).are_zero(&candidate.delta) {
+        return Err(EgressError::Unfit {
+            reason: "it changes parameters that the plan keeps at this site".to_owned(),
+            remedy: "report this: it must never happen",
+        });
+    }
     let (bytes, passed) = write(&candidate.delta);
     drop(candidate.delta);
     if !passed.is_finite || !candidate.training_loss.is_finite() {
@@ -97,6 +104,8 @@ fn write(delta: &[f32]) -> (Vec<u8>, Passed) {
 
 #[cfg(test)]
 mod tests {
+    use snowball_protocol::plan::KeptRole;
+
     use super::*;
     use crate::testing::{candidate, plan};
 
@@ -108,6 +117,20 @@ mod tests {
                 Err(EgressError::Unfit { .. })
             ));
         }
+    }
+
+    #[test]
+    fn what_the_plan_keeps_here_does_not_leave() {
+        let mut plan = plan();
+        plan.local.keep = vec![KeptRole::Normalisation];
+        let layout = Layout::of(&plan);
+        let mut delta = vec![1e-3; layout.parameters()];
+        assert!(matches!(
+            filter(&plan, candidate(delta.clone())),
+            Err(EgressError::Unfit { .. })
+        ));
+        layout.kept(&plan).clear(&mut delta);
+        assert!(filter(&plan, candidate(delta)).is_ok());
     }
 
     #[test]

@@ -35,7 +35,7 @@ pub use message::{Kind, Message};
 pub use outbox::Outbox;
 pub use preview::{Assumed, decline, preview};
 pub use record::ApprovedUpdate;
-use snowball_protocol::{RoundNumber, StudyPlan, receipt::SignedReceipt};
+use snowball_protocol::{RoundNumber, Sha256Digest, StudyPlan, receipt::SignedReceipt};
 pub use spent::Budget;
 
 /// The way out for updates.
@@ -75,6 +75,23 @@ impl Egress {
     /// When the outbox cannot be read.
     pub fn holds(&self, plan: &StudyPlan, round: RoundNumber) -> Result<bool, EgressError> {
         Ok(self.outbox.find(&plan.study, round)?.is_some())
+    }
+
+    /// The round that the update with this digest waits in the outbox for.
+    ///
+    /// # Errors
+    /// When the outbox cannot be read.
+    pub fn round_of(&self, plan: &StudyPlan, update_digest: &Sha256Digest) -> Result<Option<RoundNumber>, EgressError> {
+        for round in self.outbox.earlier(&plan.study, RoundNumber(u32::MAX))? {
+            if self
+                .outbox
+                .find(&plan.study, round)?
+                .is_some_and(|(_, header)| header.digest == *update_digest)
+            {
+                return Ok(Some(round));
+            }
+        }
+        Ok(None)
     }
 
     /// Sends again what was recorded before a crash and had no receipt yet. The policy of now is asked again.

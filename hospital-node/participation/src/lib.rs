@@ -69,6 +69,29 @@ pub const fn is_settled(fault: Fault) -> bool {
     matches!(fault, Fault::Refused | Fault::Unfit | Fault::HeadRefused)
 }
 
+/// What becomes of the parameters that a site keeps for itself, where they belong to an update of which nobody here saw how it
+/// ended: a crash came in between, or it was refused.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum KeptParameters {
+    /// The update counts: the next round begins with them.
+    Settle,
+    /// The update may count: it is sent again as that of the round that it lies in the outbox for, and the answer decides.
+    Send(RoundNumber),
+    /// The update never counts: the next round begins with those before.
+    Drop,
+}
+
+/// Decides it; `waiting` is the round that the update lies in the outbox for. Before an update is sent it lies there, and it lies there
+/// until the ledger has its receipt or it was refused.
+#[must_use]
+pub const fn kept_parameters(has_receipt: bool, waiting: Option<RoundNumber>) -> KeptParameters {
+    match (has_receipt, waiting) {
+        (true, _) => KeptParameters::Settle,
+        (false, Some(round)) => KeptParameters::Send(round),
+        (false, None) => KeptParameters::Drop,
+    }
+}
+
 /// One thing to do.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Action {
@@ -207,6 +230,15 @@ mod tests {
                 .all(is_settled)
         );
         assert!(!is_settled(Fault::Mendable));
+    }
+
+    #[test]
+    fn what_belongs_to_an_update_that_may_count_is_not_thrown_away() {
+        let waiting = Some(RoundNumber(3));
+        assert_eq!(kept_parameters(true, waiting), KeptParameters::Settle);
+        assert_eq!(kept_parameters(true, None), KeptParameters::Settle);
+        assert_eq!(kept_parameters(false, waiting), KeptParameters::Send(RoundNumber(3)));
+        assert_eq!(kept_parameters(false, None), KeptParameters::Drop);
     }
 
     #[test]

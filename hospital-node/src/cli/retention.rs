@@ -7,7 +7,7 @@ use snowball_service::clock;
 use super::{Context, Refused};
 use crate::{
     policy,
-    retention::{self, Due, noun},
+    retention::{self, Due},
 };
 
 /// Show what the policy no longer lets the node keep, and remove it. A node that runs does so by itself every hour.
@@ -32,8 +32,8 @@ impl Retention {
         let removed = retention::apply(&home, &store, &ledger, &signed, clock::now())?;
         context.print(&removed, || {
             format!(
-                "removed: {} datasets, {} pieces of evidence, {} updates",
-                removed.datasets, removed.evidence, removed.updates
+                "removed: {} datasets, {} pieces of evidence, {} updates, kept parameters of {} studies",
+                removed.datasets, removed.evidence, removed.updates, removed.kept_parameters
             )
         })
     }
@@ -43,6 +43,6 @@ fn shown(due: &[Due]) -> String {
     if due.is_empty() {
         return "nothing is kept longer than the policy says".to_owned();
     }
-    let line = |due: &Due| format!("{:<9} {}", noun(due.keepsake), due.path.display());
+    let line = |due: &Due| format!("{:<14} {}", due.thing.noun(), due.path.display());
     due.iter().map(line).collect::<Vec<_>>().join("\n")
 }

@@ -25,7 +25,7 @@ use super::{Context, deidentify::dicom_project};
 use plans::Planned;
 use written::Written;
 
-use crate::{config::NodeConfig, home::Home};
+use crate::{config::NodeConfig, home::Home, kept_parameters};
 
 /// Longest patient number that is read, in bytes with its line end.
 const IDENTIFIER_BYTES_MAX: usize = 1024;
@@ -75,6 +75,8 @@ struct Receipt {
     written: Vec<Written>,
     /// Models that may have learned from the patient.
     models: Vec<Model>,
+    /// Studies of which this site kept parameters for itself: those are removed.
+    kept_parameters: Vec<StudyName>,
     /// The ledger's entry.
     ledger_entry: u64,
     ledger_head: Sha256Digest,
@@ -157,6 +159,16 @@ impl Withdraw {
         };
         let records = snowball_ledger::read(&home.ledger()).context("cannot read the ledger")?;
         let models = models(&records, &withdrawn.touched);
+        let mut kept_parameters = Vec::new();
+        for model in &models {
+            if kept_parameters::forget(&home, &model.study)
+                .context("what is kept of a network is still here; do this again")?
+            {
+                kept_parameters.push(model.study.clone());
+                let study = model.study.clone();
+                append(&home, &config, Entry::KeptParametersRemoved { study })?;
+            }
+        }
         let entry = Entry::PatientWithdrawn {
             subject: withdrawn.mark,
             radiographs: withdrawn.radiographs,
@@ -179,6 +191,7 @@ impl Withdraw {
             is_written_searched: number.is_some(),
             written,
             models,
+            kept_parameters,
             ledger_entry,
             ledger_head,
         };
@@ -226,6 +239,11 @@ impl Receipt {
                 model.study,
                 model.datasets.len(),
                 model.rounds.len()
+            ));
+        }
+        for study in &self.kept_parameters {
+            lines.push(format!(
+                "study {study}: what this site kept for itself of the network is removed; it begins anew"
             ));
         }
         lines.push(format!("ledger entry {}, head {}", self.ledger_entry, self.ledger_head));

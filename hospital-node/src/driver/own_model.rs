@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use snowball_ledger::Entry;
-use snowball_protocol::{RoundNumber, evaluation::Evaluation};
+use snowball_protocol::{RoundNumber, Sha256Digest, evaluation::Evaluation};
 
 use super::{Driver, Study};
 use crate::{
@@ -75,7 +75,9 @@ impl Driver {
         let own = OwnModel::of(&self.home, &plan.study)?;
         anyhow::ensure!(own.rounds == count, "it has {} of {count} rounds", own.rounds);
         let bytes = own.bytes(plan, &study.layout)?;
-        Ok(Some(self.quality(study, &bytes).await?))
+        // Whole as it is: nothing of it was ever shared.
+        let parameters = study.with_kept(&bytes, None)?;
+        Ok(Some(self.quality(study, parameters, Sha256Digest::of(&bytes)).await?))
     }
 
     /// The own model with one round more.
@@ -83,7 +85,7 @@ impl Driver {
         let _bench = self.bench.acquire().await?;
         let (plan, source) = (Arc::clone(&study.plan), study.dataset.source.clone());
         let trainer = self.trainer.held_as(policy::confinement(&self.home));
-        let site = self.config.site.clone();
+        let (site, stays) = (self.config.site.clone(), study.layout.kept(&study.plan));
         tokio::task::spawn_blocking(move || {
             let order = Order {
                 plan: &plan,
@@ -91,13 +93,17 @@ impl Driver {
                 site: &site,
                 round,
                 measures: false,
+                kept: None,
             };
             let before = snowball_layout::from_le_bytes(&model).context("the own model is no list of numbers")?;
-            let mut after = round::train(&trainer, &order, model, |_, _, _| {})?.delta;
+            let trained = round::train(&trainer, &order, model, |_, _, _| {})?;
+            let mut after = trained.delta;
             after
                 .iter_mut()
                 .zip(&before)
                 .for_each(|(number, before)| *number += before);
+            // What a plan keeps at the sites is in no update, and in this model as any other number.
+            stays.lay_over(&trained.kept, &mut after);
             Ok(snowball_layout::to_le_bytes(&after))
         })
         .await?

@@ -95,6 +95,9 @@ pub struct Plan {
     pub sites_max: u32,
     /// What the plan asks to leave.
     pub send: Vec<Sent>,
+    /// What of the network stays at the hospital, in words, and how many of its numbers that are.
+    pub kept: Vec<&'static str>,
+    pub kept_parameters: u64,
 }
 
 /// The run on made-up radiographs.
@@ -210,7 +213,7 @@ pub fn run(wish: &Wish<'_>, site: Site<'_>, folder: &Path, progress: &Progress<'
         standing: site.standing,
         totals: Totals::of(&told, plan),
         messages: told,
-        update: Update::of(&layout, &trained.delta),
+        update: Update::of(&layout, plan, &trained.delta),
         without_measurements: without,
         requests: REQUESTS
             .map(|(path, often, meaning)| Asked { path, often, meaning })
@@ -269,16 +272,18 @@ fn train(
         site: &config.site,
         round: RoundNumber(1),
         measures: true,
+        kept: None,
     };
     let bar = (progress.0)("training", u64::from(plan.local.steps));
     let trained = round::train(trainer, &order, model, |step, _, _| bar.set_position(u64::from(step)))?;
     bar.finish_and_clear();
     // Alone in the study, the site's own model is the final one.
-    let after: Vec<f32> = before
+    let mut after: Vec<f32> = before
         .iter()
         .zip(&trained.delta)
         .map(|(old, change)| old + change)
         .collect();
+    layout.kept(&plan).lay_over(&trained.kept, &mut after);
     let digest = Sha256Digest::of(&snowball_layout::to_le_bytes(&after));
     let last = round::quality(trainer, &plan, source, Part::Validation, &after, digest)?;
     Ok((trained, last))
@@ -367,6 +372,8 @@ impl Plan {
             sites_min: plan.rounds.sites.min,
             sites_max: plan.rounds.sites.max,
             send: plan.send.clone(),
+            kept: plan.local.keep.iter().map(|role| role.name()).collect(),
+            kept_parameters: Layout::of(plan).kept(plan).parameters() as u64,
         }
     }
 }

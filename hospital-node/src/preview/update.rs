@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use snowball_layout::{Layout, Role};
+use snowball_protocol::StudyPlan;
 
 /// Bars of the histogram; odd, so that the middle one is around zero.
 const BARS: usize = 21;
@@ -23,6 +24,8 @@ pub struct Tensor {
     pub name: String,
     pub shape: String,
     pub role: &'static str,
+    /// Whether it stays at the site: in the update it is zero.
+    pub stays: bool,
     pub values: u64,
     pub bytes: u64,
     /// Euclidean norm of its change in this run.
@@ -43,7 +46,7 @@ pub struct Spread {
 }
 
 impl Update {
-    pub fn of(layout: &Layout, delta: &[f32]) -> Self {
+    pub fn of(layout: &Layout, plan: &StudyPlan, delta: &[f32]) -> Self {
         let tensors = layout.tensors.iter().map(|tensor| {
             let values = delta.get(tensor.offset..tensor.offset + tensor.values()).unwrap_or(&[]);
             let shape: Vec<String> = tensor.shape.iter().map(ToString::to_string).collect();
@@ -51,6 +54,7 @@ impl Update {
                 name: tensor.name.clone(),
                 shape: shape.join(" x "),
                 role: role(tensor.role),
+                stays: plan.local.keep.iter().any(|kept| tensor.role.is(*kept)),
                 values: tensor.values() as u64,
                 bytes: tensor.values() as u64 * 4,
                 norm: norm(values),

@@ -91,6 +91,18 @@ pub fn without_outcome(home: &Home, study: &StudyName) -> Result<BTreeSet<RoundN
         .collect())
 }
 
+/// Whether the ledger has the receipt of this very update, in whatever round it counted.
+pub fn has(home: &Home, study: &StudyName, update_digest: &Sha256Digest) -> Result<bool> {
+    let records = snowball_ledger::read(&home.ledger()).context("cannot read the ledger")?;
+    Ok(records.iter().any(|record| match &record.entry {
+        Entry::ReceiptKept { receipt } => {
+            let receipt = &receipt.receipt;
+            receipt.study == *study && receipt.update_digest == *update_digest
+        }
+        _ => false,
+    }))
+}
+
 impl Kept {
     pub fn is_of(&self, study: &StudyName, round: RoundNumber) -> bool {
         self.receipt.receipt.study == *study && self.receipt.receipt.round == round

@@ -9,11 +9,13 @@
 
 mod architecture;
 mod initial;
+mod kept;
 
 use serde::{Deserialize, Serialize};
 use snowball_protocol::{Sha256Digest, StudyPlan, plan::canonical_json};
 
 pub use architecture::{CHANNELS_PER_GROUP, STAGES};
+pub use kept::Kept;
 
 use initial::Start;
 
@@ -105,6 +107,12 @@ impl Layout {
             })
             .collect();
         Sha256Digest::of(&canonical_json(&signatures))
+    }
+
+    /// The stretches that stay at each site under `plan`, whose layout this is.
+    #[must_use]
+    pub fn kept(&self, plan: &StudyPlan) -> Kept {
+        Kept::of(self, plan)
     }
 
     /// The tensor called `name`.

@@ -2,8 +2,8 @@ use proptest::prelude::*;
 use snowball_protocol::{
     labels::LabelName,
     plan::{
-        Architecture, Augmentation, Head, HeadKind, LocalTraining, Network, Optimiser, OptimiserRule, Preprocessing,
-        Rounds, Schedule, Sent, Span, Strategy, StudyPlan,
+        Architecture, Augmentation, Head, HeadKind, KeptRole, LocalTraining, Network, Optimiser, OptimiserRule,
+        Preprocessing, Rounds, Schedule, Sent, Span, Strategy, StudyPlan,
     },
 };
 
@@ -49,6 +49,7 @@ fn plan(architecture: Architecture, width: u32) -> StudyPlan {
             batch_size: 32,
             epochs: None,
             proximal: None,
+            keep: Vec::new(),
         },
         strategy: Strategy::fed_avg(1000, 100.0),
         rounds: Rounds {
@@ -104,6 +105,54 @@ fn the_digest_names_the_layout() {
     other.heads.swap(0, 1);
     assert_ne!(digest(&first), digest(&other));
     assert_ne!(digest(&first), digest(&plan(Architecture::Small, 24)));
+}
+
+#[test]
+fn what_stays_at_the_sites_is_every_scale_and_shift_and_nothing_else() {
+    for architecture in [Architecture::Small, Architecture::ResNet18] {
+        let mut plan = plan(architecture, 16);
+        let layout = Layout::of(&plan);
+        assert!(layout.kept(&plan).is_empty());
+        plan.local.keep = vec![KeptRole::Normalisation];
+        assert_eq!(
+            Layout::of(&plan).digest(),
+            layout.digest(),
+            "the update keeps its layout"
+        );
+        let kept = layout.kept(&plan);
+        let mut marked = vec![0.0; layout.parameters()];
+        kept.lay_over(&vec![1.0; kept.parameters()], &mut marked);
+        for tensor in &layout.tensors {
+            let values = &marked[tensor.offset..tensor.offset + tensor.values()];
+            let expected = f32::from(u8::from(tensor.name.contains("norm")));
+            assert!(values.iter().all(|value| *value == expected), "{}", tensor.name);
+        }
+        assert!(!kept.are_zero(&marked));
+        assert_eq!(kept.values(&marked), vec![1.0; kept.parameters()]);
+        kept.clear(&mut marked);
+        assert!(kept.are_zero(&marked) && marked.iter().all(|value| *value == 0.0));
+        let norms = if architecture == Architecture::Small { 4 } else { 20 };
+        assert_eq!(
+            kept.stretches().len(),
+            norms,
+            "scale and shift of a norm are one stretch"
+        );
+    }
+}
+
+#[test]
+fn values_go_back_where_they_came_from() {
+    let mut plan = plan(Architecture::Small, 8);
+    plan.local.keep = vec![KeptRole::Normalisation];
+    let (layout, other) = (Layout::of(&plan), Layout::of(&plan).initial_parameters(3));
+    let kept = layout.kept(&plan);
+    let own: Vec<f32> = (0..layout.parameters()).map(|place| place as f32).collect();
+    let mut laid = other.clone();
+    kept.lay_over(&kept.values(&own), &mut laid);
+    for (place, value) in laid.iter().enumerate() {
+        let stays = kept.stretches().iter().any(|stretch| stretch.contains(&place));
+        assert_eq!(*value, if stays { own[place] } else { other[place] }, "{place}");
+    }
 }
 
 #[test]

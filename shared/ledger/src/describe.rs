@@ -118,7 +118,8 @@ impl Entry {
             Self::PolicySuperseded { .. }
             | Self::EthicsKeyPinned { .. }
             | Self::EthicsKeyReplaced { .. }
-            | Self::RetentionApplied { .. } => self.describe_policy(),
+            | Self::RetentionApplied { .. }
+            | Self::KeptParametersRemoved { .. } => self.describe_policy(),
             Self::IntakeFinished {
                 accepted,
                 quarantined,
@@ -200,6 +201,9 @@ impl Entry {
                  removed",
                 policy_digest.short()
             ),
+            Self::KeptParametersRemoved { study } => {
+                format!("what this site kept for itself of the network of {study} was removed")
+            }
             _ => self.describe_patients(),
         }
     }

@@ -211,6 +211,11 @@ entries! {
         /// Updates removed that could not be sent.
         updates: u64,
     }
+    /// What this site kept for itself of a study's network was removed: it was kept long enough, or a patient withdrew.
+    KeptParametersRemoved = "kept_parameters_removed" {
+        /// Which study.
+        study: StudyName,
+    }
     /// A folder was taken in.
     IntakeFinished = "intake_finished" {
         /// Files that became radiographs.

@@ -45,6 +45,8 @@ pub enum ProblemCode {
     NotFinite,
     /// The update's norm is beyond the plan's bound.
     NormExceeded,
+    /// The update changes parameters that the plan keeps at the sites.
+    KeptParameters,
     /// The number of examples is zero or beyond the bound.
     ExamplesOutOfRange,
     /// A body larger than its limit.
@@ -122,6 +124,7 @@ impl ProblemCode {
             | Self::DigestMismatch
             | Self::NotFinite
             | Self::NormExceeded
+            | Self::KeptParameters
             | Self::ExamplesOutOfRange
             | Self::Malformed => 422,
             Self::VersionUnsupported => 426,
@@ -160,6 +163,7 @@ impl ProblemCode {
             Self::NormExceeded => {
                 "lower the learning rate or the local steps; the update is larger than the plan allows"
             }
+            Self::KeptParameters => "bring the node to the aggregator's version: these values must not leave the site",
             Self::ExamplesOutOfRange => "check the dataset; an update needs at least one example",
             Self::TooLarge => "send less",
             Self::Malformed => "correct the document as the reason says",

@@ -52,7 +52,7 @@ type Invariant = fn(&Evidence<'_>) -> Result<(), String>;
 
 /// Every invariant of a step, in the order in which they are looked at. The one of the whole run,
 /// [`THE_STUDY_MOVES`], is looked at when its time is over.
-pub const INVARIANTS: [(&str, Invariant); 7] = [
+pub const INVARIANTS: [(&str, Invariant); 8] = [
     ("no update counts twice", no_update_counts_twice),
     ("a revoked site contributes nothing", a_revoked_site_contributes_nothing),
     ("no round closes before its minimum", no_round_closes_before_its_minimum),
@@ -64,6 +64,10 @@ pub const INVARIANTS: [(&str, Invariant); 7] = [
     (
         "a model is the mean of its contributors",
         a_model_is_the_mean_of_its_contributors,
+    ),
+    (
+        "what a site keeps is of updates that count",
+        what_a_site_keeps_is_of_updates_that_count,
     ),
     ("ledgers are consistent", ledgers_are_consistent),
 ];
@@ -330,6 +334,36 @@ fn a_model_is_the_mean_of_its_contributors(evidence: &Evidence<'_>) -> Result<()
             return Err(format!(
                 "the model of round {round} holds {counts:.2?} where {counted:?} were admitted"
             ));
+        }
+    }
+    Ok(())
+}
+
+/// A training begins with what the site's own updates left that count, each of them and no other: one whose answer was lost is
+/// among them, one that was refused or late is not.
+fn what_a_site_keeps_is_of_updates_that_count(evidence: &Evidence<'_>) -> Result<(), String> {
+    for node in evidence.nodes {
+        for own in node.disk.pending.iter().chain([&node.disk.settled]) {
+            let Some((round, before)) = own.rounds.split_last() else {
+                continue;
+            };
+            let uploads = evidence
+                .store
+                .uploads
+                .values()
+                .filter(|upload| upload.site == node.site);
+            // By the rounds that they were trained in; a late one counted in a later round.
+            let trained = uploads.filter_map(|upload| match &upload.phase {
+                UploadPhase::Admitted(kept) => Some(RoundNumber(kept.0.round().0 - kept.0.behind())),
+                _ => None,
+            });
+            let counted: BTreeSet<RoundNumber> = trained.filter(|of| of < round).collect();
+            if !counted.iter().eq(before) {
+                return Err(format!(
+                    "{} trained for round {round} with what rounds {before:?} left; those that count are {counted:?}",
+                    node.site
+                ));
+            }
         }
     }
     Ok(())

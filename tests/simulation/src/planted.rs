@@ -27,11 +27,15 @@ pub enum Planted {
     ForgetsUnsent,
     /// A node gives its update up where its head came behind a late one.
     GivesUpWithoutHead,
+    /// A node begins a round with what a training left whose update never counted.
+    KeepsUncounted,
+    /// A node takes an update for lost whose answer it did not hear, and begins the next round with what was before it.
+    DropsUnheard,
 }
 
 impl Planted {
     /// Every fault.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::ForgetsAdmitted,
         Self::AnswersTooEarly,
         Self::CountsReplays,
@@ -44,5 +48,7 @@ impl Planted {
         Self::NeverResumes,
         Self::ForgetsUnsent,
         Self::GivesUpWithoutHead,
+        Self::KeepsUncounted,
+        Self::DropsUnheard,
     ];
 }

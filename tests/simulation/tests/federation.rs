@@ -64,6 +64,8 @@ fn every_planted_fault_is_found_and_named() {
         (NeverResumes, "the study moves"),
         (ForgetsUnsent, "the study moves"),
         (GivesUpWithoutHead, "the study moves"),
+        (KeepsUncounted, "what a site keeps is of updates that count"),
+        (DropsUnheard, "what a site keeps is of updates that count"),
     ];
     assert_eq!(expected.map(|(planted, _)| planted), Planted::ALL);
     for (planted, invariant) in expected {

@@ -1,5 +1,7 @@
-//! One pass over an update's bytes, as they arrive or from its file: their number, digest, norm, and whether every
-//! number is finite.
+//! One pass over an update's bytes, as they arrive or from its file: their number, digest, norm, whether every number is
+//! finite, and whether those that stay at the sites are zero.
+
+use std::{ops::Range, sync::Arc};
 
 use snowball_protocol::{Sha256Digest, digest::RunningDigest};
 
@@ -12,6 +14,18 @@ pub struct Inspection {
     digest: RunningDigest,
     floats: FloatBytes,
     squares: SquareSum,
+    kept: KeptBack,
+}
+
+/// Looks at the numbers of some stretches while all of them go by.
+#[derive(Clone, Default)]
+struct KeptBack {
+    stretches: Arc<[Range<usize>]>,
+    /// The first stretch that does not lie behind.
+    next: usize,
+    /// Numbers that went by.
+    offset: usize,
+    is_broken: bool,
 }
 
 /// What a pass over an update's bytes found.
@@ -22,20 +36,30 @@ pub struct Inspected {
     /// SHA-256 of them.
     pub digest: Sha256Digest,
     square_sum: f64,
+    holds_kept: bool,
 }
 
 impl Inspection {
-    /// Begins a pass.
+    /// Begins a pass. The numbers in the stretches `kept`, which are in order and apart, stay at the sites.
     #[must_use]
-    pub fn new() -> Self {
-        Self::default()
+    pub fn new(kept: Arc<[Range<usize>]>) -> Self {
+        Self {
+            kept: KeptBack {
+                stretches: kept,
+                ..KeptBack::default()
+            },
+            ..Self::default()
+        }
     }
 
     /// Takes in the next bytes.
     pub fn bytes(&mut self, bytes: &[u8]) {
         self.length += bytes.len() as u64;
         self.digest.update(bytes);
-        self.floats.read(bytes, |values| self.squares.add(values));
+        self.floats.read(bytes, |values| {
+            self.squares.add(values);
+            self.kept.look(values);
+        });
     }
 
     /// What was found. A last number that is cut off counts in the length and the digest alone.
@@ -45,7 +69,26 @@ impl Inspection {
             bytes: self.length,
             digest: self.digest.finish(),
             square_sum: self.squares.total(),
+            holds_kept: self.kept.is_broken,
         }
+    }
+}
+
+impl KeptBack {
+    /// Looks at the next numbers.
+    fn look(&mut self, values: &[f32]) {
+        let end = self.offset + values.len();
+        while let Some(stretch) = self.stretches.get(self.next).filter(|stretch| stretch.start < end) {
+            let from = stretch.start.max(self.offset) - self.offset;
+            let to = stretch.end.min(end) - self.offset;
+            // Not a number differs from zero, too.
+            self.is_broken |= values[from..to].iter().any(|value| *value != 0.0);
+            if stretch.end > end {
+                break;
+            }
+            self.next += 1;
+        }
+        self.offset = end;
     }
 }
 
@@ -61,6 +104,12 @@ impl Inspected {
     #[must_use]
     pub const fn is_finite(&self) -> bool {
         self.square_sum.is_finite()
+    }
+
+    /// Whether a number that stays at the sites is not zero.
+    #[must_use]
+    pub const fn holds_kept(&self) -> bool {
+        self.holds_kept
     }
 
     pub(super) const fn square_sum(&self) -> f64 {

@@ -66,6 +66,7 @@ pub fn admit(facts: &Facts<'_>, inspected: &Inspected) -> Result<AdmittedUpdate,
     whole(facts, inspected)?;
     digest(facts, inspected)?;
     finite(inspected)?;
+    kept_back(inspected)?;
     norm(facts, inspected)?;
     Ok(AdmittedUpdate::new(facts, inspected, behind(facts)?))
 }
@@ -248,6 +249,16 @@ fn finite(inspected: &Inspected) -> Result<(), Problem> {
         ProblemCode::NotFinite,
         "the update holds a number that is not finite",
     ))
+}
+
+fn kept_back(inspected: &Inspected) -> Result<(), Problem> {
+    if inspected.holds_kept() {
+        return Err(Problem::new(
+            ProblemCode::KeptParameters,
+            "the update changes parameters that the plan keeps at the sites",
+        ));
+    }
+    Ok(())
 }
 
 fn norm(facts: &Facts<'_>, inspected: &Inspected) -> Result<(), Problem> {

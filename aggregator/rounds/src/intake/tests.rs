@@ -1,3 +1,6 @@
+use std::ops::Range;
+
+use proptest::prelude::*;
 use snowball_protocol::{
     Attempt, ProblemCode, RoundNumber, Sha256Digest, StudyPlan,
     evaluation::{ClassCount, Evaluation, HeadEvaluation},
@@ -12,6 +15,8 @@ use crate::{
     testing::{Study, site},
 };
 
+/// A stretch of the second number alone.
+const SECOND: [std::ops::Range<usize>; 1] = [std::ops::Range { start: 1, end: 2 }];
 const VALUES: [f32; 3] = [1.0, -2.0, 2.0];
 
 fn bytes_of(values: &[f32]) -> Vec<u8> {
@@ -19,7 +24,11 @@ fn bytes_of(values: &[f32]) -> Vec<u8> {
 }
 
 fn inspected(bytes: &[u8]) -> Inspected {
-    let mut inspection = Inspection::new();
+    inspected_keeping(bytes, &[])
+}
+
+fn inspected_keeping(bytes: &[u8], kept: &[Range<usize>]) -> Inspected {
+    let mut inspection = Inspection::new(kept.into());
     bytes.chunks(3).for_each(|piece| inspection.bytes(piece));
     inspection.finish()
 }
@@ -248,6 +257,39 @@ fn numbers_that_would_harm_the_model_are_refused() {
         );
     }
     assert!(Case::with_values(&[0.0, 100.0, 0.0]).admit().is_ok());
+}
+
+#[test]
+fn a_change_of_what_stays_at_the_sites_is_refused() {
+    let case = Case::with_values(&[0.1, 0.2, 0.3]);
+    let refused = |kept: &[Range<usize>]| {
+        let outcome = admit(&case.facts(), &inspected_keeping(&case.bytes, kept));
+        outcome.err().map(|problem| problem.code)
+    };
+    assert_eq!(refused(&SECOND), Some(ProblemCode::KeptParameters));
+    assert_eq!(refused(&[]), None);
+    let case = Case::with_values(&[0.1, -0.0, 0.3]);
+    assert!(admit(&case.facts(), &inspected_keeping(&case.bytes, &SECOND)).is_ok());
+}
+
+proptest! {
+    /// However the bytes are cut, what is found is what a look at all the numbers finds.
+    #[test]
+    fn the_pass_finds_a_kept_number_wherever_it_lies(
+        length in 1_usize..3000,
+        cut in 1_usize..5000,
+        places in prop::collection::btree_set(0_usize..3000, 0..4),
+        edges in prop::collection::btree_set(0_usize..3000, 0..8),
+    ) {
+        let mut values = vec![0.0_f32; length];
+        places.iter().filter(|place| **place < length).for_each(|place| values[*place] = 1e-30);
+        let edges: Vec<usize> = edges.into_iter().collect();
+        let kept: Vec<Range<usize>> = edges.as_chunks::<2>().0.iter().map(|[from, to]| *from..*to).collect();
+        let mut inspection = Inspection::new(kept.clone().into());
+        bytes_of(&values).chunks(cut).for_each(|piece| inspection.bytes(piece));
+        let expected = kept.iter().any(|stretch| values.iter().enumerate().any(|(place, value)| stretch.contains(&place) && *value != 0.0));
+        prop_assert_eq!(inspection.finish().holds_kept(), expected);
+    }
 }
 
 #[test]

@@ -330,3 +330,75 @@ fn a_rule_without_what_it_needs_and_changed_numbers_make_no_model() {
     let short = RoundEnd::new(&median, &updates, Looked::NotYet).unwrap();
     assert_eq!(short.finish(), Err(StrategyFault::ChangedOnDisk), "nothing was read");
 }
+
+/// What stays at the sites is zero in every update; under no rule may the shared model move there by a bit.
+#[test]
+fn where_every_update_is_zero_no_rule_moves_the_model() {
+    let numbers = Adaptive {
+        learning_rate: 0.1,
+        beta_1: 0.9,
+        beta_2: 0.99,
+        adaptivity: 1e-3,
+    };
+    let servers = [
+        ServerOptimiser::Add,
+        ServerOptimiser::Momentum {
+            learning_rate: 0.7,
+            momentum: 0.9,
+        },
+        ServerOptimiser::Adagrad(numbers),
+        ServerOptimiser::Adam(numbers),
+        ServerOptimiser::Yogi(numbers),
+    ];
+    let parts: Vec<Part> = (0..9_u16)
+        .map(|site| (10 + u64::from(site), 3, vec![f32::from(site) - 3.3, 0.0, -0.0, 0.01]))
+        .collect();
+    let global = [0.1_f32, 1.0, 0.3, -0.2];
+    for combine in all() {
+        for server in servers.clone() {
+            let made = made(&plan(combine.clone(), server.clone(), Some(2.0)), &parts, &global, 8).unwrap();
+            let moved: Vec<bool> = (made.model.iter().zip(&global))
+                .map(|(new, old)| new.to_bits() != old.to_bits())
+                .collect();
+            assert_eq!(moved, [true, false, false, true], "{combine:?} {server:?}");
+        }
+    }
+}
+
+/// What keeping scales at the sites is for (FedBN, Li et al. 2021): the same picture is three times as bright at one site as at the
+/// other. A scale and a weight, `scale * weight` to be 1 there and 3 here: shared, they end in the middle and are wrong at both; with
+/// a scale of its own each site is right, and the shared scale has not moved by a bit.
+#[test]
+fn sites_that_keep_their_scales_agree_on_the_weight() {
+    let plan = plan(Combination::Mean, ServerOptimiser::Add, None);
+    let wanted = [1.0_f32, 3.0];
+    let ends = |keeps: bool| {
+        let (mut global, mut own) = (vec![1.0_f32, 1.0], [1.0_f32; 2]);
+        let faults = |global: &[f32], own: [f32; 2]| -> Vec<f32> {
+            let scale = |site: usize| if keeps { own[site] } else { global[0] };
+            (0..2)
+                .map(|site| (scale(site) * global[1] - wanted[site]).abs())
+                .collect()
+        };
+        for _ in 0..200 {
+            let mut parts: Vec<Part> = Vec::new();
+            for site in 0..2 {
+                let (mut scale, mut weight) = (if keeps { own[site] } else { global[0] }, global[1]);
+                for _ in 0..5 {
+                    let fault = scale * weight - wanted[site];
+                    (scale, weight) = (scale - 0.05 * fault * weight, weight - 0.05 * fault * scale);
+                }
+                own[site] = scale;
+                let moved = if keeps { 0.0 } else { scale - global[0] };
+                parts.push((10, 5, vec![moved, weight - global[1]]));
+            }
+            global = made(&plan, &parts, &global, 8).unwrap().model;
+        }
+        (faults(&global, own), global[0])
+    };
+    let (shared, _) = ends(false);
+    assert!(shared.iter().all(|fault| *fault > 0.9), "{shared:?}");
+    let (kept, scale) = ends(true);
+    assert!(kept.iter().all(|fault| *fault < 1e-4), "{kept:?}");
+    assert_eq!(scale.to_bits(), 1.0_f32.to_bits());
+}

@@ -109,9 +109,18 @@ fn read(path: &Path) -> Result<StudyPlan> {
 
 fn describe(plan: &StudyPlan) -> String {
     let layout = Layout::of(plan);
+    let kept: String = (plan.local.keep.iter())
+        .map(|role| {
+            format!(
+                "kept        {}, {} parameters: they stay at the sites\n",
+                role.name(),
+                layout.kept(plan).parameters()
+            )
+        })
+        .collect();
     format!(
         "study       {}\nplan        {}\nnetwork     {}, {} parameters, {} bytes an update\nrounds      {} of at most {} s\n\
-         sites       {} to {}\n",
+         sites       {} to {}\n{kept}",
         plan.study,
         plan.digest(),
         plan.network.architecture.code(),

@@ -287,6 +287,7 @@ pub fn samples() -> Vec<Entry> {
             evidence: 2,
             updates: 3,
         },
+        Entry::KeptParametersRemoved { study: t() },
         Entry::IntakeFinished {
             accepted: 90,
             quarantined: 2,

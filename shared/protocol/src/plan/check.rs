@@ -159,6 +159,12 @@ impl StudyPlan {
             let holds = number.is_none_or(|number| is_within(number, 1e-6, 1e3));
             faults.unless(holds, field, "must be from 0.000001 to 1000, or absent");
         }
+        let distinct: BTreeSet<_> = self.local.keep.iter().collect();
+        faults.unless(
+            distinct.len() == self.local.keep.len(),
+            "local.keep",
+            "must name each role once",
+        );
     }
 
     fn check_strategy(&self, faults: &mut Faults) {
@@ -301,8 +307,8 @@ mod tests {
     use super::*;
     use crate::labels::{BodyPart, LabelName, Labels};
     use crate::plan::{
-        Architecture, Augmentation, Comparison, Head, LocalTraining, Network, Optimiser, Preprocessing, Rounds,
-        Strategy,
+        Architecture, Augmentation, Comparison, Head, KeptRole, LocalTraining, Network, Optimiser, Preprocessing,
+        Rounds, Strategy,
     };
 
     fn sound() -> StudyPlan {
@@ -337,6 +343,7 @@ mod tests {
                 batch_size: 32,
                 epochs: None,
                 proximal: None,
+                keep: Vec::new(),
             },
             strategy: Strategy::fed_avg(1000, 100.0),
             rounds: Rounds {
@@ -430,6 +437,10 @@ mod tests {
         }
         assert_eq!(broken(|plan| plan.local.epochs = Some(0.0)), ["local.epochs"]);
         assert_eq!(broken(|plan| plan.local.proximal = Some(f64::NAN)), ["local.proximal"]);
+        assert_eq!(
+            broken(|plan| plan.local.keep = vec![KeptRole::Normalisation; 2]),
+            ["local.keep"]
+        );
     }
 
     #[test]
@@ -481,6 +492,19 @@ mod tests {
         assert!(plan.comparison.own_model && plan.faults().is_empty());
         plan.send = vec![Sent::Update];
         assert_eq!(plan.faults()[0].field, "comparison.own_model");
+    }
+
+    #[test]
+    fn what_sites_keep_stands_in_a_plan_only_where_they_keep_something() {
+        let mut plan = sound();
+        assert!(!toml::to_string(&plan).unwrap().contains("keep"));
+        let shared = plan.digest();
+        plan.local.keep = vec![KeptRole::Normalisation];
+        assert_ne!(plan.digest(), shared);
+        let text = toml::to_string(&plan).unwrap();
+        assert!(text.contains("keep = [\"normalisation\"]"), "{text}");
+        assert_eq!(toml::from_str::<StudyPlan>(&text).unwrap(), plan);
+        assert!(toml::from_str::<StudyPlan>(&text.replace("normalisation", "heads")).is_err());
     }
 
     #[test]

@@ -278,6 +278,27 @@ pub struct LocalTraining {
     /// the loss (Li et al. 2020). Absent: not at all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proximal: Option<f64>,
+    /// What of the network each site keeps for itself: it is trained like the rest, and never leaves. Absent: everything is shared.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keep: Vec<KeptRole>,
+}
+
+/// A kind of parameters that a site may keep for itself.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum KeptRole {
+    /// Scale and shift of every normalisation (FedBN, Li et al. 2021): what differs most between devices stays with the device.
+    Normalisation,
+}
+
+impl KeptRole {
+    /// What it is, for people.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Normalisation => "scale and shift of the normalisations (FedBN)",
+        }
+    }
 }
 
 impl LocalTraining {

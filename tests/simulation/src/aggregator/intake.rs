@@ -1,5 +1,7 @@
 //! An update on its way in, as `aggregator/src/intake` takes it.
 
+use std::sync::Arc;
+
 use snowball_protocol::{
     Attempt, Problem, ProblemCode, SiteName,
     ids::{UnixSeconds, UploadId},
@@ -75,7 +77,7 @@ impl Aggregator {
         }
         let inspection = match self.process.inspections.remove(id) {
             Some((inspection, seen)) if seen == offset => Some(inspection),
-            _ if offset == 0 => Some(Inspection::new()),
+            _ if offset == 0 => Some(Inspection::new(Arc::default())),
             _ => None,
         };
         self.store.append_file(&upload, bytes)?;
@@ -121,7 +123,7 @@ impl Aggregator {
         let inspected = match self.process.inspections.remove(&upload.id) {
             Some((inspection, seen)) if seen == upload.header.bytes => inspection.finish(),
             _ => {
-                let mut inspection = Inspection::new();
+                let mut inspection = Inspection::new(Arc::default());
                 inspection.bytes(self.store.files.get(&upload.id.0).map_or(&[], Vec::as_slice));
                 inspection.finish()
             }

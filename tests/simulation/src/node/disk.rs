@@ -33,6 +33,13 @@ struct Kept {
     header: Option<UpdateHeader>,
 }
 
+/// What a node keeps for itself of the network: here the rounds that it was trained in, the last for the update that it belongs to.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Own {
+    /// In order.
+    pub rounds: Vec<RoundNumber>,
+}
+
 /// A node's disk.
 #[derive(Debug)]
 pub struct Disk {
@@ -46,6 +53,10 @@ pub struct Disk {
     pub receipts: Vec<Receipt>,
     /// The aggregator's head that the ledger holds last.
     pub kept_head: Option<Head>,
+    /// What the site keeps for itself, after the last update that it has a receipt for.
+    pub settled: Own,
+    /// The same after a training of whose update nothing was heard yet.
+    pub pending: Option<Own>,
     outbox: BTreeMap<RoundNumber, Kept>,
 }
 
@@ -59,6 +70,8 @@ impl Disk {
             is_full: false,
             receipts: Vec::new(),
             kept_head: None,
+            settled: Own::default(),
+            pending: None,
             outbox: BTreeMap::new(),
         }
     }
@@ -78,6 +91,50 @@ impl Disk {
             _ => {}
         }
         Ok(self.ledger.append(entry))
+    }
+
+    /// Keeps what a training in `round` made of what the site keeps for itself.
+    ///
+    /// # Errors
+    /// As [`record`](Self::record).
+    pub fn keep_kept(&mut self, round: RoundNumber) -> Result<(), Unwritten> {
+        self.power.write()?;
+        if self.is_full {
+            return Err(Unwritten::Full);
+        }
+        let mut own = self.settled.clone();
+        own.rounds.push(round);
+        self.pending = Some(own);
+        Ok(())
+    }
+
+    /// The update of `round` counts: a rename.
+    ///
+    /// # Errors
+    /// When the power goes.
+    pub fn settle_kept(&mut self, round: RoundNumber) -> Result<(), Unwritten> {
+        if self.pending_round() != Some(round) {
+            return Ok(());
+        }
+        self.power.write()?;
+        self.settled = self.pending.take().unwrap_or_default();
+        Ok(())
+    }
+
+    /// The update never counts.
+    ///
+    /// # Errors
+    /// When the power goes.
+    pub fn drop_kept(&mut self) -> Result<(), Unwritten> {
+        self.power.write()?;
+        self.pending = None;
+        Ok(())
+    }
+
+    /// The round of the update that what is pending belongs to.
+    #[must_use]
+    pub fn pending_round(&self) -> Option<RoundNumber> {
+        self.pending.as_ref()?.rounds.last().copied()
     }
 
     /// Keeps an update's bytes.

@@ -318,7 +318,10 @@ impl Node {
                 }
                 Action::Contribute { round, model } => match self.bring_late(round) {
                     Ok(Some(sending)) => self.go(Doing::Showing(Occasion::Sending(sending), None), now),
-                    Ok(None) => self.go(Doing::Fetching(round, model), now),
+                    Ok(None) => match self.resolve_kept() {
+                        Ok(()) => self.go(Doing::Fetching(round, model), now),
+                        Err(unwritten) => return Ok(Err(unwritten)),
+                    },
                     Err(unwritten) => return Ok(Err(unwritten)),
                 },
                 Action::Evaluate { .. } => self.go(Doing::Reporting, now),

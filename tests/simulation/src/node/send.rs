@@ -1,11 +1,12 @@
 //! An update on its way out, as `egress` sends it: recorded, then head, announcement and bytes until there is a receipt.
 
 use snowball_ledger::Head;
-use snowball_participation::{self as participation, Waiting};
+use snowball_participation::{self as participation, KeptParameters, Waiting};
 use snowball_protocol::{
     Attempt, ProblemCode, RoundNumber, Sha256Digest,
     ids::UnixSeconds,
     plan::Late,
+    receipt::Receipt,
     session::ModelReference,
     update::{Encoding, UpdateHeader, UploadState},
 };
@@ -19,6 +20,10 @@ impl Node {
         let bytes = self.study.update_of(self.place);
         let (digest, attempt) = (Sha256Digest::of(&bytes), Attempt(1));
         let size = bytes.len() as u64;
+        self.disk.keep_kept(round)?;
+        if self.planted == Some(Planted::KeepsUncounted) {
+            self.disk.settle_kept(round)?;
+        }
         self.disk.keep(round, bytes)?;
         let recorded = self.disk.record(Entry::UpdateApproved(round, attempt, digest))?;
         let policy_digest = Sha256Digest::of(b"policy");
@@ -46,6 +51,7 @@ impl Node {
     pub(super) fn bring_late(&mut self, round: RoundNumber) -> Result<Option<RoundNumber>, Unwritten> {
         let held = self.disk.earlier(round);
         let newest = match participation::waiting(&held, &self.closed, self.study.plan.rounds.late) {
+            Waiting::Ask(_) if self.planted == Some(Planted::DropsUnheard) => None,
             Waiting::Ask(earlier) => return Ok(Some(earlier)),
             Waiting::Bring(newest) if self.brought != Some(round) => Some(newest),
             Waiting::Bring(_) | Waiting::Nothing => None,
@@ -66,6 +72,18 @@ impl Node {
         Ok(newest.map(|_| round))
     }
 
+    /// Before a training: what the site keeps for itself is settled or dropped. Everything that may have counted was asked about before.
+    pub(super) fn resolve_kept(&mut self) -> Result<(), Unwritten> {
+        let Some(round) = self.disk.pending_round() else {
+            return Ok(());
+        };
+        let has_receipt = self.disk.receipts.iter().any(|receipt| trained_in(receipt) == round);
+        match participation::kept_parameters(has_receipt, None) {
+            KeptParameters::Settle => self.disk.settle_kept(round),
+            KeptParameters::Send(_) | KeptParameters::Drop => self.disk.drop_kept(),
+        }
+    }
+
     /// From where the aggregator stands, until there is a receipt.
     pub(super) fn go_on_sending(
         &mut self,
@@ -81,8 +99,10 @@ impl Node {
             if !signed.receipt.is_for(header, &self.site) {
                 return Err(Fault::Unusable);
             }
+            let trained = trained_in(&signed.receipt);
             let kept = self.disk.record(Entry::ReceiptKept(Box::new(signed.receipt)));
-            if let Err(unwritten) = kept.and_then(|_| self.disk.forget(round)) {
+            let forgotten = kept.and_then(|_| self.disk.forget(round));
+            if let Err(unwritten) = forgotten.and_then(|()| self.disk.settle_kept(trained)) {
                 return Ok(Err(unwritten));
             }
             // What was asked about again may be of an earlier round than the one that is open.
@@ -150,4 +170,9 @@ impl Node {
         }
         Ok(self.disk.record(Entry::HeadsExchanged(theirs)).map(drop))
     }
+}
+
+/// The round that an update was trained in, which may be earlier than the one that it counts in.
+const fn trained_in(receipt: &Receipt) -> RoundNumber {
+    RoundNumber(receipt.round.0 - receipt.behind)
 }
