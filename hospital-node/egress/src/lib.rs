@@ -27,6 +27,8 @@ mod testing;
 pub use candidate::Candidate;
 pub use door::{Door, ReadPolicy, SharedLedger};
 pub use error::EgressError;
+use std::collections::BTreeSet;
+
 pub use filter::Encoded;
 pub use gate::EgressPermit;
 pub use heads::last_kept;
@@ -74,6 +76,25 @@ impl Egress {
     /// When the outbox cannot be read.
     pub fn holds(&self, plan: &StudyPlan, round: RoundNumber) -> Result<bool, EgressError> {
         Ok(self.outbox.find(&plan.study, round)?.is_some())
+    }
+
+    /// The rounds whose updates were recorded and have no receipt, by number.
+    ///
+    /// # Errors
+    /// When the outbox cannot be read.
+    pub fn waiting(&self, plan: &StudyPlan) -> Result<BTreeSet<RoundNumber>, EgressError> {
+        self.outbox.rounds(&plan.study)
+    }
+
+    /// Forgets the updates of `rounds`, whose receipts the ledger holds already: a crash came between the two.
+    ///
+    /// # Errors
+    /// When the outbox cannot be changed.
+    pub fn forget(&self, plan: &StudyPlan, rounds: &BTreeSet<RoundNumber>) -> Result<(), EgressError> {
+        let settled = self.waiting(plan)?;
+        settled
+            .intersection(rounds)
+            .try_for_each(|round| self.outbox.forget(&plan.study, *round))
     }
 
     /// Sends again what was recorded before a crash and had no receipt yet. The policy of now is asked again.
