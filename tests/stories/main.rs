@@ -36,6 +36,7 @@ mod report;
 mod retrieve;
 mod sealed;
 mod stage;
+mod storm;
 mod tampered;
 mod watch;
 mod web_peers;
