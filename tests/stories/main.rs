@@ -41,5 +41,6 @@ mod tampered;
 mod watch;
 mod web_peers;
 mod web_server;
+mod wire;
 mod withdrawn;
 mod wrong_certificate;
