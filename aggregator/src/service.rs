@@ -8,7 +8,7 @@ use snowball_service::clock;
 use tokio::{net::TcpListener, sync::watch};
 
 use crate::{
-    api::{self, Pace},
+    api::{self, Pace, Shares},
     config::Config,
     driver::{self, Studies},
     home::Home,
@@ -51,6 +51,7 @@ impl Service {
             home: home.clone(),
             site_certificate_days: config.site_certificate_days,
             pace: Pace::new(Instant::now()),
+            shares: Shares::default(),
             stop,
         });
         Ok(Self {

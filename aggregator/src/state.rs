@@ -9,7 +9,7 @@ use snowball_protocol::{SiteName, ids::UnixSeconds};
 use snowball_registry::{ObjectFolder, Registry};
 
 use crate::{
-    api::Pace,
+    api::{Pace, Shares},
     driver::Studies,
     home::Home,
     identity::Present,
@@ -56,6 +56,8 @@ pub struct App {
     pub site_certificate_days: u32,
     /// How often strangers may ask for enrolment.
     pub pace: Pace,
+    /// How much each site may ask.
+    pub shares: Shares,
     /// Heard when the server is asked to stop.
     pub stop: Stop,
 }

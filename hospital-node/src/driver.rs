@@ -285,13 +285,19 @@ impl Driver {
     async fn work(self: &Arc<Self>, study: &Study) -> Result<PhaseName> {
         let mut progress = Progress::default();
         let mut open = receipts::without_outcome(&self.home, &study.plan.study)?;
+        let mut asked = BTreeSet::new();
+        // Sent again, it would bring the same receipt into the ledger a second time.
+        self.egress
+            .forget(&study.plan, &receipts::held(&self.home, &study.plan.study)?)?;
         let mut unsettled: Option<(RoundNumber, String)> = None;
         let mut is_waiting = false;
         loop {
             let task = self
                 .steadily(|| self.egress.door().task(&study.plan.study, POLL_SECONDS))
                 .await?;
-            self.keep_outcomes(study, participation::ended(&task), &mut open).await;
+            let ended = participation::ended(&task);
+            self.keep_late_receipts(study, ended, &mut asked, &mut open).await?;
+            self.keep_outcomes(study, ended, &mut open).await;
             match participation::next(task, &progress) {
                 Action::Ask => {}
                 Action::Pause => tokio::time::sleep(Duration::from_millis(300)).await,
@@ -360,6 +366,34 @@ impl Driver {
                 }
             }
         }
+    }
+
+    /// Asks once what became of updates whose round ended before this site heard of a receipt, as after a kill between the two: one
+    /// that counted gets it still, and what never arrived is forgotten.
+    async fn keep_late_receipts(
+        &self,
+        study: &Study,
+        ended: Option<RoundNumber>,
+        asked: &mut BTreeSet<RoundNumber>,
+        open: &mut BTreeSet<RoundNumber>,
+    ) -> Result<()> {
+        for round in self.egress.waiting(&study.plan)? {
+            // At an hour in which nothing may leave, nothing is asked either.
+            if Some(round) > ended || self.egress.door().waits_to_send() || !asked.insert(round) {
+                continue;
+            }
+            match self.egress.resume(&study.plan, round).await {
+                Ok(Some(signed)) => {
+                    self.kept_of(study).settle(&signed.receipt.update_digest)?;
+                    open.insert(round);
+                }
+                Ok(None) => {}
+                Err(fault) => {
+                    tracing::info!(study = %study.plan.study, %round, %fault, "the update of a round that ended did not count");
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Keeps what the aggregator signed about the rounds that ended, of those in `open`.

@@ -13,11 +13,15 @@ use futures_util::{StreamExt as _, stream};
 use snowball_protocol::{ProblemCode, SiteName};
 use snowball_registry::Standing;
 use snowball_service::{clock, tls::PeerCertificate};
+use tokio::time::sleep;
 
-use super::refusal::{Answer, Refusal};
+use super::{
+    refusal::{Answer, Refusal},
+    share::{Place, WAIT},
+};
 use crate::{
     revoked::{EXPIRED, revoked},
-    server::{Origin, Peer},
+    server::{Origin, Peer, Underway},
     state::Shared,
 };
 
@@ -32,9 +36,14 @@ pub struct Serial(pub String);
 /// Comes when a certificate is in force no more, with the words for its site.
 type End = Pin<Box<dyn Future<Output = String> + Send>>;
 
+/// What is kept until the last byte of an answer has gone out.
+type Kept = (Option<Underway>, Place);
+
 /// Lets a request through if its route is open or its certificate is in force, and only for as long as it is: whatever the
 /// request still sends or waits for then is cut off. What was acknowledged stays.
 pub async fn admit(State(app): State<Shared>, mut request: Request, next: Next) -> Answer<Response> {
+    // Kept until there is an answer, so that the connection is not taken for a silent one.
+    let underway = request.extensions().get::<Underway>().cloned();
     if is_open(request.method(), request.uri().path()) {
         if request.method() == Method::POST {
             // Absent only where no connection brought the request, as in a test of the router alone.
@@ -50,6 +59,14 @@ pub async fn admit(State(app): State<Shared>, mut request: Request, next: Next) 
             "this route needs the site's certificate",
         )
     })?;
+    // Before the database is asked anything.
+    let place = match app.shares.take(&certificate.site, request.method(), Instant::now()) {
+        Ok(place) => place,
+        Err(refusal) => {
+            sleep(WAIT).await;
+            return Err(refusal);
+        }
+    };
     let site = authenticate(&app, &certificate).await?;
     if let Err(error) = app.core.registry.touch(&site, &certificate.serial, clock::now()).await {
         tracing::warn!(%error, "a heartbeat could not be saved");
@@ -58,21 +75,21 @@ pub async fn admit(State(app): State<Shared>, mut request: Request, next: Next) 
     request.extensions_mut().insert(Serial(certificate.serial.clone()));
     let mut end: End = Box::pin(app.core.revoked.end_of(certificate));
     tokio::select! {
-        response = next.run(request) => Ok(while_in_force(response, end)),
+        response = next.run(request) => Ok(while_in_force(response, end, (underway, place))),
         reason = &mut end => Err(ended(reason)),
     }
 }
 
 /// A body that is made bit by bit breaks off when the certificate ends; any other is on its way already.
-fn while_in_force(response: Response, end: End) -> Response {
+fn while_in_force(response: Response, end: End, kept: Kept) -> Response {
     if response.body().size_hint().exact().is_some() {
         return response;
     }
     response.map(|body| {
-        let blocks = stream::unfold(Some((body.into_data_stream(), end)), async |under_way| {
-            let (mut blocks, mut end) = under_way?;
+        let blocks = stream::unfold(Some((body.into_data_stream(), end, kept)), async |under_way| {
+            let (mut blocks, mut end, kept) = under_way?;
             tokio::select! {
-                block = blocks.next() => Some((block?.map_err(std::io::Error::other), Some((blocks, end)))),
+                block = blocks.next() => Some((block?.map_err(std::io::Error::other), Some((blocks, end, kept)))),
                 reason = &mut end => Some((Err(std::io::Error::other(reason)), None)),
             }
         });

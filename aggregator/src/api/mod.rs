@@ -17,6 +17,7 @@ mod pace;
 mod plan;
 mod refusal;
 mod rounds;
+mod share;
 mod studies;
 mod task;
 mod updates;
@@ -33,8 +34,8 @@ use axum::{
 };
 use snowball_protocol::{ProblemCode, RoundNumber, StudyName};
 
-pub use self::pace::Pace;
 use self::refusal::{Answer, Refusal};
+pub use self::{pace::Pace, share::Shares};
 use crate::{
     driver::Desk,
     state::{App, Shared},

@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    net::{IpAddr, Ipv6Addr},
+    net::IpAddr,
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -13,6 +13,7 @@ use snowball_protocol::{
 };
 
 use super::refusal::Refusal;
+use crate::server::network;
 
 /// Addresses that are remembered at once. Where all of them are at work, a new one waits.
 const ADDRESSES_MAX: usize = 4096;
@@ -26,9 +27,11 @@ struct Buckets {
     by_address: HashMap<IpAddr, Bucket>,
 }
 
-/// Holds a minute's requests, and fills evenly.
+/// Holds a number of requests, and fills evenly.
 #[derive(Clone, Copy)]
-struct Bucket {
+pub struct Bucket {
+    most: f64,
+    per_second: f64,
     left: f64,
     looked: Instant,
 }
@@ -37,7 +40,7 @@ impl Pace {
     /// Nobody has asked yet.
     pub fn new(now: Instant) -> Self {
         Self(Mutex::new(Buckets {
-            all: Bucket::full(ENROLMENT_REQUESTS_PER_MINUTE_TOTAL_MAX, now),
+            all: Bucket::of_a_minute(ENROLMENT_REQUESTS_PER_MINUTE_TOTAL_MAX, now),
             by_address: HashMap::new(),
         }))
     }
@@ -50,9 +53,7 @@ impl Pace {
         let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let address = network(address);
         if buckets.by_address.len() >= ADDRESSES_MAX && !buckets.by_address.contains_key(&address) {
-            buckets
-                .by_address
-                .retain(|_, bucket| !bucket.is_full(ENROLMENT_REQUESTS_PER_MINUTE_MAX, now));
+            buckets.by_address.retain(|_, bucket| !bucket.is_full(now));
             if buckets.by_address.len() >= ADDRESSES_MAX {
                 return Err(too_many("from too many addresses"));
             }
@@ -60,11 +61,11 @@ impl Pace {
         let own = buckets
             .by_address
             .entry(address)
-            .or_insert_with(|| Bucket::full(ENROLMENT_REQUESTS_PER_MINUTE_MAX, now));
-        if !own.take(ENROLMENT_REQUESTS_PER_MINUTE_MAX, now) {
+            .or_insert_with(|| Bucket::of_a_minute(ENROLMENT_REQUESTS_PER_MINUTE_MAX, now));
+        if !own.take(1, now) {
             return Err(too_many("from this address"));
         }
-        if !buckets.all.take(ENROLMENT_REQUESTS_PER_MINUTE_TOTAL_MAX, now) {
+        if !buckets.all.take(1, now) {
             return Err(too_many("from all addresses together"));
         }
         Ok(())
@@ -72,40 +73,47 @@ impl Pace {
 }
 
 impl Bucket {
-    fn full(per_minute: u32, now: Instant) -> Self {
+    /// So many requests a minute, and so many at once.
+    fn of_a_minute(per_minute: u32, now: Instant) -> Self {
+        let most = f64::from(per_minute);
+        Self::full(most, most / MINUTE_SECONDS, now)
+    }
+
+    /// So many requests a second, and twice as many at once.
+    pub fn of_seconds(per_second: u32, now: Instant) -> Self {
+        let per_second = f64::from(per_second);
+        Self::full(2.0 * per_second, per_second, now)
+    }
+
+    const fn full(most: f64, per_second: f64, now: Instant) -> Self {
         Self {
-            left: f64::from(per_minute),
+            most,
+            per_second,
+            left: most,
             looked: now,
         }
     }
 
-    fn fill(&mut self, per_minute: u32, now: Instant) {
+    fn fill(&mut self, now: Instant) {
         let passed: Duration = now.saturating_duration_since(self.looked);
-        let most = f64::from(per_minute);
-        self.left = (self.left + passed.as_secs_f64() * most / MINUTE_SECONDS).min(most);
+        self.left = (self.left + passed.as_secs_f64() * self.per_second).min(self.most);
         self.looked = now;
     }
 
-    fn take(&mut self, per_minute: u32, now: Instant) -> bool {
-        self.fill(per_minute, now);
-        let is_left = self.left >= 1.0;
+    /// Takes `requests` where there are so many.
+    pub fn take(&mut self, requests: u32, now: Instant) -> bool {
+        self.fill(now);
+        let wanted = f64::from(requests);
+        let is_left = self.left >= wanted;
         if is_left {
-            self.left -= 1.0;
+            self.left -= wanted;
         }
         is_left
     }
 
-    fn is_full(mut self, per_minute: u32, now: Instant) -> bool {
-        self.fill(per_minute, now);
-        self.left >= f64::from(per_minute)
-    }
-}
-
-/// One subscriber has a whole /64 of IPv6.
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
-        address => address,
+    fn is_full(mut self, now: Instant) -> bool {
+        self.fill(now);
+        self.left >= self.most
     }
 }
 

@@ -29,6 +29,8 @@ impl Serve {
         telemetry::start("aggregator", json);
         let home = home.existing()?;
         let config = home.config()?;
+        // Before anybody can connect: who sees it listening may ask it to stop.
+        let asked = shutdown::requested();
         let listen = self.listen.as_ref().unwrap_or(&config.listen);
         let listener = TcpListener::bind(listen)
             .await
@@ -42,11 +44,11 @@ impl Serve {
             answer::line(&format!("listening on {address}"));
         }
         let stop = Arc::new(stop);
-        let asked = Arc::clone(&stop);
+        let switch = Arc::clone(&stop);
         tokio::spawn(async move {
-            shutdown::requested().await;
+            asked.await;
             tracing::info!("asked to stop");
-            asked.send_replace(true);
+            switch.send_replace(true);
         });
         service.run(listener).await?;
         drop(stop);

@@ -242,6 +242,8 @@ impl Driver {
                 )],
             )
             .await;
+        // A stubborn site must not fill the disk until the round's end.
+        super::heal::files(&self.core).await;
         problem
     }
 

@@ -1,6 +1,12 @@
 //! Connections: TCP accepted without waiting for anyone, TLS 1.3 by deadline, a bounded number at once, HTTP/2 or 1.1.
+//!
+//! Of the places that there are, a share is for strangers, so that no flood of them shuts out a site; each address has a bounded
+//! number of these, and each site a bounded number of the rest. The newest connection always finds room, see [`crowd`].
 
+mod activity;
 mod connection;
+mod crowd;
+mod line;
 
 use std::{sync::Arc, time::Duration};
 
@@ -12,12 +18,23 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
+pub use activity::Underway;
 pub use connection::{Origin, Peer};
+pub use crowd::network;
+
+use connection::Crowds;
+use crowd::Crowd;
 
 use crate::{identity::Present, stop::Stop};
 
 /// How long a stranger may take for the TLS handshake.
 const HANDSHAKE_SECONDS_MAX: u64 = 10;
+/// Connections of one site; a node needs one, and another where it renews its certificate.
+const OF_ONE_SITE_MAX: usize = 8;
+/// Connections of one address that have shown no certificate, or none yet.
+const STRANGERS_OF_ONE_ADDRESS_MAX: usize = 64;
+/// The share of all places that they have together: one in so many.
+const STRANGERS_SHARE: usize = 4;
 /// How long open requests may go on after the stop signal.
 const DRAIN_SECONDS_MAX: u64 = 5;
 
@@ -37,6 +54,11 @@ impl Server {
     /// Serves until `stop` turns true, then lets open requests finish for a few seconds.
     pub async fn run(self, mut stop: Stop) {
         let places = Arc::new(Semaphore::new(self.connections_max));
+        let strangers_max = (self.connections_max / STRANGERS_SHARE).max(1);
+        let crowds = Arc::new(Crowds {
+            strangers: Crowd::new(STRANGERS_OF_ONE_ADDRESS_MAX.min(strangers_max), strangers_max),
+            sites: Crowd::new(OF_ONE_SITE_MAX, self.connections_max),
+        });
         loop {
             let stream = tokio::select! {
                 accepted = self.listener.accept() => match accepted {
@@ -58,13 +80,14 @@ impl Server {
                 continue;
             };
             let acceptor = TlsAcceptor::from(Arc::clone(&self.identity.borrow().tls));
-            let (router, stop) = (self.router.clone(), stop.clone());
+            let (router, stop, crowds) = (self.router.clone(), stop.clone(), Arc::clone(&crowds));
             tokio::spawn(async move {
                 connection::handle(
                     stream,
                     acceptor,
                     Duration::from_secs(HANDSHAKE_SECONDS_MAX),
                     router,
+                    crowds,
                     stop,
                 )
                 .await;

@@ -37,6 +37,7 @@ pub use preview::{Assumed, decline, preview};
 pub use record::ApprovedUpdate;
 use snowball_protocol::{RoundNumber, Sha256Digest, StudyPlan, receipt::SignedReceipt};
 pub use spent::Budget;
+use std::collections::BTreeSet;
 
 /// The way out for updates.
 pub struct Egress {
@@ -82,7 +83,7 @@ impl Egress {
     /// # Errors
     /// When the outbox cannot be read.
     pub fn round_of(&self, plan: &StudyPlan, update_digest: &Sha256Digest) -> Result<Option<RoundNumber>, EgressError> {
-        for round in self.outbox.earlier(&plan.study, RoundNumber(u32::MAX))? {
+        for round in self.outbox.rounds(&plan.study)? {
             if self
                 .outbox
                 .find(&plan.study, round)?
@@ -92,6 +93,25 @@ impl Egress {
             }
         }
         Ok(None)
+    }
+
+    /// The rounds whose updates were recorded and have no receipt, by number.
+    ///
+    /// # Errors
+    /// When the outbox cannot be read.
+    pub fn waiting(&self, plan: &StudyPlan) -> Result<BTreeSet<RoundNumber>, EgressError> {
+        self.outbox.rounds(&plan.study)
+    }
+
+    /// Forgets the updates of `rounds`, whose receipts the ledger holds already: a crash came between the two.
+    ///
+    /// # Errors
+    /// When the outbox cannot be changed.
+    pub fn forget(&self, plan: &StudyPlan, rounds: &BTreeSet<RoundNumber>) -> Result<(), EgressError> {
+        let settled = self.waiting(plan)?;
+        settled
+            .intersection(rounds)
+            .try_for_each(|round| self.outbox.forget(&plan.study, *round))
     }
 
     /// Sends again what was recorded before a crash and had no receipt yet. The policy of now is asked again.

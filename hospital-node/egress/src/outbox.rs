@@ -1,6 +1,9 @@
 //! What is recorded and has no receipt yet, on disk, so that a crash never means training twice or a lost update.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
 use serde::{Deserialize, Serialize};
 use snowball_policy::DatasetFacts;
@@ -99,17 +102,22 @@ impl Outbox {
 
     /// The rounds before `round` of which an update was recorded and has no receipt, in order.
     pub(crate) fn earlier(&self, study: &StudyName, round: RoundNumber) -> Result<Vec<RoundNumber>, EgressError> {
-        let prefix = format!("{study}-");
-        let mut found = Vec::new();
-        for entry in std::fs::read_dir(&self.folder).map_err(at(&self.folder))? {
-            let name = entry.map_err(at(&self.folder))?.file_name();
-            let number = name
-                .to_str()
-                .and_then(|name| name.strip_prefix(&prefix)?.strip_suffix(".json")?.parse().ok());
-            found.extend(number.map(RoundNumber).filter(|earlier| *earlier < round));
-        }
-        found.sort_unstable();
-        Ok(found)
+        let rounds = self.rounds(study)?.into_iter();
+        Ok(rounds.take_while(|earlier| *earlier < round).collect())
+    }
+
+    /// The rounds of `study` whose updates were recorded and have no receipt, by number.
+    pub(crate) fn rounds(&self, study: &StudyName) -> Result<BTreeSet<RoundNumber>, EgressError> {
+        let entries = std::fs::read_dir(&self.folder).map_err(at(&self.folder))?;
+        let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+        let rounds = names.filter_map(|name| {
+            let round = name
+                .strip_suffix(".json")?
+                .strip_prefix(study.as_str())?
+                .strip_prefix('-')?;
+            round.parse().ok().map(RoundNumber)
+        });
+        Ok(rounds.collect())
     }
 
     /// Forgets an update that has its receipt or that its round no longer takes.
@@ -199,6 +207,11 @@ mod tests {
             (found.bytes, found.dataset, kept),
             (encoded.bytes, encoded.dataset, header)
         );
+        // A study whose name begins like this one's, and one that ends in a number.
+        for other in ["body-parts-2", "body", "body-parts-and-age"] {
+            std::fs::write(outbox.folder.join(format!("{other}-9.json")), b"").unwrap();
+        }
+        assert_eq!(outbox.rounds(&plan.study).unwrap(), [round].into(), "{}", plan.study);
         std::fs::write(outbox.path(&plan.study, round, "f32"), b"torn").unwrap();
         assert!(outbox.find(&plan.study, round).unwrap().is_none());
         outbox.forget(&plan.study, round).unwrap();

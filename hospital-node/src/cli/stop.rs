@@ -30,7 +30,7 @@ impl Stop {
         );
         let (raised, rung) = (Arc::clone(&flag), Arc::clone(&bell));
         std::thread::spawn(move || {
-            runtime.block_on(shutdown::requested());
+            runtime.block_on(async { shutdown::requested().await });
             let _held = rung.0.lock().unwrap_or_else(PoisonError::into_inner);
             raised.store(true, Ordering::SeqCst);
             rung.1.notify_all();

@@ -103,6 +103,16 @@ pub fn has(home: &Home, study: &StudyName, update_digest: &Sha256Digest) -> Resu
     }))
 }
 
+/// The rounds of `study` whose receipts this node's ledger holds.
+pub fn held(home: &Home, study: &StudyName) -> Result<BTreeSet<RoundNumber>> {
+    let records = snowball_ledger::read(&home.ledger()).context("cannot read the ledger")?;
+    let kept = of(&records).into_iter().map(|kept| kept.receipt.receipt);
+    Ok(kept
+        .filter(|receipt| receipt.study == *study)
+        .map(|receipt| receipt.round)
+        .collect())
+}
+
 impl Kept {
     pub fn is_of(&self, study: &StudyName, round: RoundNumber) -> bool {
         self.receipt.receipt.study == *study && self.receipt.receipt.round == round

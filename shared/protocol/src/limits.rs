@@ -12,6 +12,10 @@ pub const POLICY_BYTES_MAX: usize = 128 * 1024;
 pub const ENROLMENT_REQUESTS_PER_MINUTE_MAX: u32 = 60;
 /// The same for all addresses together.
 pub const ENROLMENT_REQUESTS_PER_MINUTE_TOTAL_MAX: u32 = 600;
+/// Requests of one site that may be under way at once.
+pub const SITE_REQUESTS_AT_ONCE_MAX: usize = 64;
+/// Requests that one site may make in a second, over the seconds; twice as many at once. A document that is sent counts fourfold.
+pub const SITE_REQUESTS_PER_SECOND_MAX: u32 = 200;
 /// Largest certificate signing request in PEM, in bytes.
 pub const CSR_BYTES_MAX: usize = 16 * 1024;
 /// Largest piece of an upload in one request, in bytes.
