@@ -5,7 +5,7 @@ use snowball_protocol::{
     labels::LabelName,
     plan::{
         Architecture, Augmentation, Head, HeadKind, LocalTraining, Network, Optimiser, OptimiserRule, Preprocessing,
-        Rounds, Schedule, Sent, Span, Strategy,
+        Rounds, Schedule, Sent, Span, Strategy, Transfer,
     },
     record::{Contribution, RoundRecord},
 };
@@ -46,6 +46,7 @@ pub fn plan(study: &str) -> StudyPlan {
             keep: Vec::new(),
         },
         strategy: Strategy::fed_avg(1000, 1000.0),
+        transfer: Transfer::default(),
         rounds: Rounds {
             count: 2,
             sites: Span { min: 2, max: 2 },

@@ -6,6 +6,7 @@ use rustls_pki_types::ServerName;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use snowball_crypto::SigningKey;
+use snowball_encoding::Coding;
 use snowball_ledger::{AGGREGATOR, Head, SignedHead};
 use snowball_protocol::{
     Attempt, Problem, ProblemCode, RoundNumber, Sha256Digest, StudyPlan,
@@ -13,7 +14,7 @@ use snowball_protocol::{
     heads::HeadsAnswer,
     record::RoundRecord,
     session::{ModelReference, StudySummary, Task},
-    update::{Encoding, UpdateHeader, UploadState},
+    update::{UpdateHeader, UploadState},
 };
 use snowball_registry::{KeptHead, Registry};
 use snowball_service::{clock, tls};
@@ -198,7 +199,8 @@ pub fn head(site: &str, entries: u64, last: &[u8], key: &SigningKey) -> Value {
 }
 
 pub fn header(plan: &StudyPlan, model: &ModelReference, values: &[f32], attempt: u32) -> (UpdateHeader, Vec<u8>) {
-    let bytes = snowball_layout::to_le_bytes(values);
+    let coding = Coding::of(plan, values.len());
+    let bytes = coding.encode(values);
     let header = UpdateHeader {
         study: plan.study.clone(),
         round: RoundNumber(model.round.0 + 1),
@@ -207,7 +209,7 @@ pub fn header(plan: &StudyPlan, model: &ModelReference, values: &[f32], attempt:
         policy_digest: Sha256Digest::of(b"policy"),
         model_in: model.digest,
         layout_digest: model.layout_digest,
-        encoding: Encoding::DeltaF32,
+        encoding: coding.of_header(),
         bytes: bytes.len() as u64,
         digest: Sha256Digest::of(&bytes),
         examples: 10,

@@ -1,9 +1,10 @@
-//! Studies under other rules than federated averaging, through the whole program: one of five sites is hostile where the rule should
-//! bear it, and the server is restarted after the first round, so that what it remembers comes from its disk.
+//! Studies under other rules than federated averaging and in each encoding of updates, through the whole program: one of five sites is
+//! hostile where the rule should bear it; the server is restarted after the first round, so that what it remembers comes from its disk,
+//! and in the middle of an upload, so that what came before is read again from its file.
 
 use snowball_protocol::{
     ProblemCode, RoundNumber, StudyPlan,
-    plan::{Adaptive, Combination, KeptRole, ServerOptimiser, Span},
+    plan::{Adaptive, Combination, KeptRole, ServerOptimiser, Span, UpdateEncoding},
     update::{UpdateHeader, UploadState},
 };
 
@@ -29,15 +30,23 @@ fn plan(combine: Combination, server: ServerOptimiser) -> StudyPlan {
     plan
 }
 
-/// How far every parameter has moved when the study is over; the fifth site sends `wrong` instead.
+/// How far every parameter has moved when the study is over, where all move alike.
 async fn moved(plan: &StudyPlan, wrong: f32) -> f32 {
+    let ways = ways(plan, wrong).await;
+    assert!(ways.iter().all(|way| (way - ways[0]).abs() < 1e-4), "all move alike");
+    ways[0]
+}
+
+/// How far each parameter has moved when the study is over; the fifth site sends `wrong` instead.
+async fn ways(plan: &StudyPlan, wrong: f32) -> Vec<f32> {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("home");
     let mut assembly = Assembly::of(&dir, plan, &SITES).await;
     let layout = snowball_layout::Layout::of(plan);
     let kept = layout.kept(plan);
     for round in 1..=ROUNDS {
-        for (client, name) in assembly.sites.iter().zip(SITES) {
+        for (place, name) in SITES.into_iter().enumerate() {
+            let client = &assembly.sites[place];
             let model = training(client, round).await;
             let step = if name == "wrong" { wrong } else { STEP };
             let mut values = vec![step; layout.parameters()];
@@ -50,7 +59,14 @@ async fn moved(plan: &StudyPlan, wrong: f32) -> f32 {
             };
             kept.clear(&mut values);
             let (header, bytes) = header(plan, &model, &values, attempt);
-            assert!(upload(client, &header, &bytes).await.receipt.is_some());
+            if (round, name) == (2, "east") {
+                let state: UploadState = client.post(&updates_path(&header), &header).await;
+                let path = format!("/v1/uploads/{}?offset=0", state.upload.0);
+                // Within a number, whatever the encoding.
+                client.send("PATCH", &path, "", &bytes[..(bytes.len() / 2) | 1]).await;
+                assembly = assembly.restarted(&dir).await;
+            }
+            assert!(upload(&assembly.sites[place], &header, &bytes).await.receipt.is_some());
         }
         if round == 1 {
             training(&assembly.sites[0], 2).await;
@@ -71,9 +87,7 @@ async fn moved(plan: &StudyPlan, wrong: f32) -> f32 {
     let unmoved = vec![0.0; kept.parameters()];
     kept.lay_over(&unmoved, &mut begin);
     kept.lay_over(&vec![end[0] - begin[0]; kept.parameters()], &mut end);
-    let ways: Vec<f32> = begin.iter().zip(&end).map(|(begin, end)| end - begin).collect();
-    assert!(ways.iter().all(|way| (way - ways[0]).abs() < 1e-4), "all move alike");
-    ways[0]
+    begin.iter().zip(&end).map(|(begin, end)| end - begin).collect()
 }
 
 /// Why an update is refused once all its bytes are there.
@@ -135,4 +149,38 @@ async fn multi_krum_leaves_a_hostile_site_out() {
     let plan = plan(Combination::MultiKrum { hostile: 1, kept: 3 }, ServerOptimiser::Add);
     let way = moved(&plan, -5.0).await;
     assert!((way - 3.0 * STEP).abs() < 1e-4, "{way}");
+}
+
+/// The nearest bfloat16 below 0.1 and the nearest one above it: 0.1 is written as the latter.
+const STEP_BF16: f32 = 0.100_097_66;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn updates_in_bfloat16_make_a_mean_of_what_was_rounded() {
+    let mut plan = plan(Combination::Mean, ServerOptimiser::Add);
+    plan.transfer.encoding = UpdateEncoding::Bf16;
+    let way = moved(&plan, STEP).await;
+    assert!((way - 3.0 * STEP_BF16).abs() < 1e-6, "{way}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trimmed_mean_bears_a_hostile_site_in_eight_bits() {
+    let mut plan = plan(Combination::TrimmedMean { share: 0.25 }, ServerOptimiser::Add);
+    plan.transfer.encoding = UpdateEncoding::Int8;
+    let way = moved(&plan, -5.0).await;
+    assert!((way - 3.0 * STEP).abs() < 1e-6, "{way}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn multi_krum_leaves_a_hostile_site_out_of_the_largest_numbers() {
+    let mut plan = plan(Combination::MultiKrum { hostile: 1, kept: 3 }, ServerOptimiser::Add);
+    plan.transfer.encoding = UpdateEncoding::TopK { share: 0.01 };
+    let ways = ways(&plan, -5.0).await;
+    // Of equal numbers the first are sent.
+    let sent = ways.len().div_ceil(100);
+    assert!(
+        ways[..sent].iter().all(|way| (way - 3.0 * STEP_BF16).abs() < 1e-5),
+        "{:?}",
+        &ways[..sent]
+    );
+    assert!(ways[sent..].iter().all(|way| *way == 0.0));
 }

@@ -1,10 +1,12 @@
 //! `node.toml`: what hospital IT decides. Unknown fields are an error, so that a typing mistake never passes unseen.
 
+pub mod network;
 pub mod pacs;
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use network::NetworkConfig;
 use serde::{Deserialize, Serialize};
 use snowball_imaging::Dictionary;
 use snowball_protocol::{SiteName, limits::POLICY_BYTES_MAX};
@@ -49,14 +51,6 @@ pub struct NodeConfig {
     /// DICOMweb.
     #[serde(default)]
     pub dicomweb: pacs::DicomwebConfig,
-}
-
-/// How the aggregator is reached.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct NetworkConfig {
-    /// The hospital's proxy, `http://host:port`; absent: none. The environment is never asked.
-    pub proxy: Option<String>,
 }
 
 /// What is kept of radiographs.
@@ -220,6 +214,7 @@ impl NodeConfig {
 
     fn parse(text: &str) -> Result<Self> {
         let config: Self = toml::from_str(text).context("it does not parse")?;
+        config.network.check()?;
         config.ledger.check()?;
         config.spool.check()?;
         if let Some(receive) = &config.receive {
@@ -245,6 +240,9 @@ project = "{project}"
 [network]
 # The hospital's proxy, reached with CONNECT; the environment's proxy variables are never used.
 # proxy = "http://proxy.hospital.example:3128"
+# At which hours models and updates may take no more than so many bytes a second, each way; at all others, what the line takes.
+# time_zone = "Europe/Zurich"
+# bandwidth = [{{ hours = "mon-fri 07:00-19:00", bytes_per_second_max = 500000 }}]
 
 [store]
 # Longest side of the pictures that are kept, in pixels.
@@ -310,7 +308,10 @@ mod tests {
             .collect();
         let config: NodeConfig = toml::from_str(&uncommented).unwrap();
         assert!(
-            config.network.proxy.is_some() && config.intake.dictionary.is_some() && config.training.trainer.is_some()
+            config.network.proxy.is_some()
+                && config.network.bandwidth.len() == 1
+                && config.intake.dictionary.is_some()
+                && config.training.trainer.is_some()
         );
     }
 

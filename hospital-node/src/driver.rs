@@ -12,7 +12,7 @@ use std::{
 use anyhow::{Context, Result};
 use snowball_egress::{
     Budget, Door, Egress, EgressError, Outbox,
-    client::{ClientSettings, Transport},
+    client::{Bandwidth, ClientSettings, Transport},
 };
 use snowball_layout::Layout;
 use snowball_ledger::Entry;
@@ -72,7 +72,9 @@ impl Driver {
         let config = home.config()?;
         // Read before the door reads it: what is renewed in between is taken up once too often, and never missed.
         let certificate_serial = renewal::current(home)?.serial;
-        let door = open_door(home, &config)?.with_confinement(trainer.confinement.is_whole());
+        let door = open_door(home, &config)?
+            .with_confinement(trainer.confinement.is_whole())
+            .with_progress(Arc::new(move |progress| voice.say(&Event::of(progress))));
         voice.say(&Event::TrainerChosen {
             device: trainer.device_name.clone(),
             why: trainer.why.clone(),
@@ -80,8 +82,8 @@ impl Driver {
         Ok(Arc::new(Self {
             home: home.clone(),
             store: home.open_store(&config)?,
+            egress: Egress::new(door, Outbox::open(&home.outbox())?, home.open_residuals(&config)?),
             config,
-            egress: Egress::new(door, Outbox::open(&home.outbox())?),
             trainer,
             certificate_serial,
             bench: Semaphore::new(1),
@@ -384,7 +386,7 @@ impl Driver {
             }
             match self.egress.resume(&study.plan, round).await {
                 Ok(Some(signed)) => {
-                    self.kept_of(study).settle(&signed.receipt.update_digest)?;
+                    self.kept_of(study).settle(&signed.receipt.model_in)?;
                     open.insert(round);
                 }
                 Ok(None) => {}
@@ -418,7 +420,7 @@ impl Driver {
         model: &ModelReference,
     ) -> Result<Vec<RoundNumber>> {
         if let Some(signed) = self.egress.resume(&study.plan, round).await? {
-            self.kept_of(study).settle(&signed.receipt.update_digest)?;
+            self.kept_of(study).settle(&signed.receipt.model_in)?;
             let (examples, bytes) = (signed.receipt.examples, signed.receipt.update_bytes);
             let study = study.plan.study.clone();
             self.voice.say(&Event::Contributed {
@@ -451,7 +453,7 @@ impl Driver {
         let (loss, evaluation) = (trained.loss, trained.evaluation.clone());
         let update_digest = Sha256Digest::of(&snowball_layout::to_le_bytes(&trained.delta));
         if !trained.kept.is_empty() {
-            self.kept_of(study).keep(round, update_digest, &trained.kept)?;
+            self.kept_of(study).keep(round, model.digest, &trained.kept)?;
         }
         let candidate = trained.candidate(round, study.layout.digest(), study.dataset.facts);
         self.egress.door().record(Entry::TrainingFinished {
@@ -463,7 +465,7 @@ impl Driver {
         })?;
         self.until_it_may_leave(study).await;
         let signed = self.egress.offer(&study.plan, candidate).await?;
-        self.kept_of(study).settle(&signed.receipt.update_digest)?;
+        self.kept_of(study).settle(&signed.receipt.model_in)?;
         self.voice.say(&Event::Contributed {
             study: study.plan.study.clone(),
             round,
@@ -499,7 +501,7 @@ impl Driver {
             .bring_late(plan, round, |signed| heard.push(signed.clone()))
             .await?;
         for signed in heard.iter().chain(&brought) {
-            self.kept_of(study).settle(&signed.receipt.update_digest)?;
+            self.kept_of(study).settle(&signed.receipt.model_in)?;
             counted.push(signed.receipt.round);
         }
         let Some(signed) = brought else {
@@ -556,6 +558,7 @@ impl Driver {
         if self.store.stands(&study.dataset.frozen)? {
             return Ok(None);
         }
+        self.egress.forget_residual(&study.plan)?;
         let (driver, plan) = (Arc::clone(self), Arc::clone(&study.plan));
         let dataset =
             tokio::task::spawn_blocking(move || datasets::freeze(&driver.home, &driver.store, &plan)).await??;
@@ -689,7 +692,7 @@ pub fn open_door(home: &Home, config: &NodeConfig) -> Result<Door> {
     let records = snowball_ledger::read(&home.ledger()).context("cannot read the ledger")?;
     let kept = snowball_egress::last_kept(&records, &aggregator.aggregator_key);
     Ok(Door::new(
-        Transport::new(&settings, tls)?,
+        Transport::new(&settings, tls)?.with_bandwidth(Bandwidth::new(config.network.limit())),
         config.site.clone(),
         aggregator.aggregator_key,
         policy::reader(home),

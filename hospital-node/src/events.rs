@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use serde::Serialize;
+use snowball_egress::{Direction, Progress};
 use snowball_protocol::{RoundNumber, StudyName, evaluation::Evaluation, labels::LabelName};
 
 /// Something worth saying.
@@ -32,6 +33,19 @@ pub enum Event {
     NotJoined { study: StudyName, reason: String },
     /// The policy's hours let nothing be done now; the node goes on by itself.
     Waiting { study: StudyName },
+    /// A long transfer goes on.
+    Transferring {
+        study: StudyName,
+        round: RoundNumber,
+        /// `sending` an update or `fetching` a model.
+        direction: &'static str,
+        bytes: u64,
+        bytes_total: u64,
+        percent: f64,
+        bytes_per_second: f64,
+        /// At this speed; absent while nothing moves.
+        seconds_left: Option<f64>,
+    },
     /// A step of local training.
     Training {
         study: StudyName,
@@ -74,6 +88,25 @@ pub enum Event {
     },
     /// The study is over.
     Finished { study: StudyName, phase: String },
+}
+
+impl Event {
+    /// How far a transfer is.
+    pub fn of(progress: &Progress) -> Self {
+        Self::Transferring {
+            study: progress.study.clone(),
+            round: progress.round,
+            direction: match progress.direction {
+                Direction::Sending => "sending",
+                Direction::Fetching => "fetching",
+            },
+            bytes: progress.bytes,
+            bytes_total: progress.bytes_total,
+            percent: progress.percent(),
+            bytes_per_second: progress.bytes_per_second,
+            seconds_left: progress.seconds_left,
+        }
+    }
 }
 
 /// Where events go.
@@ -124,6 +157,19 @@ fn sentence(event: &Event) -> Option<String> {
             )
         }
         Event::NotJoined { study, reason } => format!("{study}: not joined: {reason}"),
+        Event::Transferring {
+            study,
+            round,
+            direction,
+            percent,
+            bytes_per_second,
+            seconds_left,
+            ..
+        } => format!(
+            "{study}: round {round}: {direction}: {percent:.0} %, {:.1} kB a second, {}",
+            bytes_per_second / 1000.0,
+            seconds_left.map_or_else(|| "standing still".to_owned(), |seconds| format!("{seconds:.0} s left"))
+        ),
         Event::Training {
             study,
             round,
@@ -199,5 +245,32 @@ pub fn summary(evaluation: &Evaluation) -> String {
         "no labels".to_owned()
     } else {
         parts.join(", ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_transfer_is_said_to_people_and_to_programs() {
+        let mut progress = Progress {
+            study: "story".parse().unwrap(),
+            round: RoundNumber(2),
+            direction: Direction::Sending,
+            bytes: 250,
+            bytes_total: 1000,
+            bytes_per_second: 50_000.0,
+            seconds_left: Some(15.0),
+        };
+        let line = sentence(&Event::of(&progress)).unwrap();
+        assert_eq!(line, "story: round 2: sending: 25 %, 50.0 kB a second, 15 s left");
+        let json = serde_json::to_value(Event::of(&progress)).unwrap();
+        assert_eq!(
+            (&json["event"], &json["percent"]),
+            (&"transferring".into(), &25.0.into())
+        );
+        (progress.seconds_left, progress.bytes_per_second) = (None, 0.0);
+        assert!(sentence(&Event::of(&progress)).unwrap().ends_with("standing still"));
     }
 }

@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 use snowball_crypto::{PseudonymKey, SigningKey, SiteSecret, VaultKeys, VaultSecret, VerifyingKey};
-use snowball_egress::SharedLedger;
+use snowball_egress::{Residuals, SharedLedger};
 use snowball_imaging::{Intake, Limits};
 use snowball_ledger::Ledger;
 use snowball_protocol::{
@@ -287,6 +287,17 @@ impl Home {
     pub fn ledger_key(&self) -> Result<SigningKey> {
         let path = self.ledger_key_file();
         SigningKey::from_pem(&self.keys.read(&path)?).with_context(|| format!("{} is no key", path.display()))
+    }
+
+    /// Where what updates left over lies, sealed, for the next ones.
+    pub fn residuals(&self) -> PathBuf {
+        self.root.join("residuals")
+    }
+
+    /// What updates left over.
+    pub fn open_residuals(&self, config: &NodeConfig) -> Result<Residuals> {
+        let key = self.secret()?.residuals(&config.project);
+        Ok(Residuals::open(&self.residuals(), key)?)
     }
 
     /// Opens the ledger for writing. The service and the command line share it, append by append.

@@ -33,7 +33,7 @@ pub struct KeptParameters {
 pub struct Belongs {
     plan_digest: Sha256Digest,
     pub round: RoundNumber,
-    pub update_digest: Sha256Digest,
+    pub model_in: Sha256Digest,
     values_digest: Sha256Digest,
 }
 
@@ -67,14 +67,14 @@ impl KeptParameters {
     ///
     /// # Errors
     /// When the disk refuses; then the round is trained again.
-    pub fn keep(&self, round: RoundNumber, update_digest: Sha256Digest, values: &[f32]) -> Result<()> {
+    pub fn keep(&self, round: RoundNumber, model_in: Sha256Digest, values: &[f32]) -> Result<()> {
         let path = self.path("pending");
         files::create_home(&self.folder).with_context(|| format!("cannot make {}", self.folder.display()))?;
         let numbers = snowball_layout::to_le_bytes(values);
         let mut content = canonical_json(&Belongs {
             plan_digest: self.plan_digest,
             round,
-            update_digest,
+            model_in,
             values_digest: Sha256Digest::of(&numbers),
         });
         content.push(b'\n');
@@ -82,13 +82,13 @@ impl KeptParameters {
         files::write_private(&path, &content).with_context(|| format!("cannot write {}", path.display()))
     }
 
-    /// The update with this digest counts, in whatever round: what was kept for it is what the next round begins with. Nothing happens
+    /// The update that was trained from this model counts, in whatever round; a site's counts once from each model: what was kept for it is what the next round begins with. Nothing happens
     /// where the pending parameters belong to another one.
     ///
     /// # Errors
     /// When the disk refuses.
-    pub fn settle(&self, update_digest: &Sha256Digest) -> Result<()> {
-        let is_this = |belongs: &Belongs| belongs.update_digest == *update_digest;
+    pub fn settle(&self, model_in: &Sha256Digest) -> Result<()> {
+        let is_this = |belongs: &Belongs| belongs.model_in == *model_in;
         if !self.pending()?.as_ref().is_some_and(is_this) {
             return Ok(());
         }
@@ -199,7 +199,7 @@ mod tests {
         own.keep(RoundNumber(2), updates[1], &values(2.0)).unwrap();
         own.settle(&updates[0]).unwrap();
         let belongs = own.pending().unwrap().unwrap();
-        assert_eq!((belongs.round, belongs.update_digest), (RoundNumber(2), updates[1]));
+        assert_eq!((belongs.round, belongs.model_in), (RoundNumber(2), updates[1]));
         own.drop_pending().unwrap();
         own.drop_pending().unwrap();
         own.settle(&updates[1]).unwrap();

@@ -132,6 +132,7 @@ fn kept(home: &Home) -> Result<Vec<(Thing, PathBuf)>> {
         (Thing::Evidence, home.reviews()),
         (Thing::Evidence, home.all_deidentified()),
         (Thing::Outbox, home.outbox()),
+        (Thing::Outbox, home.residuals()),
     ] {
         kept.extend(entries(&folder)?.into_iter().map(|path| (thing, path)));
     }
@@ -260,16 +261,18 @@ mod tests {
             home.last_selftest(),
             home.all_deidentified().join("old/journal.jsonl"),
             home.outbox().join("s-1.json"),
-            home.outbox().join("s-1.f32"),
+            home.outbox().join("s-1.update"),
             home.kept_parameters().join("old/settled"),
+            home.residuals().join("s.settled"),
         ];
         let young = [
             home.datasets().join("young/manifest.json"),
             home.reviews().join("young.json"),
             home.all_deidentified().join("young/journal.jsonl"),
             home.outbox().join("s-2.json"),
-            home.outbox().join("s-2.f32"),
+            home.outbox().join("s-2.update"),
             home.kept_parameters().join("young/settled"),
+            home.residuals().join("t.settled"),
         ];
         old.iter().for_each(|path| file(path, 4000));
         young.iter().for_each(|path| file(path, 1));

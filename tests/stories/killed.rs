@@ -1,19 +1,22 @@
 //! A power cut at a hospital and at the aggregator, in mid-round: both resume, and the final model is bit for bit the one of
-//! the undisturbed run.
+//! the undisturbed run, also where updates leave something over for the next ones.
 
 use std::{path::Path, time::Duration};
 
-use snowball_protocol::{Sha256Digest, plan::KeptRole};
+use snowball_protocol::{
+    Sha256Digest, StudyPlan,
+    plan::{KeptRole, UpdateEncoding},
+};
 use snowball_tests::Running;
 
 use crate::stage::{Stage, ended};
 
 const ROUNDS: u32 = 3;
 
-async fn stage(keep: &[KeptRole]) -> Stage {
+async fn stage(change: fn(&mut StudyPlan)) -> Stage {
     let stage = Stage::set_with(2, ROUNDS, 70, 0.0, |plan| {
         plan.local.steps = 12;
-        plan.local.keep = keep.to_vec();
+        change(plan);
     })
     .await;
     stage.settle().await;
@@ -27,23 +30,28 @@ fn final_model(release: &Path) -> Sha256Digest {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn kills_in_mid_round_change_nothing_in_the_model() {
-    kills_change_nothing(&[]).await;
+    kills_change_nothing(|_| {}).await;
 }
 
 /// The model depends on what each site kept after each round: one training that counts twice for it, or not at all, would show.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn kills_in_mid_round_change_nothing_in_the_model_nor_in_what_the_sites_keep() {
-    kills_change_nothing(&[KeptRole::Normalisation]).await;
+    kills_change_nothing(|plan| plan.local.keep = vec![KeptRole::Normalisation]).await;
 }
 
-async fn kills_change_nothing(keep: &[KeptRole]) {
-    let calm = stage(keep).await;
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn kills_in_mid_round_neither_lose_nor_double_what_updates_left_over() {
+    kills_change_nothing(|plan| plan.transfer.encoding = UpdateEncoding::TopK { share: 0.05 }).await;
+}
+
+async fn kills_change_nothing(change: fn(&mut StudyPlan)) {
+    let calm = stage(change).await;
     let mut nodes = calm.run_nodes();
     calm.wait_for_review().await;
     let expected = final_model(&calm.release().await);
     ended(&mut nodes).await;
 
-    let mut stormy = stage(keep).await;
+    let mut stormy = stage(change).await;
     // The same radiographs get other pseudonyms in another home, so the sites' secrets are those of the calm run.
     let (first, second) = (stormy.consortium.sites[0].clone(), stormy.consortium.sites[1].clone());
     for (site, old) in [
@@ -80,11 +88,12 @@ async fn kills_change_nothing(keep: &[KeptRole]) {
     let found = final_model(&stormy.release().await);
     ended(&mut [north, south]).await;
     assert_eq!(found, expected, "the model of the disturbed run");
+    let is_kept = !stormy.plan.local.keep.is_empty();
     for (stormy, calm) in stormy.consortium.sites.iter().zip(&calm.consortium.sites) {
-        let own = |home: &Path| std::fs::read(home.join("own/story/settled")).ok();
+        let own = |home: &Path| std::fs::read(home.join("kept/story/settled")).ok();
         assert_eq!(own(&stormy.home), own(&calm.home), "what {} keeps", stormy.name);
-        assert_eq!(own(&stormy.home).is_some(), !keep.is_empty());
-        assert!(!stormy.home.join("own/story/pending").exists());
+        assert_eq!(own(&stormy.home).is_some(), is_kept);
+        assert!(!stormy.home.join("kept/story/pending").exists());
     }
     for site in &stormy.consortium.sites {
         stormy.consortium.node(site, &["ledger", "verify"]).await.unwrap();

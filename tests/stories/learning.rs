@@ -66,7 +66,7 @@ async fn what_the_plan_keeps_at_the_sites_is_learned_there_and_never_leaves() {
     assert_ne!(released, initial);
     let mut own = Vec::new();
     for site in &stage.consortium.sites {
-        let folder = site.home.join("own/story");
+        let folder = site.home.join("kept/story");
         let settled = numbers(&folder.join("settled"), kept.parameters());
         assert_ne!(settled, kept.values(&initial), "{} learned its own", site.name);
         let mode = std::fs::metadata(folder.join("settled")).unwrap().permissions().mode();

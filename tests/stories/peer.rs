@@ -141,7 +141,11 @@ impl Peer {
 
     pub async fn download(&self, plan: &StudyPlan, round: u32) -> Vec<f32> {
         let path = format!("v1/studies/{}/models/{round}", plan.study);
-        let bytes = self.transport.download(&path, Layout::of(plan).bytes()).await.unwrap();
+        let bytes = self
+            .transport
+            .download(&path, Layout::of(plan).bytes(), |_| {})
+            .await
+            .unwrap();
         snowball_layout::from_le_bytes(&bytes).unwrap()
     }
 }

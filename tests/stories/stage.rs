@@ -9,7 +9,7 @@ use snowball_protocol::{
     labels::LabelName,
     plan::{
         Architecture, Augmentation, Head, HeadKind, LocalTraining, Network, Optimiser, OptimiserRule, Preprocessing,
-        Rounds, Schedule, Sent, Span, Strategy,
+        Rounds, Schedule, Sent, Span, Strategy, Transfer,
     },
 };
 use snowball_tests::{Consortium, PolicyWish, Programs, Running, Said, free_port};
@@ -68,6 +68,7 @@ pub fn plan(sites: u32, rounds: u32) -> StudyPlan {
             keep: Vec::new(),
         },
         strategy: Strategy::fed_avg(100_000, 200.0),
+        transfer: Transfer::default(),
         rounds: Rounds {
             count: rounds,
             sites: Span { min: sites, max: sites },

@@ -6,7 +6,7 @@ use snowball_protocol::{
     labels::LabelName,
     plan::{
         Architecture, Augmentation, Head, HeadKind, LocalTraining, Network, Optimiser, OptimiserRule, Preprocessing,
-        Rounds, Schedule, Sent, Span, Strategy,
+        Rounds, Schedule, Sent, Span, Strategy, Transfer,
     },
 };
 
@@ -51,6 +51,7 @@ pub(crate) fn plan() -> StudyPlan {
             keep: Vec::new(),
         },
         strategy: Strategy::fed_avg(1000, 100.0),
+        transfer: Transfer::default(),
         rounds: Rounds {
             count: 10,
             sites: Span { min: 2, max: 4 },

@@ -7,6 +7,7 @@ mod aggregate;
 mod desk;
 mod heal;
 mod next_model;
+mod rows;
 mod study;
 
 use std::{

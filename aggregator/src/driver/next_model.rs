@@ -4,11 +4,14 @@
 use std::io::{self, Read as _, Write};
 
 use anyhow::{Context as _, Result, bail};
+use snowball_encoding::Coding;
 use snowball_protocol::{Sha256Digest, SiteName, StudyPlan, digest::RunningDigest};
 use snowball_registry::{ObjectError, ObjectFolder, ObjectName};
 use snowball_rounds::{
     AdmittedUpdate, Gram, Looked, RoundEnd, RunningMean, StrategyFault, initial_state, needs_distances,
 };
+
+use super::rows::Rows;
 
 /// Bytes of a number.
 const WIDTH: usize = size_of::<f32>();
@@ -111,6 +114,11 @@ impl Ingredients {
         self.plan.strategy.server.state_vectors()
     }
 
+    fn rows(&self) -> Rows<'_> {
+        let coding = Coding::of(&self.plan, self.parameters);
+        Rows::begin(&self.objects, self.counted.iter().map(|(_, file)| file), &coding)
+    }
+
     /// From where to where each stretch goes.
     fn stretches(&self) -> impl Iterator<Item = (usize, usize)> + use<> {
         let fit = self.memory_bytes / WIDTH / self.counted.len().max(1);
@@ -122,9 +130,9 @@ impl Ingredients {
     }
 
     fn distances(&self) -> Result<Gram> {
-        let (mut gram, mut rows) = (Gram::new(self.counted.len()), Rows::default());
+        let (mut gram, mut rows) = (Gram::new(self.counted.len()), self.rows());
         for (from, to) in self.stretches() {
-            gram.block(rows.read(self, from, to)?);
+            gram.block(rows.next(to - from)?);
         }
         Ok(gram)
     }
@@ -144,14 +152,14 @@ impl Ingredients {
             .transpose()?;
         let start = initial_state(&self.plan.strategy.server);
         let (mut model_digest, mut state_digest) = (RunningDigest::default(), RunningDigest::default());
-        let mut rows = Rows::default();
+        let mut rows = self.rows();
         for (from, to) in self.stretches() {
             let mut model = model_in.numbers(to - from)?;
             let mut state = match &mut state_in {
                 Some(state_in) => apart(&state_in.numbers((to - from) * start.len())?, start.len()),
                 None => start.iter().map(|start| vec![*start; to - from]).collect(),
             };
-            end.block(rows.read(self, from, to)?, &mut model, &mut state)?;
+            end.block(rows.next(to - from)?, &mut model, &mut state)?;
             emit(&model, &mut model_digest, model_out)?;
             emit(&together(&state), &mut state_digest, state_out)?;
         }
@@ -165,27 +173,6 @@ fn emit(numbers: &[f32], digest: &mut RunningDigest, out: &mut dyn Write) -> io:
     let bytes = snowball_layout::to_le_bytes(numbers);
     digest.update(&bytes);
     out.write_all(&bytes)
-}
-
-/// The same stretch of each update, one after the other.
-#[derive(Default)]
-struct Rows {
-    bytes: Vec<u8>,
-    numbers: Vec<f32>,
-}
-
-impl Rows {
-    fn read(&mut self, ingredients: &Ingredients, from: usize, to: usize) -> Result<&[f32]> {
-        self.numbers.clear();
-        self.bytes.resize((to - from) * WIDTH, 0);
-        for (_, file) in &ingredients.counted {
-            ingredients
-                .objects
-                .read_at(file, (from * WIDTH) as u64, &mut self.bytes)?;
-            self.numbers.extend(numbers(&self.bytes));
-        }
-        Ok(&self.numbers)
-    }
 }
 
 /// A file that is read from its beginning to its end, and must be what it was.
@@ -248,4 +235,100 @@ enum Fault {
     Object(#[from] ObjectError),
     #[error("an update could not be added")]
     Strategy(#[source] StrategyFault),
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use snowball_protocol::plan::{Combination, Span, UpdateEncoding};
+
+    use super::*;
+
+    const PARAMETERS: usize = 5000;
+
+    /// As [`snowball_rounds`] adds up squares: over eight lanes.
+    fn square_sum(values: &[f32]) -> f64 {
+        let mut lanes = [0.0; 8];
+        for (place, value) in values.iter().enumerate() {
+            lanes[place % 8] += f64::from(*value) * f64::from(*value);
+        }
+        lanes.iter().sum()
+    }
+
+    fn counted(objects: &ObjectFolder, coding: &Coding, number: u32) -> Counted {
+        let value = |place: usize| ((place * 37 + number as usize * 101) % 1009) as f32 / 1009.0 - 0.5;
+        let values: Vec<f32> = (0..PARAMETERS).map(value).collect();
+        let bytes = coding.encode(&values);
+        let mut read = Vec::new();
+        let taken = coding.decoder().read(&bytes, |block| {
+            read.extend_from_slice(block);
+            Ok::<(), snowball_encoding::DecodeFault>(())
+        });
+        taken.unwrap();
+        let file: ObjectName = format!("updates/{number}").parse().unwrap();
+        objects.put(&file, &bytes).unwrap();
+        let update = serde_json::from_value(json!({
+            "site": format!("site-{number}"), "round": 1, "attempt": 1, "digest": Sha256Digest::of(&bytes), "bytes": bytes.len(),
+            "examples": 10 + number, "local_steps": 1, "square_sum_bits": square_sum(&read).to_bits(),
+        }));
+        (update.unwrap(), file)
+    }
+
+    #[test]
+    fn neither_the_stretch_nor_the_running_sum_shows_in_the_model_whatever_the_encoding() {
+        let folder = tempfile::tempdir().unwrap();
+        let objects = ObjectFolder::open(folder.path()).unwrap();
+        let name = |text: &str| text.parse::<ObjectName>().unwrap();
+        let model = snowball_layout::to_le_bytes(&vec![0.25; PARAMETERS]);
+        objects.put(&name("before"), &model).unwrap();
+        for encoding in [
+            UpdateEncoding::F32,
+            UpdateEncoding::Bf16,
+            UpdateEncoding::Int8,
+            UpdateEncoding::TopK { share: 0.01 },
+        ] {
+            for combine in [Combination::Mean, Combination::GeometricMedian, Combination::Median] {
+                let mut plan = crate::fixture::plan("stretches");
+                plan.rounds.updates = Span { min: 2, max: 3 };
+                plan.rounds.sites.max = 3;
+                (plan.transfer.encoding, plan.strategy.combine) = (encoding, combine);
+                if !plan.faults().is_empty() {
+                    continue;
+                }
+                let coding = Coding::of(&plan, PARAMETERS);
+                let counted: Vec<Counted> = (0..3).map(|number| counted(&objects, &coding, number)).collect();
+                let made = |memory_bytes, is_running: bool| {
+                    let ingredients = Ingredients {
+                        plan: plan.clone(),
+                        parameters: PARAMETERS,
+                        objects: objects.clone(),
+                        counted: counted.clone(),
+                        model_in: (name("before"), Sha256Digest::of(&model)),
+                        state_in: None,
+                        model_out: name("after"),
+                        state_out: name("state"),
+                        memory_bytes,
+                    };
+                    let mut sum = RunningMean::new(&plan, PARAMETERS);
+                    for part in counted.iter().rev().filter(|_| is_running) {
+                        fold_file(&mut sum, &objects, part).unwrap();
+                    }
+                    make(is_running.then_some(sum), &ingredients).unwrap().model
+                };
+                let whole = made(1 << 20, false);
+                assert_ne!(whole, Sha256Digest::of(&model), "it moved");
+                for memory_bytes in [1, 12 * 64, 12 * 1000] {
+                    assert_eq!(
+                        made(memory_bytes, false),
+                        whole,
+                        "{encoding:?} {:?} {memory_bytes}",
+                        plan.strategy.combine
+                    );
+                }
+                if plan.strategy.combine.is_running() {
+                    assert_eq!(made(12 * 64, true), whole, "{encoding:?}");
+                }
+            }
+        }
+    }
 }

@@ -51,8 +51,7 @@ pub async fn receive(app: &App, site: &SiteName, id: &UploadId, offset: u64, bod
         .studies
         .get(&upload.header.study)
         .ok_or_else(|| Problem::new(ProblemCode::NotFound, "no such study"))?;
-    let begin = || Inspection::new(desk.kept());
-    let chunk = write(app, &upload, body, &place, &mut progress, &mut turn, begin)
+    let chunk = write(app, &desk, &upload, body, (&place, &mut progress, &mut turn))
         .await
         .map_err(|error| fault("writing an upload", &error))?;
     if chunk.end > upload.offset {
@@ -81,7 +80,7 @@ pub async fn finish_if_whole(app: &App, desk: &Desk, upload: Upload) -> Result<R
 async fn finish(app: &App, desk: &Desk, upload: &Upload, progress: &mut Progress) -> Result<Reply, Problem> {
     let inspected = match progress.inspection.take() {
         Some((inspection, seen)) if seen == upload.header.bytes => inspection.finish(),
-        _ => inspect_file(app, upload, Inspection::new(desk.kept())).await?,
+        _ => inspect_file(app, desk, upload).await?,
     };
     let admission = desk.admit(upload.id.clone(), inspected).await;
     if !matches!(&admission, Err(problem) if problem.code.is_transient()) {
@@ -90,8 +89,9 @@ async fn finish(app: &App, desk: &Desk, upload: &Upload, progress: &mut Progress
     Ok(reply(upload, upload.header.bytes, Some(admission?)))
 }
 
-async fn inspect_file(app: &App, upload: &Upload, mut inspection: Inspection) -> Result<Inspected, Problem> {
+async fn inspect_file(app: &App, desk: &Desk, upload: &Upload) -> Result<Inspected, Problem> {
     let (objects, file) = (app.core.objects.clone(), upload.file.clone());
+    let mut inspection = Inspection::of(desk.plan(), desk.parameters()).keeping(desk.kept());
     let read = spawn_blocking(move || {
         objects.read_chunks(&file, BLOCK_BYTES, |block| {
             inspection.bytes(block);
@@ -115,16 +115,14 @@ struct Chunk {
 /// Streams the body behind the acknowledged bytes. What came before a broken line is kept: the next chunk goes on there.
 async fn write(
     app: &App,
+    desk: &Desk,
     upload: &Upload,
     body: Body,
-    place: &Place,
-    progress: &mut Progress,
-    turn: &mut Turn,
-    begin: impl FnOnce() -> Inspection,
+    (place, progress, turn): (&Place, &mut Progress, &mut Turn),
 ) -> std::io::Result<Chunk> {
     let inspection = match progress.inspection.take() {
         Some((inspection, seen)) if seen == upload.offset => Some(inspection),
-        _ if upload.offset == 0 => Some(begin()),
+        _ if upload.offset == 0 => Some(Inspection::of(desk.plan(), desk.parameters()).keeping(desk.kept())),
         _ => None,
     };
     let mut pen = Pen::open(app, upload, place, inspection).await;

@@ -105,6 +105,7 @@ fn recipe(out: &mut String, plan: &StudyPlan) -> std::fmt::Result {
             kept.join(", ")
         )?;
     }
+    writeln!(out, "- Updates travelled as {}", plan.transfer.encoding.name())?;
     for head in &plan.heads {
         let what = match &head.kind {
             HeadKind::Classes(classes) => format!("{} classes in this order: {}", classes.len(), classes.join(", ")),

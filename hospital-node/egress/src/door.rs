@@ -1,6 +1,9 @@
 //! Everything that leaves passes here: recorded by digest and size, then handed to the client.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Instant,
+};
 
 use rustls::ClientConfig;
 use serde::de::DeserializeOwned;
@@ -23,6 +26,7 @@ use crate::{
     error::EgressError,
     gate,
     message::{self, Message},
+    progress::{Direction, HearProgress, Meter},
     record,
     spent::Budget,
 };
@@ -45,6 +49,7 @@ pub struct Door {
     /// The aggregator's head that was kept last; held while heads are exchanged.
     pub(crate) aggregator_head: tokio::sync::Mutex<Option<Head>>,
     budget: Mutex<Budget>,
+    hear_progress: HearProgress,
 }
 
 impl Door {
@@ -69,6 +74,7 @@ impl Door {
             ledger,
             aggregator_head: tokio::sync::Mutex::new(None),
             budget: Mutex::new(budget),
+            hear_progress: Arc::new(|_| ()),
         }
     }
 
@@ -77,6 +83,20 @@ impl Door {
     pub fn with_confinement(mut self, is_confined: bool) -> Self {
         self.is_confined = is_confined;
         self
+    }
+
+    /// The same door, which tells `hear` how far long transfers are.
+    #[must_use]
+    pub fn with_progress(mut self, hear: HearProgress) -> Self {
+        self.hear_progress = hear;
+        self
+    }
+
+    /// Tells how far a transfer is, where that is worth saying.
+    pub(crate) fn tell(&self, meter: &mut Meter, bytes: u64) {
+        if let Some(progress) = meter.moved(bytes, Instant::now()) {
+            (self.hear_progress)(&progress);
+        }
     }
 
     /// Whether a training would have to wait for its hours. Where no policy is in force there is nothing to wait for: whoever
@@ -272,7 +292,10 @@ impl Door {
     /// When the bytes are not the model, or the aggregator refuses.
     pub async fn model(&self, study: &StudyName, model: &ModelReference) -> Result<Vec<u8>, EgressError> {
         let path = format!("v1/studies/{study}/models/{}", model.round);
-        let bytes = self.transport.download(&path, model.bytes).await?;
+        let mut meter = Meter::new(study.clone(), model.round, Direction::Fetching, model.bytes);
+        self.tell(&mut meter, 0);
+        let moved = |bytes| self.tell(&mut meter, bytes);
+        let bytes = self.transport.download(&path, model.bytes, moved).await?;
         if Sha256Digest::of(&bytes) == model.digest {
             Ok(bytes)
         } else {

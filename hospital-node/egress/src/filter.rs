@@ -1,6 +1,7 @@
 //! Filter: from a candidate to the exact bytes that could leave. Pure.
 
 use bytes::Bytes;
+use snowball_encoding::{Coding, keep_back};
 use snowball_layout::Layout;
 use snowball_policy::DatasetFacts;
 use snowball_protocol::{
@@ -22,6 +23,8 @@ pub struct Encoded {
     pub(crate) layout_digest: Sha256Digest,
     pub(crate) encoding: Encoding,
     pub(crate) bytes: Bytes,
+    /// What stays at the site for the next update if this one counts, where the plan's encoding says so.
+    pub(crate) residual: Option<Vec<f32>>,
     pub(crate) digest: Sha256Digest,
     pub(crate) examples: u64,
     pub(crate) local_steps: u32,
@@ -30,16 +33,27 @@ pub struct Encoded {
     pub(crate) dataset: DatasetFacts,
 }
 
-/// Refuses what the aggregator would have to refuse, takes out what the plan does not ask for, and writes the bytes.
-pub(crate) fn filter(plan: &StudyPlan, candidate: Candidate) -> Result<Encoded, EgressError> {
-    if !Layout::of(plan).kept(plan).are_zero(&candidate.delta) {
+/// Refuses what the aggregator would have to refuse, takes out what the plan does not ask for, and writes the bytes. `carried` is what the
+/// updates before left over.
+pub(crate) fn filter(
+    plan: &StudyPlan,
+    mut candidate: Candidate,
+    carried: Option<&[f32]>,
+) -> Result<Encoded, EgressError> {
+    let delta = std::mem::take(&mut candidate.delta);
+    if !Layout::of(plan).kept(plan).are_zero(&delta) {
         return Err(EgressError::Unfit {
             reason: "it changes parameters that the plan keeps at this site".to_owned(),
             remedy: "report this: it must never happen",
         });
     }
-    let (bytes, passed) = write(&candidate.delta);
-    drop(candidate.delta);
+    let coding = Coding::of(plan, delta.len());
+    let (bytes, passed, residual) = if coding.of_header() == Encoding::DeltaF32 {
+        let (bytes, passed) = write(&delta);
+        (bytes, passed, None)
+    } else {
+        encode(&coding, delta, carried)?
+    };
     if !passed.is_finite || !candidate.training_loss.is_finite() {
         return Err(EgressError::Unfit {
             reason: "training ended in numbers that are not finite".to_owned(),
@@ -59,9 +73,10 @@ pub(crate) fn filter(plan: &StudyPlan, candidate: Candidate) -> Result<Encoded, 
         attempt: candidate.attempt,
         model_in: candidate.model_in,
         layout_digest: candidate.layout_digest,
-        encoding: Encoding::DeltaF32,
+        encoding: coding.of_header(),
         digest: passed.digest,
         bytes: bytes.into(),
+        residual,
         examples: candidate.examples.min(plan.strategy.examples_max),
         local_steps: candidate.local_steps,
         training_loss: candidate.training_loss,
@@ -76,6 +91,38 @@ struct Passed {
     /// Euclidean; of use only where all are finite.
     norm: f64,
     digest: Sha256Digest,
+}
+
+/// The bytes, what was seen of them, and what they leave over.
+type Written = (Vec<u8>, Passed, Option<Vec<f32>>);
+
+/// The numbers as they travel, together with what was carried over; what will be read out of them is looked at, and what is left over of
+/// them is kept.
+fn encode(coding: &Coding, mut delta: Vec<f32>, carried: Option<&[f32]>) -> Result<Written, EgressError> {
+    for (wanted, carried) in delta.iter_mut().zip(carried.unwrap_or_default()) {
+        *wanted += carried;
+    }
+    let is_finite = delta.iter().fold(true, |all, value| all & value.is_finite());
+    let bytes = coding.encode(&delta);
+    let kept = keep_back(coding, &bytes, &mut delta).map_err(|fault| EgressError::Unfit {
+        reason: format!("it could not be encoded: {fault}"),
+        remedy: "report this: it must never happen",
+    });
+    let passed = match kept {
+        Ok(kept) => Passed {
+            is_finite: is_finite && kept.is_finite,
+            norm: kept.norm,
+            digest: Sha256Digest::of(&bytes),
+        },
+        // What is not finite has no encoding.
+        Err(_) if !is_finite => Passed {
+            is_finite,
+            norm: f64::NAN,
+            digest: Sha256Digest::of(&bytes),
+        },
+        Err(fault) => return Err(fault),
+    };
+    Ok((bytes, passed, coding.feeds_back().then_some(delta)))
 }
 
 /// The numbers as they travel, little-endian, looked at and hashed while they are in the processor's cache.
@@ -104,7 +151,7 @@ fn write(delta: &[f32]) -> (Vec<u8>, Passed) {
 
 #[cfg(test)]
 mod tests {
-    use snowball_protocol::plan::KeptRole;
+    use snowball_protocol::plan::{KeptRole, UpdateEncoding};
 
     use super::*;
     use crate::testing::{candidate, plan};
@@ -113,7 +160,7 @@ mod tests {
     fn numbers_that_are_not_finite_and_norms_beyond_the_bound_do_not_leave() {
         for delta in [vec![f32::NAN], vec![f32::INFINITY, 1.0], vec![8.0, 8.0]] {
             assert!(matches!(
-                filter(&plan(), candidate(delta)),
+                filter(&plan(), candidate(delta), None),
                 Err(EgressError::Unfit { .. })
             ));
         }
@@ -126,17 +173,56 @@ mod tests {
         let layout = Layout::of(&plan);
         let mut delta = vec![1e-3; layout.parameters()];
         assert!(matches!(
-            filter(&plan, candidate(delta.clone())),
+            filter(&plan, candidate(delta.clone()), None),
             Err(EgressError::Unfit { .. })
         ));
         layout.kept(&plan).clear(&mut delta);
-        assert!(filter(&plan, candidate(delta)).is_ok());
+        assert!(filter(&plan, candidate(delta), None).is_ok());
+    }
+
+    #[test]
+    fn the_bound_and_the_digest_are_of_what_leaves_and_what_was_carried_over_goes_along() {
+        let mut plan = plan();
+        plan.transfer.encoding = UpdateEncoding::TopK { share: 0.25 };
+        let delta = || candidate(vec![9.0, 0.5, -9.5, 0.0]);
+        let first = filter(&plan, delta(), None).unwrap();
+        assert_eq!(
+            first.bytes[..],
+            [2, 0x18, 0xc1],
+            "its norm would be too large if all of it left"
+        );
+        assert_eq!(first.digest, Sha256Digest::of(&first.bytes));
+        let left_over = first.residual.unwrap();
+        assert_eq!(left_over, [9.0, 0.5, 0.0, 0.0]);
+        let second = filter(&plan, candidate(vec![-1.0, 0.0, 0.5, 0.25]), Some(&left_over)).unwrap();
+        assert_eq!(second.bytes[..], [0, 0x00, 0x41]);
+        assert_eq!(second.residual.unwrap(), [0.0, 0.5, 0.5, 0.25]);
+        let beyond = filter(&plan, delta(), Some(&left_over));
+        assert!(matches!(beyond, Err(EgressError::Unfit { .. })), "18 leaves");
+
+        plan.transfer.encoding = UpdateEncoding::Bf16;
+        let rounded = filter(&plan, candidate(vec![1.001]), Some(&[1.0])).unwrap();
+        assert!(rounded.residual.is_none());
+        for encoding in [
+            UpdateEncoding::Bf16,
+            UpdateEncoding::Int8,
+            UpdateEncoding::TopK { share: 0.25 },
+        ] {
+            plan.transfer.encoding = encoding;
+            for value in [f32::NAN, f32::INFINITY, f32::MAX] {
+                let outcome = filter(&plan, candidate(vec![0.0, value, 1.0]), None);
+                assert!(
+                    matches!(outcome, Err(EgressError::Unfit { .. })),
+                    "{encoding:?} {value}"
+                );
+            }
+        }
     }
 
     #[test]
     fn what_leaves_is_little_endian_capped_and_nothing_that_the_plan_does_not_ask_for() {
         let mut plan = plan();
-        let encoded = filter(&plan, candidate(vec![1.0, -2.0])).unwrap();
+        let encoded = filter(&plan, candidate(vec![1.0, -2.0]), None).unwrap();
         assert_eq!(encoded.bytes[..], [0, 0, 128, 63, 0, 0, 0, 192]);
         assert_eq!(
             (encoded.examples, encoded.digest),
@@ -144,6 +230,6 @@ mod tests {
         );
         assert_eq!(encoded.evaluation.is_some(), plan.send.contains(&Sent::Metrics));
         plan.send = vec![Sent::Update];
-        assert!(filter(&plan, candidate(vec![1.0])).unwrap().evaluation.is_none());
+        assert!(filter(&plan, candidate(vec![1.0]), None).unwrap().evaluation.is_none());
     }
 }

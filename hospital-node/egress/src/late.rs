@@ -67,9 +67,10 @@ impl Egress {
         };
         encoded.round = round;
         let permit = gate::decide(&self.door, plan, &encoded)?;
-        let approved = record::record(&self.door, &self.outbox, encoded, &permit)?;
+        let kept = (&self.outbox, &self.residuals);
+        let approved = record::record(&self.door, kept, encoded, &permit)?;
         self.forget_late(plan, round)?;
-        match send::send(&self.door, &self.outbox, approved, late).await {
+        match send::send(&self.door, kept, plan, approved).await {
             Ok(receipt) => Ok(Some(receipt)),
             // Too late even for this round, or counted before: the round is trained. One that came late again waits for the next.
             Err(EgressError::Refused(problem)) if problem.code != ProblemCode::RoundClosed => Ok(None),

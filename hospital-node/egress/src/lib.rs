@@ -19,7 +19,9 @@ mod late;
 mod message;
 mod outbox;
 mod preview;
+mod progress;
 mod record;
+mod residuals;
 mod send;
 mod spent;
 #[cfg(test)]
@@ -34,8 +36,10 @@ pub use heads::last_kept;
 pub use message::{Kind, Message};
 pub use outbox::Outbox;
 pub use preview::{Assumed, decline, preview};
+pub use progress::{Direction, HearProgress, Progress};
 pub use record::ApprovedUpdate;
-use snowball_protocol::{RoundNumber, Sha256Digest, StudyPlan, receipt::SignedReceipt};
+pub use residuals::Residuals;
+use snowball_protocol::{RoundNumber, Sha256Digest, StudyPlan, receipt::SignedReceipt, update::UpdateHeader};
 pub use spent::Budget;
 use std::collections::BTreeSet;
 
@@ -43,13 +47,18 @@ use std::collections::BTreeSet;
 pub struct Egress {
     door: Door,
     outbox: Outbox,
+    residuals: Residuals,
 }
 
 impl Egress {
-    /// A way out through `door` that keeps what is under way in `outbox`.
+    /// A way out through `door` that keeps what is under way in `outbox`, and in `residuals` what updates left over.
     #[must_use]
-    pub const fn new(door: Door, outbox: Outbox) -> Self {
-        Self { door, outbox }
+    pub const fn new(door: Door, outbox: Outbox, residuals: Residuals) -> Self {
+        Self {
+            door,
+            outbox,
+            residuals,
+        }
     }
 
     /// The door itself, for everything that is not an update.
@@ -64,10 +73,50 @@ impl Egress {
     /// When the update is not fit to leave, the policy denies it, the ledger cannot be written, or the aggregator refuses.
     /// A broken line is no error: sending goes on where it stood.
     pub async fn offer(&self, plan: &StudyPlan, candidate: Candidate) -> Result<SignedReceipt, EgressError> {
-        let encoded = filter::filter(plan, candidate)?;
+        let carried = self.carried(plan, candidate.round, candidate.delta.len()).await?;
+        let encoded = filter::filter(plan, candidate, carried.as_deref())?;
+        drop(carried);
         let permit = gate::decide(&self.door, plan, &encoded)?;
-        let approved = record::record(&self.door, &self.outbox, encoded, &permit)?;
-        send::send(&self.door, &self.outbox, approved, plan.rounds.late).await
+        let kept = (&self.outbox, &self.residuals);
+        let approved = record::record(&self.door, kept, encoded, &permit)?;
+        send::send(&self.door, kept, plan, approved).await
+    }
+
+    /// What the updates before left over, once it is known of each whether it counted.
+    async fn carried(
+        &self,
+        plan: &StudyPlan,
+        round: RoundNumber,
+        numbers: usize,
+    ) -> Result<Option<Vec<f32>>, EgressError> {
+        if !plan.transfer.encoding.feeds_back() {
+            return Ok(None);
+        }
+        let doubtful = self.residuals.in_doubt(plan)?;
+        if let Some((before, update)) = doubtful.filter(|(before, _)| *before != round) {
+            let outcome = match self.round_waiting_with(plan, |header| header.digest == update)? {
+                Some(waiting) => self.resume(plan, waiting).await,
+                None => Ok(None),
+            };
+            match outcome {
+                Ok(Some(_)) => {}
+                // No record names it, so it never left.
+                Ok(None) => self.residuals.reject(plan, update)?,
+                Err(fault) if send::is_over(&fault, plan.rounds.late) => {
+                    tracing::info!(round = %before, %fault, "what this round's update left over does not count");
+                }
+                Err(fault) => return Err(fault),
+            }
+        }
+        self.residuals.settled(plan, numbers)
+    }
+
+    /// Forgets what updates of a study left over: a patient who had a part in them withdrew.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn forget_residual(&self, plan: &StudyPlan) -> Result<(), EgressError> {
+        self.residuals.forget(&plan.study)
     }
 
     /// Whether an update of this round waits in the outbox.
@@ -78,17 +127,22 @@ impl Egress {
         Ok(self.outbox.find(&plan.study, round)?.is_some())
     }
 
-    /// The round that the update with this digest waits in the outbox for.
+    /// The round that the update which was trained from this model waits in the outbox for.
     ///
     /// # Errors
     /// When the outbox cannot be read.
-    pub fn round_of(&self, plan: &StudyPlan, update_digest: &Sha256Digest) -> Result<Option<RoundNumber>, EgressError> {
+    pub fn round_of(&self, plan: &StudyPlan, model_in: &Sha256Digest) -> Result<Option<RoundNumber>, EgressError> {
+        self.round_waiting_with(plan, |header| header.model_in == *model_in)
+    }
+
+    fn round_waiting_with(
+        &self,
+        plan: &StudyPlan,
+        is_it: impl Fn(&UpdateHeader) -> bool,
+    ) -> Result<Option<RoundNumber>, EgressError> {
         for round in self.outbox.rounds(&plan.study)? {
-            if self
-                .outbox
-                .find(&plan.study, round)?
-                .is_some_and(|(_, header)| header.digest == *update_digest)
-            {
+            let found = self.outbox.find(&plan.study, round)?;
+            if found.is_some_and(|(_, header)| is_it(&header)) {
                 return Ok(Some(round));
             }
         }
@@ -108,10 +162,13 @@ impl Egress {
     /// # Errors
     /// When the outbox cannot be changed.
     pub fn forget(&self, plan: &StudyPlan, rounds: &BTreeSet<RoundNumber>) -> Result<(), EgressError> {
-        let settled = self.waiting(plan)?;
-        settled
-            .intersection(rounds)
-            .try_for_each(|round| self.outbox.forget(&plan.study, *round))
+        for round in self.waiting(plan)?.intersection(rounds) {
+            if let Some((encoded, _)) = self.outbox.find(&plan.study, *round)? {
+                self.residuals.settle(plan, encoded.digest)?;
+            }
+            self.outbox.forget(&plan.study, *round)?;
+        }
+        Ok(())
     }
 
     /// Sends again what was recorded before a crash and had no receipt yet. The policy of now is asked again.
@@ -127,8 +184,7 @@ impl Egress {
         let cell_min = permit.terms.metrics_cell_min;
         header.evaluation = cell_min.and_then(|cell_min| record::visible(header.evaluation, cell_min));
         let approved = ApprovedUpdate::recorded_before(encoded, header);
-        send::send(&self.door, &self.outbox, approved, plan.rounds.late)
-            .await
-            .map(Some)
+        let kept = (&self.outbox, &self.residuals);
+        send::send(&self.door, kept, plan, approved).await.map(Some)
     }
 }

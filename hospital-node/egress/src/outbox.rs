@@ -16,7 +16,7 @@ use snowball_service::files;
 
 use crate::{error::EgressError, filter::Encoded};
 
-/// A folder with one update a study and round: `STUDY-ROUND.f32` and `STUDY-ROUND.json`.
+/// A folder with one update a study and round: `STUDY-ROUND.update` and `STUDY-ROUND.json`.
 pub struct Outbox {
     folder: PathBuf,
 }
@@ -42,7 +42,7 @@ impl Outbox {
     }
 
     pub(crate) fn keep(&self, study: &StudyName, round: RoundNumber, bytes: &[u8]) -> Result<(), EgressError> {
-        let path = self.path(study, round, "f32");
+        let path = self.path(study, round, "update");
         files::write_private(&path, bytes).map_err(at(&path))
     }
 
@@ -77,9 +77,12 @@ impl Outbox {
             class_cells_min: pending.class_cells_min,
         };
         let header = pending.header;
-        let path = self.path(study, round, "f32");
+        let path = self.path(study, round, "update");
         let limit = usize::try_from(PARAMETERS_MAX * 4).unwrap_or(usize::MAX);
-        let bytes = files::read_bounded(&path, limit).map_err(at(&path))?;
+        let bytes = match files::read_bounded(&path, limit) {
+            Err(fault) if fault.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            read => read.map_err(at(&path))?,
+        };
         if Sha256Digest::of(&bytes) != header.digest {
             return Ok(None);
         }
@@ -91,6 +94,8 @@ impl Outbox {
             encoding: header.encoding,
             digest: header.digest,
             bytes: bytes.into(),
+            // It lies beside the others that updates left over, from before the record was made.
+            residual: None,
             examples: header.examples,
             local_steps: header.local_steps,
             training_loss: header.training_loss,
@@ -122,7 +127,7 @@ impl Outbox {
 
     /// Forgets an update that has its receipt or that its round no longer takes.
     pub(crate) fn forget(&self, study: &StudyName, round: RoundNumber) -> Result<(), EgressError> {
-        for extension in ["json", "f32"] {
+        for extension in ["json", "update"] {
             let path = self.path(study, round, extension);
             match std::fs::remove_file(&path) {
                 Err(fault) if fault.kind() != std::io::ErrorKind::NotFound => return Err(at(&path)(fault)),
@@ -160,7 +165,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let outbox = Outbox::open(&folder.path().join("outbox")).unwrap();
         let (plan, round) = (plan(), RoundNumber(3));
-        let encoded = filter(&plan, candidate(vec![1.0, 2.0])).unwrap();
+        let encoded = filter(&plan, candidate(vec![1.0, 2.0]), None).unwrap();
         let header = UpdateHeader {
             study: plan.study.clone(),
             round,
@@ -212,7 +217,13 @@ mod tests {
             std::fs::write(outbox.folder.join(format!("{other}-9.json")), b"").unwrap();
         }
         assert_eq!(outbox.rounds(&plan.study).unwrap(), [round].into(), "{}", plan.study);
-        std::fs::write(outbox.path(&plan.study, round, "f32"), b"torn").unwrap();
+        let bytes = outbox.path(&plan.study, round, "update");
+        std::fs::rename(&bytes, bytes.with_extension("f32")).unwrap();
+        assert!(
+            outbox.find(&plan.study, round).unwrap().is_none(),
+            "a record without its bytes"
+        );
+        std::fs::write(&bytes, b"torn").unwrap();
         assert!(outbox.find(&plan.study, round).unwrap().is_none());
         outbox.forget(&plan.study, round).unwrap();
         assert!(outbox.find(&plan.study, round).unwrap().is_none());

@@ -36,7 +36,7 @@ pub fn preview(
     now: UnixSeconds,
 ) -> Result<Vec<Message>, EgressError> {
     let (dataset, layout) = (candidate.dataset, candidate.layout_digest);
-    let encoded = filter::filter(plan, candidate)?;
+    let encoded = filter::filter(plan, candidate, None)?;
     // As the gate: what the plan does not ask for is not permitted.
     let metrics_cell_min = assumed.metrics_cell_min.filter(|_| plan.send.contains(&Sent::Metrics));
     let terms = Terms {

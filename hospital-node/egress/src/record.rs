@@ -4,7 +4,9 @@ use bytes::Bytes;
 use snowball_ledger::Entry;
 use snowball_protocol::{RoundNumber, Sha256Digest, StudyPlan, evaluation::Evaluation, update::UpdateHeader};
 
-use crate::{door::Door, error::EgressError, filter::Encoded, gate::EgressPermit, message, outbox::Outbox};
+use crate::{
+    door::Door, error::EgressError, filter::Encoded, gate::EgressPermit, message, outbox::Outbox, residuals::Residuals,
+};
 
 /// On which terms an update leaves.
 pub(crate) struct Terms {
@@ -32,7 +34,7 @@ impl ApprovedUpdate {
 
 pub(crate) fn record(
     door: &Door,
-    outbox: &Outbox,
+    (outbox, residuals): (&Outbox, &Residuals),
     encoded: Encoded,
     permit: &EgressPermit,
 ) -> Result<ApprovedUpdate, EgressError> {
@@ -45,6 +47,9 @@ pub(crate) fn record(
     let (evaluation, entries) = entries(&permit.plan, &encoded, &permit.terms);
     // The bytes are on disk before the entry that names them, so that after a crash an entry always has its bytes.
     outbox.keep(&permit.plan.study, encoded.round, &encoded.bytes)?;
+    if let Some(residual) = &encoded.residual {
+        residuals.propose(&permit.plan, encoded.round, encoded.digest, residual)?;
+    }
     let mut recorded = None;
     for entry in entries {
         recorded = Some(door.record(entry)?);

@@ -5,14 +5,22 @@ use std::time::Duration;
 use snowball_ledger::Entry;
 use snowball_policy::Clause;
 use snowball_protocol::{
-    ProblemCode,
+    ProblemCode, StudyPlan,
     limits::UPLOAD_CHUNK_BYTES_MAX,
     plan::Late,
     receipt::SignedReceipt,
     update::{UpdateHeader, UploadState},
 };
 
-use crate::{door::Door, error::EgressError, message, outbox::Outbox, record::ApprovedUpdate};
+use crate::{
+    door::Door,
+    error::EgressError,
+    message,
+    outbox::Outbox,
+    progress::{Direction, Meter},
+    record::ApprovedUpdate,
+    residuals::Residuals,
+};
 
 const PAUSE_MILLISECONDS_MIN: u64 = 100;
 const PAUSE_MILLISECONDS_MAX: u64 = 15_000;
@@ -20,9 +28,9 @@ const PAUSE_MILLISECONDS_MAX: u64 = 15_000;
 /// Sends until there is a receipt or a refusal. A broken line is waited out: the caller drops this future to stop earlier.
 pub(crate) async fn send(
     door: &Door,
-    outbox: &Outbox,
+    (outbox, residuals): (&Outbox, &Residuals),
+    plan: &StudyPlan,
     update: ApprovedUpdate,
-    late: Late,
 ) -> Result<SignedReceipt, EgressError> {
     let mut pause = PAUSE_MILLISECONDS_MIN;
     loop {
@@ -32,10 +40,12 @@ pub(crate) async fn send(
                 door.record(Entry::ReceiptKept {
                     receipt: receipt.clone(),
                 })?;
+                // Before the update is forgotten: until then it would be announced again after a crash, and settled then.
+                residuals.settle(plan, update.header.digest)?;
                 outbox.forget(&update.header.study, update.header.round)?;
                 return Ok(receipt);
             }
-            Err(fault) => match fate(&fault, late) {
+            Err(fault) => match fate(&fault, plan.rounds.late) {
                 Fate::Again => {
                     tracing::warn!(study = %update.header.study, round = %update.header.round, %fault, "sending goes on soon");
                     tokio::time::sleep(Duration::from_millis(pause)).await;
@@ -43,6 +53,7 @@ pub(crate) async fn send(
                 }
                 Fate::Waits => return Err(fault),
                 Fate::Over => {
+                    residuals.reject(plan, update.header.digest)?;
                     outbox.forget(&update.header.study, update.header.round)?;
                     return Err(fault);
                 }
@@ -61,6 +72,11 @@ enum Fate {
     Waits,
     /// It never counts.
     Over,
+}
+
+/// Whether an update that met this fault never counts.
+pub(crate) const fn is_over(fault: &EgressError, late: Late) -> bool {
+    matches!(fate(fault, late), Fate::Over)
 }
 
 const fn fate(fault: &EgressError, late: Late) -> Fate {
@@ -89,7 +105,9 @@ async fn attempt(door: &Door, update: &ApprovedUpdate) -> Result<SignedReceipt, 
     // The aggregator takes an update only after a signed head that holds its record.
     door.exchange_heads().await?;
     let mut state: UploadState = door.disclose(message::update_header(header)).await?;
+    let mut meter = Meter::new(header.study.clone(), header.round, Direction::Sending, header.bytes);
     loop {
+        door.tell(&mut meter, state.offset);
         if let Some(receipt) = state.receipt {
             return Ok(receipt);
         }
@@ -103,7 +121,10 @@ async fn attempt(door: &Door, update: &ApprovedUpdate) -> Result<SignedReceipt, 
         let chunk = usize::try_from(state.chunk_bytes_max)
             .unwrap_or(usize::MAX)
             .clamp(1, UPLOAD_CHUNK_BYTES_MAX);
-        let to = from.saturating_add(chunk).min(update.bytes.len());
+        let chunk = door.transport.turn_to_send(chunk.min(update.bytes.len() - from)).await;
+        // The wait may have been long.
+        stands(door)?;
+        let to = from + chunk;
         let chunk = message::chunk(&state.upload.0, from, update.bytes.slice(from..to));
         let next: UploadState = door.transport.patch(&chunk.path, chunk.body.into_bytes()).await?;
         if next.receipt.is_none() && next.offset <= state.offset {

@@ -214,10 +214,11 @@ fn told(preview: &Preview, out: &Path) -> String {
     }
     let update = &preview.update;
     lines.push(format!(
-        "\nthe update: {} numbers in {} tensors, {} bytes; changes from {:.2e} to {:.2e}",
+        "\nthe update: {} numbers in {} tensors, {} bytes ({}); changes from {:.2e} to {:.2e}",
         update.parameters,
         update.tensors.len(),
         update.bytes,
+        update.encoding,
         update.spread.smallest,
         update.spread.largest
     ));

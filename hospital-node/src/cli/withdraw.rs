@@ -32,7 +32,7 @@ const IDENTIFIER_BYTES_MAX: usize = 1024;
 /// Shorter numbers would be met by chance in files that cannot be parsed.
 const SEARCHED_BYTES_MIN: usize = 5;
 
-/// Remove a patient: radiographs, frozen datasets, links, files in quarantine and in the spools, places in samples for review. They are left out of the next round and refused
+/// Remove a patient: radiographs, frozen datasets, what updates made with them left over, links, files in quarantine and in the spools, places in samples for review. They are left out of the next round and refused
 /// at a later import. What models have learned stays learned; the receipt names the models.
 #[derive(Args)]
 #[command(
@@ -160,7 +160,10 @@ impl Withdraw {
         let records = snowball_ledger::read(&home.ledger()).context("cannot read the ledger")?;
         let models = models(&records, &withdrawn.touched);
         let mut kept_parameters = Vec::new();
+        let residuals = home.open_residuals(&config)?;
         for model in &models {
+            let forgotten = residuals.forget(&model.study);
+            forgotten.context("what updates left over is not gone yet; do this again")?;
             if kept_parameters::forget(&home, &model.study)
                 .context("what is kept of a network is still here; do this again")?
             {

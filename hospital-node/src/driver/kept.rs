@@ -20,15 +20,15 @@ impl Driver {
         let Some(belongs) = kept.pending()? else {
             return kept.settled();
         };
-        let (plan, update) = (&study.plan, &belongs.update_digest);
-        let has_receipt = receipts::has(&self.home, &plan.study, update)?;
-        let waiting = self.egress.round_of(plan, update)?;
+        let (plan, model_in) = (&study.plan, &belongs.model_in);
+        let has_receipt = receipts::has(&self.home, &plan.study, model_in)?;
+        let waiting = self.egress.round_of(plan, model_in)?;
         match participation::kept_parameters(has_receipt, waiting) {
-            participation::KeptParameters::Settle => kept.settle(update)?,
+            participation::KeptParameters::Settle => kept.settle(model_in)?,
             participation::KeptParameters::Send(round) => {
                 self.until_it_may_leave(study).await;
                 match self.egress.resume(plan, round).await {
-                    Ok(Some(signed)) => kept.settle(&signed.receipt.update_digest)?,
+                    Ok(Some(signed)) => kept.settle(&signed.receipt.model_in)?,
                     Err(fault) if !participation::is_settled(sort(&fault)) => return Err(fault.into()),
                     Ok(None) | Err(_) => {}
                 }

@@ -16,6 +16,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use serde::Serialize;
 use snowball_egress::{Assumed, Kind, Message};
+use snowball_encoding::Coding;
 use snowball_layout::Layout;
 use snowball_phantoms::{Consortium, Hospital, read_truth};
 use snowball_policy::DatasetFacts;
@@ -198,12 +199,17 @@ pub fn run(wish: &Wish<'_>, site: Site<'_>, folder: &Path, progress: &Progress<'
     if let Some(obstacle) = site.standing.obstacle() {
         messages.push(snowball_egress::decline(plan, &obstacle.clause, &obstacle.public_words));
     }
-    let told = tell(&messages)?;
-    let without = Without::of(&told, &tell(&withheld)?, plan);
+    let ending = Coding::of(plan, layout.parameters()).ending();
+    let told = tell(&messages, ending)?;
+    let without = Without::of(&told, &tell(&withheld, ending)?, plan);
     let bodies: Vec<(String, Vec<u8>)> = (told.iter().zip(&messages))
         .map(|(told, message)| (told.file.clone(), message.body.as_bytes().to_vec()))
         .collect();
     let named: Vec<(&str, &[u8])> = bodies.iter().map(|(file, body)| (file.as_str(), &body[..])).collect();
+    let sent = messages.iter().find(|message| message.kind == Kind::Update);
+    let sent = sent
+        .map(|message| message.body.as_bytes())
+        .context("no update would leave")?;
     let search = search::search(&named, &markers(&drawn, &dataset.source)?)?;
     let preview = Preview {
         program_version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -213,7 +219,7 @@ pub fn run(wish: &Wish<'_>, site: Site<'_>, folder: &Path, progress: &Progress<'
         standing: site.standing,
         totals: Totals::of(&told, plan),
         messages: told,
-        update: Update::of(&layout, plan, &trained.delta),
+        update: Update::of(plan, &layout, sent)?,
         without_measurements: without,
         requests: REQUESTS
             .map(|(path, often, meaning)| Asked { path, often, meaning })
@@ -224,9 +230,9 @@ pub fn run(wish: &Wish<'_>, site: Site<'_>, folder: &Path, progress: &Progress<'
     Ok(Made { preview, bodies })
 }
 
-/// Bytes of the update that a plan asks for.
+/// Most bytes that the update of a plan may have.
 pub fn update_bytes(plan: &StudyPlan) -> u64 {
-    Layout::of(plan).bytes()
+    *Coding::of(plan, Layout::of(plan).parameters()).bytes().end()
 }
 
 fn draw(wish: &Wish<'_>, folder: &Path, progress: &Progress<'_>) -> Result<Hospital> {
@@ -308,7 +314,8 @@ fn say(
         .context("with made-up radiographs, nothing would leave")
 }
 
-fn tell(messages: &[Message]) -> Result<Vec<Told>> {
+/// `ending` is that of the file with the numbers.
+fn tell(messages: &[Message], ending: &str) -> Result<Vec<Told>> {
     let of = |(place, message): (usize, &Message)| {
         let (often, meaning) = words::message(message.kind);
         let body = message.body.as_bytes();
@@ -320,7 +327,7 @@ fn tell(messages: &[Message]) -> Result<Vec<Told>> {
         };
         let values: u64 = fields.iter().map(|field| field.bytes).sum();
         let name = message.kind.code();
-        let ending = if is_numbers { "f32" } else { "json" };
+        let ending = if is_numbers { ending } else { "json" };
         anyhow::Ok(Told {
             kind: message.kind,
             name,

@@ -1,6 +1,8 @@
 //! What an update is made of: tensor by tensor, and how its numbers are spread. Pure.
 
+use anyhow::{Context as _, Result};
 use serde::Serialize;
+use snowball_encoding::{Coding, DecodeFault};
 use snowball_layout::{Layout, Role};
 use snowball_protocol::StudyPlan;
 
@@ -11,7 +13,11 @@ const BARS: usize = 21;
 #[derive(Clone, Serialize)]
 pub struct Update {
     pub parameters: u64,
+    /// How the numbers are written.
+    pub encoding: String,
     pub bytes: u64,
+    /// Whether what is not sent stays at the site for the next update.
+    pub feeds_back: bool,
     /// The fingerprint of names, shapes and roles.
     pub layout_digest: String,
     pub tensors: Vec<Tensor>,
@@ -27,7 +33,6 @@ pub struct Tensor {
     /// Whether it stays at the site: in the update it is zero.
     pub stays: bool,
     pub values: u64,
-    pub bytes: u64,
     /// Euclidean norm of its change in this run.
     pub norm: f64,
 }
@@ -38,7 +43,7 @@ pub struct Spread {
     pub smallest: f32,
     pub largest: f32,
     pub norm: f64,
-    /// Numbers that did not change at all.
+    /// Numbers that did not change, or whose change is not sent.
     pub zeros: u64,
     /// From `-reach` to `reach` in equal steps.
     pub reach: f32,
@@ -46,7 +51,20 @@ pub struct Spread {
 }
 
 impl Update {
-    pub fn of(layout: &Layout, plan: &StudyPlan, delta: &[f32]) -> Self {
+    /// What the aggregator will read out of the `sent` bytes.
+    ///
+    /// # Errors
+    /// When they are no update of the plan.
+    pub fn of(plan: &StudyPlan, layout: &Layout, sent: &[u8]) -> Result<Self> {
+        let coding = Coding::of(plan, layout.parameters());
+        let (mut decoder, mut numbers) = (coding.decoder(), Vec::with_capacity(layout.parameters()));
+        let read = decoder.read(sent, |block| {
+            numbers.extend_from_slice(block);
+            Ok::<(), DecodeFault>(())
+        });
+        read.and_then(|()| decoder.finish())
+            .context("the update that would leave cannot be read back")?;
+        let delta = &numbers[..];
         let tensors = layout.tensors.iter().map(|tensor| {
             let values = delta.get(tensor.offset..tensor.offset + tensor.values()).unwrap_or(&[]);
             let shape: Vec<String> = tensor.shape.iter().map(ToString::to_string).collect();
@@ -56,17 +74,18 @@ impl Update {
                 role: role(tensor.role),
                 stays: plan.local.keep.iter().any(|kept| tensor.role.is(*kept)),
                 values: tensor.values() as u64,
-                bytes: tensor.values() as u64 * 4,
                 norm: norm(values),
             }
         });
-        Self {
+        Ok(Self {
             parameters: layout.parameters() as u64,
-            bytes: layout.bytes(),
+            encoding: plan.transfer.encoding.name(),
+            bytes: sent.len() as u64,
+            feeds_back: coding.feeds_back(),
             layout_digest: layout.digest().to_string(),
             tensors: tensors.collect(),
             spread: Spread::of(delta),
-        }
+        })
     }
 }
 
@@ -117,6 +136,26 @@ const fn role(role: Role) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_told_is_what_would_be_read_and_how_many_bytes_that_takes() {
+        let text = include_str!("../../../policies/cases/studies/body-parts.toml");
+        let mut plan: StudyPlan = toml::from_str(text).unwrap();
+        plan.transfer.encoding = snowball_protocol::plan::UpdateEncoding::TopK { share: 0.01 };
+        let layout = Layout::of(&plan);
+        let mut delta = vec![0.001; layout.parameters()];
+        delta[0] = 2.0;
+        let sent = Coding::of(&plan, delta.len()).encode(&delta);
+        let update = Update::of(&plan, &layout, &sent).unwrap();
+        let kept = layout.parameters().div_ceil(100);
+        assert_eq!(update.bytes, sent.len() as u64);
+        assert!(update.bytes < layout.bytes() / 50 && update.feeds_back);
+        assert_eq!(
+            (update.spread.largest, update.spread.zeros),
+            (2.0, (delta.len() - kept) as u64)
+        );
+        assert!(Update::of(&plan, &layout, &sent[1..]).is_err());
+    }
 
     #[test]
     fn every_number_is_in_one_bar_and_zero_in_the_middle_one() {

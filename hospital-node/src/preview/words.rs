@@ -224,7 +224,7 @@ const UPDATE_HEADER: &[Words] = &[
     words(
         "bytes",
         About::Study,
-        "The size of the update, which follows from the plan.",
+        "The size of the update, which follows from the plan; where the largest numbers alone are sent, also from how far apart they lie.",
     ),
     words("digest", About::Patients, "The fingerprint of the update's bytes."),
     words("encoding", About::Study, "How the update's numbers are written."),

@@ -91,13 +91,13 @@ pub fn without_outcome(home: &Home, study: &StudyName) -> Result<BTreeSet<RoundN
         .collect())
 }
 
-/// Whether the ledger has the receipt of this very update, in whatever round it counted.
-pub fn has(home: &Home, study: &StudyName, update_digest: &Sha256Digest) -> Result<bool> {
+/// Whether the ledger has the receipt of the update that was trained from this model, in whatever round it counted.
+pub fn has(home: &Home, study: &StudyName, model_in: &Sha256Digest) -> Result<bool> {
     let records = snowball_ledger::read(&home.ledger()).context("cannot read the ledger")?;
     Ok(records.iter().any(|record| match &record.entry {
         Entry::ReceiptKept { receipt } => {
             let receipt = &receipt.receipt;
-            receipt.study == *study && receipt.update_digest == *update_digest
+            receipt.study == *study && receipt.model_in == *model_in
         }
         _ => false,
     }))
@@ -131,8 +131,8 @@ type Place = (StudyName, RoundNumber);
 struct Told {
     intake: Own,
     datasets: BTreeMap<StudyName, (Sha256Digest, [u64; 3])>,
-    /// By the digest of the update that came of it.
-    trained: BTreeMap<Sha256Digest, u64>,
+    /// By the model that it started from.
+    trained: BTreeMap<(StudyName, Sha256Digest), u64>,
     metrics: BTreeMap<Place, u64>,
     /// By the update's digest: index, hash and clause of the entry that approved it.
     approved: BTreeMap<Sha256Digest, (u64, Sha256Digest, String)>,
@@ -163,11 +163,12 @@ impl Told {
                 self.datasets.insert(study.clone(), (*dataset_digest, parts));
             }
             Entry::TrainingFinished {
+                study,
                 examples,
-                update_digest,
+                model_in,
                 ..
             } => {
-                self.trained.insert(*update_digest, *examples);
+                self.trained.insert((study.clone(), *model_in), *examples);
             }
             Entry::MetricsApproved {
                 study,
@@ -201,7 +202,7 @@ impl Told {
             training,
             validation,
             testing,
-            trained_on: self.trained.get(&receipt.update_digest).copied(),
+            trained_on: self.trained.get(&(receipt.study.clone(), receipt.model_in)).copied(),
             metrics_bytes: self.metrics.get(&place).copied().unwrap_or_default(),
             ..self.intake.clone()
         }

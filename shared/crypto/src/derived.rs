@@ -7,6 +7,7 @@
 //! | site | same | `store facts\0NAME` | seals what the database knows of radiographs and reviews |
 //! | site | same | `store quarantine\0NAME` | seals the files that wait for a person |
 //! | site | same | `store datasets\0NAME` | wraps the random key of each frozen dataset |
+//! | site | same | `residuals\0NAME` | seals what updates left over that waits for the next update |
 //! | site | same | `store marks\0NAME` | HMAC: marks of withdrawn patients, which stand where a pseudonym must not |
 //! | vault (`keys/vault.secret`) | `snowball vault secret v1` | `vault links\0NAME` | seals the links from pseudonyms to identifiers |
 //! | vault | same | `vault marks\0NAME` | HMAC: under which mark a link is found |
@@ -51,6 +52,14 @@ impl SiteSecret {
             datasets: SealingKey::new(&key(b"store datasets\0")),
             marks: MarkKey::new(&key(b"store marks\0")),
         }
+    }
+}
+
+impl SiteSecret {
+    /// The key that seals what updates of `project` left over.
+    #[must_use]
+    pub fn residuals(&self, project: &str) -> SealingKey {
+        SealingKey::new(&self.derive(b"residuals\0", project))
     }
 }
 

@@ -3,7 +3,7 @@ use snowball_protocol::{
     labels::LabelName,
     plan::{
         Architecture, Augmentation, Head, HeadKind, KeptRole, LocalTraining, Network, Optimiser, OptimiserRule,
-        Preprocessing, Rounds, Schedule, Sent, Span, Strategy, StudyPlan,
+        Preprocessing, Rounds, Schedule, Sent, Span, Strategy, StudyPlan, Transfer,
     },
 };
 
@@ -52,6 +52,7 @@ fn plan(architecture: Architecture, width: u32) -> StudyPlan {
             keep: Vec::new(),
         },
         strategy: Strategy::fed_avg(1000, 100.0),
+        transfer: Transfer::default(),
         rounds: Rounds {
             count: 10,
             sites: span,

@@ -5,7 +5,7 @@ use snowball_protocol::{
     labels::LabelName,
     plan::{
         Architecture, Augmentation, Head, HeadKind, LocalTraining, Network as Asked, Optimiser, OptimiserRule,
-        Preprocessing, Rounds, Schedule, Sent, Span, Strategy,
+        Preprocessing, Rounds, Schedule, Sent, Span, Strategy, Transfer,
     },
 };
 
@@ -54,6 +54,7 @@ fn plan(architecture: Architecture, width: u32) -> StudyPlan {
             keep: Vec::new(),
         },
         strategy: Strategy::fed_avg(1000, 100.0),
+        transfer: Transfer::default(),
         rounds: Rounds {
             count: 10,
             sites: span,

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Deserializer, de::Error};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 use snowball_protocol::ids::UnixSeconds;
 
 use crate::zone::Zone;
@@ -14,15 +14,16 @@ const RULE: &str = "a window of hours is \"always\", or days and a time such as 
 const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 const DAY_MINUTES: u16 = 24 * 60;
 
-/// One window: from a time of some days to a later one, perhaps on the next day.
+/// One window: from a time of some days to a later one, perhaps on the next day. In a file it is a text, such as
+/// `mon-fri 19:00-06:00`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub(crate) struct Window {
+pub struct Window {
     /// The first and the last day on which it begins, 0 for Monday; the week goes round.
-    pub days: (u8, u8),
+    pub(crate) days: (u8, u8),
     /// Its first minute, counted from midnight.
-    pub from: u16,
+    pub(crate) from: u16,
     /// The minute at which it is over. Not after `from`: on the next day.
-    pub to: u16,
+    pub(crate) to: u16,
 }
 
 /// Whether it is within one of `windows` at `now` by the clocks of `zone`.
@@ -44,6 +45,12 @@ impl Window {
     /// Whether it has no end.
     pub(crate) fn is_always(self) -> bool {
         self == Self::ALWAYS
+    }
+
+    /// Whether it is within the window at `now` by the clocks of `zone`.
+    #[must_use]
+    pub fn is_at(self, zone: &Zone, now: UnixSeconds) -> bool {
+        is_within(&[self], zone, now)
     }
 
     fn holds(self, day: u8, minute: u16) -> bool {
@@ -123,6 +130,12 @@ impl<'de> Deserialize<'de> for Window {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         Self::from_text(&text).ok_or_else(|| D::Error::custom(RULE))
+    }
+}
+
+impl Serialize for Window {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 

@@ -5,7 +5,7 @@ use std::fmt;
 
 use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Deserializer, de::Error};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 use snowball_protocol::ids::UnixSeconds;
 
 const ZONES: &str = include_str!("zones.txt");
@@ -14,7 +14,7 @@ const RULE: &str =
 
 /// A time zone: its name in the file and the rule of its clock.
 #[derive(Clone, Debug)]
-pub(crate) struct Zone {
+pub struct Zone {
     name: String,
     rule: TimeZone,
 }
@@ -78,6 +78,12 @@ impl<'de> Deserialize<'de> for Zone {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let name = String::deserialize(deserializer)?;
         Self::from_name(&name).ok_or_else(|| D::Error::custom(RULE))
+    }
+}
+
+impl Serialize for Zone {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 

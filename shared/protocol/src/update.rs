@@ -16,6 +16,14 @@ use crate::{
 pub enum Encoding {
     /// The difference from the round's model, as little-endian IEEE 754 binary32 in the layout's order.
     DeltaF32,
+    /// The same as little-endian bfloat16: the upper 16 bits of binary32.
+    DeltaBf16,
+    /// The same in blocks of 1024 numbers, the last one shorter: a little-endian binary32 scale, then a signed byte a number, from -127 to
+    /// 127, which is multiplied by it.
+    DeltaInt8,
+    /// The numbers that are not zero, in the layout's order, as many as the plan says: how many zeros lie before it since the last one, as
+    /// LEB128 without needless bytes, then the number as little-endian bfloat16.
+    DeltaTopK,
 }
 
 /// `POST /v1/studies/{study}/rounds/{round}/updates`: announces an update. Its site is the certificate's.

@@ -20,7 +20,15 @@ pub fn create_home(path: &Path) -> io::Result<()> {
 /// # Errors
 /// When the system refuses; the old content is then still there.
 pub fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {
-    replace(path, content, 0o600)
+    write_private_with(path, |file| file.write_all(content))
+}
+
+/// The same with what `write` writes.
+///
+/// # Errors
+/// When the system or `write` refuses; the old content is then still there.
+pub fn write_private_with(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
+    replace(path, 0o600, write)
 }
 
 /// Replaces a file (0644): whole and durable when this returns.
@@ -28,7 +36,7 @@ pub fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {
 /// # Errors
 /// When the system refuses; the old content is then still there.
 pub fn write_durable(path: &Path, content: &[u8]) -> io::Result<()> {
-    replace(path, content, 0o644)
+    replace(path, 0o644, |file| file.write_all(content))
 }
 
 /// Moves a file over another on the same disk, durable when this returns.
@@ -55,7 +63,7 @@ pub fn read_bounded(path: &Path, bytes_max: usize) -> io::Result<Vec<u8>> {
     Ok(content)
 }
 
-fn replace(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
+fn replace(path: &Path, mode: u32, write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
     let partial = partial_name(path);
     // A leftover of a crash may have another mode; a fresh file has ours from its first byte.
     match fs::remove_file(&partial) {
@@ -67,7 +75,7 @@ fn replace(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
         .create_new(true)
         .mode(mode)
         .open(&partial)?;
-    file.write_all(content)?;
+    write(&mut file)?;
     file.sync_all()?;
     fs::rename(&partial, path)?;
     sync_folder(path)

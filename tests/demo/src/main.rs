@@ -19,6 +19,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::Result;
 use clap::Parser;
+use snowball_protocol::plan::UpdateEncoding;
 use snowball_service::output;
 
 /// Four hospitals and one aggregator on this machine, from invitation to signed release.
@@ -40,6 +41,9 @@ pub struct Arguments {
     /// The seed of phantoms and study.
     #[arg(long, default_value_t = 7)]
     seed: u64,
+    /// How updates travel, as a plan writes it: "bf16", "int8" or { top_k = { share = 0.01 } }. Absent: exact.
+    #[arg(long, value_name = "TOML", value_parser = plan::encoding)]
+    encoding: Option<UpdateEncoding>,
     /// Where the three programs lie, already built; absent: they are built first.
     #[arg(long, value_name = "DIR")]
     programs: Option<PathBuf>,

@@ -5,7 +5,7 @@ use snowball_protocol::{
     labels::{BodyPart, LabelName},
     plan::{
         Architecture, Augmentation, Head, HeadKind, LocalTraining, Network, Optimiser, OptimiserRule, Preprocessing,
-        Rounds, Schedule, Sent, Span, Strategy,
+        Rounds, Schedule, Sent, Span, Strategy, Transfer, UpdateEncoding,
     },
 };
 
@@ -76,6 +76,7 @@ pub fn plan(size: Size, sites: u32, rounds: Option<u32>, seed: u64) -> StudyPlan
             keep: Vec::new(),
         },
         strategy: Strategy::fed_avg(100_000, 200.0),
+        transfer: Transfer::default(),
         rounds: Rounds {
             count: rounds.unwrap_or(count),
             sites: Span { min: sites, max: sites },
@@ -90,9 +91,30 @@ pub fn plan(size: Size, sites: u32, rounds: Option<u32>, seed: u64) -> StudyPlan
     }
 }
 
+/// What a plan would say behind `encoding =`; a word alone needs no quotes.
+pub fn encoding(text: &str) -> Result<UpdateEncoding, String> {
+    let value = if text.starts_with(['{', '"']) {
+        text.to_owned()
+    } else {
+        format!("{text:?}")
+    };
+    let read: Result<Transfer, _> = toml::from_str(&format!("encoding = {value}"));
+    read.map(|transfer| transfer.encoding)
+        .map_err(|fault| fault.message().to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_encoding_is_read_as_in_a_plan() {
+        let top_k = UpdateEncoding::TopK { share: 0.01 };
+        assert_eq!(encoding("{ top_k = { share = 0.01 } }"), Ok(top_k));
+        assert_eq!(encoding("bf16"), Ok(UpdateEncoding::Bf16));
+        assert_eq!(encoding("\"int8\""), Ok(UpdateEncoding::Int8));
+        assert!(encoding("bf17").is_err());
+    }
 
     #[test]
     fn the_plans_of_the_demo_break_no_rule() {

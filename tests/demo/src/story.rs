@@ -38,7 +38,8 @@ pub async fn tell(arguments: &Arguments) -> Result<bool> {
     };
     let found = hospitals::hospitals(arguments, size, &root)?;
     let sites = u32::try_from(found.len()).context("too many hospitals")?;
-    let plan = plan(size, sites, arguments.rounds, arguments.seed);
+    let mut plan = plan(size, sites, arguments.rounds, arguments.seed);
+    plan.transfer.encoding = arguments.encoding.unwrap_or_default();
     let folders = found
         .into_iter()
         .map(|hospital| (hospital.site, hospital.dicom))

@@ -5,7 +5,7 @@ use snowball_protocol::{
     labels::LabelName,
     plan::{
         Architecture, Augmentation, Comparison, Head, HeadKind, Late, LocalTraining, Network, Optimiser, OptimiserRule,
-        Preprocessing, Rounds, Schedule, Sent, Span, Strategy, StudyStage,
+        Preprocessing, Rounds, Schedule, Sent, Span, Strategy, StudyStage, Transfer,
     },
 };
 
@@ -52,6 +52,7 @@ pub fn plan(sites: u32, rounds: u32) -> StudyPlan {
             keep: Vec::new(),
         },
         strategy: Strategy::fed_avg(1000, 100.0),
+        transfer: Transfer::default(),
         rounds: Rounds {
             count: rounds,
             sites: Span { min: sites, max: sites },

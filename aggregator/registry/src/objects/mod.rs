@@ -117,14 +117,21 @@ impl ObjectFolder {
         }
     }
 
-    /// Fills `bytes` with what stands from `offset` on.
+    /// Fills `bytes` with what stands from `offset` on, as far as the object goes, and gives how much that is.
     ///
     /// # Errors
-    /// When there is no such object, it ends earlier, or the file system fails.
-    pub fn read_at(&self, name: &ObjectName, offset: u64, bytes: &mut [u8]) -> Result<(), ObjectError> {
-        self.reader(name)?
-            .read_exact_at(bytes, offset)
-            .map_err(failed("read an object"))
+    /// When there is no such object, or the file system fails.
+    pub fn read_at(&self, name: &ObjectName, offset: u64, bytes: &mut [u8]) -> Result<usize, ObjectError> {
+        let (file, mut filled) = (self.reader(name)?, 0);
+        while filled < bytes.len() {
+            match file.read_at(&mut bytes[filled..], offset + filled as u64) {
+                Ok(0) => break,
+                Ok(count) => filled += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(failed("read an object")(error)),
+            }
+        }
+        Ok(filled)
     }
 
     /// Reads the object piece by piece, each of at most `chunk_bytes` bytes, in order.
@@ -336,7 +343,7 @@ mod tests {
     #[test]
     fn an_append_cuts_off_what_was_never_acknowledged() {
         let (_home, folder) = folder();
-        let update = name("updates/study/1/north.0.f32");
+        let update = name("updates/study/1/north.0.update");
         assert_eq!(folder.append(&update, 0, b"abc").unwrap(), 3);
         assert_eq!(folder.append(&update, 3, b"lost by a crash").unwrap(), 18);
         assert_eq!(folder.append(&update, 3, b"def").unwrap(), 6);

@@ -31,7 +31,7 @@ impl ObjectName {
     /// The update that `site` sends for `round` in one try.
     #[must_use]
     pub fn update(study: &StudyName, round: RoundNumber, site: &SiteName, attempt: Attempt) -> Self {
-        Self(format!("updates/{study}/{round}/{site}.{}.f32", attempt.0))
+        Self(format!("updates/{study}/{round}/{site}.{}.update", attempt.0))
     }
 
     /// The state of the server's optimiser after `round`.

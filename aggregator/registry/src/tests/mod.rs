@@ -159,7 +159,7 @@ impl Home {
         now: UnixSeconds,
     ) -> (Study, Step, AdmittedUpdate, SignedReceipt) {
         let study = self.study().await;
-        let mut inspection = Inspection::new(std::sync::Arc::default());
+        let mut inspection = Inspection::of(&study.plan, values.len());
         inspection.bytes(&bytes_of(values));
         let facts = Facts {
             site: &upload.site,

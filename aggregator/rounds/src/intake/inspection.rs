@@ -1,18 +1,20 @@
-//! One pass over an update's bytes, as they arrive or from its file: their number, digest, norm, whether every number is
-//! finite, and whether those that stay at the sites are zero.
+//! One pass over an update's bytes, as they arrive or from its file: their number and digest, whether they decode, and of the numbers
+//! that they decode to the norm, whether each is finite, and whether those that stay at the sites are zero.
 
 use std::{ops::Range, sync::Arc};
 
-use snowball_protocol::{Sha256Digest, digest::RunningDigest};
+use snowball_encoding::{Coding, DecodeFault, Decoder};
+use snowball_protocol::{Sha256Digest, StudyPlan, digest::RunningDigest};
 
-use crate::strategy::{FloatBytes, SquareSum};
+use crate::strategy::SquareSum;
 
 /// A pass that is under way. Pieces may be cut anywhere, also within a number.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Inspection {
     length: u64,
     digest: RunningDigest,
-    floats: FloatBytes,
+    /// Until it meets what it cannot read: then nothing that follows means anything.
+    decoder: Result<Decoder, DecodeFault>,
     squares: SquareSum,
     kept: KeptBack,
 }
@@ -35,39 +37,55 @@ pub struct Inspected {
     pub bytes: u64,
     /// SHA-256 of them.
     pub digest: Sha256Digest,
+    /// Why they are no update of the study, if they are not.
+    pub fault: Option<DecodeFault>,
     square_sum: f64,
     holds_kept: bool,
 }
 
 impl Inspection {
-    /// Begins a pass. The numbers in the stretches `kept`, which are in order and apart, stay at the sites.
+    /// Begins a pass over an update for `plan`, whose network has so many parameters.
     #[must_use]
-    pub fn new(kept: Arc<[Range<usize>]>) -> Self {
+    pub fn of(plan: &StudyPlan, parameters: usize) -> Self {
         Self {
-            kept: KeptBack {
-                stretches: kept,
-                ..KeptBack::default()
-            },
-            ..Self::default()
+            length: 0,
+            digest: RunningDigest::default(),
+            decoder: Ok(Coding::of(plan, parameters).decoder()),
+            squares: SquareSum::default(),
+            kept: KeptBack::default(),
         }
+    }
+
+    /// The same where the numbers in the stretches `kept`, which are in order and apart, stay at the sites.
+    #[must_use]
+    pub fn keeping(mut self, kept: Arc<[Range<usize>]>) -> Self {
+        self.kept.stretches = kept;
+        self
     }
 
     /// Takes in the next bytes.
     pub fn bytes(&mut self, bytes: &[u8]) {
         self.length += bytes.len() as u64;
         self.digest.update(bytes);
-        self.floats.read(bytes, |values| {
-            self.squares.add(values);
-            self.kept.look(values);
+        let Ok(decoder) = &mut self.decoder else { return };
+        let (squares, kept) = (&mut self.squares, &mut self.kept);
+        let read = decoder.read(bytes, |values| {
+            squares.add(values);
+            kept.look(values);
+            Ok(())
         });
+        if let Err(fault) = read {
+            self.decoder = Err(fault);
+        }
     }
 
-    /// What was found. A last number that is cut off counts in the length and the digest alone.
+    /// What was found. What does not decode counts in the length and the digest alone.
     #[must_use]
     pub fn finish(self) -> Inspected {
         Inspected {
             bytes: self.length,
             digest: self.digest.finish(),
+            fault: self.decoder.and_then(|decoder| decoder.finish()).err(),
             square_sum: self.squares.total(),
             holds_kept: self.kept.is_broken,
         }

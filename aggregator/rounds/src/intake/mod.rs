@@ -8,6 +8,7 @@ mod inspection;
 #[cfg(test)]
 pub(crate) mod tests;
 
+use snowball_encoding::Coding;
 use snowball_protocol::{
     Problem, ProblemCode, Sha256Digest, SiteName, StudyPlan, limits::EXAMPLES_MAX, update::UpdateHeader,
 };
@@ -50,6 +51,7 @@ pub fn announce(facts: &Facts<'_>) -> Result<(), Problem> {
     not_seen(facts)?;
     plan_approved(facts)?;
     layout(facts)?;
+    encoding(facts)?;
     size(facts)?;
     behind(facts)?;
     sample_count(facts)?;
@@ -65,6 +67,7 @@ pub fn admit(facts: &Facts<'_>, inspected: &Inspected) -> Result<AdmittedUpdate,
     announce(facts)?;
     whole(facts, inspected)?;
     digest(facts, inspected)?;
+    decoded(inspected)?;
     finite(inspected)?;
     kept_back(inspected)?;
     norm(facts, inspected)?;
@@ -151,16 +154,29 @@ fn layout(facts: &Facts<'_>) -> Result<(), Problem> {
     Ok(())
 }
 
-fn size(facts: &Facts<'_>) -> Result<(), Problem> {
-    let expected = facts.parameters as u64 * size_of::<f32>() as u64;
-    if facts.header.bytes != expected {
-        let reason = format!(
-            "the update has {} bytes where the network has {expected}",
-            facts.header.bytes
-        );
-        return Err(Problem::new(ProblemCode::LayoutMismatch, reason));
+fn encoding(facts: &Facts<'_>) -> Result<(), Problem> {
+    if facts.header.encoding == Coding::of(facts.plan, facts.parameters).of_header() {
+        return Ok(());
     }
-    Ok(())
+    let reason = "the update is written in another encoding than the plan's `transfer.encoding`";
+    Err(Problem::new(ProblemCode::PlanMismatch, reason))
+}
+
+fn size(facts: &Facts<'_>) -> Result<(), Problem> {
+    let expected = Coding::of(facts.plan, facts.parameters).bytes();
+    if expected.contains(&facts.header.bytes) {
+        return Ok(());
+    }
+    let expected = if expected.start() == expected.end() {
+        expected.start().to_string()
+    } else {
+        format!("{} to {}", expected.start(), expected.end())
+    };
+    let reason = format!(
+        "the update has {} bytes where the network has {expected}",
+        facts.header.bytes
+    );
+    Err(Problem::new(ProblemCode::LayoutMismatch, reason))
 }
 
 /// By how many rounds the model that it was trained from is older than the round's.
@@ -239,6 +255,14 @@ fn digest(facts: &Facts<'_>, inspected: &Inspected) -> Result<(), Problem> {
         ));
     }
     Ok(())
+}
+
+fn decoded(inspected: &Inspected) -> Result<(), Problem> {
+    match inspected.fault {
+        Some(fault) => Err(Problem::new(fault.code(), format!("the update is none: {fault}"))
+            .with_remedy("bring node and aggregator to the same version; if they are, report this")),
+        None => Ok(()),
+    }
 }
 
 fn finite(inspected: &Inspected) -> Result<(), Problem> {

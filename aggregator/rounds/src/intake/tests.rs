@@ -6,13 +6,14 @@ use snowball_protocol::{
     evaluation::{ClassCount, Evaluation, HeadEvaluation},
     labels::LabelName,
     plan::Late,
+    plan::UpdateEncoding,
     update::{Encoding, UpdateHeader},
 };
 
 use super::*;
 use crate::{
     machine::Event,
-    testing::{Study, site},
+    testing::{self, Study, site},
 };
 
 /// A stretch of the second number alone.
@@ -23,12 +24,12 @@ fn bytes_of(values: &[f32]) -> Vec<u8> {
     values.iter().flat_map(|value| value.to_le_bytes()).collect()
 }
 
-fn inspected(bytes: &[u8]) -> Inspected {
-    inspected_keeping(bytes, &[])
+fn inspected(plan: &StudyPlan, parameters: usize, bytes: &[u8]) -> Inspected {
+    inspected_keeping((plan, parameters), bytes, &[])
 }
 
-fn inspected_keeping(bytes: &[u8], kept: &[Range<usize>]) -> Inspected {
-    let mut inspection = Inspection::new(kept.into());
+fn inspected_keeping((plan, parameters): (&StudyPlan, usize), bytes: &[u8], kept: &[Range<usize>]) -> Inspected {
+    let mut inspection = Inspection::of(plan, parameters).keeping(kept.into());
     bytes.chunks(3).for_each(|piece| inspection.bytes(piece));
     inspection.finish()
 }
@@ -91,7 +92,7 @@ pub(crate) fn admitted_late(
         phase: &study.phase,
         header: &header,
     };
-    AdmittedUpdate::new(&facts, &inspected(&bytes_of(values)), behind)
+    AdmittedUpdate::new(&facts, &inspected(plan, values.len(), &bytes_of(values)), behind)
 }
 
 struct Case {
@@ -136,7 +137,8 @@ impl Case {
     }
 
     fn admit(&self) -> Result<AdmittedUpdate, Problem> {
-        admit(&self.facts(), &inspected(&self.bytes))
+        let inspected = inspected(&self.study.plan, VALUES.len(), &self.bytes);
+        admit(&self.facts(), &inspected)
     }
 
     fn with(change: impl FnOnce(&mut Self)) -> Self {
@@ -186,7 +188,7 @@ fn an_update_from_an_older_model_is_admitted_where_the_plan_takes_late_ones() {
 #[test]
 fn every_check_refuses_with_its_own_code() {
     type Change = fn(&mut Case);
-    let cases: [(ProblemCode, Change); 14] = [
+    let cases: [(ProblemCode, Change); 15] = [
         (ProblemCode::CertificateRevoked, |case| case.is_revoked = true),
         (ProblemCode::NotJoined, |case| case.site = site(9)),
         (ProblemCode::Malformed, |case| {
@@ -209,6 +211,9 @@ fn every_check_refuses_with_its_own_code() {
         }),
         (ProblemCode::LayoutMismatch, |case| {
             case.header.layout_digest = Sha256Digest::of(b"")
+        }),
+        (ProblemCode::PlanMismatch, |case| {
+            case.header.encoding = Encoding::DeltaBf16
         }),
         (ProblemCode::LayoutMismatch, |case| case.header.bytes = u64::MAX),
         (ProblemCode::DigestMismatch, |case| {
@@ -263,13 +268,22 @@ fn numbers_that_would_harm_the_model_are_refused() {
 fn a_change_of_what_stays_at_the_sites_is_refused() {
     let case = Case::with_values(&[0.1, 0.2, 0.3]);
     let refused = |kept: &[Range<usize>]| {
-        let outcome = admit(&case.facts(), &inspected_keeping(&case.bytes, kept));
+        let outcome = admit(
+            &case.facts(),
+            &inspected_keeping((&case.study.plan, VALUES.len()), &case.bytes, kept),
+        );
         outcome.err().map(|problem| problem.code)
     };
     assert_eq!(refused(&SECOND), Some(ProblemCode::KeptParameters));
     assert_eq!(refused(&[]), None);
     let case = Case::with_values(&[0.1, -0.0, 0.3]);
-    assert!(admit(&case.facts(), &inspected_keeping(&case.bytes, &SECOND)).is_ok());
+    assert!(
+        admit(
+            &case.facts(),
+            &inspected_keeping((&case.study.plan, VALUES.len()), &case.bytes, &SECOND)
+        )
+        .is_ok()
+    );
 }
 
 proptest! {
@@ -285,11 +299,60 @@ proptest! {
         places.iter().filter(|place| **place < length).for_each(|place| values[*place] = 1e-30);
         let edges: Vec<usize> = edges.into_iter().collect();
         let kept: Vec<Range<usize>> = edges.as_chunks::<2>().0.iter().map(|[from, to]| *from..*to).collect();
-        let mut inspection = Inspection::new(kept.clone().into());
+        let mut inspection = Inspection::of(&testing::plan(), length).keeping(kept.clone().into());
         bytes_of(&values).chunks(cut).for_each(|piece| inspection.bytes(piece));
         let expected = kept.iter().any(|stretch| values.iter().enumerate().any(|(place, value)| stretch.contains(&place) && *value != 0.0));
         prop_assert_eq!(inspection.finish().holds_kept(), expected);
     }
+}
+
+#[test]
+fn an_update_is_judged_by_the_numbers_that_its_bytes_decode_to() {
+    let coded = |encoding, values: &[f32], spoil: fn(&mut Vec<u8>)| {
+        let mut case = Case::sound();
+        case.study.plan.transfer.encoding = encoding;
+        let coding = Coding::of(&case.study.plan, VALUES.len());
+        case.bytes = coding.encode(values);
+        spoil(&mut case.bytes);
+        case.header = header(&case.study.plan, 10, values);
+        case.header.encoding = coding.of_header();
+        (case.header.bytes, case.header.digest) = (case.bytes.len() as u64, Sha256Digest::of(&case.bytes));
+        case.admit()
+    };
+    let (int8, top_k) = (UpdateEncoding::Int8, UpdateEncoding::TopK { share: 0.25 });
+    for encoding in [UpdateEncoding::F32, UpdateEncoding::Bf16] {
+        assert_eq!(coded(encoding, &VALUES, |_| {}).unwrap().norm(), 3.0, "{encoding:?}");
+    }
+    let update = coded(int8, &[127.0, -3.4, 0.0].map(|value| value / 2.0), |_| {}).unwrap();
+    assert_eq!((update.norm(), update.bytes()), (f64::hypot(63.5, 1.5), 7));
+    let update = coded(top_k, &VALUES, |_| {}).unwrap();
+    assert_eq!(
+        (update.norm(), update.bytes()),
+        (2.0, 3),
+        "the first of the two largest alone"
+    );
+
+    let refused = |encoding, values: &[f32], spoil| coded(encoding, values, spoil).unwrap_err().code;
+    assert_eq!(refused(int8, &[0.0, 101.0, 0.0], |_| {}), ProblemCode::NormExceeded);
+    assert_eq!(refused(top_k, &[0.0, 101.0, 0.0], |_| {}), ProblemCode::NormExceeded);
+    assert_eq!(refused(int8, &VALUES, |bytes| bytes[3] |= 0x80), ProblemCode::Malformed);
+    assert_eq!(refused(int8, &VALUES, |bytes| bytes[3] = 0x7f), ProblemCode::NotFinite);
+    assert_eq!(
+        refused(int8, &VALUES, |bytes| bytes.push(0)),
+        ProblemCode::LayoutMismatch
+    );
+    assert_eq!(
+        refused(top_k, &VALUES, |bytes| bytes[0] = 3),
+        ProblemCode::LayoutMismatch
+    );
+    assert_eq!(
+        refused(top_k, &VALUES, |bytes| bytes[1..].copy_from_slice(&[0x80, 0xff])),
+        ProblemCode::NotFinite
+    );
+    assert_eq!(
+        refused(UpdateEncoding::Bf16, &VALUES, |bytes| bytes.truncate(5)),
+        ProblemCode::LayoutMismatch
+    );
 }
 
 #[test]

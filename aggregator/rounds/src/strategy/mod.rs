@@ -8,21 +8,22 @@ mod columns;
 #[cfg(test)]
 mod compositions;
 mod distances;
-mod floats;
 mod gram;
 #[cfg(test)]
 mod properties;
 mod round_end;
 mod running_mean;
 mod server;
+mod squares;
 mod weight;
 
-pub(crate) use floats::{FloatBytes, SquareSum};
 pub use gram::Gram;
 pub use round_end::{Looked, RoundEnd, needs_distances};
 pub use running_mean::{Fold, RunningMean};
 pub use server::initial_state;
+use snowball_encoding::DecodeFault;
 use snowball_protocol::SiteName;
+pub(crate) use squares::SquareSum;
 
 /// Why updates did not become a model. No fault of one update gets here: the intake refuses those.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -36,6 +37,9 @@ pub enum StrategyFault {
     /// The numbers are not those that the intake saw.
     #[error("an admitted update has changed since it was checked")]
     ChangedOnDisk,
+    /// The bytes do not decode, although those that the intake saw did.
+    #[error("an admitted update does not decode any more: {0}")]
+    Undecodable(#[from] DecodeFault),
     /// The same site a second time.
     #[error("{site} is in this round's sum already")]
     CountedTwice {

@@ -16,9 +16,10 @@
 
 use std::collections::BTreeMap;
 
+use snowball_encoding::{Coding, Decoder};
 use snowball_protocol::{SiteName, StudyPlan};
 
-use super::{FloatBytes, SquareSum, StrategyFault, weight::Weighing};
+use super::{SquareSum, StrategyFault, weight::Weighing};
 use crate::intake::AdmittedUpdate;
 
 /// Largest term, as a power of two; rounding is exact below 2^51.
@@ -39,6 +40,7 @@ pub struct RunningMean {
     scale: f64,
     value_max: f32,
     weighing: Weighing,
+    coding: Coding,
     examples: u64,
     updates_max: u32,
     /// Who is in it, with examples times steps. Added up in the order of the names, so that the order of arrival does not matter.
@@ -58,6 +60,7 @@ impl RunningMean {
             // Rounds to nearest; the slack is far wider than that.
             value_max: value_max as f32,
             weighing: Weighing::of(plan),
+            coding: Coding::of(plan, parameters),
             examples: 0,
             updates_max,
             sites: BTreeMap::new(),
@@ -72,7 +75,7 @@ impl RunningMean {
             sum: self,
             update,
             offset: 0,
-            floats: FloatBytes::default(),
+            decoder: None,
             squares: SquareSum::default(),
             is_done: false,
         }
@@ -177,7 +180,8 @@ pub struct Fold<'a> {
     sum: &'a mut RunningMean,
     update: &'a AdmittedUpdate,
     offset: usize,
-    floats: FloatBytes,
+    /// Where the update comes as bytes.
+    decoder: Option<Decoder>,
     squares: SquareSum,
     is_done: bool,
 }
@@ -212,19 +216,14 @@ impl Fold<'_> {
         Ok(())
     }
 
-    /// Adds the next numbers as little-endian bytes, cut anywhere.
+    /// Adds the next numbers as the bytes that travelled, cut anywhere.
     ///
     /// # Errors
-    /// As [`chunk`](Self::chunk).
+    /// As [`chunk`](Self::chunk), and when they do not decode.
     pub fn bytes(&mut self, bytes: &[u8]) -> Result<(), StrategyFault> {
-        let mut floats = std::mem::take(&mut self.floats);
-        let mut outcome = Ok(());
-        floats.read(bytes, |values| {
-            if outcome.is_ok() {
-                outcome = self.chunk(values);
-            }
-        });
-        self.floats = floats;
+        let mut decoder = self.decoder.take().unwrap_or_else(|| self.sum.coding.decoder());
+        let outcome = decoder.read(bytes, |values| self.chunk(values));
+        self.decoder = Some(decoder);
         outcome
     }
 
@@ -236,8 +235,11 @@ impl Fold<'_> {
         if self.offset == 0 {
             self.may_begin()?;
         }
-        if self.offset != self.sum.sums.len() || !self.floats.is_whole() {
+        if self.offset != self.sum.sums.len() {
             return Err(StrategyFault::WrongLength);
+        }
+        if let Some(decoder) = &self.decoder {
+            decoder.finish()?;
         }
         if self.squares.total().to_bits() != self.update.square_sum().to_bits() {
             return Err(StrategyFault::ChangedOnDisk);

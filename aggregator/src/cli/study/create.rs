@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use serde_json::{Value, json};
+use snowball_encoding::Coding;
 use snowball_layout::Layout;
 use snowball_ledger::Entry;
 use snowball_protocol::{
@@ -119,18 +120,25 @@ fn describe(plan: &StudyPlan) -> String {
         })
         .collect();
     format!(
-        "study       {}\nplan        {}\nnetwork     {}, {} parameters, {} bytes an update\nrounds      {} of at most {} s\n\
+        "study       {}\nplan        {}\nnetwork     {}, {} parameters\nupdates     {}\nrounds      {} of at most {} s\n\
          sites       {} to {}\n{kept}",
         plan.study,
         plan.digest(),
         plan.network.architecture.code(),
         layout.parameters(),
-        layout.bytes(),
+        transfer(plan),
         plan.rounds.count,
         plan.rounds.collect_seconds.max,
         plan.rounds.sites.min,
         plan.rounds.sites.max,
     )
+}
+
+/// How an update travels, and how large it is.
+fn transfer(plan: &StudyPlan) -> String {
+    let bytes = Coding::of(plan, Layout::of(plan).parameters()).bytes();
+    let at_most = if bytes.start() == bytes.end() { "" } else { "at most " };
+    format!("{at_most}{} bytes, {}", bytes.end(), plan.transfer.encoding.name())
 }
 
 fn facts(plan: &StudyPlan) -> Value {
@@ -140,6 +148,6 @@ fn facts(plan: &StudyPlan) -> Value {
         "plan_digest": plan.digest(),
         "layout_digest": layout.digest(),
         "parameters": layout.parameters(),
-        "update_bytes": layout.bytes(),
+        "update_bytes_max": Coding::of(plan, layout.parameters()).bytes().end(),
     })
 }

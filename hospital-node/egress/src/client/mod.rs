@@ -1,8 +1,10 @@
 //! HTTP over mutual TLS to one host and port, and nothing else. Bounded answers, no redirects, no wall-clock limit while
 //! bytes move.
 
+mod bandwidth;
 mod enrol;
 mod transport;
 
+pub use bandwidth::{Bandwidth, ReadLimit};
 pub use enrol::{FirstContact, enrol};
 pub use transport::{Body, ClientSettings, Transport};

@@ -17,10 +17,13 @@ use snowball_protocol::{
     problem::ProblemCode,
 };
 
+use super::bandwidth::{Bandwidth, Way};
 use crate::error::EgressError;
 
 const CONNECT_SECONDS: u64 = 15;
 const DOWNLOAD_TRIES: u32 = 8;
+/// After so many bytes a download without a bound looks whether there is one now.
+const PIECES_APART: usize = 1024 * 1024;
 /// Largest HTTP/2 frame that may come: the default of 16 KiB makes a model of a hundred megabytes six thousand pieces.
 const FRAME_BYTES_MAX: u32 = 128 * 1024;
 
@@ -82,6 +85,7 @@ impl Body {
 pub struct Transport {
     line: Arc<RwLock<Line>>,
     settings: ClientSettings,
+    bandwidth: Bandwidth,
 }
 
 /// What requests go over from one change of the certificate to the next.
@@ -102,7 +106,19 @@ impl Transport {
                 number: 0,
             })),
             settings: settings.clone(),
+            bandwidth: Bandwidth::unlimited(),
         })
+    }
+
+    /// The same client, whose updates and models go no faster than `bandwidth` lets them.
+    #[must_use]
+    pub fn with_bandwidth(self, bandwidth: Bandwidth) -> Self {
+        Self { bandwidth, ..self }
+    }
+
+    /// Waits for the turn of the next piece of an update, of at most `most` bytes, and gives how many it may have.
+    pub(crate) async fn turn_to_send(&self, most: usize) -> usize {
+        self.bandwidth.turn(Way::Up, most).await
     }
 
     /// Speaks TLS as `tls` says from the next request on; what is under way goes on over its own connection.
@@ -151,17 +167,18 @@ impl Transport {
         .await
     }
 
-    /// Exactly `bytes` bytes; a broken line goes on where it stood (RFC 9110 range requests).
+    /// Exactly `bytes` bytes; a broken line goes on where it stood (RFC 9110 range requests). `moved` is told how many there are,
+    /// again and again.
     ///
     /// # Errors
     /// When the aggregator refuses, or the line breaks again and again without moving a byte.
-    pub async fn download(&self, path: &str, bytes: u64) -> Result<Vec<u8>, EgressError> {
+    pub async fn download(&self, path: &str, bytes: u64, mut moved: impl FnMut(u64)) -> Result<Vec<u8>, EgressError> {
         let length = usize::try_from(bytes).map_err(|_| too_long())?;
         let mut content = Vec::with_capacity(length.min(1 << 30));
         let mut tries = 0;
         while content.len() < length {
             let before = content.len();
-            match self.download_from(path, &mut content, length).await {
+            match self.download_from(path, &mut content, length, &mut moved).await {
                 Ok(()) => {}
                 Err(fault) if fault.is_transient() && tries < DOWNLOAD_TRIES => {
                     tries = if content.len() > before { 0 } else { tries + 1 };
@@ -173,24 +190,46 @@ impl Transport {
         Ok(content)
     }
 
-    async fn download_from(&self, path: &str, content: &mut Vec<u8>, length: usize) -> Result<(), EgressError> {
-        let range = format!("bytes={}-", content.len());
+    /// As far as one request goes: to the end, or a piece where there is a bound on the speed.
+    async fn download_from(
+        &self,
+        path: &str,
+        content: &mut Vec<u8>,
+        length: usize,
+        moved: &mut impl FnMut(u64),
+    ) -> Result<(), EgressError> {
+        let begin = content.len();
+        let mut end = begin + self.bandwidth.turn(Way::Down, length - begin).await;
+        let is_whole = end == length;
+        let range = format!("bytes={begin}-{}", end - 1);
         let (request, line) = self.request(Method::GET, path);
         let response = request.header(header::RANGE, range).send().await.map_err(unreachable)?;
         match response.status() {
             StatusCode::PARTIAL_CONTENT => {}
-            StatusCode::OK => content.clear(),
+            StatusCode::OK => {
+                content.clear();
+                end = length;
+            }
             _ => return Err(self.standing(refusal(response).await, line)),
         }
         let mut stream = response.bytes_stream();
         while let Some(chunk) = stream.next().await {
             let chunk = chunk.map_err(unreachable)?;
-            if content.len() + chunk.len() > length {
+            if content.len() + chunk.len() > end {
                 return Err(too_long());
             }
             content.extend_from_slice(&chunk);
+            moved(content.len() as u64);
+            // The hours with a bound have begun: the rest goes in pieces.
+            if is_whole
+                && content.len() < end
+                && content.len().saturating_sub(begin) > PIECES_APART
+                && self.bandwidth.is_limited()
+            {
+                return Ok(());
+            }
         }
-        if content.len() < length {
+        if content.len() < end {
             return Err(EgressError::Unreachable {
                 reason: "the download ended early".to_owned(),
             });

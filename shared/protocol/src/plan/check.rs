@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::{Adaptive, Combination, HeadKind, Late, OptimiserRule, Schedule, Sent, ServerOptimiser, Span, StudyPlan};
+use super::{
+    Adaptive, Combination, HeadKind, Late, OptimiserRule, Schedule, Sent, ServerOptimiser, Span, StudyPlan,
+    UpdateEncoding,
+};
 use crate::limits::{CLASSES_MAX, EXAMPLES_MAX, HEADS_MAX, INPUT_SIDE_MAX, LATE_ROUNDS_MAX, ROUNDS_MAX, SITES_MAX};
 
 /// One rule that a plan breaks.
@@ -24,6 +27,7 @@ impl StudyPlan {
         self.check_heads(&mut faults);
         self.check_learning(&mut faults);
         self.check_strategy(&mut faults);
+        self.check_transfer(&mut faults);
         self.check_rounds(&mut faults);
         faults.0
     }
@@ -219,6 +223,25 @@ impl StudyPlan {
         }
     }
 
+    fn check_transfer(&self, faults: &mut Faults) {
+        let UpdateEncoding::TopK { share } = self.transfer.encoding else {
+            return;
+        };
+        faults.unless(
+            is_within(share, 1e-6, 0.25),
+            "transfer.encoding.top_k.share",
+            "must be from 0.000001 to 0.25; with more, \"int8\" is smaller",
+        );
+        faults.unless(
+            !matches!(
+                self.strategy.combine,
+                Combination::Median | Combination::TrimmedMean { .. }
+            ),
+            "transfer.encoding.top_k",
+            "does not go with a median or trimmed mean: most numbers of each update are zero, and so would be the result",
+        );
+    }
+
     fn check_rounds(&self, faults: &mut Faults) {
         let rounds = &self.rounds;
         faults.unless(
@@ -308,7 +331,7 @@ mod tests {
     use crate::labels::{BodyPart, LabelName, Labels};
     use crate::plan::{
         Architecture, Augmentation, Comparison, Head, KeptRole, LocalTraining, Network, Optimiser, Preprocessing,
-        Rounds, Strategy,
+        Rounds, Strategy, Transfer,
     };
 
     fn sound() -> StudyPlan {
@@ -346,6 +369,7 @@ mod tests {
                 keep: Vec::new(),
             },
             strategy: Strategy::fed_avg(1000, 100.0),
+            transfer: Transfer::default(),
             rounds: Rounds {
                 count: 10,
                 sites: Span { min: 2, max: 4 },
@@ -441,6 +465,34 @@ mod tests {
             broken(|plan| plan.local.keep = vec![KeptRole::Normalisation; 2]),
             ["local.keep"]
         );
+    }
+
+    #[test]
+    fn every_broken_rule_of_a_transfer_is_named() {
+        let fields = |share, combine| {
+            let mut plan = sound();
+            plan.transfer.encoding = UpdateEncoding::TopK { share };
+            plan.strategy.combine = combine;
+            plan.faults().into_iter().map(|fault| fault.field).collect::<Vec<_>>()
+        };
+        assert!(fields(0.01, Combination::Mean).is_empty());
+        for share in [0.0, 0.26, f64::NAN] {
+            assert_eq!(fields(share, Combination::Mean), ["transfer.encoding.top_k.share"]);
+        }
+        for combine in [Combination::Median, Combination::TrimmedMean { share: 0.2 }] {
+            assert_eq!(fields(0.01, combine), ["transfer.encoding.top_k"]);
+        }
+    }
+
+    #[test]
+    fn a_plan_that_says_nothing_of_transfers_has_the_digest_that_it_had_before_they_could_be_named() {
+        let text = String::from_utf8(sound().canonical_bytes()).unwrap();
+        assert!(!text.contains("transfer"), "{text}");
+        let mut other = sound();
+        other.transfer.encoding = UpdateEncoding::Bf16;
+        assert_ne!(sound().digest(), other.digest());
+        let read: StudyPlan = toml::from_str(&toml::to_string(&other).unwrap()).unwrap();
+        assert_eq!(read.digest(), other.digest());
     }
 
     #[test]

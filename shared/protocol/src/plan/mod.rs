@@ -5,6 +5,7 @@
 mod canonical;
 mod check;
 mod strategy;
+mod transfer;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 pub use canonical::canonical_json;
 pub use check::PlanFault;
 pub use strategy::{Adaptive, Combination, ServerOptimiser, Strategy};
+pub use transfer::{Transfer, UpdateEncoding};
 
 use crate::{
     digest::Sha256Digest,
@@ -50,6 +52,9 @@ pub struct StudyPlan {
     pub local: LocalTraining,
     /// How updates become a model.
     pub strategy: Strategy,
+    /// How updates travel. Absent: exact, four bytes a number.
+    #[serde(default, skip_serializing_if = "Transfer::is_exact")]
+    pub transfer: Transfer,
     /// How many rounds, sites and seconds.
     pub rounds: Rounds,
     /// What leaves a site: the policy must permit each.

@@ -12,8 +12,9 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
+use snowball_crypto::SealingKey;
 use snowball_egress::{
-    Budget, Candidate, Door, Egress, Outbox,
+    Budget, Candidate, Door, Egress, Outbox, Residuals,
     client::{ClientSettings, Transport},
 };
 use snowball_layout::Layout;
@@ -140,8 +141,10 @@ impl Site {
         )
         // Nothing is trained, so nothing needs to be held.
         .with_confinement(true);
+        // Nothing that it seals is anybody's.
+        let residuals = Residuals::open(&papers.folder.join("residuals"), SealingKey::new(&[0; 32]))?;
         Ok(Self {
-            egress: Egress::new(door, Outbox::open(&papers.folder.join("outbox"))?),
+            egress: Egress::new(door, Outbox::open(&papers.folder.join("outbox"))?, residuals),
             plan,
             number,
         })

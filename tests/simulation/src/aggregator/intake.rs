@@ -1,7 +1,5 @@
 //! An update on its way in, as `aggregator/src/intake` takes it.
 
-use std::sync::Arc;
-
 use snowball_protocol::{
     Attempt, Problem, ProblemCode, SiteName,
     ids::{UnixSeconds, UploadId},
@@ -77,7 +75,7 @@ impl Aggregator {
         }
         let inspection = match self.process.inspections.remove(id) {
             Some((inspection, seen)) if seen == offset => Some(inspection),
-            _ if offset == 0 => Some(Inspection::new(Arc::default())),
+            _ if offset == 0 => Some(Inspection::of(&self.study.plan, self.study.parameters())),
             _ => None,
         };
         self.store.append_file(&upload, bytes)?;
@@ -123,7 +121,7 @@ impl Aggregator {
         let inspected = match self.process.inspections.remove(&upload.id) {
             Some((inspection, seen)) if seen == upload.header.bytes => inspection.finish(),
             _ => {
-                let mut inspection = Inspection::new(Arc::default());
+                let mut inspection = Inspection::of(&self.study.plan, self.study.parameters());
                 inspection.bytes(self.store.files.get(&upload.id.0).map_or(&[], Vec::as_slice));
                 inspection.finish()
             }
