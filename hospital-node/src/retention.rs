@@ -291,7 +291,7 @@ mod tests {
         let ledger: SharedLedger = Arc::new(Mutex::new(ledger));
 
         let signed = signed();
-        assert_eq!(due(&home, &signed, NOW).unwrap().len(), 7);
+        assert_eq!(due(&home, &signed, NOW).unwrap().len(), 8);
         let removed = apply(&home, &store, &ledger, &signed, NOW).unwrap();
         let expected = Removed {
             datasets: 1,

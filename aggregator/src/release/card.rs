@@ -60,6 +60,7 @@ fn write(
     recipe(out, plan)?;
     sites(out, request)?;
     metrics(out, request)?;
+    gain(out, request.gains)?;
     rounds(out, request)?;
     limits(out)?;
     writeln!(
@@ -155,8 +156,7 @@ fn metrics(out: &mut String, request: &ReleaseRequest<'_>) -> std::fmt::Result {
         heads(out, site.as_str(), evaluation)?;
     }
     heads(out, "all", &pooled)?;
-    writeln!(out)?;
-    gain(out, request.gains)
+    writeln!(out)
 }
 
 /// The final model beside each site's own: nobody should have to believe that taking part was good for everybody.

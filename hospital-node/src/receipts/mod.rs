@@ -244,7 +244,7 @@ mod tests {
                 study: study.clone(),
                 round,
                 examples: 65,
-                model_in: digest,
+                model_in: signed.receipt.model_in,
                 update_digest: digest,
             },
             Entry::UpdateApproved {
