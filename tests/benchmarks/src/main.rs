@@ -1,11 +1,11 @@
 //! `snowball-benchmark`: how fast this machine de-identifies and takes in, beside other programs; how a node bears a large
-//! archive; how fast a round of federated averaging is. What it prints was measured in that run; the one table of other days'
-//! figures says so.
+//! archive; how fast a round of federated averaging is, and what each encoding of updates costs in quality. What it prints was measured
+//! in that run; the one table of other days' figures says so.
 //!
 //! It runs `hospital-node` and its peers as people do, by their command lines, over the same files on the same processors. It
 //! must never be pointed at a node's real home: it makes homes of its own and removes them.
 //!
-//! Start at [`deidentification`], [`large`] and [`rounds`].
+//! Start at [`deidentification`], [`large`], [`rounds`] and [`transfers`].
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod corpus;
@@ -18,6 +18,7 @@ mod ours;
 mod peers;
 mod rounds;
 mod table;
+mod transfers;
 mod watched;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -44,6 +45,7 @@ enum Verb {
     Large(large::Large),
     Rounds(rounds::Rounds),
     Idle(rounds::Idle),
+    Transfers(transfers::Transfers),
     #[command(hide = true)]
     Floor(floors::Floor),
     #[command(hide = true)]
@@ -91,6 +93,7 @@ fn main() -> ExitCode {
         Verb::Large(verb) => verb.run(),
         Verb::Rounds(verb) => verb.run(),
         Verb::Idle(verb) => verb.run(),
+        Verb::Transfers(verb) => verb.run(),
         Verb::Floor(verb) => verb.run().map(|()| true),
         Verb::Header(verb) => verb.run().map(|()| true),
         Verb::Sites(verb) => verb.run().map(|()| true),
@@ -116,6 +119,7 @@ mod tests {
         let documents = [
             include_str!("../../../hospital-node/docs/speed.md"),
             include_str!("../../../aggregator/docs/speed.md"),
+            include_str!("../../../aggregator/docs/transfers.md"),
         ];
         let start = "    cargo run --bin snowball-benchmark -- ";
         let mut samples: Vec<String> = documents
