@@ -253,13 +253,16 @@ async fn a_flood_of_requests_or_handshakes_costs_its_sender_and_not_the_round() 
 
     let counts = Arc::new(Counts::default());
     let mut flood = JoinSet::new();
+    // Each with a connection of its own, and together more requests than a site may have open at once. They connect before the first
+    // one floods: then there is no room.
+    let mut ways = Vec::new();
     for _ in 0..8 {
-        // Each with a connection of its own, and as many requests as the server lets it have open.
-        let peer = Arc::new(Peer::of(&scene.stage.consortium.sites[2], scene.stage.port, 2).transport);
-        peer.get::<Vec<StudySummary>>("v1/studies").await.unwrap();
-        for _ in 0..16 {
-            flood.spawn(ask(Arc::clone(&peer), Arc::clone(&counts)));
-        }
+        let way = Arc::new(Peer::of(&scene.stage.consortium.sites[2], scene.stage.port, 2).transport);
+        way.get::<Vec<StudySummary>>("v1/studies").await.unwrap();
+        ways.push(way);
+    }
+    for way in ways.iter().cycle().take(16 * ways.len()) {
+        flood.spawn(ask(Arc::clone(way), Arc::clone(&counts)));
     }
     scene.honest_round(1).await;
     scene.an_honest_site_connects_anew().await;
