@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use snowball_participation::{Waiting, waiting};
-use snowball_protocol::{ProblemCode, RoundNumber, StudyPlan, receipt::SignedReceipt};
+use snowball_protocol::{ProblemCode, RoundNumber, StudyPlan, plan::Late, receipt::SignedReceipt};
 
 use crate::{Egress, error::EgressError, gate, record, send};
 
@@ -52,6 +52,8 @@ impl Egress {
                         closed.insert(earlier);
                     }
                     Ok(None) | Err(EgressError::Refused(_)) => self.outbox.forget(study, earlier)?,
+                    // Its round is over and it counts in no other: that it may not leave keeps nobody from the next one.
+                    Err(EgressError::Denied { .. }) if late == Late::Drop => self.outbox.forget(study, earlier)?,
                     Err(fault) => return Err(fault),
                 },
                 Waiting::Bring(newest) => break newest,
