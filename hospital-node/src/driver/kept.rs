@@ -3,7 +3,10 @@
 use anyhow::Result;
 use snowball_participation as participation;
 
-use super::{Driver, Study, sort};
+use super::{
+    Driver,
+    study::{Study, sort},
+};
 use crate::{kept_parameters::KeptParameters, receipts};
 
 impl Driver {

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use snowball_ledger::Entry;
 use snowball_protocol::{RoundNumber, Sha256Digest, evaluation::Evaluation};
 
-use super::{Driver, Study};
+use super::{Driver, study::Study};
 use crate::{
     events::Event,
     own_model::OwnModel,
