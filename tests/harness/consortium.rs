@@ -165,15 +165,18 @@ impl Consortium {
         bail!("the aggregator does not listen; see {}", log.display())
     }
 
-    /// Makes a site's node.
+    /// Makes a site's node. Its secret follows from the site's name: which part a patient belongs to follows from the secret, and
+    /// with few patients one drawn anew each time would leave a site without validation patients every hundredth time.
     ///
     /// # Errors
-    /// When `init` refuses.
+    /// When `init` refuses or the secret cannot be written.
     pub async fn make_node(&self, site: &Site, threads: u32) -> Result<()> {
         let threads = threads.to_string();
         self.node(site, &["init", "--site", site.name.as_str(), "--threads", &threads])
-            .await
-            .map(drop)
+            .await?;
+        let secret = hex::encode(Sha256Digest::of(format!("the test secret of {}", site.name).as_bytes()).as_bytes());
+        snowball_service::files::write_private(&site.home.join("keys/site.secret"), secret.as_bytes())?;
+        Ok(())
     }
 
     /// Writes, signs and installs a policy as the site's board would for this one plan.
