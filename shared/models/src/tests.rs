@@ -87,14 +87,13 @@ fn loss(network: &Network, pictures: Tensor<4>) -> Tensor<1> {
 }
 
 #[test]
-fn a_module_has_the_names_and_shapes_of_its_layout_and_keeps_every_bit() {
-    for architecture in [Architecture::Small, Architecture::ResNet18] {
-        let plan = plan(architecture, 8);
+fn a_network_keeps_every_bit() {
+    for architecture in Architecture::ALL {
+        let plan = plan(architecture, architecture.width_step());
         let layout = Layout::of(&plan);
         // Every value differs, so a transposed or exchanged tensor would show.
         let parameters: Vec<f32> = (0..layout.parameters()).map(|position| position as f32 * 0.5).collect();
         let network = Network::load(&plan, &parameters, &Device::flex()).unwrap();
-        // `store` compares name and shape of each parameter of the module with the layout's.
         assert_eq!(network.store().unwrap(), parameters, "{}", architecture.code());
     }
 }
@@ -110,15 +109,20 @@ fn wrong_parameters_and_wrong_pictures_are_errors() {
     let network = Network::load(&plan, &parameters, &device).unwrap();
     assert!(network.forward(Tensor::zeros([2, 3, 32, 32], &device)).is_err());
     assert!(network.forward(Tensor::zeros([0, 1, 32, 32], &device)).is_err());
+    assert!(network.forward(Tensor::zeros([2, 1, 32, 33], &device)).is_err());
+    let inception = self::plan(Architecture::InceptionV3, 8);
+    let network = Network::load(&inception, &Layout::of(&inception).initial_parameters(1), &device).unwrap();
+    assert!(network.forward(Tensor::zeros([2, 1, 74, 74], &device)).is_err());
 }
 
 #[test]
 fn any_size_of_picture_gives_one_output_a_head() {
-    for architecture in [Architecture::Small, Architecture::ResNet18] {
-        let plan = plan(architecture, 8);
+    for architecture in Architecture::ALL {
+        let plan = plan(architecture, architecture.width_step());
         let device = Device::flex();
         let network = Network::load(&plan, &Layout::of(&plan).initial_parameters(1), &device).unwrap();
-        for side in [16, 33, 48] {
+        let smallest = architecture.input_side_min() as usize;
+        for side in [smallest, smallest + 1, 96] {
             let outputs = network.forward(pictures(2, side, &device)).unwrap();
             assert_eq!(outputs.iter().map(Tensor::dims).collect::<Vec<_>>(), [[2, 3], [2, 1]]);
         }
@@ -194,5 +198,42 @@ fn gradients_are_those_of_finite_differences() {
                 tensor.name
             );
         }
+    }
+}
+
+#[test]
+fn each_network_learns_in_a_few_steps() {
+    for architecture in Architecture::ALL {
+        let plan = plan(architecture, architecture.width_step());
+        let device = Device::flex().autodiff();
+        let layout = Layout::of(&plan);
+        let side = architecture.input_side_min() as usize;
+        let mut parameters = layout.initial_parameters(3);
+        let mut losses = Vec::new();
+        for _ in 0..4 {
+            let network = Network::load(&plan, &parameters, &device).unwrap();
+            let loss = loss(&network, pictures(4, side, &device));
+            losses.push(f64::from(loss.clone().detach().into_scalar::<f32>()));
+            let slopes = network.gradients(&mut loss.backward()).unwrap();
+            for tensor in &layout.tensors {
+                let own = &slopes[tensor.offset..tensor.offset + tensor.values()];
+                assert!(own.iter().all(|slope| slope.is_finite()), "{}", tensor.name);
+                assert!(
+                    own.iter().any(|slope| *slope != 0.0),
+                    "{} of {}",
+                    tensor.name,
+                    architecture.code()
+                );
+            }
+            // A step that would take away a twentieth of the loss, were it a plane.
+            let length = slopes.iter().map(|slope| f64::from(*slope).powi(2)).sum::<f64>();
+            let step = 0.05 * losses[losses.len() - 1] / length;
+            parameters
+                .iter_mut()
+                .zip(&slopes)
+                .for_each(|(parameter, slope)| *parameter -= (step * f64::from(*slope)) as f32);
+        }
+        let falls = losses.windows(2).all(|pair| pair[1] < pair[0]);
+        assert!(falls, "{}: {losses:?}", architecture.code());
     }
 }
