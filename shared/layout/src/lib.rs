@@ -117,6 +117,22 @@ impl Graph {
         }
     }
 
+    /// Multiplications that one radiograph of this side costs on the way forward, in convolutions and linear layers; training costs about
+    /// three times as many. `None` where the picture is too small for the network.
+    #[must_use]
+    pub fn multiplications(&self, side: usize) -> Option<u64> {
+        let shapes = self.shapes(side)?;
+        let values = |place: Place| self.layout.tensors[place].values();
+        let of = |(step, shape): (&Step, &Shape)| match (&step.operation, shape) {
+            (Operation::Convolution { weight, .. }, Shape::Picture([_, height, width])) => {
+                values(*weight) * height * width
+            }
+            (Operation::Linear { weight, .. }, _) => values(*weight),
+            _ => 0,
+        };
+        Some(self.steps.iter().zip(&shapes).map(|pair| of(pair) as u64).sum())
+    }
+
     /// The shape of each step's output for pictures of this side, in pixels; `None` where they are too small for the network.
     #[must_use]
     pub fn shapes(&self, side: usize) -> Option<Vec<Shape>> {

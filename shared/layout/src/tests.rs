@@ -291,3 +291,27 @@ proptest! {
         }
     }
 }
+
+/// What the page about networks says of each: at width 64, without heads.
+#[test]
+fn the_page_about_networks_says_what_they_are() {
+    let page = include_str!("../../../aggregator/docs/networks.md");
+    for architecture in Architecture::ALL {
+        let mut plan = plan(architecture, 64);
+        plan.heads.clear();
+        let graph = Graph::of(&plan);
+        let features = graph.shapes(224).unwrap()[graph.features.index()];
+        let Shape::Features(features) = features else {
+            panic!("no features")
+        };
+        let row = format!(
+            "| `{}` | {:.1} | {:.0} | {:.2} | {features} | {} |",
+            architecture.code(),
+            graph.layout.parameters() as f64 / 1e6,
+            graph.layout.bytes() as f64 / 1e6,
+            graph.multiplications(224).unwrap() as f64 / 1e9,
+            architecture.input_side_min(),
+        );
+        assert!(page.contains(&row), "the page lacks the row\n{row}");
+    }
+}
