@@ -1,6 +1,9 @@
 //! `pretrain --local`: an ordinary run on this site's radiographs alone. Nothing leaves.
 
-use std::{io::IsTerminal, path::PathBuf};
+use std::{
+    io::IsTerminal,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
@@ -9,6 +12,7 @@ use snowball_layout::Layout;
 use snowball_policy::{Action, Request, Spent};
 use snowball_protocol::{Sha256Digest, StudyPlan, limits::PLAN_BYTES_MAX};
 use snowball_service::{clock, files, output};
+use snowball_weights::{Report, Weights};
 use snowball_worker::{
     job::{Answer, Job, TrainJob},
     shard::Part,
@@ -17,9 +21,14 @@ use snowball_worker::{
 use super::{Context, Refused};
 use crate::{datasets, events, home::Home, policy, round, trainer};
 
+/// Far above the largest network, with its running means and in binary32.
+const WEIGHTS_BYTES_MAX: usize = 4 << 30;
+
 /// Train on this site's radiographs alone, by a study's plan. Nothing leaves; the policy must permit it.
 #[derive(Args)]
-#[command(after_help = "Example: hospital-node pretrain --local --plan plan.toml")]
+#[command(
+    after_help = "Example: hospital-node pretrain --local --plan plan.toml\n         hospital-node pretrain --local --plan spines.toml --from release-1/model.safetensors"
+)]
 pub struct Pretrain {
     /// Alone, without an aggregator: the only way so far, named so that nobody mistakes it.
     #[arg(long, required = true)]
@@ -30,6 +39,10 @@ pub struct Pretrain {
     /// Another number of steps.
     #[arg(long)]
     steps: Option<u32>,
+    /// Begin with the trunk of these weights instead of at random: a release's model.safetensors, or one that PyTorch wrote with the
+    /// names of torchvision's network. What fits is told; heads always begin anew.
+    #[arg(long, value_name = "FILE")]
+    from: Option<PathBuf>,
     /// Evaluate on the validation part after every so many steps.
     #[arg(long, default_value_t = 0)]
     evaluate_every: u32,
@@ -50,6 +63,11 @@ impl Pretrain {
             None => {
                 u32::try_from(plan.steps_total()).context("the plan has too many steps for one run; name --steps")?
             }
+        };
+        let mut initial = layout.initial_parameters(plan.seed);
+        let weights = match &self.from {
+            Some(file) => Some(begin_with(file, &plan, &mut initial)?),
+            None => None,
         };
         output::note(format_args!(
             "training on {} ({}), {steps} steps",
@@ -73,33 +91,26 @@ impl Pretrain {
         let bar = progress_bar(u64::from(steps));
         let (mut seconds, mut loss) = (0.0, f64::NAN);
         let trained = trainer
-            .run(
-                &job,
-                Some(&layout.initial_parameters(plan.seed)),
-                layout.parameters(),
-                |answer| match answer {
-                    Answer::Progress {
-                        step,
-                        loss,
-                        images_per_second,
-                        ..
-                    } => {
-                        bar.set_position(u64::from(step));
-                        bar.set_message(format!("loss {loss:.3}, {images_per_second:.0} radiographs a second"));
-                    }
-                    Answer::Checked { step, evaluation } => {
-                        bar.suspend(|| {
-                            output::note(format_args!("after {step} steps: {}", events::summary(&evaluation)))
-                        });
-                    }
-                    Answer::Trained {
-                        seconds: took,
-                        loss: last,
-                        ..
-                    } => (seconds, loss) = (took, last),
-                    _ => {}
-                },
-            )?
+            .run(&job, Some(&initial), layout.parameters(), |answer| match answer {
+                Answer::Progress {
+                    step,
+                    loss,
+                    images_per_second,
+                    ..
+                } => {
+                    bar.set_position(u64::from(step));
+                    bar.set_message(format!("loss {loss:.3}, {images_per_second:.0} radiographs a second"));
+                }
+                Answer::Checked { step, evaluation } => {
+                    bar.suspend(|| output::note(format_args!("after {step} steps: {}", events::summary(&evaluation))));
+                }
+                Answer::Trained {
+                    seconds: took,
+                    loss: last,
+                    ..
+                } => (seconds, loss) = (took, last),
+                _ => {}
+            })?
             .context("the trainer gave no parameters")?;
         bar.finish_and_clear();
         let path = home.model(&plan.study, "local");
@@ -120,7 +131,7 @@ impl Pretrain {
         };
         let (validation, testing) = (evaluate(Part::Validation)?, evaluate(Part::Testing)?);
         let document = serde_json::json!({
-            "study": plan.study, "steps": steps, "seconds": seconds, "loss": loss, "model": path,
+            "study": plan.study, "steps": steps, "seconds": seconds, "loss": loss, "model": path, "weights": weights,
             "validation": validation, "testing": testing,
         });
         context.print(&document, || {
@@ -134,8 +145,18 @@ impl Pretrain {
     }
 }
 
+/// Lays the trunk of the weights in `file` over `initial`, and says what fitted.
+fn begin_with(file: &Path, plan: &StudyPlan, initial: &mut [f32]) -> Result<Report> {
+    let bytes =
+        files::read_bounded(file, WEIGHTS_BYTES_MAX).with_context(|| format!("cannot read {}", file.display()))?;
+    let report = Weights::read(&bytes).and_then(|weights| snowball_weights::lay(&weights, plan, initial));
+    let report = report.with_context(|| format!("cannot begin with {}", file.display()))?;
+    output::note(format_args!("{}: {report}", file.display()));
+    Ok(report)
+}
+
 /// Reads a plan from TOML or JSON and checks its rules.
-pub fn read_plan(path: &std::path::Path) -> Result<StudyPlan> {
+pub fn read_plan(path: &Path) -> Result<StudyPlan> {
     let bytes = files::read_bounded(path, PLAN_BYTES_MAX).with_context(|| format!("cannot read {}", path.display()))?;
     let text = String::from_utf8(bytes).with_context(|| format!("{} is not text", path.display()))?;
     let plan: StudyPlan = if text.trim_start().starts_with('{') {

@@ -11,6 +11,8 @@ use snowball_protocol::{
 
 use super::*;
 
+mod peers;
+
 fn plan(architecture: Architecture, width: u32) -> StudyPlan {
     let span = Span { min: 1, max: 4 };
     StudyPlan {
@@ -235,91 +237,5 @@ fn each_network_learns_in_a_few_steps() {
         }
         let falls = losses.windows(2).all(|pair| pair[1] < pair[0]);
         assert!(falls, "{}: {losses:?}", architecture.code());
-    }
-}
-
-/// The outputs of an ONNX runtime for the same pictures; `None`, said aloud, where it is not installed.
-fn in_onnxruntime(plan: &StudyPlan, parameters: &[f32], pictures: &[f32], count: usize) -> Option<Vec<f32>> {
-    const SCRIPT: &str = r#"
-import struct, sys
-try:
-    import numpy, onnxruntime
-except ImportError as missing:
-    print("skipped:", missing, file=sys.stderr); sys.exit(9)
-folder, count, side = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-session = onnxruntime.InferenceSession(folder + "/model.onnx", providers=["CPUExecutionProvider"])
-pictures = numpy.fromfile(folder + "/pictures.f32", "<f4").reshape(count, 1, side, side)
-features, *outputs = session.run(None, {"pictures": pictures})
-assert features.shape[0] == count
-numpy.concatenate([output.reshape(-1) for output in outputs]).astype("<f4").tofile(folder + "/outputs.f32")
-"#;
-    let folder = tempfile::tempdir().unwrap();
-    let bytes = snowball_layout::to_le_bytes(parameters);
-    let mut file = std::fs::File::create(folder.path().join("model.onnx")).unwrap();
-    snowball_onnx::write(plan, bytes.as_slice(), &[], &mut file).unwrap();
-    let pictures = snowball_layout::to_le_bytes(pictures);
-    std::fs::write(folder.path().join("pictures.f32"), pictures).unwrap();
-    let python = std::env::var("SNOWBALL_PYTHON").unwrap_or_else(|_| "python3".to_owned());
-    let run = std::process::Command::new(python)
-        .args(["-c", SCRIPT])
-        .arg(folder.path())
-        .args([count.to_string(), plan.network.input_side.to_string()])
-        .output();
-    match run {
-        Ok(run) if run.status.success() => {
-            let outputs = std::fs::read(folder.path().join("outputs.f32")).unwrap();
-            snowball_layout::from_le_bytes(&outputs)
-        }
-        Ok(run) if run.status.code() == Some(9) => {
-            eprint!("{}", String::from_utf8_lossy(&run.stderr));
-            None
-        }
-        Ok(run) => panic!("{}", String::from_utf8_lossy(&run.stderr)),
-        Err(fault) => {
-            eprintln!("skipped: no python3 ({fault})");
-            None
-        }
-    }
-}
-
-#[test]
-fn onnxruntime_computes_what_burn_computes() {
-    for architecture in Architecture::ALL {
-        let mut plan = plan(architecture, architecture.width_step());
-        plan.network.input_side = 97;
-        let device = Device::flex();
-        let layout = Layout::of(&plan);
-        // Norms and biases that are not 1 and 0.
-        let parameters: Vec<f32> = layout
-            .initial_parameters(5)
-            .iter()
-            .zip(layout.initial_parameters(6))
-            .map(|(a, b)| a + 0.2 * b)
-            .collect();
-        let network = Network::load(&plan, &parameters, &device).unwrap();
-        let pictures = pictures(3, 97, &device);
-        let values = pictures.try_to_vec_as::<f32>().unwrap();
-        let Some(found) = in_onnxruntime(&plan, &parameters, &values, 3) else {
-            return;
-        };
-        let outputs: Vec<f32> = network
-            .forward(pictures)
-            .unwrap()
-            .into_iter()
-            .flat_map(|output| output.try_into_vec_as::<f32>().unwrap())
-            .collect();
-        assert_eq!(outputs.len(), found.len());
-        let largest = outputs.iter().fold(0.0_f32, |largest, value| largest.max(value.abs()));
-        let worst = outputs
-            .iter()
-            .zip(&found)
-            .map(|(a, b)| (a - b).abs())
-            .fold(0.0_f32, f32::max);
-        eprintln!("{}: differs by {:.1e} of {largest:.3}", architecture.code(), worst);
-        assert!(
-            worst < 1e-4 * largest,
-            "{}: {outputs:?} against {found:?}",
-            architecture.code()
-        );
     }
 }
