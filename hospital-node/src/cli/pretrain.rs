@@ -55,9 +55,9 @@ impl Pretrain {
             "training on {} ({}), {steps} steps",
             trainer.device_name, trainer.why
         ));
-        // A site that trains alone counts steps and has no round's model to stay near to.
+        // A site that trains alone counts steps and has no round's model to stay near to, nor other sites.
         let mut alone = plan.clone();
-        (alone.local.epochs, alone.local.proximal) = (None, None);
+        (alone.local.epochs, alone.local.proximal, alone.local.drift) = (None, None, None);
         let job = Job::Train(TrainJob {
             plan: alone,
             dataset: dataset.source.clone(),
@@ -65,6 +65,7 @@ impl Pretrain {
             steps_before: 0,
             steps_total: u64::from(steps),
             steps,
+            corrects: false,
             evaluate_first: false,
             evaluate_every: self.evaluate_every,
             device: trainer.device,
@@ -75,7 +76,7 @@ impl Pretrain {
         let trained = trainer
             .run(
                 &job,
-                Some(&layout.initial_parameters(plan.seed)),
+                &[&layout.initial_parameters(plan.seed)],
                 layout.parameters(),
                 |answer| match answer {
                     Answer::Progress {
