@@ -75,9 +75,6 @@ impl Optimiser {
         if let Some(bound) = self.asked.gradient_norm_max {
             clip(gradient, bound);
         }
-        if let Some(correction) = &self.correction {
-            correct(rate, correction, parameters);
-        }
         for segment in &self.segments {
             let range = segment.range.clone();
             let kept = if segment.decays {
@@ -100,6 +97,9 @@ impl Optimiser {
                 ),
                 OptimiserRule::Sgd { momentum } => sgd(rate, kept, momentum, parameters, gradient, first),
             }
+        }
+        if let Some(correction) = &self.correction {
+            correct(rate, correction, parameters);
         }
     }
 }
@@ -145,7 +145,7 @@ fn draw_back(strength: f32, begin: &[f32], parameters: &[f32], gradient: &mut [f
 
 /// A step down what SCAFFOLD adds to the slope (Karimireddy et al. 2020): everywhere, for what this site cannot learn has a slope here as
 /// well, which is zero. After the bound of the gradient's norm, so that what a site went down is a mean of such gradients. With plain descent,
-/// which SCAFFOLD needs, it makes no difference that this step is taken by itself.
+/// which SCAFFOLD needs, it makes no difference that this step is taken by itself; it comes last, so that weight decay does not shorten it.
 fn correct(rate: f64, correction: &[f32], parameters: &mut [f32]) {
     let rate = rate as f32;
     for (parameter, correction) in parameters.iter_mut().zip(correction) {
