@@ -13,6 +13,8 @@ mod authority;
 mod certificate_story;
 mod cli;
 mod config;
+#[cfg(test)]
+mod control_story;
 mod driver;
 #[cfg(test)]
 mod fixture;

@@ -278,6 +278,7 @@ fn of_a_stranger(route: &Route) -> Stranger {
         "/v1/studies/{study}/plan" | "/v1/studies/{study}/join" | "/v1/studies/{study}/decline" => Stranger::ItsOwn,
         "/v1/studies/{study}/task" => Stranger::Waits,
         "/v1/studies/{study}/models/{round}"
+        | "/v1/studies/{study}/controls/{round}"
         | "/v1/studies/{study}/rounds/{round}/updates"
         | "/v1/studies/{study}/evaluation"
         | "/v1/studies/{study}/rounds"

@@ -214,6 +214,7 @@ pub fn header(plan: &StudyPlan, model: &ModelReference, values: &[f32], attempt:
         digest: Sha256Digest::of(&bytes),
         examples: 10,
         local_steps: plan.local.steps,
+        control_from: None,
         training_loss: 0.5,
         evaluation: None,
         ledger_index: 1,

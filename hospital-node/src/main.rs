@@ -25,6 +25,7 @@ mod receipts;
 mod renewal;
 mod retention;
 mod round;
+mod scaffold;
 mod second_reader;
 mod selftest;
 mod statistics;

@@ -23,6 +23,8 @@ pub struct Order<'a> {
     pub measures: bool,
     /// What the site keeps for itself, as its last update left it; none before the first.
     pub kept: Option<&'a [f32]>,
+    /// What is added to the slope of each step; nothing without SCAFFOLD, and where a site trains alone.
+    pub correction: Option<&'a [f32]>,
 }
 
 /// What training gave.
@@ -52,6 +54,7 @@ impl Trained {
             delta: self.delta,
             examples: self.examples,
             local_steps: self.local_steps,
+            control_from: None,
             training_loss: self.loss,
             evaluation: self.evaluation,
             dataset,
@@ -78,16 +81,18 @@ pub fn train(
         plan: plan.clone(),
         dataset: order.dataset.clone(),
         stream: stream(order.site, order.round),
-        steps_before: u64::from(plan.local.steps) * u64::from(order.round.0.saturating_sub(1)),
+        steps_before: plan.steps_before(order.round),
         steps_total: plan.steps_total(),
         steps: plan.local.steps,
+        corrects: order.correction.is_some(),
         evaluate_first: order.measures,
         evaluate_every: 0,
         device: trainer.device,
         threads: trainer.threads,
     });
     let (mut examples, mut local_steps, mut loss, mut evaluation) = (0, 0, f64::NAN, None);
-    let trained = trainer.run(&job, Some(&parameters), parameters.len(), |answer| match answer {
+    let blocks: Vec<&[f32]> = std::iter::once(&parameters[..]).chain(order.correction).collect();
+    let trained = trainer.run(&job, &blocks, parameters.len(), |answer| match answer {
         Answer::Progress { step, steps, loss, .. } => hear(step, steps, loss),
         Answer::Checked {
             step: 0,
@@ -138,7 +143,7 @@ pub fn quality(
         threads: trainer.threads,
     });
     let mut found = None;
-    trainer.run(&job, Some(parameters), 0, |answer| {
+    trainer.run(&job, &[parameters], 0, |answer| {
         if let Answer::Evaluated { evaluation } = answer {
             found = Some(Evaluation {
                 model_digest,

@@ -191,7 +191,7 @@ fn probe(program: &Path, scratch: &Path) -> Result<Probed> {
     let never = AtomicBool::new(false);
     let mut worker = Worker::start(program, scratch)?;
     // A probe sees no pixels: it may run unconfined, and says what would hold.
-    let outcome = worker.converse(&Job::Probe, None, 0, ConfinementWish::WhereAvailable, &never, &mut hear);
+    let outcome = worker.converse(&Job::Probe, &[], 0, ConfinementWish::WhereAvailable, &never, &mut hear);
     outcome.map_err(|fault| worker.explain(program, fault))?;
     probed.context("it answered nothing")
 }
@@ -211,16 +211,17 @@ impl Trainer {
         self.stop.store(true, Ordering::SeqCst);
     }
 
-    /// Runs one job. `parameters` follow it; after training, the new parameters (`count` of them) come back. Blocks.
+    /// Runs one job. `blocks` of numbers follow it: parameters, and what corrects them. After training, the new parameters (`count` of them)
+    /// come back. Blocks.
     pub fn run(
         &self,
         job: &Job,
-        parameters: Option<&[f32]>,
+        blocks: &[&[f32]],
         count: usize,
         mut hear: impl FnMut(Answer),
     ) -> Result<Option<Vec<f32>>> {
         let mut worker = Worker::start(&self.program, &self.scratch)?;
-        let outcome = worker.converse(job, parameters, count, self.wish, &self.stop, &mut hear);
+        let outcome = worker.converse(job, blocks, count, self.wish, &self.stop, &mut hear);
         outcome.map_err(|fault| {
             if self.stop.load(Ordering::SeqCst) {
                 return anyhow!("training was stopped");
@@ -269,7 +270,7 @@ impl Worker {
     fn converse(
         &mut self,
         job: &Job,
-        parameters: Option<&[f32]>,
+        blocks: &[&[f32]],
         count: usize,
         wish: ConfinementWish,
         stop: &AtomicBool,
@@ -278,8 +279,8 @@ impl Worker {
         let mut input = BufWriter::new(self.child.stdin.take().context("no pipe to the trainer")?);
         let mut output = BufReader::new(self.child.stdout.take().context("no pipe from the trainer")?);
         pipe::send(&mut input, job)?;
-        if let Some(parameters) = parameters {
-            pipe::send_parameters(&mut input, parameters)?;
+        for block in blocks {
+            pipe::send_parameters(&mut input, block)?;
         }
         loop {
             let answer: Answer = pipe::receive(&mut output)?;

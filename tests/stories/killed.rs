@@ -5,7 +5,7 @@ use std::{path::Path, time::Duration};
 
 use snowball_protocol::{
     Sha256Digest, StudyPlan,
-    plan::{KeptRole, UpdateEncoding},
+    plan::{Drift, KeptRole, OptimiserRule, UpdateEncoding},
 };
 use snowball_tests::Running;
 
@@ -42,6 +42,18 @@ async fn kills_in_mid_round_change_nothing_in_the_model_nor_in_what_the_sites_ke
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn kills_in_mid_round_neither_lose_nor_double_what_updates_left_over() {
     kills_change_nothing(|plan| plan.transfer.encoding = UpdateEncoding::TopK { share: 0.05 }).await;
+}
+
+/// Under SCAFFOLD each step depends on what the sites and the aggregator kept of the rounds before.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn kills_in_mid_round_change_nothing_where_drift_is_corrected() {
+    kills_change_nothing(|plan| {
+        plan.optimiser.rule = OptimiserRule::Sgd { momentum: 0.0 };
+        plan.optimiser.learning_rate = 0.05;
+        plan.local.drift = Some(Drift::Scaffold);
+        plan.local.keep = vec![KeptRole::Normalisation];
+    })
+    .await;
 }
 
 async fn kills_change_nothing(change: fn(&mut StudyPlan)) {
@@ -117,7 +129,7 @@ async fn until_training(stage: &mut Stage, who: &str, round: u64) {
 }
 
 /// Gives a site the store of another run, so that both train on the same pseudonyms, parts and pixels.
-fn copy_store(from: &Path, to: &Path) {
+pub fn copy_store(from: &Path, to: &Path) {
     std::fs::remove_dir_all(to.join("store")).unwrap();
     let status = std::process::Command::new("cp")
         .arg("-a")

@@ -3,10 +3,16 @@
 use std::{os::unix::fs::PermissionsExt, path::Path};
 
 use snowball_layout::Layout;
-use snowball_protocol::plan::{Combination, KeptRole, ServerOptimiser};
+use snowball_protocol::{
+    RoundNumber,
+    plan::{Combination, Drift, KeptRole, OptimiserRule, ServerOptimiser},
+};
 use snowball_tests::run;
 
-use crate::stage::{Stage, ended};
+use crate::{
+    killed::copy_store,
+    stage::{Stage, ended},
+};
 
 /// Epochs give the larger site more steps, FedProx holds both near the round's model, FedNova weighs them by the step, and the server has
 /// momentum.
@@ -82,6 +88,82 @@ async fn what_the_plan_keeps_at_the_sites_is_learned_there_and_never_leaves() {
         own.push(settled);
     }
     assert_ne!(own[0], own[1]);
+}
+
+/// SCAFFOLD: the first round is that of federated averaging, the second is corrected; that of all sites is the mean of what each site keeps
+/// for itself, and nothing more leaves a site than its update.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sites_that_correct_their_drift_keep_what_adds_up_to_the_control_variate_of_all() {
+    let (with, stage) = models_of_a_study(Some(Drift::Scaffold), None).await;
+    let (without, _) = models_of_a_study(None, Some(&stage)).await;
+    assert_eq!(with[..2], without[..2], "all control variates begin at zero");
+    assert_ne!(with[2], without[2]);
+
+    // With all sites in all rounds: less the way of the model, divided by the rates of the round's steps.
+    let rates = stage.plan.rate_sum(RoundNumber(3));
+    let way = with[3].iter().zip(&with[2]).map(|(after, before)| after - before);
+    let control: Vec<f64> = way.map(|way| -f64::from(way) / rates).collect();
+    let length = control.iter().map(|value| value * value).sum::<f64>().sqrt();
+    assert!(length > 1e-3, "{length}");
+    let status = stage
+        .consortium
+        .aggregator(&["study", "status", "story"])
+        .await
+        .unwrap();
+    let parts = status["rounds"][2]["contributions"].as_array().unwrap();
+    let (mut sum, mut total, mut own) = (vec![0.0; control.len()], 0.0, Vec::new());
+    for site in &stage.consortium.sites {
+        let part = parts.iter().find(|part| part["site"] == site.name.as_str()).unwrap();
+        assert_eq!(part["bytes"], control.len() * 4, "an update, and nothing beside it");
+        let examples = part["examples"].as_f64().unwrap();
+        let folder = site.home.join("kept/story");
+        let mode = std::fs::metadata(folder.join("settled")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        assert!(!folder.join("pending").exists());
+        let settled = numbers(&folder.join("settled"), control.len());
+        sum.iter_mut()
+            .zip(&settled)
+            .for_each(|(sum, own)| *sum += examples * f64::from(*own));
+        total += examples;
+        own.push(settled);
+    }
+    assert_ne!(own[0], own[1]);
+    let difference = sum
+        .iter()
+        .zip(&control)
+        .map(|(sum, control)| (sum / total - control).powi(2));
+    let difference = difference.sum::<f64>().sqrt();
+    assert!(difference < 1e-4 * length, "{difference} {length}");
+}
+
+/// The global models of a study of three rounds by plain descent, from the first to the last, on the radiographs of another run
+/// where there is one, and its card looked at.
+async fn models_of_a_study(drift: Option<Drift>, like: Option<&Stage>) -> (Vec<Vec<f32>>, Stage) {
+    let stage = Stage::set_with(2, 3, 60, 0.0, |plan| {
+        (plan.local.steps, plan.local.drift) = (20, drift);
+        (plan.optimiser.rule, plan.optimiser.learning_rate) = (OptimiserRule::Sgd { momentum: 0.0 }, 0.05);
+    })
+    .await;
+    stage.settle().await;
+    for (site, old) in stage
+        .consortium
+        .sites
+        .iter()
+        .zip(like.iter().flat_map(|like| &like.consortium.sites))
+    {
+        copy_store(&old.home, &site.home);
+    }
+    stage.start_study().await;
+    let mut nodes = stage.run_nodes();
+    stage.wait_for_review().await;
+    let release = stage.release().await;
+    ended(&mut nodes).await;
+    let card = std::fs::read_to_string(release.join("model-card.md")).unwrap();
+    assert_eq!(card.contains("SCAFFOLD"), drift.is_some(), "{card}");
+    let models = stage.consortium.aggregator_home().join("objects/models/story");
+    let parameters = Layout::of(&stage.plan).parameters();
+    let model = |round| numbers(&models.join(format!("{}.f32", RoundNumber(round))), parameters);
+    ((0..=3).map(model).collect(), stage)
 }
 
 /// The last `count` little-endian numbers of a file.

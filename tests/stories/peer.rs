@@ -108,6 +108,7 @@ impl Peer {
             digest: Sha256Digest::of(&bytes),
             examples: 1,
             local_steps: plan.local.steps,
+            control_from: None,
             training_loss: 1.0,
             evaluation: None,
             ledger_index: 1,

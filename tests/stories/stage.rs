@@ -65,6 +65,7 @@ pub fn plan(sites: u32, rounds: u32) -> StudyPlan {
             batch_size: 16,
             epochs: None,
             proximal: None,
+            drift: None,
             keep: Vec::new(),
         },
         strategy: Strategy::fed_avg(100_000, 200.0),

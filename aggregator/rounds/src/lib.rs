@@ -20,4 +20,6 @@ pub use machine::{
     Abandoned, Aggregating, Collecting, Draft, Duty, Earlier, Effect, Event, Model, Paused, Phase, Recruiting,
     Released, Reviewing, Step, Weight,
 };
-pub use strategy::{Fold, Gram, Looked, RoundEnd, RunningMean, StrategyFault, initial_state, needs_distances};
+pub use strategy::{
+    ControlStep, Fold, Gram, Looked, RoundEnd, RunningMean, StrategyFault, initial_state, needs_distances, next_control,
+};

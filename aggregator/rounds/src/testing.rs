@@ -48,6 +48,7 @@ pub(crate) fn plan() -> StudyPlan {
             batch_size: 32,
             epochs: None,
             proximal: None,
+            drift: None,
             keep: Vec::new(),
         },
         strategy: Strategy::fed_avg(1000, 100.0),
@@ -154,6 +155,7 @@ impl Study {
             Event::Aggregated {
                 round: RoundNumber(number),
                 model,
+                control: None,
             },
             now,
         )

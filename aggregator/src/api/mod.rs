@@ -2,6 +2,7 @@
 
 mod authorities;
 mod certificate;
+mod controls;
 mod decline;
 mod document;
 mod enrolments;
@@ -71,6 +72,7 @@ pub fn routes() -> Vec<Route> {
         post("/v1/studies/{study}/decline", on_post(decline::decline)),
         get("/v1/studies/{study}/task", on_get(task::task)),
         get("/v1/studies/{study}/models/{round}", on_get(models::model)),
+        get("/v1/studies/{study}/controls/{round}", on_get(controls::control)),
         post("/v1/studies/{study}/rounds/{round}/updates", on_post(updates::announce)),
         patch("/v1/uploads/{id}", on_patch(uploads::chunk)),
         post("/v1/studies/{study}/evaluation", on_post(evaluation::evaluation)),

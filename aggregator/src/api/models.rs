@@ -11,7 +11,7 @@ use axum::{
     },
     response::Response,
 };
-use futures_util::stream;
+use futures_util::stream::try_unfold;
 use snowball_protocol::ProblemCode;
 use snowball_registry::ObjectName;
 use tokio::task::spawn_blocking;
@@ -22,7 +22,7 @@ use super::{
     refusal::{Answer, Refusal},
     round as round_of,
 };
-use crate::state::Shared;
+use crate::state::{App, Shared};
 
 /// Held in memory for each download.
 const BLOCK_BYTES: usize = 256 * 1024;
@@ -46,7 +46,12 @@ pub async fn model(
     if phase.model().is_none_or(|newest| round > newest.round) {
         return Err(Refusal::new(ProblemCode::NotFound, "no such model yet"));
     }
-    let (objects, name) = (app.core.objects.clone(), ObjectName::model(&desk.plan().study, round));
+    stream(&app, ObjectName::model(&desk.plan().study, round), &headers).await
+}
+
+/// Answers with an object: whole, or the range that is asked for.
+pub(super) async fn stream(app: &App, name: ObjectName, headers: &HeaderMap) -> Answer<Response> {
+    let objects = app.core.objects.clone();
     let opened = spawn_blocking(move || {
         let file = objects.reader(&name).map_err(std::io::Error::other)?;
         let length = file.metadata()?.len();
@@ -73,7 +78,7 @@ pub async fn model(
         StatusCode::RANGE_NOT_SATISFIABLE => response.header(CONTENT_RANGE, format!("bytes */{length}")),
         _ => response,
     };
-    let blocks = stream::try_unfold((file, range), next_block);
+    let blocks = try_unfold((file, range), next_block);
     response
         .body(Body::from_stream(blocks))
         .map_err(|error| Refusal::internal("answering with a model", &error))

@@ -7,9 +7,10 @@ use snowball_protocol::{
     evaluation::Evaluation,
     ids::{RoundNumber, UnixSeconds},
     record::{Contribution, RoundRecord},
+    session::ControlReference,
 };
 use snowball_registry::{ObjectName, Upload, UploadState};
-use snowball_rounds::{AdmittedUpdate, Effect, Event, Phase, RunningMean};
+use snowball_rounds::{AdmittedUpdate, Effect, Event, Phase, RunningMean, next_control};
 use snowball_service::clock;
 use tokio::task::spawn_blocking;
 
@@ -61,7 +62,7 @@ impl Driver {
         let Phase::Aggregating(aggregating) = self.phase.within() else {
             bail!("the study is not aggregating")
         };
-        let (opened, closed) = (aggregating.opened, aggregating.closed);
+        let (opened, closed, members) = (aggregating.opened, aggregating.closed, aggregating.sites.clone());
         let model_in = self.phase.model().context("the round has no model")?;
 
         let uploads = self.core.registry.admitted(self.name(), round).await?;
@@ -85,13 +86,22 @@ impl Driver {
             Some((of, sum)) if of == round && sum.is_of(&contributors) => Some(sum),
             _ => None,
         };
+        let before = self.record_of(model_in.round).await?;
+        let updates: Vec<AdmittedUpdate> = counted.iter().map(|(update, _)| update.clone()).collect();
+        let made_of = before.as_ref().and_then(|record| record.control.as_ref());
+        let control = next_control(self.desk.plan(), round, made_of, &members, &updates);
+        if self.desk.plan().is_scaffold() && control.is_none() {
+            tracing::warn!(study = %self.name(), %round, "the control variates begin anew: a site that had a part in them left or lost its own");
+        }
+        let (control, step) = control.unzip();
         let ingredients = Ingredients {
             plan: self.desk.plan().clone(),
             parameters: self.desk.parameters(),
             objects: self.core.objects.clone(),
             counted,
             model_in: (ObjectName::model(self.name(), model_in.round), model_in.digest),
-            state_in: self.state_after(model_in.round).await?,
+            control: step,
+            state_in: self.state_after(model_in.round, before.as_ref())?,
             model_out: ObjectName::model(self.name(), round),
             state_out: ObjectName::server_state(self.name(), round),
             memory_bytes: self.core.aggregation_bytes,
@@ -117,6 +127,7 @@ impl Driver {
             model_in: model_in.digest,
             model_out,
             server_state: state,
+            control,
             evaluation: pooled(&contributions),
             contributions,
             refusals,
@@ -126,6 +137,7 @@ impl Driver {
             &Event::Aggregated {
                 round,
                 model: model_out,
+                control: control_reference(&record),
             },
             Save::Round(&record),
         )
@@ -145,13 +157,26 @@ impl Driver {
         Ok(())
     }
 
-    /// The state of the server's optimiser after `round`, where it has one.
-    async fn state_after(&self, round: RoundNumber) -> Result<Option<Kept>> {
-        if round.0 == 0 || self.desk.plan().strategy.server.state_vectors() == 0 {
+    /// The record of `round`, where the next one goes on from more than its model.
+    async fn record_of(&self, round: RoundNumber) -> Result<Option<RoundRecord>> {
+        if round.0 == 0 || !self.has_state() {
             return Ok(None);
         }
-        let record = self.core.registry.record(self.name(), round).await?;
+        Ok(self.core.registry.record(self.name(), round).await?)
+    }
+
+    /// Whether something beside the model goes from a round to the next.
+    fn has_state(&self) -> bool {
+        let plan = self.desk.plan();
+        plan.strategy.server.state_vectors() > 0 || plan.is_scaffold()
+    }
+
+    /// The state of the server's optimiser, or the control variate of all sites, after `round`, whose record is given.
+    fn state_after(&self, round: RoundNumber, record: Option<&RoundRecord>) -> Result<Option<Kept>> {
         let digest = record.and_then(|record| record.server_state);
+        if round.0 == 0 || !self.has_state() || (self.desk.plan().is_scaffold() && digest.is_none()) {
+            return Ok(None);
+        }
         let digest = digest.with_context(|| format!("round {round} has no state of the server's optimiser"))?;
         Ok(Some((ObjectName::server_state(self.name(), round), digest)))
     }
@@ -159,7 +184,7 @@ impl Driver {
     /// Deletes the states that no later round begins from.
     async fn forget_states(&self, round: RoundNumber) {
         let plan = self.desk.plan();
-        if plan.strategy.server.state_vectors() == 0 {
+        if !self.has_state() {
             return;
         }
         let newest = if round.0 == plan.rounds.count {
@@ -178,6 +203,15 @@ impl Driver {
             }
         }
     }
+}
+
+/// What the sites are told of the control variate after a round.
+fn control_reference(record: &RoundRecord) -> Option<ControlReference> {
+    let (digest, control) = record.server_state.zip(record.control.as_ref())?;
+    Some(ControlReference {
+        digest,
+        since: control.since,
+    })
 }
 
 /// The ledger's entry for a finished round.

@@ -178,6 +178,7 @@ impl Desk {
                     round,
                     model: self.reference(&model),
                     deadline,
+                    control: model.control,
                 },
                 true,
             ),

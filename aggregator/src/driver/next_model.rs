@@ -8,7 +8,7 @@ use snowball_encoding::Coding;
 use snowball_protocol::{Sha256Digest, SiteName, StudyPlan, digest::RunningDigest};
 use snowball_registry::{ObjectError, ObjectFolder, ObjectName};
 use snowball_rounds::{
-    AdmittedUpdate, Gram, Looked, RoundEnd, RunningMean, StrategyFault, initial_state, needs_distances,
+    AdmittedUpdate, ControlStep, Gram, Looked, RoundEnd, RunningMean, StrategyFault, initial_state, needs_distances,
 };
 
 use super::rows::Rows;
@@ -34,7 +34,9 @@ pub(super) struct Ingredients {
     /// In the order of the sites' names.
     pub counted: Vec<Counted>,
     pub model_in: Kept,
-    /// The state of the server's optimiser after the round before; `None` before the first.
+    /// How the control variate of all sites moves, where the plan has one and it does not begin anew.
+    pub control: Option<ControlStep>,
+    /// The state of the server's optimiser, or the control variate, after the round before; `None` before the first.
     pub state_in: Option<Kept>,
     pub model_out: ObjectName,
     pub state_out: ObjectName,
@@ -45,7 +47,7 @@ pub(super) struct Ingredients {
 /// What came of it.
 pub(super) struct Made {
     pub model: Sha256Digest,
-    /// Of the server's optimiser, where it has a state.
+    /// Of the server's optimiser where it has a state, or the control variate where there is one.
     pub state: Option<Sha256Digest>,
     pub cosines: Vec<(SiteName, f64)>,
 }
@@ -62,7 +64,7 @@ pub(super) fn make(sum: Option<RunningMean>, ingredients: &Ingredients) -> Resul
         Looked::NotYet
     };
     let updates: Vec<AdmittedUpdate> = ingredients.counted.iter().map(|(update, _)| update.clone()).collect();
-    let mut end = RoundEnd::new(&ingredients.plan, &updates, looked)?;
+    let mut end = RoundEnd::new(&ingredients.plan, &updates, looked)?.with_control(ingredients.control);
     let (mut model, mut state) = (None, None);
     let objects = &ingredients.objects;
     let result = objects.put_with(&ingredients.model_out, |out| {
@@ -111,7 +113,14 @@ fn fold_files(ingredients: &Ingredients) -> Result<RunningMean> {
 
 impl Ingredients {
     fn state_vectors(&self) -> usize {
-        self.plan.strategy.server.state_vectors()
+        self.state_start().len()
+    }
+
+    /// What each vector of the state holds before the first round.
+    fn state_start(&self) -> Vec<f32> {
+        let mut start = initial_state(&self.plan.strategy.server);
+        start.extend(self.control.map(|_| 0.0));
+        start
     }
 
     fn rows(&self) -> Rows<'_> {
@@ -150,7 +159,7 @@ impl Ingredients {
             .as_ref()
             .map(|kept| Source::open(&self.objects, kept))
             .transpose()?;
-        let start = initial_state(&self.plan.strategy.server);
+        let start = self.state_start();
         let (mut model_digest, mut state_digest) = (RunningDigest::default(), RunningDigest::default());
         let mut rows = self.rows();
         for (from, to) in self.stretches() {
@@ -304,6 +313,7 @@ mod tests {
                         objects: objects.clone(),
                         counted: counted.clone(),
                         model_in: (name("before"), Sha256Digest::of(&model)),
+                        control: None,
                         state_in: None,
                         model_out: name("after"),
                         state_out: name("state"),

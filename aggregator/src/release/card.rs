@@ -89,7 +89,7 @@ fn recipe(out: &mut String, plan: &StudyPlan) -> std::fmt::Result {
         "- Local training: {} steps of {} radiographs a round",
         plan.local.steps, plan.local.batch_size
     )?;
-    writeln!(out, "- Combination: {}", plan.strategy.name())?;
+    writeln!(out, "- Combination: {}", plan.strategy_name())?;
     if let Late::Fold { rounds } = plan.rounds.late {
         writeln!(
             out,

@@ -19,6 +19,8 @@ pub struct Candidate {
     pub examples: u64,
     /// Optimiser steps behind it.
     pub local_steps: u32,
+    /// Under SCAFFOLD: the round whose update the site's control variate is of; none where it began at zero.
+    pub control_from: Option<RoundNumber>,
     /// Mean loss at the end of local training.
     pub training_loss: f64,
     /// Quality of `model_in` on the site's validation patients.

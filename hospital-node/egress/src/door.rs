@@ -18,7 +18,7 @@ use snowball_protocol::{
     ids::UnixSeconds,
     limits::CLOCK_SKEW_SECONDS_MAX,
     outcome::SignedOutcome,
-    session::{HelloReply, ModelReference, StudySummary, Task},
+    session::{ControlReference, HelloReply, ModelReference, StudySummary, Task},
 };
 
 use crate::{
@@ -292,15 +292,40 @@ impl Door {
     /// When the bytes are not the model, or the aggregator refuses.
     pub async fn model(&self, study: &StudyName, model: &ModelReference) -> Result<Vec<u8>, EgressError> {
         let path = format!("v1/studies/{study}/models/{}", model.round);
+        self.fetch(study, &path, model, model.digest).await
+    }
+
+    /// Fetches the control variate of all sites that goes with a global model, in the same way.
+    ///
+    /// # Errors
+    /// When the bytes are not what the task names, or the aggregator refuses.
+    pub async fn control(
+        &self,
+        study: &StudyName,
+        model: &ModelReference,
+        control: &ControlReference,
+    ) -> Result<Vec<u8>, EgressError> {
+        let path = format!("v1/studies/{study}/controls/{}", model.round);
+        self.fetch(study, &path, model, control.digest).await
+    }
+
+    /// Fetches as many bytes as the model has.
+    async fn fetch(
+        &self,
+        study: &StudyName,
+        path: &str,
+        model: &ModelReference,
+        digest: Sha256Digest,
+    ) -> Result<Vec<u8>, EgressError> {
         let mut meter = Meter::new(study.clone(), model.round, Direction::Fetching, model.bytes);
         self.tell(&mut meter, 0);
         let moved = |bytes| self.tell(&mut meter, bytes);
-        let bytes = self.transport.download(&path, model.bytes, moved).await?;
-        if Sha256Digest::of(&bytes) == model.digest {
+        let bytes = self.transport.download(path, model.bytes, moved).await?;
+        if Sha256Digest::of(&bytes) == digest {
             Ok(bytes)
         } else {
             Err(EgressError::Answer {
-                reason: "the model does not have the digest of the task".to_owned(),
+                reason: "what came does not have the digest of the task".to_owned(),
             })
         }
     }

@@ -183,6 +183,7 @@ pub(crate) fn header(
         digest: encoded.digest,
         examples: encoded.examples,
         local_steps: encoded.local_steps,
+        control_from: encoded.control_from,
         training_loss: encoded.training_loss,
         evaluation,
         ledger_index: ledger.0,

@@ -33,6 +33,7 @@ pub fn candidate(delta: Vec<f32>) -> Candidate {
         delta,
         examples: 1000,
         local_steps: 50,
+        control_from: None,
         training_loss: 0.5,
         evaluation: Some(Evaluation {
             model_digest: digest,

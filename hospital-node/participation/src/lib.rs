@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 use snowball_protocol::{
     RoundNumber,
     plan::Late,
-    session::{ModelReference, PhaseName, StudySummary, Task},
+    session::{ControlReference, ModelReference, PhaseName, StudySummary, Task},
 };
 
 /// What to do about a study that the aggregator lists.
@@ -92,6 +92,15 @@ pub const fn kept_parameters(has_receipt: bool, waiting: Option<RoundNumber>) ->
     }
 }
 
+/// What a round is trained from.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Start {
+    /// The round's model.
+    pub model: ModelReference,
+    /// Under SCAFFOLD: the control variate of all sites; none where all begin at zero.
+    pub control: Option<ControlReference>,
+}
+
 /// One thing to do.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Action {
@@ -99,12 +108,12 @@ pub enum Action {
     Ask,
     /// Ask again after a pause: the answer did not change and did not wait.
     Pause,
-    /// Send the update of this round that is in the outbox, else train from `model` and send.
+    /// Send the update of this round that is in the outbox, else train from `start` and send.
     Contribute {
         /// Which round.
         round: RoundNumber,
-        /// From which model.
-        model: ModelReference,
+        /// From what.
+        start: Start,
     },
     /// Evaluate the final model and say how good it is.
     Evaluate {
@@ -137,7 +146,12 @@ pub fn next(task: Task, progress: &Progress) -> Action {
     match task {
         Task::Wait { .. } => Action::Ask,
         Task::Train { round, .. } if progress.settled >= Some(round) => Action::Pause,
-        Task::Train { round, model, .. } => Action::Contribute { round, model },
+        Task::Train {
+            round, model, control, ..
+        } => Action::Contribute {
+            round,
+            start: Start { model, control },
+        },
         Task::Evaluate { .. } if progress.evaluated => Action::Pause,
         Task::Evaluate { model } => Action::Evaluate { model },
         Task::Done { phase, model } => Action::Leave { phase, model },
@@ -186,6 +200,7 @@ mod tests {
             round: RoundNumber(round),
             model,
             deadline: 0,
+            control: None,
         }
     }
 

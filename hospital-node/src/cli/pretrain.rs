@@ -73,9 +73,9 @@ impl Pretrain {
             "training on {} ({}), {steps} steps",
             trainer.device_name, trainer.why
         ));
-        // A site that trains alone counts steps and has no round's model to stay near to.
+        // A site that trains alone counts steps and has no round's model to stay near to, nor other sites.
         let mut alone = plan.clone();
-        (alone.local.epochs, alone.local.proximal) = (None, None);
+        (alone.local.epochs, alone.local.proximal, alone.local.drift) = (None, None, None);
         let job = Job::Train(TrainJob {
             plan: alone,
             dataset: dataset.source.clone(),
@@ -83,6 +83,7 @@ impl Pretrain {
             steps_before: 0,
             steps_total: u64::from(steps),
             steps,
+            corrects: false,
             evaluate_first: false,
             evaluate_every: self.evaluate_every,
             device: trainer.device,
@@ -91,7 +92,7 @@ impl Pretrain {
         let bar = progress_bar(u64::from(steps));
         let (mut seconds, mut loss) = (0.0, f64::NAN);
         let trained = trainer
-            .run(&job, Some(&initial), layout.parameters(), |answer| match answer {
+            .run(&job, &[&initial], layout.parameters(), |answer| match answer {
                 Answer::Progress {
                     step,
                     loss,

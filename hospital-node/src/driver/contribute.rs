@@ -4,13 +4,16 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use anyhow::Result;
 use snowball_ledger::Entry;
-use snowball_protocol::{RoundNumber, Sha256Digest, session::ModelReference};
+use snowball_participation::Start;
+use snowball_protocol::{RoundNumber, Sha256Digest};
 
 use super::{Driver, study::Study};
 use crate::{
     events::Event,
+    kept_parameters::Settled,
     policy,
     round::{self, Order, Trained},
+    scaffold::Correction,
 };
 
 impl Driver {
@@ -20,9 +23,10 @@ impl Driver {
         self: &Arc<Self>,
         study: &Study,
         round: RoundNumber,
-        model: &ModelReference,
+        start: &Start,
         closed: &BTreeSet<RoundNumber>,
     ) -> Result<()> {
+        let model = &start.model;
         if let Some(signed) = self.egress.resume(&study.plan, round).await? {
             self.kept_of(study).settle(&signed.receipt.model_in)?;
             let (examples, bytes) = (signed.receipt.examples, signed.receipt.update_bytes);
@@ -47,17 +51,24 @@ impl Driver {
             .may_train(&study.plan, Some(round), &study.dataset.facts)?;
         let kept = self.kept(study).await?;
         let bytes = self.fetch(study, model).await?;
-        let trained = self.train(study, round, bytes, kept).await?;
+        let correction = self.correction(study, round, start, kept.as_ref()).await?;
+        let kept = kept.map(|kept| kept.parameters);
+        let (trained, correction) = self.train(study, round, bytes, (kept, correction)).await?;
         anyhow::ensure!(
             self.store.stands(&study.dataset.frozen)?,
             "a patient withdrew while this round was trained; it is trained again without them"
         );
         let (loss, evaluation) = (trained.loss, trained.evaluation.clone());
         let update_digest = Sha256Digest::of(&snowball_layout::to_le_bytes(&trained.delta));
-        if !trained.kept.is_empty() {
-            self.kept_of(study).keep(round, model.digest, &trained.kept)?;
+        let control_from = correction.as_ref().and_then(|correction| correction.from);
+        let kept = self.kept_of(study);
+        if !kept.is_empty() {
+            let rate_sum = study.plan.rate_sum(round);
+            let control = correction.map(|correction| correction.next_own(&trained.delta, rate_sum));
+            kept.keep(round, model.digest, &trained.kept, &control.unwrap_or_default())?;
         }
-        let candidate = trained.candidate(round, study.layout.digest(), study.dataset.facts);
+        let mut candidate = trained.candidate(round, study.layout.digest(), study.dataset.facts);
+        candidate.control_from = control_from;
         self.egress.door().record(Entry::TrainingFinished {
             study: study.plan.study.clone(),
             round,
@@ -109,13 +120,39 @@ impl Driver {
         Ok(true)
     }
 
+    /// What corrects each step of the round, where the plan says SCAFFOLD. The site's own control variate counts only where that of all
+    /// sites was made with it.
+    async fn correction(
+        &self,
+        study: &Study,
+        round: RoundNumber,
+        start: &Start,
+        kept: Option<&Settled>,
+    ) -> Result<Option<Correction>> {
+        if !study.plan.is_scaffold() {
+            return Ok(None);
+        }
+        let since = start.control.map_or(round, |control| control.since);
+        let own = kept.filter(|kept| kept.round >= since);
+        let own = own.map(|kept| (kept.round, &kept.control[..]));
+        let door = self.egress.door();
+        let all = match start.control {
+            Some(control) => Some(
+                self.steadily(|| door.control(&study.plan.study, &start.model, &control))
+                    .await?,
+            ),
+            None => None,
+        };
+        Correction::of(all.as_deref(), own, study.layout.parameters()).map(Some)
+    }
+
     async fn train(
         self: &Arc<Self>,
         study: &Study,
         round: RoundNumber,
         model: Vec<u8>,
-        kept: Option<Vec<f32>>,
-    ) -> Result<Trained> {
+        (kept, correction): (Option<Vec<f32>>, Option<Correction>),
+    ) -> Result<(Trained, Option<Correction>)> {
         let _bench = self.bench.acquire().await?;
         let (plan, source) = (Arc::clone(&study.plan), study.dataset.source.clone());
         let trainer = self.trainer.held_as(policy::confinement(&self.home));
@@ -128,8 +165,9 @@ impl Driver {
                 round,
                 measures: true,
                 kept: kept.as_deref(),
+                correction: correction.as_ref().map(|correction| &correction.values[..]),
             };
-            round::train(&trainer, &order, model, |step, steps, loss| {
+            let trained = round::train(&trainer, &order, model, |step, steps, loss| {
                 voice.say(&Event::Training {
                     study: plan.study.clone(),
                     round,
@@ -137,7 +175,8 @@ impl Driver {
                     steps,
                     loss,
                 });
-            })
+            })?;
+            Ok((trained, correction))
         })
         .await?
     }

@@ -7,19 +7,22 @@ use super::{
     Driver,
     study::{Study, sort},
 };
-use crate::{kept_parameters::KeptParameters, receipts};
+use crate::{
+    kept_parameters::{KeptParameters, Settled},
+    receipts,
+};
 
 impl Driver {
     pub(super) fn kept_of(&self, study: &Study) -> KeptParameters {
-        KeptParameters::of(&self.home, &study.plan, &study.layout.kept(&study.plan))
+        KeptParameters::of(&self.home, &study.plan, &study.layout)
     }
 
     /// Those after the last update that counted: an update of which a crash hid how it ended is asked about first.
-    pub(super) async fn kept(&self, study: &Study) -> Result<Option<Vec<f32>>> {
-        if study.plan.local.keep.is_empty() {
+    pub(super) async fn kept(&self, study: &Study) -> Result<Option<Settled>> {
+        let kept = self.kept_of(study);
+        if kept.is_empty() {
             return Ok(None);
         }
-        let kept = self.kept_of(study);
         let Some(belongs) = kept.pending()? else {
             return kept.settled();
         };
@@ -43,7 +46,7 @@ impl Driver {
     }
 
     /// The same at the end of a study: an update whose end nobody can tell any more is no reason to go without the model.
-    pub(super) async fn last_kept(&self, study: &Study) -> Result<Option<Vec<f32>>> {
+    pub(super) async fn last_kept(&self, study: &Study) -> Result<Option<Settled>> {
         match self.kept(study).await {
             Ok(kept) => Ok(kept),
             Err(fault) => {

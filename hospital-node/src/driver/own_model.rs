@@ -94,6 +94,7 @@ impl Driver {
                 round,
                 measures: false,
                 kept: None,
+                correction: None,
             };
             let before = snowball_layout::from_le_bytes(&model).context("the own model is no list of numbers")?;
             let trained = round::train(&trainer, &order, model, |_, _, _| {})?;

@@ -126,7 +126,7 @@ impl Driver {
                 Action::Evaluate { .. } if self.waits(study, None)? => {
                     self.wait_for_hours(study, &mut is_waiting).await;
                 }
-                Action::Contribute { round, model } => match self.contribute(study, round, &model, &closed).await {
+                Action::Contribute { round, start } => match self.contribute(study, round, &start, &closed).await {
                     Ok(()) => {
                         progress.settled = Some(round);
                         open.insert(round);
@@ -253,7 +253,7 @@ impl Driver {
     async fn evaluate(self: &Arc<Self>, study: &Study, model: &ModelReference) -> Result<Evaluation> {
         let kept = self.kept(study).await?;
         let bytes = self.fetch(study, model).await?;
-        let parameters = study.with_kept(&bytes, kept)?;
+        let parameters = study.with_kept(&bytes, kept.map(|kept| kept.parameters))?;
         drop(bytes);
         self.quality(study, parameters, model.digest).await
     }
@@ -288,7 +288,7 @@ impl Driver {
     async fn fetch_final(&self, study: &Study, model: &ModelReference) -> Result<()> {
         let mut bytes = self.fetch(study, model).await?;
         if let Some(kept) = self.last_kept(study).await? {
-            bytes = snowball_layout::to_le_bytes(&study.with_kept(&bytes, Some(kept))?);
+            bytes = snowball_layout::to_le_bytes(&study.with_kept(&bytes, Some(kept.parameters))?);
         }
         let path = self.home.model(&study.plan.study, "federated");
         if let Some(parent) = path.parent() {

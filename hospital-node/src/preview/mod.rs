@@ -99,6 +99,8 @@ pub struct Plan {
     /// What of the network stays at the hospital, in words, and how many of its numbers that are.
     pub kept: Vec<&'static str>,
     pub kept_parameters: u64,
+    /// Whether the site keeps a control variate.
+    pub keeps_control: bool,
 }
 
 /// The run on made-up radiographs.
@@ -279,6 +281,7 @@ fn train(
         round: RoundNumber(1),
         measures: true,
         kept: None,
+        correction: None,
     };
     let bar = (progress.0)("training", u64::from(plan.local.steps));
     let trained = round::train(trainer, &order, model, |step, _, _| bar.set_position(u64::from(step)))?;
@@ -381,6 +384,7 @@ impl Plan {
             send: plan.send.clone(),
             kept: plan.local.keep.iter().map(|role| role.name()).collect(),
             kept_parameters: Layout::of(plan).kept(plan).parameters() as u64,
+            keeps_control: plan.is_scaffold(),
         }
     }
 }

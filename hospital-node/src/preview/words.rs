@@ -272,6 +272,12 @@ const UPDATE_HEADER: &[Words] = &[
         "How many steps of training are behind the update. Where the plan counts epochs it follows from the number of radiographs.",
     ),
     words(
+        "control_from",
+        About::Site,
+        "Where the plan corrects drift (SCAFFOLD): the round whose update this hospital's control variate is of. Nothing stands here \
+         where it begins at zero, as in the first round, or after it was removed.",
+    ),
+    words(
         "training_loss",
         About::Patients,
         "How far off the network was at the end of training: one mean over the last tenth of the steps.",
@@ -507,6 +513,7 @@ mod tests {
                     digest,
                     examples: 1,
                     local_steps: 1,
+                    control_from: Some(RoundNumber(1)),
                     training_loss: 1.0,
                     evaluation,
                     ledger_index: 1,

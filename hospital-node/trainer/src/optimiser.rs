@@ -8,7 +8,7 @@ use std::ops::Range;
 use snowball_layout::{Layout, Role};
 use snowball_protocol::{
     StudyPlan,
-    plan::{Optimiser as Asked, OptimiserRule, Schedule},
+    plan::{Optimiser as Asked, OptimiserRule},
 };
 
 use crate::loss::Losses;
@@ -16,8 +16,6 @@ use crate::loss::Losses;
 const BETA_1: f64 = 0.9;
 const BETA_2: f64 = 0.999;
 const EPSILON: f64 = 1e-8;
-/// The schedule ends at this share of the peak.
-const FINAL_SHARE: f64 = 0.01;
 
 /// The state of one job's optimiser.
 pub struct Optimiser {
@@ -30,6 +28,8 @@ pub struct Optimiser {
     steps: i32,
     /// FedProx: how strongly, and to where, the parameters are drawn back.
     anchor: Option<(f32, Vec<f32>)>,
+    /// SCAFFOLD: what the slope of each step is corrected by.
+    correction: Option<Vec<f32>>,
 }
 
 /// Parameters that move, in one stretch.
@@ -55,7 +55,15 @@ impl Optimiser {
             second: vec![0.0; squares],
             steps: 0,
             anchor: plan.local.proximal.map(|strength| (strength as f32, begin.to_vec())),
+            correction: None,
         }
+    }
+
+    /// The same with `correction` added to the slope of each step.
+    #[must_use]
+    pub fn with_correction(mut self, correction: Option<Vec<f32>>) -> Self {
+        self.correction = correction;
+        self
     }
 
     /// Moves `parameters` against `gradient` with rate `rate`.
@@ -90,22 +98,10 @@ impl Optimiser {
                 OptimiserRule::Sgd { momentum } => sgd(rate, kept, momentum, parameters, gradient, first),
             }
         }
+        if let Some(correction) = &self.correction {
+            correct(rate, correction, parameters);
+        }
     }
-}
-
-/// The learning rate of step `step` (from 0) of `total`.
-pub fn rate(asked: &Asked, step: u64, total: u64) -> f64 {
-    let peak = asked.learning_rate;
-    let Schedule::Cosine { warmup_fraction } = asked.schedule else {
-        return peak;
-    };
-    let (step, total) = (step as f64, total.max(1) as f64);
-    let warmup = (warmup_fraction * total).floor();
-    if step < warmup {
-        return peak * (step + 1.0) / warmup;
-    }
-    let done = ((step - warmup) / (total - warmup).max(1.0)).min(1.0);
-    peak * (FINAL_SHARE + (1.0 - FINAL_SHARE) * 0.5 * (1.0 + (std::f64::consts::PI * done).cos()))
 }
 
 fn segments(plan: &StudyPlan, layout: &Layout, losses: &Losses) -> Vec<Segment> {
@@ -144,6 +140,16 @@ fn segments(plan: &StudyPlan, layout: &Layout, losses: &Losses) -> Vec<Segment> 
 fn draw_back(strength: f32, begin: &[f32], parameters: &[f32], gradient: &mut [f32]) {
     for ((slope, parameter), begin) in gradient.iter_mut().zip(parameters).zip(begin) {
         *slope += strength * (parameter - begin);
+    }
+}
+
+/// A step down what SCAFFOLD adds to the slope (Karimireddy et al. 2020): everywhere, for what this site cannot learn has a slope here as
+/// well, which is zero. After the bound of the gradient's norm, so that what a site went down is a mean of such gradients. With plain descent,
+/// which SCAFFOLD needs, it makes no difference that this step is taken by itself; it comes last, so that weight decay does not shorten it.
+fn correct(rate: f64, correction: &[f32], parameters: &mut [f32]) {
+    let rate = rate as f32;
+    for (parameter, correction) in parameters.iter_mut().zip(correction) {
+        *parameter -= rate * correction;
     }
 }
 
@@ -192,16 +198,6 @@ fn sgd(rate: f64, kept: f32, momentum: f64, parameters: &mut [f32], gradient: &[
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn asked(schedule: Schedule) -> Asked {
-        Asked {
-            rule: OptimiserRule::Adamw,
-            learning_rate: 0.1,
-            weight_decay: 0.0,
-            schedule,
-            gradient_norm_max: None,
-        }
-    }
 
     /// torch.optim.AdamW([1.0, -2.0], lr=0.1, weight_decay=0.1) with gradients (0.5, -1.0), (0.1, 0.2), (-0.3, 0.4).
     #[test]
@@ -271,17 +267,5 @@ mod tests {
         assert!((gradient[0] - 0.6).abs() < 1e-6 && (gradient[1] - 0.8).abs() < 1e-6);
         clip(&mut gradient, 2.0);
         assert!((gradient[0] - 0.6).abs() < 1e-6);
-    }
-
-    #[test]
-    fn the_rate_rises_then_falls_to_a_hundredth() {
-        let cosine = asked(Schedule::Cosine { warmup_fraction: 0.1 });
-        assert!((rate(&cosine, 0, 100) - 0.01).abs() < 1e-12);
-        assert!((rate(&cosine, 9, 100) - 0.1).abs() < 1e-12);
-        assert!((rate(&cosine, 10, 100) - 0.1).abs() < 1e-12);
-        assert!((rate(&cosine, 55, 100) - 0.0505).abs() < 1e-9);
-        assert!((rate(&cosine, 100, 100) - 0.001).abs() < 1e-12);
-        assert!((rate(&cosine, 500, 100) - 0.001).abs() < 1e-12);
-        assert_eq!(rate(&asked(Schedule::Constant), 3, 100), 0.1);
     }
 }

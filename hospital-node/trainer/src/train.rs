@@ -15,15 +15,16 @@ use crate::{
     examples::Examples,
     failure::Failure,
     loss::Losses,
-    optimiser::{Optimiser, rate},
+    optimiser::Optimiser,
     passes::Passes,
     random::{JobSeed, Sampler},
 };
 
-/// Trains from `parameters` as `job` says and answers with the result.
+/// Trains from `parameters` as `job` says, each step's slope with `correction` added, and answers with the result.
 pub fn train<W: Write>(
     job: &TrainJob,
     mut parameters: Vec<f32>,
+    correction: Option<Vec<f32>>,
     place: &Place,
     answers: &mut Answers<W>,
 ) -> Result<(), Failure> {
@@ -52,7 +53,8 @@ pub fn train<W: Write>(
         seed,
     };
     let mut sampler = Sampler::new(seed, training);
-    let mut optimiser = Optimiser::new(plan, &snowball_layout::Layout::of(plan), &losses, &parameters);
+    let mut optimiser =
+        Optimiser::new(plan, &snowball_layout::Layout::of(plan), &losses, &parameters).with_correction(correction);
     let check = |step: u32, parameters: &[f32], answers: &mut Answers<W>| -> Result<(), Failure> {
         let evaluation = evaluate(plan, &examples, place, parameters, Part::Validation)?;
         Ok(answers.send(&Answer::Checked { step, evaluation })?)
@@ -67,7 +69,7 @@ pub fn train<W: Write>(
     for step in 0..steps {
         let batch = sampler.draw(batch_size as usize);
         let mut pass = passes.step(&parameters, &batch, u64::from(step) * u64::from(batch_size))?;
-        let rate = rate(&plan.optimiser, job.steps_before + u64::from(step), job.steps_total);
+        let rate = plan.optimiser.rate(job.steps_before + u64::from(step), job.steps_total);
         optimiser.step(rate, &mut parameters, &mut pass.gradient);
         if !pass.loss.is_finite() || parameters.iter().any(|value| !value.is_finite()) {
             return Err(Failure::new(

@@ -66,8 +66,9 @@ fn job<W: Write + Send>(mut input: impl Read, answers: &mut Answers<W>) -> Resul
             job.threads = threads(job.threads);
             enclose(&job.dataset, job.device, answers)?;
             let parameters = parameters(&job.plan, &mut input)?;
+            let correction = job.corrects.then(|| finite(&mut input, parameters.len())).transpose()?;
             on_threads(job.threads, || {
-                train(&job, parameters, &Place::open(job.device)?, answers)
+                train(&job, parameters, correction, &Place::open(job.device)?, answers)
             })
         }
         Job::Evaluate(mut job) => {
@@ -133,6 +134,11 @@ fn parameters(plan: &StudyPlan, input: &mut impl Read) -> Result<Vec<f32>, Failu
             "make the network narrower",
         ));
     }
+    finite(input, count)
+}
+
+/// So many numbers.
+fn finite(input: &mut impl Read, count: usize) -> Result<Vec<f32>, Failure> {
     let parameters = pipe::receive_parameters(input, count)?;
     if parameters.iter().any(|value| !value.is_finite()) {
         return Err(Failure::new(

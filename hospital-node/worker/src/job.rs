@@ -12,7 +12,7 @@ use crate::key::DatasetSource;
 pub enum Job {
     /// List the devices and do a small real computation on each, compared with the CPU's.
     Probe,
-    /// Evaluate the given parameters if asked, then train from them. Parameters follow.
+    /// Evaluate the given parameters if asked, then train from them. Parameters follow, and what corrects the steps where that is asked.
     Train(TrainJob),
     /// Evaluate the given parameters. Parameters follow.
     Evaluate(EvaluateJob),
@@ -35,6 +35,9 @@ pub struct TrainJob {
     pub steps: u32,
     /// Evaluate the given parameters on the validation part first.
     pub evaluate_first: bool,
+    /// Whether as many numbers follow the parameters as those are: they are added to each step's slope, after its norm was bounded.
+    #[serde(default)]
+    pub corrects: bool,
     /// Evaluate on the validation part after every so many steps; 0: never.
     pub evaluate_every: u32,
     /// Where to compute.

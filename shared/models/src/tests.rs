@@ -53,6 +53,7 @@ fn plan(architecture: Architecture, width: u32) -> StudyPlan {
             batch_size: 32,
             epochs: None,
             proximal: None,
+            drift: None,
             keep: Vec::new(),
         },
         strategy: Strategy::fed_avg(1000, 100.0),

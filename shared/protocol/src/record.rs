@@ -1,5 +1,7 @@
 //! What is written down at the end of each round, for people and for plots.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -25,9 +27,12 @@ pub struct RoundRecord {
     pub model_in: Sha256Digest,
     /// The model it made.
     pub model_out: Sha256Digest,
-    /// The state of the server's optimiser after it, where the plan's rule has one.
+    /// The state of the server's optimiser after it, or the control variate of all sites, where the plan's rule has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server_state: Option<Sha256Digest>,
+    /// What that control variate is made of. Absent: there is none, and the next round begins all of them at zero.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub control: Option<Control>,
     /// Who contributed.
     pub contributions: Vec<Contribution>,
     /// Who was refused or late, and why.
@@ -36,6 +41,24 @@ pub struct RoundRecord {
     pub silent: Vec<SiteName>,
     /// Quality of `model_in`, added up over the sites that let metrics leave.
     pub evaluation: Option<Evaluation>,
+}
+
+/// What the control variate of all sites is made of: the mean of the sites' own, each with its examples as weight.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Control {
+    /// The first round that went into it.
+    pub since: RoundNumber,
+    /// Whose own are in it.
+    pub sites: BTreeMap<SiteName, ControlPart>,
+}
+
+/// A site's part in the control variate of all sites.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct ControlPart {
+    /// Its weight.
+    pub examples: u64,
+    /// The round of its last update that counted.
+    pub round: RoundNumber,
 }
 
 /// One site's part in a round.

@@ -113,6 +113,16 @@ pub struct ModelReference {
     pub layout_digest: Sha256Digest,
 }
 
+/// The control variate of all sites that a round of SCAFFOLD begins with; its bytes are at
+/// `GET /v1/studies/{study}/controls/{round}`, where `round` is that of the task's model (ranges allowed): as many as the model's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ControlReference {
+    /// SHA-256 of its bytes: little-endian f32 in the layout's order.
+    pub digest: Sha256Digest,
+    /// The first round that went into it: a site's own from an earlier round is not in it, and begins at zero.
+    pub since: RoundNumber,
+}
+
 /// `GET /v1/studies/{study}/task?wait_seconds=N`: what this site should do now.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "task", rename_all = "snake_case")]
@@ -130,6 +140,9 @@ pub enum Task {
         model: ModelReference,
         /// After this time the update counts as late.
         deadline: UnixSeconds,
+        /// Under SCAFFOLD: the control variate of all sites. Absent: it is zero, and so is each site's own.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        control: Option<ControlReference>,
     },
     /// Evaluate the final model and send the evaluation to `POST /v1/studies/{study}/evaluation`.
     Evaluate {

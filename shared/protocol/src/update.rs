@@ -54,6 +54,9 @@ pub struct UpdateHeader {
     pub examples: u64,
     /// Optimiser steps behind the update.
     pub local_steps: u32,
+    /// Under SCAFFOLD: the round whose update the site's control variate is of. Absent: it began at zero.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub control_from: Option<RoundNumber>,
     /// Mean training loss of the last tenth of the local steps.
     pub training_loss: f64,
     /// Quality of `model_in` at the site, where the policy lets metrics leave.

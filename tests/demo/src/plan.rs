@@ -73,6 +73,7 @@ pub fn plan(size: Size, sites: u32, rounds: Option<u32>, seed: u64) -> StudyPlan
             batch_size,
             epochs: None,
             proximal: None,
+            drift: None,
             keep: Vec::new(),
         },
         strategy: Strategy::fed_avg(100_000, 200.0),

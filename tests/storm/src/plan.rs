@@ -49,6 +49,7 @@ pub fn plan(sites: u32, rounds: u32) -> StudyPlan {
             batch_size: 1,
             epochs: None,
             proximal: None,
+            drift: None,
             keep: Vec::new(),
         },
         strategy: Strategy::fed_avg(1000, 100.0),

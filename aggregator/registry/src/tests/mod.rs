@@ -225,6 +225,7 @@ fn header(study: &Study, attempt: u32, values: &[f32]) -> UpdateHeader {
         digest: Sha256Digest::of(&bytes),
         examples: 10,
         local_steps: study.plan.local.steps,
+        control_from: None,
         // A number that JSON readers are known to round.
         training_loss: 0.123_456_789_012_345_68,
         evaluation: None,

@@ -22,6 +22,7 @@ fn record(number: u32) -> RoundRecord {
         model_in: Sha256Digest::of(b"in"),
         model_out: Sha256Digest::of(b"out"),
         server_state: None,
+        control: None,
         contributions: vec![],
         refusals: vec![],
         silent: vec![],
@@ -58,6 +59,7 @@ async fn a_study_runs_to_its_release_over_restarts_at_every_step() {
         let event = Event::Aggregated {
             round: round(number),
             model: Sha256Digest::of(&[number as u8]),
+            control: None,
         };
         let step = study.phase.handle(event, 30, &study.plan).unwrap();
         let name = &study.plan.study;

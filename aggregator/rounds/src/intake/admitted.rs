@@ -20,6 +20,8 @@ pub struct AdmittedUpdate {
     square_sum_bits: u64,
     #[serde(default, skip_serializing_if = "crate::machine::is_zero")]
     behind: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    control_from: Option<RoundNumber>,
 }
 
 impl AdmittedUpdate {
@@ -34,6 +36,7 @@ impl AdmittedUpdate {
             local_steps: facts.header.local_steps,
             square_sum_bits: inspected.square_sum().to_bits(),
             behind,
+            control_from: facts.header.control_from,
         }
     }
 
@@ -89,6 +92,12 @@ impl AdmittedUpdate {
     #[must_use]
     pub const fn behind(&self) -> u32 {
         self.behind
+    }
+
+    /// The round whose update the site's control variate is of; none where it began at zero.
+    #[must_use]
+    pub const fn control_from(&self) -> Option<RoundNumber> {
+        self.control_from
     }
 
     /// What the round machine is told.

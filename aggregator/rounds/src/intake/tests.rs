@@ -49,6 +49,7 @@ fn header(plan: &StudyPlan, examples: u64, values: &[f32]) -> UpdateHeader {
         digest: Sha256Digest::of(&bytes),
         examples,
         local_steps: plan.local.steps,
+        control_from: None,
         training_loss: 0.5,
         evaluation: None,
         ledger_index: 3,
@@ -80,6 +81,27 @@ pub(crate) fn admitted_late(
 ) -> AdmittedUpdate {
     let mut header = header(plan, examples, values);
     header.local_steps = local_steps;
+    admitted_with(plan, number, (&header, behind), values)
+}
+
+/// An admitted update of this round, whose site's control variate is of that one.
+pub(crate) fn admitted_from(
+    plan: &StudyPlan,
+    number: usize,
+    (examples, round, control_from): (u64, RoundNumber, Option<RoundNumber>),
+    values: &[f32],
+) -> AdmittedUpdate {
+    let mut header = header(plan, examples, values);
+    (header.round, header.control_from) = (round, control_from);
+    admitted_with(plan, number, (&header, 0), values)
+}
+
+fn admitted_with(
+    plan: &StudyPlan,
+    number: usize,
+    (header, behind): (&UpdateHeader, u32),
+    values: &[f32],
+) -> AdmittedUpdate {
     let site = site(number);
     let study = Study::collecting(1);
     let facts = Facts {
@@ -90,7 +112,7 @@ pub(crate) fn admitted_late(
         layout_digest: header.layout_digest,
         parameters: values.len(),
         phase: &study.phase,
-        header: &header,
+        header,
     };
     AdmittedUpdate::new(&facts, &inspected(plan, values.len(), &bytes_of(values)), behind)
 }

@@ -79,8 +79,12 @@ impl Aggregating {
 
     pub(super) fn handle(mut self, event: Event, now: UnixSeconds, plan: &StudyPlan) -> Next {
         match event {
-            Event::Aggregated { round, model } if round == self.round => {
-                let model = Model { round, digest: model };
+            Event::Aggregated { round, model, control } if round == self.round => {
+                let model = Model {
+                    round,
+                    digest: model,
+                    control,
+                };
                 let is_last = round.0 >= plan.rounds.count;
                 return Ok(if is_last {
                     Reviewing::open(model, self.sites, now, plan)
@@ -162,6 +166,7 @@ mod tests {
         let wrong = Event::Aggregated {
             round: RoundNumber(2),
             model: Sha256Digest::of(b""),
+            control: None,
         };
         assert!(study.phase.handle(wrong, 3, &study.plan).is_err());
     }

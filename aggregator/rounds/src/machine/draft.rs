@@ -18,6 +18,7 @@ impl Draft {
                 let model = Model {
                     round: RoundNumber(0),
                     digest: model,
+                    control: None,
                 };
                 let closes = after(now, plan.rounds.recruit_seconds.max);
                 let phase = Recruiting {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
-use snowball_protocol::{RoundNumber, Sha256Digest, SiteName, ids::UnixSeconds};
+use snowball_protocol::{RoundNumber, Sha256Digest, SiteName, ids::UnixSeconds, session::ControlReference};
 
 /// What happened.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -44,6 +44,9 @@ pub enum Event {
         round: RoundNumber,
         /// Digest of the new global model.
         model: Sha256Digest,
+        /// The control variate that goes with it, durable as well, where there is one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        control: Option<ControlReference>,
     },
     /// A site answered for the final model, with numbers or without.
     Evaluated {

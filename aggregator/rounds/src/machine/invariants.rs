@@ -113,6 +113,7 @@ fn event_of(what: &What, phase: &Phase) -> Event {
         What::Aggregate => Event::Aggregated {
             round: RoundNumber(round),
             model: Sha256Digest::of(&round.to_le_bytes()),
+            control: None,
         },
         What::Evaluate(number) => Event::Evaluated { site: site(*number) },
         What::Sign => Event::ReleaseSigned {

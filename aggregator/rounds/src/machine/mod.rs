@@ -25,7 +25,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use snowball_protocol::{
-    Problem, ProblemCode, RoundNumber, Sha256Digest, SiteName, StudyPlan, ids::UnixSeconds, session::PhaseName,
+    Problem, ProblemCode, RoundNumber, Sha256Digest, SiteName, StudyPlan,
+    ids::UnixSeconds,
+    session::{ControlReference, PhaseName},
 };
 
 pub use abandoned::Abandoned;
@@ -68,6 +70,9 @@ pub struct Model {
     pub round: RoundNumber,
     /// SHA-256 of its little-endian f32 bytes.
     pub digest: Sha256Digest,
+    /// Under SCAFFOLD: the control variate that goes with it. Absent: it is zero, as each site's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub control: Option<ControlReference>,
 }
 
 /// What one site brought to the round under way.

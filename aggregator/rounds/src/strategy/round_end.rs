@@ -5,7 +5,10 @@ use snowball_protocol::{
     plan::{Combination, ServerOptimiser},
 };
 
-use super::{Gram, RunningMean, SquareSum, StrategyFault, columns::Columns, distances, server, weight::Weighing};
+use super::{
+    Gram, RunningMean, SquareSum, StrategyFault, columns::Columns, distances, scaffold::ControlStep, server,
+    weight::Weighing,
+};
 use crate::intake::AdmittedUpdate;
 
 /// What the updates have been looked at for before their round ends.
@@ -22,6 +25,7 @@ pub enum Looked {
 pub struct RoundEnd<'a> {
     updates: &'a [AdmittedUpdate],
     server: ServerOptimiser,
+    control: Option<ControlStep>,
     how: How,
     shortenings: Vec<f64>,
     offset: usize,
@@ -79,6 +83,7 @@ impl<'a> RoundEnd<'a> {
         Ok(Self {
             updates,
             server: plan.strategy.server.clone(),
+            control: None,
             how,
             offset: 0,
             squares: vec![SquareSum::default(); updates.len()],
@@ -90,6 +95,13 @@ impl<'a> RoundEnd<'a> {
         })
     }
 
+    /// The same where a control variate moves as well: it is the last vector of the state.
+    #[must_use]
+    pub const fn with_control(mut self, control: Option<ControlStep>) -> Self {
+        self.control = control;
+        self
+    }
+
     /// Moves the next parameters of the model. `rows` are the same stretch of each update, one after the other; `state` that of each
     /// vector of the server's state.
     ///
@@ -98,7 +110,7 @@ impl<'a> RoundEnd<'a> {
     pub fn block(&mut self, rows: &[f32], model: &mut [f32], state: &mut [Vec<f32>]) -> Result<(), StrategyFault> {
         let (updates, width) = (self.updates.len(), model.len());
         if rows.len() != updates * width
-            || state.len() != self.server.state_vectors()
+            || state.len() != self.server.state_vectors() + usize::from(self.control.is_some())
             || state.iter().any(|vector| vector.len() != width)
         {
             return Err(StrategyFault::WrongLength);
@@ -118,6 +130,10 @@ impl<'a> RoundEnd<'a> {
             .combined
             .iter()
             .fold(self.combined_square, |sum, value| sum + value * value);
+        let (state, control) = state.split_at_mut(self.server.state_vectors());
+        for (control, step) in control.iter_mut().zip(&self.control) {
+            step.take(&self.combined, control);
+        }
         server::step(&self.server, &self.combined, model, state);
         self.offset += width;
         Ok(())

@@ -119,9 +119,17 @@ fn describe(plan: &StudyPlan) -> String {
             )
         })
         .collect();
+    let control = if plan.is_scaffold() {
+        format!(
+            "control     SCAFFOLD: {} bytes more go to each site in a round\n",
+            layout.bytes()
+        )
+    } else {
+        String::new()
+    };
     format!(
         "study       {}\nplan        {}\nnetwork     {}, {} parameters\nupdates     {}\nrounds      {} of at most {} s\n\
-         sites       {} to {}\n{kept}",
+         sites       {} to {}\n{kept}{control}",
         plan.study,
         plan.digest(),
         plan.network.architecture.code(),

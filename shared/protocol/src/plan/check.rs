@@ -28,6 +28,7 @@ impl StudyPlan {
         self.check_learning(&mut faults);
         self.check_strategy(&mut faults);
         self.check_transfer(&mut faults);
+        self.check_drift(&mut faults);
         self.check_rounds(&mut faults);
         faults.0
     }
@@ -250,6 +251,59 @@ impl StudyPlan {
         );
     }
 
+    /// What SCAFFOLD rests on: a site's way is the sum of the slopes that it went down, and the model moves by the mean of these ways.
+    fn check_drift(&self, faults: &mut Faults) {
+        if !self.is_scaffold() {
+            return;
+        }
+        let strategy = &self.strategy;
+        let rule = "local.drift = \"scaffold\" ";
+        for (holds, field, remedy) in [
+            (
+                self.optimiser.rule == OptimiserRule::Sgd { momentum: 0.0 },
+                "optimiser.rule",
+                "needs { sgd = { momentum = 0.0 } }: only then is a site's way the sum of its slopes",
+            ),
+            (
+                self.local.epochs.is_none(),
+                "local.epochs",
+                "needs the same number of steps at all sites; leave epochs out",
+            ),
+            (
+                self.local.proximal.is_none(),
+                "local.proximal",
+                "is against the same drift as FedProx, whose pull would count as a slope; leave proximal out",
+            ),
+            (
+                strategy.combine == Combination::Mean,
+                "strategy.combine",
+                "goes with the mean alone; leave combine out",
+            ),
+            (
+                strategy.server == ServerOptimiser::Add,
+                "strategy.server",
+                "goes without a server optimiser; leave server out",
+            ),
+            (
+                strategy.clip_norm.is_none(),
+                "strategy.clip_norm",
+                "needs updates as they are; leave clip_norm out, or bound the slopes with optimiser.gradient_norm_max",
+            ),
+            (
+                self.transfer.encoding == UpdateEncoding::F32,
+                "transfer.encoding",
+                "needs exact updates: a site must know its way as the aggregator does; leave encoding out",
+            ),
+            (
+                self.rounds.late == Late::Drop,
+                "rounds.late",
+                "needs updates from the round's own model; leave late out",
+            ),
+        ] {
+            faults.unless(holds, field, &format!("{rule}{remedy}"));
+        }
+    }
+
     fn check_rounds(&self, faults: &mut Faults) {
         let rounds = &self.rounds;
         faults.unless(
@@ -338,8 +392,8 @@ mod tests {
     use super::*;
     use crate::labels::{BodyPart, LabelName, Labels};
     use crate::plan::{
-        Architecture, Augmentation, Comparison, Head, KeptRole, LocalTraining, Network, Optimiser, Preprocessing,
-        Rounds, Strategy, Transfer,
+        Architecture, Augmentation, Comparison, Drift, Head, KeptRole, LocalTraining, Network, Optimiser,
+        Preprocessing, Rounds, Strategy, Transfer,
     };
 
     fn sound() -> StudyPlan {
@@ -374,6 +428,7 @@ mod tests {
                 batch_size: 32,
                 epochs: None,
                 proximal: None,
+                drift: None,
                 keep: Vec::new(),
             },
             strategy: Strategy::fed_avg(1000, 100.0),
@@ -565,6 +620,62 @@ mod tests {
         assert!(text.contains("keep = [\"normalisation\"]"), "{text}");
         assert_eq!(toml::from_str::<StudyPlan>(&text).unwrap(), plan);
         assert!(toml::from_str::<StudyPlan>(&text.replace("normalisation", "heads")).is_err());
+    }
+
+    #[test]
+    fn scaffold_goes_with_plain_descent_and_the_plain_mean_of_exact_updates_alone() {
+        let mut plan = sound();
+        assert!(!toml::to_string(&plan).unwrap().contains("drift"));
+        let without = plan.digest();
+        plan.optimiser.rule = OptimiserRule::Sgd { momentum: 0.0 };
+        plan.local.drift = Some(Drift::Scaffold);
+        assert_ne!(plan.digest(), without);
+        assert_eq!((plan.faults(), plan.strategy_name()), (vec![], "SCAFFOLD".to_owned()));
+        let text = toml::to_string(&plan).unwrap();
+        assert!(text.contains("drift = \"scaffold\""), "{text}");
+        assert_eq!(toml::from_str::<StudyPlan>(&text).unwrap(), plan);
+        // What each site keeps has a slope of its own, and a bound of the slopes comes before the correction.
+        plan.local.keep = vec![KeptRole::Normalisation];
+        plan.optimiser.gradient_norm_max = Some(1.0);
+        assert_eq!(plan.faults(), []);
+        type Change = fn(&mut StudyPlan);
+        let changes: [(&str, Change); 8] = [
+            ("optimiser.rule", |plan| {
+                plan.optimiser.rule = OptimiserRule::Sgd { momentum: 0.9 }
+            }),
+            ("optimiser.rule", |plan| plan.optimiser.rule = OptimiserRule::Adamw),
+            ("local.epochs", |plan| plan.local.epochs = Some(1.0)),
+            ("local.proximal", |plan| plan.local.proximal = Some(0.01)),
+            ("strategy.combine", |plan| plan.strategy.combine = Combination::Median),
+            ("strategy.server", |plan| {
+                plan.strategy.server = ServerOptimiser::Momentum {
+                    learning_rate: 1.0,
+                    momentum: 0.5,
+                };
+            }),
+            ("strategy.clip_norm", |plan| plan.strategy.clip_norm = Some(1.0)),
+            ("rounds.late", |plan| plan.rounds.late = Late::Fold { rounds: 1 }),
+        ];
+        for (field, change) in changes {
+            let mut plan = plan.clone();
+            change(&mut plan);
+            let faults = plan.faults();
+            assert_eq!(faults.iter().map(|fault| fault.field).collect::<Vec<_>>(), [field]);
+            assert!(
+                faults[0].rule.starts_with("local.drift = \"scaffold\""),
+                "{}",
+                faults[0]
+            );
+        }
+        for encoding in [
+            UpdateEncoding::Bf16,
+            UpdateEncoding::Int8,
+            UpdateEncoding::TopK { share: 0.01 },
+        ] {
+            plan.transfer.encoding = encoding;
+            let fields: Vec<_> = plan.faults().iter().map(|fault| fault.field).collect();
+            assert_eq!(fields, ["transfer.encoding"]);
+        }
     }
 
     #[test]

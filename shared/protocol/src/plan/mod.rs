@@ -5,6 +5,7 @@
 mod architecture;
 mod canonical;
 mod check;
+mod schedule;
 mod strategy;
 mod transfer;
 
@@ -263,9 +264,21 @@ pub struct LocalTraining {
     /// the loss (Li et al. 2020). Absent: not at all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proximal: Option<f64>,
+    /// What is done against sites that drift apart within a round. Absent: nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drift: Option<Drift>,
     /// What of the network each site keeps for itself: it is trained like the rest, and never leaves. Absent: everything is shared.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub keep: Vec<KeptRole>,
+}
+
+/// What is done against sites that drift apart within a round.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Drift {
+    /// SCAFFOLD (Karimireddy et al. 2020, option II): each site goes down its own slope less the slope that it found there before, plus
+    /// that of all sites. No more numbers leave a site for it: what its control variate changes by follows from its update.
+    Scaffold,
 }
 
 /// A kind of parameters that a site may keep for itself.
@@ -382,6 +395,23 @@ impl StudyPlan {
     #[must_use]
     pub fn digest(&self) -> Sha256Digest {
         Sha256Digest::of(&self.canonical_bytes())
+    }
+
+    /// Whether sites and server keep control variates.
+    #[must_use]
+    pub const fn is_scaffold(&self) -> bool {
+        matches!(self.local.drift, Some(Drift::Scaffold))
+    }
+
+    /// The name that the field knows the way of averaging by, or the names of its parts.
+    #[must_use]
+    pub fn strategy_name(&self) -> String {
+        // It goes with the plain mean alone.
+        if self.is_scaffold() {
+            "SCAFFOLD".to_owned()
+        } else {
+            self.strategy.name()
+        }
     }
 
     /// Optimiser steps over all rounds.

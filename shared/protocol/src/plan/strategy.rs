@@ -191,11 +191,18 @@ impl Strategy {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::{Late, Span};
+    use crate::plan::{Drift, Late, LocalTraining, Optimiser, OptimiserRule, Span};
 
     #[derive(Deserialize)]
     struct Sample {
         strategy: Strategy,
+    }
+
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct SitesSample {
+        optimiser: Optimiser,
+        local: LocalTraining,
     }
 
     #[derive(Deserialize)]
@@ -234,7 +241,14 @@ mod tests {
             [2, 8]
         );
         assert!(rounds[1].updates.is_some() && rounds[1].collect_seconds.is_some());
-        assert_eq!(read.len() + rounds.len(), blocks.len());
+        let sites: Vec<SitesSample> = blocks
+            .iter()
+            .filter(|block| block.starts_with("[optimiser]"))
+            .map(|block| toml::from_str(block).unwrap())
+            .collect();
+        assert_eq!(sites[0].local.drift, Some(Drift::Scaffold));
+        assert_eq!(sites[0].optimiser.rule, OptimiserRule::Sgd { momentum: 0.0 });
+        assert_eq!(read.len() + rounds.len() + sites.len(), blocks.len());
         assert_eq!(read[0], Strategy::fed_avg(100_000, 200.0));
         assert_eq!(
             read[1].name(),

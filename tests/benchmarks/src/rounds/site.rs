@@ -243,6 +243,7 @@ impl Site {
             delta: delta.take(layout.parameters()).collect(),
             examples: u64::from(self.number) % 100 + 1,
             local_steps: self.plan.local.steps,
+            control_from: None,
             training_loss: 0.5,
             evaluation: None,
             dataset: FACTS,

@@ -72,8 +72,14 @@ impl Aggregator {
         match phase.duty(site) {
             Duty::Wait => (Task::Wait { phase: phase.name() }, false),
             Duty::Train { round, model, deadline } => {
-                let model = self.reference(&model);
-                (Task::Train { round, model, deadline }, true)
+                let (model, control) = (self.reference(&model), model.control);
+                let task = Task::Train {
+                    round,
+                    model,
+                    deadline,
+                    control,
+                };
+                (task, true)
             }
             Duty::Evaluate { model } => {
                 let model = self.reference(&model);

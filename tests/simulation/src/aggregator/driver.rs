@@ -161,6 +161,7 @@ impl Aggregator {
         let event = Event::Aggregated {
             round,
             model: model_out,
+            control: None,
         };
         match self.advance(&event, &Save::Round(round, &record), now) {
             // The study was ended by another process meanwhile.

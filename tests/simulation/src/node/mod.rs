@@ -316,10 +316,10 @@ impl Node {
                 Action::Contribute { round, .. } if self.disk.find(round).is_some() => {
                     self.go(Doing::Showing(Occasion::Sending(round), None), now)
                 }
-                Action::Contribute { round, model } => match self.bring_late(round) {
+                Action::Contribute { round, start } => match self.bring_late(round) {
                     Ok(Some(sending)) => self.go(Doing::Showing(Occasion::Sending(sending), None), now),
                     Ok(None) => match self.resolve_kept() {
-                        Ok(()) => self.go(Doing::Fetching(round, model), now),
+                        Ok(()) => self.go(Doing::Fetching(round, start.model), now),
                         Err(unwritten) => return Ok(Err(unwritten)),
                     },
                     Err(unwritten) => return Ok(Err(unwritten)),

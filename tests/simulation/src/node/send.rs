@@ -40,6 +40,7 @@ impl Node {
             digest,
             examples: 1,
             local_steps: self.study.plan.local.steps,
+            control_from: None,
             training_loss: 1.0,
             evaluation: None,
             ledger_index: recorded.entries - 1,
