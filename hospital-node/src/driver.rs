@@ -32,6 +32,7 @@ use crate::{
     enrolment,
     events::{Event, Voice},
     home::Home,
+    metrics::{self, Vitals},
     policy, renewal, retention,
     trainer::Trainer,
 };
@@ -60,6 +61,7 @@ pub struct Driver {
     /// One training at a time, however many studies there are.
     bench: Semaphore,
     voice: Voice,
+    vitals: Arc<Vitals>,
 }
 
 impl Driver {
@@ -84,11 +86,13 @@ impl Driver {
             certificate_serial,
             bench: Semaphore::new(1),
             voice,
+            vitals: Arc::default(),
         }))
     }
 
     /// Follows all studies; with `until_done`, until that one is over. A broken line is waited out.
     pub async fn run(self: &Arc<Self>, until_done: Option<&StudyName>) -> Result<()> {
+        let _metrics = self.show_metrics().await?;
         let mut following = Following::new();
         let mut tidied: Option<Instant> = None;
         let mut retry = 250;
@@ -102,6 +106,7 @@ impl Driver {
             match self.egress.door().studies().await {
                 Ok(studies) => {
                     retry = 250;
+                    self.vitals.heard(&studies, clock::now());
                     for summary in studies {
                         self.consider(summary, &mut following);
                     }
@@ -152,6 +157,17 @@ impl Driver {
             Ok(Ok(())) => {}
         }
         true
+    }
+
+    /// Shows the numbers of this node where `node.toml` says; ends with what it returns.
+    async fn show_metrics(&self) -> Result<Option<AbortOnDrop>> {
+        let Some(settings) = &self.config.metrics else {
+            return Ok(None);
+        };
+        let listener = settings.open().await?;
+        let (home, ledger) = (self.home.clone(), Arc::clone(self.egress.door().ledger()));
+        let serving = metrics::serve(listener, home, ledger, Arc::clone(&self.vitals));
+        Ok(Some(AbortOnDrop(tokio::spawn(serving))))
     }
 
     /// Ends with what it returns.

@@ -130,6 +130,7 @@ impl Driver {
                     Ok(counted) => {
                         progress.settled = Some(round);
                         open.extend(counted);
+                        self.vitals.contributed();
                         (unsettled, is_waiting) = (None, false);
                         self.train_own(study, round.0, 1).await;
                     }
@@ -138,6 +139,7 @@ impl Driver {
                         let study = study.plan.study.clone();
                         // The same words again and again help nobody.
                         if unsettled.as_ref() != Some(&(round, reason.clone())) {
+                            self.vitals.refused(&fault);
                             self.voice.say(&Event::NotContributed {
                                 study,
                                 round,
