@@ -4,6 +4,7 @@ mod contribute;
 mod hours;
 mod kept;
 mod own_model;
+mod remember;
 mod study;
 
 use std::{
@@ -214,23 +215,31 @@ impl Driver {
     }
 
     fn consider(self: &Arc<Self>, summary: StudySummary, following: &mut Following) {
+        let interest = participation::interest(&summary);
         let is_followed =
             |(since, task): &(Instant, JoinHandle<_>)| !task.is_finished() || since.elapsed() < RECONSIDER;
-        if following.get(&summary.study).is_some_and(is_followed)
-            || participation::interest(&summary) == Interest::Ignore
-        {
+        if following.get(&summary.study).is_some_and(is_followed) || interest == Interest::Ignore {
             return;
         }
         let driver = Arc::clone(self);
         let study = summary.study.clone();
         let task = tokio::spawn(async move {
             let study = summary.study.clone();
-            let outcome = driver.follow(summary).await;
-            if let Err(fault) = &outcome {
-                driver.voice.say(&Event::NotJoined {
+            let outcome = match interest {
+                Interest::Remember => driver.remember(summary).await,
+                _ => driver.follow(summary).await,
+            };
+            match &outcome {
+                Err(fault) if interest == Interest::Remember => tracing::warn!(
+                    %study,
+                    fault = format!("{fault:#}"),
+                    "what was signed about the last rounds of this study could not be kept yet"
+                ),
+                Err(fault) => driver.voice.say(&Event::NotJoined {
                     study,
                     reason: format!("{fault:#}"),
-                });
+                }),
+                Ok(_) => {}
             }
             outcome
         });

@@ -116,7 +116,7 @@ impl Driver {
                 .await?;
             let ended = participation::ended(&task);
             self.keep_late_receipts(study, ended, &mut asked, &mut open).await?;
-            self.keep_outcomes(study, ended, &mut open).await;
+            self.keep_outcomes(&study.plan, ended, &mut open).await;
             match participation::next(task, &progress) {
                 Action::Ask => {}
                 Action::Pause => tokio::time::sleep(Duration::from_millis(300)).await,
@@ -218,13 +218,16 @@ impl Driver {
     }
 
     /// Keeps what the aggregator signed about the rounds that ended, of those in `open`.
-    async fn keep_outcomes(&self, study: &Study, ended: Option<RoundNumber>, open: &mut BTreeSet<RoundNumber>) {
+    pub(super) async fn keep_outcomes(
+        &self,
+        plan: &StudyPlan,
+        ended: Option<RoundNumber>,
+        open: &mut BTreeSet<RoundNumber>,
+    ) {
         while let Some(round) = open.first().copied().filter(|round| Some(*round) <= ended) {
-            let kept = self
-                .steadily(|| self.egress.door().keep_outcome(&study.plan, round))
-                .await;
+            let kept = self.steadily(|| self.egress.door().keep_outcome(plan, round)).await;
             if let Err(fault) = kept {
-                tracing::warn!(study = %study.plan.study, %round, %fault, "there is no signed outcome of this round");
+                tracing::warn!(study = %plan.study, %round, %fault, "there is no signed outcome of this round");
             }
             open.remove(&round);
         }
