@@ -272,9 +272,12 @@ pub fn open_door(home: &Home, config: &NodeConfig) -> Result<Door> {
     enrolment::settle(home)?;
     renewal::settle(home)?;
     let aggregator = home.aggregator()?;
+    let certificate = home.read_text(&home.certificate())?;
+    let life = tls::Life::read_pem(&certificate).context("the node's certificate cannot be used; enrol again")?;
+    renewal::holds(life, clock::now())?;
     let tls = tls::client(
         &home.read_text(&home.authority())?,
-        &home.read_text(&home.certificate())?,
+        &certificate,
         &home.keys().read(&home.tls_key())?,
     )
     .context("the node's certificate or key cannot be used; enrol again")?;

@@ -1,12 +1,13 @@
 //! Certificates of somebody else: another consortium's, none at all, a revoked one.
 
+use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, Issuer, KeyPair, SanType, date_time_ymd};
 use snowball_egress::{
     EgressError,
     client::{ClientSettings, Transport},
 };
 use snowball_protocol::{ProblemCode, session::StudySummary};
-use snowball_service::tls;
-use snowball_tests::Site;
+use snowball_service::{clock, tls};
+use snowball_tests::{Site, run};
 
 use crate::stage::Stage;
 
@@ -43,7 +44,81 @@ async fn a_certificate_of_another_consortium_does_not_pass_the_handshake() {
     let foreign = transport(&stage, stranger, site)
         .get::<Vec<StudySummary>>("v1/studies")
         .await;
-    assert!(matches!(foreign, Err(EgressError::Unreachable { .. })), "{foreign:?}");
+    assert_eq!(trouble(&foreign), "certificate_foreign", "{foreign:?}");
+    // The other way round: whoever answers is none of this node's.
+    let elsewhere = transport(&stage, site, stranger)
+        .get::<Vec<StudySummary>>("v1/studies")
+        .await;
+    assert_eq!(trouble(&elsewhere), "aggregator_foreign", "{elsewhere:?}");
+
+    // The node's own words, with what to do: its certificate is of another consortium's CA.
+    for name in ["certs/node.pem", "keys/tls.pem"] {
+        std::fs::copy(stranger.home.join(name), site.home.join(name)).unwrap();
+    }
+    let said = doctor(&stage, site).await;
+    assert!(
+        said.contains("certificate_foreign") && said.contains("enrol again"),
+        "{said}"
+    );
+    assert!(!said.contains("firewall"), "{said}");
+}
+
+/// The code of what kept two sides apart.
+fn trouble<T>(outcome: &Result<T, EgressError>) -> &'static str {
+    match outcome {
+        Err(EgressError::Handshake(trouble)) => trouble.code,
+        _ => "none",
+    }
+}
+
+/// What `doctor` says, which finds something bad.
+async fn doctor(stage: &Stage, site: &Site) -> String {
+    let output = run(&stage.consortium.programs.node, &site.home, &["doctor"])
+        .await
+        .unwrap();
+    assert_eq!(output.status.code(), Some(3));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_certificate_that_has_run_out_is_named_by_the_aggregator_by_doctor_and_before_any_try() {
+    let stage = Stage::set(1, 1, 8).await;
+    let site = enrolled(&stage).await;
+    // The CA's key signs one that ended yesterday.
+    let authority = std::fs::read_to_string(stage.consortium.aggregator_home().join("ca.pem")).unwrap();
+    let ca_key = std::fs::read_to_string(stage.consortium.aggregator_home().join("ca.key.pem")).unwrap();
+    let issuer = Issuer::from_ca_cert_pem(&authority, KeyPair::from_pem(&ca_key).unwrap()).unwrap();
+    let key = KeyPair::generate().unwrap();
+    let mut parameters = CertificateParams::default();
+    let name = format!("snowball:site:{}", site.name);
+    parameters.subject_alt_names = vec![SanType::URI(name.as_str().try_into().unwrap())];
+    parameters.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    let day = |days: i64| {
+        let seconds = (clock::now() + days * 86_400).unsigned_abs();
+        date_time_ymd(1970, 1, 1) + std::time::Duration::from_secs(seconds)
+    };
+    (parameters.not_before, parameters.not_after) = (day(-31), day(-1));
+    let certificate = parameters.signed_by(&key, &issuer).unwrap().pem();
+    std::fs::write(site.home.join("certs/node.pem"), certificate).unwrap();
+    snowball_service::files::write_private(&site.home.join("keys/tls.pem"), key.serialize_pem().as_bytes()).unwrap();
+
+    let refused = transport(&stage, site, site)
+        .get::<Vec<StudySummary>>("v1/studies")
+        .await;
+    assert_eq!(trouble(&refused), "certificate_expired", "{refused:?}");
+    let said = doctor(&stage, site).await;
+    assert!(
+        said.contains("it has expired") && said.contains("certificate_expired"),
+        "{said}"
+    );
+    let output = run(&stage.consortium.programs.node, &site.home, &["run"])
+        .await
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        !output.status.success() && said.contains("(certificate_expired)") && said.contains("enroll"),
+        "{said}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
