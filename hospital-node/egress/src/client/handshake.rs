@@ -46,12 +46,7 @@ pub(super) fn broken(fault: &(dyn Error + 'static), reason: String) -> EgressErr
 fn trouble(fault: &(dyn Error + 'static)) -> Option<Trouble> {
     let mut link = Some(fault);
     while let Some(fault) = link {
-        // What an `io::Error` carries is not among its sources.
-        let carried = fault.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        let tls = carried
-            .and_then(|carried| carried.downcast_ref())
-            .or_else(|| fault.downcast_ref());
-        if let Some(tls) = tls {
+        if let Some(tls) = carried(fault).downcast_ref() {
             return of_tls(tls);
         }
         // HTTP/2 keeps of what broke it the words alone.
@@ -61,6 +56,14 @@ fn trouble(fault: &(dyn Error + 'static)) -> Option<Trouble> {
         link = fault.source();
     }
     None
+}
+
+/// What an `io::Error` carries, or another one in it: that is not among its sources.
+fn carried(mut fault: &(dyn Error + 'static)) -> &(dyn Error + 'static) {
+    while let Some(inner) = fault.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+        fault = inner;
+    }
+    fault
 }
 
 fn of_tls(fault: &rustls::Error) -> Option<Trouble> {
@@ -120,7 +123,9 @@ mod tests {
     use super::*;
 
     fn code(fault: rustls::Error) -> Option<&'static str> {
-        trouble(&io::Error::new(io::ErrorKind::InvalidData, fault)).map(|trouble| trouble.code)
+        // In two, as a client of HTTP wraps it.
+        let fault = io::Error::other(io::Error::new(io::ErrorKind::InvalidData, fault));
+        trouble(&fault).map(|trouble| trouble.code)
     }
 
     #[test]
