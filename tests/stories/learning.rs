@@ -142,26 +142,42 @@ async fn a_study_ends_in_a_release_that_opens_in_pytorch() {
         tested += evaluation["images"].as_u64().unwrap();
     }
     assert!(tested > 0, "some patients are for testing");
-    opens_in_pytorch(&model);
+    opens_in_pytorch(&release);
 }
 
-/// PyTorch loads the file and finds finite weights under the layout's names.
-fn opens_in_pytorch(model: &Path) {
+/// The release's own script opens it in PyTorch, strictly, and PyTorch and an ONNX runtime compute the same.
+fn opens_in_pytorch(release: &Path) {
     let script = r#"
 import sys
+sys.path.insert(0, sys.argv[1])
 try:
     import torch, safetensors.torch
 except ImportError as missing:
     print("skipped:", missing); sys.exit(0)
-state = safetensors.torch.load_file(sys.argv[1])
-assert all(torch.isfinite(value).all() for value in state.values())
-assert any(name.startswith("heads.body_part.") for name in state), list(state)[:5]
-print("opened", len(state), "tensors,", sum(value.numel() for value in state.values()), "parameters")
+import model
+network = model.load()
+side = network.description["side"]
+pictures = torch.rand(3, 1, side, side, generator=torch.Generator().manual_seed(1))
+with torch.no_grad():
+    outputs = network(pictures)
+assert set(outputs) == {"body_part", "age"}, outputs.keys()
+assert all(torch.isfinite(value).all() for value in outputs.values())
+print("opened", sum(value.numel() for value in network.parameters()), "parameters")
+try:
+    import onnxruntime
+except ImportError as missing:
+    print("skipped:", missing); sys.exit(0)
+session = onnxruntime.InferenceSession(sys.argv[1] + "/model.onnx", providers=["CPUExecutionProvider"])
+for label, expected in outputs.items():
+    found = torch.from_numpy(session.run([label], {"pictures": pictures.numpy()})[0])
+    difference = (found - expected).abs().max().item()
+    print(label, "differs by", difference)
+    assert difference < 1e-4 * max(1.0, expected.abs().max().item())
 "#;
-    match std::process::Command::new("python3")
-        .arg("-c")
-        .arg(script)
-        .arg(model)
+    let python = std::env::var("SNOWBALL_PYTHON").unwrap_or_else(|_| "python3".to_owned());
+    match std::process::Command::new(python)
+        .args(["-B", "-c", script])
+        .arg(release)
         .output()
     {
         Ok(output) => {

@@ -10,7 +10,7 @@ use snowball_protocol::{
     plan::{HeadKind, Late, StudyPlan, StudyStage},
 };
 
-use super::{MODEL_FILE, ReleaseRequest};
+use super::{MODEL_FILE, ONNX_FILE, ReleaseRequest, SCRIPT_FILE};
 
 /// The card as Markdown.
 pub fn card(request: &ReleaseRequest<'_>, layout: &Layout, model_file: &Sha256Digest) -> String {
@@ -116,7 +116,8 @@ fn recipe(out: &mut String, plan: &StudyPlan) -> std::fmt::Result {
     }
     writeln!(
         out,
-        "\nOpen it in PyTorch: `safetensors.torch.load_file(\"{MODEL_FILE}\")` gives a `state_dict`.\n"
+        "\nOpen it in PyTorch: `import model; network = model.load()` with `{SCRIPT_FILE}` of this folder; or `{ONNX_FILE}` in any ONNX \
+         runtime: input `pictures`, outputs `features` and one a head.\n"
     )
 }
 

@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     fs,
+    io::BufReader,
     path::{Path, PathBuf},
 };
 
@@ -15,7 +16,13 @@ use snowball_protocol::{
 };
 use snowball_service::files;
 
-use super::{CARD_FILE, LINEAGE_FILE, Lineage, MODEL_FILE, SIGNATURE_FILE, card, tensors};
+use super::{
+    CARD_FILE, LINEAGE_FILE, Lineage, MODEL_FILE, NETWORK_FILE, ONNX_FILE, SCRIPT_FILE, SIGNATURE_FILE, card, network,
+    tensors,
+};
+
+/// Opens a release in PyTorch.
+const SCRIPT: &[u8] = include_bytes!("model.py");
 
 /// What a release is made from.
 pub struct ReleaseRequest<'a> {
@@ -43,18 +50,24 @@ pub fn create(dir: &Path, request: &ReleaseRequest<'_>, key: &SigningKey) -> Res
     let layout = Layout::of(request.plan);
     let last = request.rounds.last().context("the study has no finished round")?;
     let plan_digest = request.plan.digest();
-    let metadata = BTreeMap::from([
-        ("format", "pt".to_owned()),
+    let properties = [
         ("study", request.plan.study.to_string()),
         ("plan_digest", plan_digest.to_string()),
         ("layout_digest", layout.digest().to_string()),
         ("round", last.round.to_string()),
-    ]);
+    ];
+    let mut metadata = BTreeMap::from(properties.clone());
+    metadata.insert("format", "pt".to_owned());
     let written = tensors::write(&dir.join(MODEL_FILE), &layout, request.parameters, &metadata)?;
     ensure!(
         written.numbers == last.model_out,
         "the final model's file is not what the last round made; do not release it"
     );
+
+    let onnx_file_digest = write_onnx(&dir.join(ONNX_FILE), request, &properties)?;
+    let network = canonical_json(&network::document(request.plan));
+    files::write_durable(&dir.join(NETWORK_FILE), &network)?;
+    files::write_durable(&dir.join(SCRIPT_FILE), SCRIPT)?;
 
     let card = card::card(request, &layout, &written.file);
     files::write_durable(&dir.join(CARD_FILE), card.as_bytes())?;
@@ -70,6 +83,9 @@ pub fn create(dir: &Path, request: &ReleaseRequest<'_>, key: &SigningKey) -> Res
         parameters: layout.parameters() as u64,
         model_digest: written.numbers,
         model_file_digest: written.file,
+        onnx_file_digest,
+        network_digest: Sha256Digest::of(&network),
+        script_digest: Sha256Digest::of(SCRIPT),
         card_digest: Sha256Digest::of(card.as_bytes()),
         rounds: request.rounds.iter().map(Into::into).collect(),
         evaluation: Evaluation::pooled(request.evaluations.iter().map(|(_, evaluation)| evaluation)),
@@ -86,6 +102,20 @@ pub fn create(dir: &Path, request: &ReleaseRequest<'_>, key: &SigningKey) -> Res
     let signature = key.sign(&Lineage::signed_bytes(&document)).to_string();
     files::write_durable(&dir.join(SIGNATURE_FILE), format!("{signature}\n").as_bytes())?;
     Ok((lineage, Sha256Digest::of(&document)))
+}
+
+/// Writes the network and its parameters as ONNX, durably, and gives the file's digest.
+fn write_onnx(path: &Path, request: &ReleaseRequest<'_>, properties: &[(&str, String)]) -> Result<Sha256Digest> {
+    let source =
+        fs::File::open(request.parameters).with_context(|| format!("cannot read {}", request.parameters.display()))?;
+    tensors::durably(path, |out| {
+        Ok(snowball_onnx::write(
+            request.plan,
+            BufReader::new(source),
+            properties,
+            out,
+        )?)
+    })
 }
 
 fn ensure_empty(dir: &Path) -> Result<()> {
@@ -143,7 +173,7 @@ mod tests {
             1
         );
 
-        for name in [MODEL_FILE, CARD_FILE] {
+        for name in [MODEL_FILE, ONNX_FILE, NETWORK_FILE, SCRIPT_FILE, CARD_FILE] {
             let path = dir.join(name);
             let sound = fs::read(&path).unwrap();
             let mut changed = sound.clone();

@@ -35,6 +35,12 @@ pub struct Lineage {
     pub model_digest: Sha256Digest,
     /// Digest of `model.safetensors`.
     pub model_file_digest: Sha256Digest,
+    /// Digest of `model.onnx`.
+    pub onnx_file_digest: Sha256Digest,
+    /// Digest of `network.json`.
+    pub network_digest: Sha256Digest,
+    /// Digest of `model.py`.
+    pub script_digest: Sha256Digest,
     /// Digest of `model-card.md`.
     pub card_digest: Sha256Digest,
     /// One entry a round, from the first on.

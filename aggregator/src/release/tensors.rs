@@ -30,13 +30,6 @@ pub struct Written {
 /// Writes `parameters` (little-endian f32 in `layout`'s order) to `path`, durably.
 pub fn write(path: &Path, layout: &Layout, parameters: &Path, metadata: &BTreeMap<&str, String>) -> Result<Written> {
     let header = header(layout, metadata)?;
-    let partial = path.with_extension("safetensors.partial");
-    let mut out = Digested {
-        inner: BufWriter::new(File::create(&partial)?),
-        digest: RunningDigest::default(),
-    };
-    out.write_all(&(header.len() as u64).to_le_bytes())?;
-    out.write_all(&header)?;
     let mut source = File::open(parameters).with_context(|| format!("cannot read {}", parameters.display()))?;
     ensure!(
         source.metadata()?.len() == layout.bytes(),
@@ -44,17 +37,42 @@ pub fn write(path: &Path, layout: &Layout, parameters: &Path, metadata: &BTreeMa
         parameters.display()
     );
     let mut numbers = RunningDigest::default();
-    copy(&mut source, |block| {
-        numbers.update(block);
-        out.write_all(block)
+    let file = durably(path, |out| {
+        out.write_all(&(header.len() as u64).to_le_bytes())?;
+        out.write_all(&header)?;
+        copy(&mut source, |block| {
+            numbers.update(block);
+            out.write_all(block)
+        })
     })?;
+    Ok(Written {
+        file,
+        numbers: numbers.finish(),
+    })
+}
+
+/// Writes a file with what `write` writes, whole and durable when this returns, and gives its digest.
+pub fn durably(path: &Path, write: impl FnOnce(&mut Digested<BufWriter<File>>) -> Result<()>) -> Result<Sha256Digest> {
+    let partial = path.with_added_extension("partial");
+    let mut out = Digested {
+        inner: BufWriter::new(File::create(&partial)?),
+        digest: RunningDigest::default(),
+    };
+    write(&mut out)?;
     let file = out.inner.into_inner().map_err(std::io::IntoInnerError::into_error)?;
     file.sync_all()?;
     fs::rename(&partial, path)?;
-    Ok(Written {
-        file: out.digest.finish(),
-        numbers: numbers.finish(),
-    })
+    Ok(out.digest.finish())
+}
+
+/// The digest of a file of any size.
+pub fn digest(path: &Path) -> Result<Sha256Digest> {
+    let mut digest = RunningDigest::default();
+    copy(&mut File::open(path)?, |block| {
+        digest.update(block);
+        Ok(())
+    })?;
+    Ok(digest.finish())
 }
 
 /// Reads `path` once and digests it; also returns its metadata.
@@ -117,7 +135,8 @@ fn copy(source: &mut impl Read, mut take: impl FnMut(&[u8]) -> std::io::Result<(
     }
 }
 
-struct Digested<W> {
+/// Digests what is written through it.
+pub struct Digested<W> {
     inner: W,
     digest: RunningDigest,
 }

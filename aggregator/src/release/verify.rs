@@ -7,10 +7,12 @@ use snowball_crypto::{Signature, VerifyingKey};
 use snowball_protocol::Sha256Digest;
 use snowball_service::files;
 
-use super::{CARD_FILE, LINEAGE_FILE, Lineage, MODEL_FILE, SIGNATURE_FILE, tensors};
+use super::{
+    CARD_FILE, LINEAGE_FILE, Lineage, MODEL_FILE, NETWORK_FILE, ONNX_FILE, SCRIPT_FILE, SIGNATURE_FILE, tensors,
+};
 
 const LINEAGE_BYTES_MAX: usize = 256 << 20;
-const CARD_BYTES_MAX: usize = 64 << 20;
+const TEXT_BYTES_MAX: usize = 64 << 20;
 const SIGNATURE_BYTES_MAX: usize = 1024;
 
 /// The lineage and everything that does not hold; an empty list means that the release is what its signer made.
@@ -28,8 +30,18 @@ pub fn verify(dir: &Path, key: &VerifyingKey) -> Result<(Lineage, Vec<String>)> 
         found.push("the signature of the lineage is not of this key".to_owned());
     }
     found.extend(lineage.contradictions());
-    if Sha256Digest::of(&read(dir, CARD_FILE, CARD_BYTES_MAX)?) != lineage.card_digest {
-        found.push(format!("{CARD_FILE} was changed"));
+    for (name, digest) in [
+        (CARD_FILE, lineage.card_digest),
+        (NETWORK_FILE, lineage.network_digest),
+        (SCRIPT_FILE, lineage.script_digest),
+    ] {
+        if Sha256Digest::of(&read(dir, name, TEXT_BYTES_MAX)?) != digest {
+            found.push(format!("{name} was changed"));
+        }
+    }
+    let onnx = dir.join(ONNX_FILE);
+    if tensors::digest(&onnx).with_context(|| format!("cannot read {}", onnx.display()))? != lineage.onnx_file_digest {
+        found.push(format!("{ONNX_FILE} was changed"));
     }
     match tensors::read(&dir.join(MODEL_FILE)) {
         Ok((digests, metadata)) => {

@@ -29,9 +29,41 @@ impl Egress {
         Ok(())
     }
 
-    /// Sends the newest update of an earlier round for `round`, the one that is open; `None` if nothing waits, or the aggregator
-    /// does not take it any more: then there is something to be trained. Receipts of earlier rounds that a crash kept from being
-    /// heard are fetched on the way and given to `hear`.
+    /// Asks what became of the updates of rounds before `round`, which are over: a kill may have come between an update that counted
+    /// and its receipt. Receipts are given to `hear`; what never arrived or counts nowhere any more is forgotten; what the plan lets
+    /// count in a later round stays, and its round is put into `closed`. What is in there already is not asked about again.
+    ///
+    /// # Errors
+    /// When the ledger or the outbox cannot be written, or the aggregator's answer cannot be used. A broken line is no error.
+    pub async fn ask_earlier(
+        &self,
+        plan: &StudyPlan,
+        round: RoundNumber,
+        closed: &mut BTreeSet<RoundNumber>,
+        mut hear: impl FnMut(SignedReceipt),
+    ) -> Result<(), EgressError> {
+        let (study, late) = (&plan.study, plan.rounds.late);
+        while let Waiting::Ask(earlier) = waiting(&self.outbox.earlier(study, round)?, closed, late) {
+            match self.resume(plan, earlier).await {
+                Ok(Some(receipt)) => hear(receipt),
+                Err(EgressError::Refused(problem)) if problem.code == ProblemCode::RoundClosed => {
+                    closed.insert(earlier);
+                }
+                Ok(None) | Err(EgressError::Refused(_)) => self.outbox.forget(study, earlier)?,
+                // Its round is over and it counts in no other: that it may not leave keeps nobody from the next one.
+                Err(EgressError::Denied { .. }) if late == Late::Drop => self.outbox.forget(study, earlier)?,
+                // Whether it may leave for the round that is open is decided anew.
+                Err(EgressError::Denied { .. }) => {
+                    closed.insert(earlier);
+                }
+                Err(fault) => return Err(fault),
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends the newest update of an earlier round for `round`, the one that is open, if all of them are `closed`; `None` if nothing
+    /// waits, or the aggregator does not take it any more: then there is something to be trained.
     ///
     /// # Errors
     /// When the policy denies it, the ledger or the outbox cannot be written, or the aggregator's answer cannot be used. A broken
@@ -40,27 +72,16 @@ impl Egress {
         &self,
         plan: &StudyPlan,
         round: RoundNumber,
-        mut hear: impl FnMut(&SignedReceipt),
+        closed: &BTreeSet<RoundNumber>,
     ) -> Result<Option<SignedReceipt>, EgressError> {
-        let (study, late) = (&plan.study, plan.rounds.late);
-        let mut closed = BTreeSet::new();
-        let newest = loop {
-            match waiting(&self.outbox.earlier(study, round)?, &closed, late) {
-                Waiting::Ask(earlier) => match self.resume(plan, earlier).await {
-                    Ok(Some(receipt)) => hear(&receipt),
-                    Err(EgressError::Refused(problem)) if problem.code == ProblemCode::RoundClosed => {
-                        closed.insert(earlier);
-                    }
-                    Ok(None) | Err(EgressError::Refused(_)) => self.outbox.forget(study, earlier)?,
-                    // Its round is over and it counts in no other: that it may not leave keeps nobody from the next one.
-                    Err(EgressError::Denied { .. }) if late == Late::Drop => self.outbox.forget(study, earlier)?,
-                    Err(fault) => return Err(fault),
-                },
-                Waiting::Bring(newest) => break newest,
-                Waiting::Nothing => {
-                    self.forget_late(plan, round)?;
-                    return Ok(None);
-                }
+        let study = &plan.study;
+        let newest = match waiting(&self.outbox.earlier(study, round)?, closed, plan.rounds.late) {
+            Waiting::Bring(newest) => newest,
+            // It is asked about again before the next round.
+            Waiting::Ask(_) => return Ok(None),
+            Waiting::Nothing => {
+                self.forget_late(plan, round)?;
+                return Ok(None);
             }
         };
         let Some((mut encoded, _)) = self.outbox.find(study, newest)? else {

@@ -124,7 +124,7 @@ impl Egress {
     /// # Errors
     /// When the outbox cannot be read.
     pub fn holds(&self, plan: &StudyPlan, round: RoundNumber) -> Result<bool, EgressError> {
-        Ok(self.outbox.find(&plan.study, round)?.is_some())
+        Ok(self.outbox.header(&plan.study, round)?.is_some())
     }
 
     /// The round that the update which was trained from this model waits in the outbox for.
@@ -141,20 +141,15 @@ impl Egress {
         is_it: impl Fn(&UpdateHeader) -> bool,
     ) -> Result<Option<RoundNumber>, EgressError> {
         for round in self.outbox.rounds(&plan.study)? {
-            let found = self.outbox.find(&plan.study, round)?;
-            if found.is_some_and(|(_, header)| is_it(&header)) {
+            if self
+                .outbox
+                .header(&plan.study, round)?
+                .is_some_and(|header| is_it(&header))
+            {
                 return Ok(Some(round));
             }
         }
         Ok(None)
-    }
-
-    /// The rounds whose updates were recorded and have no receipt, by number.
-    ///
-    /// # Errors
-    /// When the outbox cannot be read.
-    pub fn waiting(&self, plan: &StudyPlan) -> Result<BTreeSet<RoundNumber>, EgressError> {
-        self.outbox.rounds(&plan.study)
     }
 
     /// Forgets the updates of `rounds`, whose receipts the ledger holds already: a crash came between the two.
@@ -162,9 +157,9 @@ impl Egress {
     /// # Errors
     /// When the outbox cannot be changed.
     pub fn forget(&self, plan: &StudyPlan, rounds: &BTreeSet<RoundNumber>) -> Result<(), EgressError> {
-        for round in self.waiting(plan)?.intersection(rounds) {
-            if let Some((encoded, _)) = self.outbox.find(&plan.study, *round)? {
-                self.residuals.settle(plan, encoded.digest)?;
+        for round in self.outbox.rounds(&plan.study)?.intersection(rounds) {
+            if let Some(header) = self.outbox.header(&plan.study, *round)? {
+                self.residuals.settle(plan, header.digest)?;
             }
             self.outbox.forget(&plan.study, *round)?;
         }

@@ -57,18 +57,26 @@ impl Outbox {
         files::write_private(&path, &snowball_protocol::plan::canonical_json(&pending)).map_err(at(&path))
     }
 
+    /// What was recorded of this round's update, without a look at its bytes.
+    pub(crate) fn header(&self, study: &StudyName, round: RoundNumber) -> Result<Option<UpdateHeader>, EgressError> {
+        Ok(self.pending(study, round)?.map(|pending| pending.header))
+    }
+
+    fn pending(&self, study: &StudyName, round: RoundNumber) -> Result<Option<Pending>, EgressError> {
+        let path = self.path(study, round, "json");
+        match files::read_bounded(&path, JSON_BYTES_MAX) {
+            Err(fault) if fault.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            read => Ok(serde_json::from_slice(&read.map_err(at(&path))?).ok()),
+        }
+    }
+
     /// The update of this round that was recorded and has no receipt, if its bytes are whole.
     pub(crate) fn find(
         &self,
         study: &StudyName,
         round: RoundNumber,
     ) -> Result<Option<(Encoded, UpdateHeader)>, EgressError> {
-        let path = self.path(study, round, "json");
-        if !path.exists() {
-            return Ok(None);
-        }
-        let text = files::read_bounded(&path, JSON_BYTES_MAX).map_err(at(&path))?;
-        let Ok(pending) = serde_json::from_slice::<Pending>(&text) else {
+        let Some(pending) = self.pending(study, round)? else {
             return Ok(None);
         };
         let dataset = DatasetFacts {
@@ -225,7 +233,9 @@ mod tests {
         );
         std::fs::write(&bytes, b"torn").unwrap();
         assert!(outbox.find(&plan.study, round).unwrap().is_none());
+        assert!(outbox.header(&plan.study, round).unwrap().is_some());
         outbox.forget(&plan.study, round).unwrap();
         assert!(outbox.find(&plan.study, round).unwrap().is_none());
+        assert!(outbox.header(&plan.study, round).unwrap().is_none());
     }
 }

@@ -1,6 +1,6 @@
 //! A site's part in one round: what waits is sent, else it is trained and sent.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use anyhow::Result;
 use snowball_ledger::Entry;
@@ -14,14 +14,15 @@ use crate::{
 };
 
 impl Driver {
-    /// Sends what the outbox holds for this round or, late, for one before, else trains and sends. Gives the rounds that this site
-    /// now holds receipts of.
+    /// Sends what the outbox holds for this round or, late, for one in `closed`, else trains and sends. When this returns, this site
+    /// holds a receipt for the round.
     pub(super) async fn contribute(
         self: &Arc<Self>,
         study: &Study,
         round: RoundNumber,
         model: &ModelReference,
-    ) -> Result<Vec<RoundNumber>> {
+        closed: &BTreeSet<RoundNumber>,
+    ) -> Result<()> {
         if let Some(signed) = self.egress.resume(&study.plan, round).await? {
             self.kept_of(study).settle(&signed.receipt.model_in)?;
             let (examples, bytes) = (signed.receipt.examples, signed.receipt.update_bytes);
@@ -34,13 +35,11 @@ impl Driver {
                 loss: 0.0,
                 evaluation: None,
             });
-            return Ok(vec![round]);
+            return Ok(());
         }
         let renewed = self.renewed(study).await?;
-        let mut counted = Vec::new();
-        self.bring_late(study, round, renewed.is_some(), &mut counted).await?;
-        if counted.contains(&round) {
-            return Ok(counted);
+        if self.bring_late(study, round, renewed.is_some(), closed).await? {
+            return Ok(());
         }
         let study = renewed.as_ref().unwrap_or(study);
         self.egress
@@ -77,46 +76,37 @@ impl Driver {
             loss,
             evaluation,
         });
-        counted.push(round);
-        Ok(counted)
+        Ok(())
     }
 
-    /// Has an update that was late for its own round count in this one, if there is one. What was made with a patient who has
-    /// withdrawn since does not leave.
+    /// Has an update that was late for its own round count in this one, if there is one, and says whether it did. What was made with
+    /// a patient who has withdrawn since does not leave.
     async fn bring_late(
         &self,
         study: &Study,
         round: RoundNumber,
         has_withdrawn: bool,
-        counted: &mut Vec<RoundNumber>,
-    ) -> Result<()> {
+        closed: &BTreeSet<RoundNumber>,
+    ) -> Result<bool> {
         let plan = &study.plan;
         if has_withdrawn {
             self.egress.forget_late(plan, round)?;
         }
         if self.egress.door().waits_to_send() {
-            // Nothing may leave at this hour; what waits is asked about another time.
-            return Ok(());
+            // Nothing may leave at this hour; what waits is brought another time.
+            return Ok(false);
         }
-        let mut heard = Vec::new();
-        let brought = self
-            .egress
-            .bring_late(plan, round, |signed| heard.push(signed.clone()))
-            .await?;
-        for signed in heard.iter().chain(&brought) {
-            self.kept_of(study).settle(&signed.receipt.model_in)?;
-            counted.push(signed.receipt.round);
-        }
-        let Some(signed) = brought else {
-            return Ok(());
+        let Some(signed) = self.egress.bring_late(plan, round, closed).await? else {
+            return Ok(false);
         };
+        self.kept_of(study).settle(&signed.receipt.model_in)?;
         self.voice.say(&Event::Late {
             study: plan.study.clone(),
             round,
             behind: signed.receipt.behind,
             bytes: signed.receipt.update_bytes,
         });
-        Ok(())
+        Ok(true)
     }
 
     async fn train(

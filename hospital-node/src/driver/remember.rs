@@ -10,7 +10,7 @@ impl Driver {
     /// Keeps the signed outcomes of the rounds that this site's updates are in and whose end it did not hear of. Where it has them
     /// all, nobody is asked.
     pub(super) async fn remember(&self, summary: StudySummary) -> Result<PhaseName> {
-        let mut open = receipts::without_outcome(&self.home, &summary.study)?;
+        let mut open = receipts::held(&self.home, &summary.study)?.without_outcome;
         if !open.is_empty() {
             let plan = self.steadily(|| self.egress.door().plan(&summary)).await?;
             self.keep_outcomes(&plan, Some(summary.round), &mut open).await;

@@ -103,11 +103,11 @@ impl Driver {
 
     async fn work(self: &Arc<Self>, study: &Study) -> Result<PhaseName> {
         let mut progress = Progress::default();
-        let mut open = receipts::without_outcome(&self.home, &study.plan.study)?;
-        let mut asked = BTreeSet::new();
+        let held = receipts::held(&self.home, &study.plan.study)?;
         // Sent again, it would bring the same receipt into the ledger a second time.
-        self.egress
-            .forget(&study.plan, &receipts::held(&self.home, &study.plan.study)?)?;
+        self.egress.forget(&study.plan, &held.rounds)?;
+        let mut open = held.without_outcome;
+        let mut closed = BTreeSet::new();
         let mut unsettled: Option<(RoundNumber, String)> = None;
         let mut is_waiting = false;
         loop {
@@ -115,7 +115,7 @@ impl Driver {
                 .steadily(|| self.egress.door().task(&study.plan.study, POLL_SECONDS))
                 .await?;
             let ended = participation::ended(&task);
-            self.keep_late_receipts(study, ended, &mut asked, &mut open).await?;
+            self.hear_of_earlier(study, ended, &mut closed, &mut open).await?;
             self.keep_outcomes(&study.plan, ended, &mut open).await;
             match participation::next(task, &progress) {
                 Action::Ask => {}
@@ -126,10 +126,10 @@ impl Driver {
                 Action::Evaluate { .. } if self.waits(study, None)? => {
                     self.wait_for_hours(study, &mut is_waiting).await;
                 }
-                Action::Contribute { round, model } => match self.contribute(study, round, &model).await {
-                    Ok(counted) => {
+                Action::Contribute { round, model } => match self.contribute(study, round, &model, &closed).await {
+                    Ok(()) => {
                         progress.settled = Some(round);
-                        open.extend(counted);
+                        open.insert(round);
                         self.vitals.contributed();
                         (unsettled, is_waiting) = (None, false);
                         self.train_own(study, round.0, 1).await;
@@ -189,30 +189,33 @@ impl Driver {
         }
     }
 
-    /// Asks once what became of updates whose round ended before this site heard of a receipt, as after a kill between the two: one
-    /// that counted gets it still, and what never arrived is forgotten.
-    async fn keep_late_receipts(
+    /// Asks what became of updates whose round ended before this site heard of a receipt, as after a kill between the two: one that
+    /// counted gets it still.
+    async fn hear_of_earlier(
         &self,
         study: &Study,
         ended: Option<RoundNumber>,
-        asked: &mut BTreeSet<RoundNumber>,
+        closed: &mut BTreeSet<RoundNumber>,
         open: &mut BTreeSet<RoundNumber>,
     ) -> Result<()> {
-        for round in self.egress.waiting(&study.plan)? {
-            // At an hour in which nothing may leave, nothing is asked either.
-            if Some(round) > ended || self.egress.door().waits_to_send() || !asked.insert(round) {
-                continue;
-            }
-            match self.egress.resume(&study.plan, round).await {
-                Ok(Some(signed)) => {
-                    self.kept_of(study).settle(&signed.receipt.model_in)?;
-                    open.insert(round);
-                }
-                Ok(None) => {}
-                Err(fault) => {
-                    tracing::info!(study = %study.plan.study, %round, %fault, "the update of a round that ended did not count");
-                }
-            }
+        let Some(next) = ended.map(|ended| RoundNumber(ended.0.saturating_add(1))) else {
+            return Ok(());
+        };
+        // At an hour in which nothing may leave, nothing is asked either.
+        if self.egress.door().waits_to_send() {
+            return Ok(());
+        }
+        let mut heard = Vec::new();
+        let asked = self
+            .egress
+            .ask_earlier(&study.plan, next, closed, |signed| heard.push(signed))
+            .await;
+        for signed in heard {
+            self.kept_of(study).settle(&signed.receipt.model_in)?;
+            open.insert(signed.receipt.round);
+        }
+        if let Err(fault) = asked {
+            tracing::warn!(study = %study.plan.study, %fault, "what became of earlier updates is asked again later");
         }
         Ok(())
     }

@@ -80,15 +80,30 @@ pub fn of(records: &[Record]) -> Vec<Kept> {
     kept
 }
 
-/// The rounds of `study` that have a receipt and no outcome yet.
-pub fn without_outcome(home: &Home, study: &StudyName) -> Result<BTreeSet<RoundNumber>> {
+/// The rounds of a study whose receipts a node's ledger holds.
+#[derive(Default)]
+pub struct Held {
+    /// All of them.
+    pub rounds: BTreeSet<RoundNumber>,
+    /// Those that have no outcome yet.
+    pub without_outcome: BTreeSet<RoundNumber>,
+}
+
+/// The rounds of `study` whose receipts this node's ledger holds.
+pub fn held(home: &Home, study: &StudyName) -> Result<Held> {
     let records = snowball_ledger::read(&home.ledger()).context("cannot read the ledger")?;
-    let open = of(&records).into_iter().filter(|kept| kept.outcome.is_none());
-    let open = open.map(|kept| kept.receipt.receipt);
-    Ok(open
-        .filter(|receipt| receipt.study == *study)
-        .map(|receipt| receipt.round)
-        .collect())
+    let mut held = Held::default();
+    for kept in of(&records) {
+        let receipt = &kept.receipt.receipt;
+        if receipt.study != *study {
+            continue;
+        }
+        held.rounds.insert(receipt.round);
+        if kept.outcome.is_none() {
+            held.without_outcome.insert(receipt.round);
+        }
+    }
+    Ok(held)
 }
 
 /// Whether the ledger has the receipt of the update that was trained from this model, in whatever round it counted.
@@ -101,16 +116,6 @@ pub fn has(home: &Home, study: &StudyName, model_in: &Sha256Digest) -> Result<bo
         }
         _ => false,
     }))
-}
-
-/// The rounds of `study` whose receipts this node's ledger holds.
-pub fn held(home: &Home, study: &StudyName) -> Result<BTreeSet<RoundNumber>> {
-    let records = snowball_ledger::read(&home.ledger()).context("cannot read the ledger")?;
-    let kept = of(&records).into_iter().map(|kept| kept.receipt.receipt);
-    Ok(kept
-        .filter(|receipt| receipt.study == *study)
-        .map(|receipt| receipt.round)
-        .collect())
 }
 
 impl Kept {

@@ -38,7 +38,7 @@ impl From<ModelError> for Failure {
     fn from(error: ModelError) -> Self {
         let remedy = match error {
             ModelError::Count { .. } => "check that node, trainer and aggregator are of the same version",
-            ModelError::Layout { .. } | ModelError::Pictures { .. } => "report this: it is a fault of the program",
+            ModelError::Step { .. } | ModelError::Pictures { .. } => "report this: it is a fault of the program",
             ModelError::Device(_) => "run snowball-trainer probe; train on the CPU if the GPU is not sound",
         };
         Self::new(error.to_string(), remedy)

@@ -1,22 +1,30 @@
-//! How a network's parameters lie in one flat vector: names, shapes, roles and order, the same on both sides.
+//! The networks, and how their parameters lie in one flat vector: names, shapes, roles and order, the same on both sides.
 //!
 //! The aggregator averages and releases parameters without ever running a network; the trainer runs it. Both compute the
 //! layout from the study's plan, and its digest says whether they agree. This crate never links a tensor library, opens no
 //! file and knows no clock; its only randomness is seeded by the plan.
 //!
-//! Start at [`Layout::of`]; [`Layout::initial_parameters`] is the model of round 0.
+//! Start at [`Layout::of`]; [`Layout::initial_parameters`] is the model of round 0. [`Graph::of`] says what is computed with them; one
+//! network a file in `networks`.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
-mod architecture;
+mod builder;
+mod graph;
 mod initial;
 mod kept;
+mod networks;
 
 use serde::{Deserialize, Serialize};
-use snowball_protocol::{Sha256Digest, StudyPlan, plan::canonical_json};
+use snowball_protocol::{
+    Sha256Digest, StudyPlan,
+    plan::{HeadKind, canonical_json},
+};
 
-pub use architecture::{CHANNELS_PER_GROUP, STAGES};
+pub use builder::CHANNELS_PER_GROUP;
+pub use graph::{NORM_EPSILON, Operation, Place, Shape, Signal, Step, Window};
 pub use kept::Kept;
 
+use builder::Builder;
 use initial::Start;
 
 /// What a tensor is for: a strategy or a filter may treat each role in its own way.
@@ -64,6 +72,79 @@ pub struct Layout {
     pub tensors: Vec<Tensor>,
 }
 
+/// A network: its parameters, and what is computed with them.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Graph {
+    /// Where the parameters lie.
+    pub layout: Layout,
+    /// What is done, in order; every step needs earlier ones only.
+    pub steps: Vec<Step>,
+    /// What the heads see.
+    pub features: Signal,
+    /// The output of each head, in the plan's order.
+    pub heads: Vec<Signal>,
+    /// Channels or features of each step's output.
+    widths: Vec<usize>,
+}
+
+impl Graph {
+    /// The network and the heads that `plan` asks for.
+    #[must_use]
+    pub fn of(plan: &StudyPlan) -> Self {
+        let mut builder = Builder::new();
+        let features = networks::trunk(&mut builder, &plan.network);
+        let head = |head: &snowball_protocol::plan::Head| {
+            let middle = match head.kind {
+                HeadKind::Classes(_) => 0.0,
+                // The middle of the range that one unit spans (age: 50 years).
+                HeadKind::Regression { .. } => 0.5,
+            };
+            builder.head(
+                features,
+                &format!("heads.{}", head.label.code()),
+                head.outputs(),
+                middle,
+            )
+        };
+        let heads = plan.heads.iter().map(head).collect();
+        let (layout, steps, widths) = builder.finish();
+        Self {
+            layout,
+            steps,
+            features,
+            heads,
+            widths,
+        }
+    }
+
+    /// Multiplications that one radiograph of this side costs on the way forward, in convolutions and linear layers; training costs about
+    /// three times as many. `None` where the picture is too small for the network.
+    #[must_use]
+    pub fn multiplications(&self, side: usize) -> Option<u64> {
+        let shapes = self.shapes(side)?;
+        let values = |place: Place| self.layout.tensors[place].values();
+        let of = |(step, shape): (&Step, &Shape)| match (&step.operation, shape) {
+            (Operation::Convolution { weight, .. }, Shape::Picture([_, height, width])) => {
+                values(*weight) * height * width
+            }
+            (Operation::Linear { weight, .. }, _) => values(*weight),
+            _ => 0,
+        };
+        Some(self.steps.iter().zip(&shapes).map(|pair| of(pair) as u64).sum())
+    }
+
+    /// The shape of each step's output for pictures of this side, in pixels; `None` where they are too small for the network.
+    #[must_use]
+    pub fn shapes(&self, side: usize) -> Option<Vec<Shape>> {
+        let mut shapes: Vec<Shape> = Vec::with_capacity(self.steps.len());
+        for (step, width) in self.steps.iter().zip(&self.widths) {
+            let inputs: Vec<Shape> = step.inputs.iter().map(|input| shapes[input.index()]).collect();
+            shapes.push(graph::shape(&step.operation, &inputs, *width, side)?);
+        }
+        Some(shapes)
+    }
+}
+
 #[derive(Serialize)]
 struct Signature<'a> {
     name: &'a str,
@@ -76,10 +157,7 @@ impl Layout {
     /// [`parameters`](Self::parameters) with [`snowball_protocol::limits::PARAMETERS_MAX`] first.
     #[must_use]
     pub fn of(plan: &StudyPlan) -> Self {
-        let mut layout = Self { tensors: Vec::new() };
-        let features = architecture::trunk(&mut layout, &plan.network);
-        architecture::heads(&mut layout, features, &plan.heads);
-        layout
+        Graph::of(plan).layout
     }
 
     /// Number of parameters in all.
@@ -128,17 +206,6 @@ impl Layout {
     #[must_use]
     pub fn initial_parameters(&self, seed: u64) -> Vec<f32> {
         initial::parameters(&self.tensors, seed)
-    }
-
-    fn push(&mut self, name: String, shape: Vec<usize>, role: Role, start: Start) {
-        let offset = self.parameters();
-        self.tensors.push(Tensor {
-            name,
-            shape,
-            role,
-            offset,
-            start,
-        });
     }
 }
 

@@ -1,16 +1,15 @@
-//! The networks as burn modules, loaded from and stored to the flat vector that the layout describes.
+//! The networks on a device: burn tensors made from the flat vector that the layout describes, and the steps of a network's graph done
+//! with them.
 //!
 //! What came over the network is checked against the layout before a tensor is made: wrong parameters are an error, never a
-//! panic. No module draws random numbers; parameters always come from outside. Only this crate and the trainer know burn.
+//! panic. Nothing here draws random numbers; parameters always come from outside. Only this crate and the trainer know burn.
 //!
-//! Start at [`Network`]; one architecture a file.
+//! Start at [`Network`]; what a network is made of stands in `snowball-layout`.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
-mod flat;
 mod network;
-mod resnet18;
-mod small;
-mod source;
+mod steps;
+mod weights;
 
 pub use network::Network;
 
@@ -25,14 +24,14 @@ pub enum ModelError {
         /// What came.
         found: usize,
     },
-    /// The module and the layout differ: a fault of this program.
-    #[error("the module and the layout differ at tensor {name}")]
-    Layout {
-        /// The tensor's name, as the module has it.
-        name: String,
+    /// A step has an input that it cannot use: a fault of this program.
+    #[error("step {step} of the network cannot be done with what it is given")]
+    Step {
+        /// Its position.
+        step: usize,
     },
-    /// Pictures of another shape than `[N, 1, H, W]` with at least one picture.
-    #[error("pictures of shape {found:?} came where [n, 1, height, width] is due")]
+    /// Pictures of another shape than `[N, 1, side, side]` with at least one picture, or smaller ones than the network takes.
+    #[error("pictures of shape {found:?} came where [n, 1, side, side] is due, of a side that the network takes")]
     Pictures {
         /// What came.
         found: [usize; 4],

@@ -1,40 +1,22 @@
-//! A trunk with its heads, whatever the architecture.
+//! A network on a device, whatever its architecture.
 
-use burn::{
-    module::Module,
-    nn::Linear,
-    tensor::{Device, Gradients, Tensor},
-};
-use snowball_layout::Layout;
-use snowball_protocol::{StudyPlan, plan::Architecture};
+use burn::tensor::{Device, Gradients, Tensor};
+use snowball_layout::{Graph, Layout};
+use snowball_protocol::StudyPlan;
 
 use crate::{
     ModelError,
-    flat::{Flattener, What},
-    resnet18::ResNet18,
-    small::Small,
-    source::Source,
+    steps::{self, Value},
+    weights::{self, Weight},
 };
 
 /// The network that a plan asks for, with one linear head a label.
 #[derive(Debug)]
 pub struct Network {
-    layout: Layout,
-    body: Body,
-}
-
-#[derive(Module, Debug)]
-struct Body {
-    trunk: Trunk,
-    heads: Vec<Linear>,
-}
-
-// A program holds one network, so a box would save nothing.
-#[allow(clippy::large_enum_variant)]
-#[derive(Module, Debug)]
-enum Trunk {
-    Small(Small),
-    ResNet18(ResNet18),
+    graph: Graph,
+    weights: Vec<Weight>,
+    /// How often each step's output is still needed: then it is given back to the device.
+    readers: Vec<usize>,
 }
 
 impl Network {
@@ -44,21 +26,16 @@ impl Network {
     /// # Errors
     /// When the number of parameters is not the layout's.
     pub fn load(plan: &StudyPlan, parameters: &[f32], device: &Device) -> Result<Self, ModelError> {
-        let layout = Layout::of(plan);
-        let mut source = Source::new(&layout, parameters, device)?;
-        let trunk = match plan.network.architecture {
-            Architecture::Small => Trunk::Small(Small::load(&mut source)?),
-            Architecture::ResNet18 => Trunk::ResNet18(ResNet18::load(&mut source)?),
-        };
-        let heads = plan
-            .heads
-            .iter()
-            .map(|head| source.linear(&format!("heads.{}", head.label.code())))
-            .collect::<Result<_, _>>()?;
-        source.finish()?;
+        let graph = Graph::of(plan);
+        let weights = weights::load(&graph.layout, parameters, device)?;
+        let mut readers = vec![0; graph.steps.len()];
+        for signal in graph.steps.iter().flat_map(|step| &step.inputs).chain(&graph.heads) {
+            readers[signal.index()] += 1;
+        }
         Ok(Self {
-            layout,
-            body: Body { trunk, heads },
+            graph,
+            weights,
+            readers,
         })
     }
 
@@ -67,7 +44,9 @@ impl Network {
     /// # Errors
     /// When the device does not give them back.
     pub fn store(&self) -> Result<Vec<f32>, ModelError> {
-        self.flatten(What::Values)
+        let mut flat = Vec::with_capacity(self.layout().parameters());
+        self.weights.iter().try_for_each(|weight| weight.store(&mut flat))?;
+        Ok(flat)
     }
 
     /// The gradients of all parameters in the layout's order; zero where the loss does not depend on a parameter.
@@ -75,39 +54,53 @@ impl Network {
     /// # Errors
     /// When the device does not give them back.
     pub fn gradients(&self, gradients: &mut Gradients) -> Result<Vec<f32>, ModelError> {
-        self.flatten(What::Gradients(gradients))
+        let mut flat = Vec::with_capacity(self.layout().parameters());
+        self.weights
+            .iter()
+            .try_for_each(|weight| weight.gradient(gradients, &mut flat))?;
+        Ok(flat)
     }
 
-    /// Pictures `[N, 1, H, W]` to one output `[N, outputs]` a head, in the plan's order.
+    /// Pictures `[N, 1, side, side]` to one output `[N, outputs]` a head, in the plan's order.
     ///
     /// # Errors
-    /// When the pictures have another shape.
+    /// When the pictures have another shape, or are smaller than the network takes.
     pub fn forward(&self, pictures: Tensor<4>) -> Result<Vec<Tensor<2>>, ModelError> {
         let found = pictures.dims();
-        if found[1] != 1 || found.contains(&0) {
+        let [count, channels, height, width] = found;
+        let is_sound = count > 0 && channels == 1 && height == width && self.graph.shapes(height).is_some();
+        if !is_sound {
             return Err(ModelError::Pictures { found });
         }
-        let features = match &self.body.trunk {
-            Trunk::Small(trunk) => trunk.forward(pictures),
-            Trunk::ResNet18(trunk) => trunk.forward(pictures),
-        };
-        Ok(self
-            .body
-            .heads
-            .iter()
-            .map(|head| head.forward(features.clone()))
-            .collect())
+        let mut readers = self.readers.clone();
+        let mut values: Vec<Option<Value>> = vec![Some(Value::Pictures(pictures))];
+        for (number, step) in self.graph.steps.iter().enumerate().skip(1) {
+            let mut inputs = Vec::with_capacity(step.inputs.len());
+            for input in &step.inputs {
+                inputs.extend(read(&mut values, &mut readers, input.index()));
+            }
+            let value = steps::take(step, &self.weights, inputs).ok_or(ModelError::Step { step: number })?;
+            values.push(Some(value));
+        }
+        let outputs = self.graph.heads.iter().map(|head| {
+            let value = read(&mut values, &mut readers, head.index()).and_then(Value::features);
+            value.ok_or(ModelError::Step { step: head.index() })
+        });
+        outputs.collect()
     }
 
     /// Where each parameter lies.
     #[must_use]
     pub const fn layout(&self) -> &Layout {
-        &self.layout
+        &self.graph.layout
     }
+}
 
-    fn flatten(&self, what: What<'_>) -> Result<Vec<f32>, ModelError> {
-        let mut flattener = Flattener::new(&self.layout, what);
-        self.body.visit(&mut flattener);
-        flattener.finish()
+/// The output of a step; the last reader takes it away.
+fn read(values: &mut [Option<Value>], readers: &mut [usize], step: usize) -> Option<Value> {
+    readers[step] -= 1;
+    match readers[step] {
+        0 => values[step].take(),
+        _ => values[step].clone(),
     }
 }

@@ -87,14 +87,13 @@ fn loss(network: &Network, pictures: Tensor<4>) -> Tensor<1> {
 }
 
 #[test]
-fn a_module_has_the_names_and_shapes_of_its_layout_and_keeps_every_bit() {
-    for architecture in [Architecture::Small, Architecture::ResNet18] {
-        let plan = plan(architecture, 8);
+fn a_network_keeps_every_bit() {
+    for architecture in Architecture::ALL {
+        let plan = plan(architecture, architecture.width_step());
         let layout = Layout::of(&plan);
         // Every value differs, so a transposed or exchanged tensor would show.
         let parameters: Vec<f32> = (0..layout.parameters()).map(|position| position as f32 * 0.5).collect();
         let network = Network::load(&plan, &parameters, &Device::flex()).unwrap();
-        // `store` compares name and shape of each parameter of the module with the layout's.
         assert_eq!(network.store().unwrap(), parameters, "{}", architecture.code());
     }
 }
@@ -110,15 +109,20 @@ fn wrong_parameters_and_wrong_pictures_are_errors() {
     let network = Network::load(&plan, &parameters, &device).unwrap();
     assert!(network.forward(Tensor::zeros([2, 3, 32, 32], &device)).is_err());
     assert!(network.forward(Tensor::zeros([0, 1, 32, 32], &device)).is_err());
+    assert!(network.forward(Tensor::zeros([2, 1, 32, 33], &device)).is_err());
+    let inception = self::plan(Architecture::InceptionV3, 8);
+    let network = Network::load(&inception, &Layout::of(&inception).initial_parameters(1), &device).unwrap();
+    assert!(network.forward(Tensor::zeros([2, 1, 74, 74], &device)).is_err());
 }
 
 #[test]
 fn any_size_of_picture_gives_one_output_a_head() {
-    for architecture in [Architecture::Small, Architecture::ResNet18] {
-        let plan = plan(architecture, 8);
+    for architecture in Architecture::ALL {
+        let plan = plan(architecture, architecture.width_step());
         let device = Device::flex();
         let network = Network::load(&plan, &Layout::of(&plan).initial_parameters(1), &device).unwrap();
-        for side in [16, 33, 48] {
+        let smallest = architecture.input_side_min() as usize;
+        for side in [smallest, smallest + 1, 96] {
             let outputs = network.forward(pictures(2, side, &device)).unwrap();
             assert_eq!(outputs.iter().map(Tensor::dims).collect::<Vec<_>>(), [[2, 3], [2, 1]]);
         }
@@ -194,5 +198,128 @@ fn gradients_are_those_of_finite_differences() {
                 tensor.name
             );
         }
+    }
+}
+
+#[test]
+fn each_network_learns_in_a_few_steps() {
+    for architecture in Architecture::ALL {
+        let plan = plan(architecture, architecture.width_step());
+        let device = Device::flex().autodiff();
+        let layout = Layout::of(&plan);
+        let side = architecture.input_side_min() as usize;
+        let mut parameters = layout.initial_parameters(3);
+        let mut losses = Vec::new();
+        for _ in 0..4 {
+            let network = Network::load(&plan, &parameters, &device).unwrap();
+            let loss = loss(&network, pictures(4, side, &device));
+            losses.push(f64::from(loss.clone().detach().into_scalar::<f32>()));
+            let slopes = network.gradients(&mut loss.backward()).unwrap();
+            for tensor in &layout.tensors {
+                let own = &slopes[tensor.offset..tensor.offset + tensor.values()];
+                assert!(own.iter().all(|slope| slope.is_finite()), "{}", tensor.name);
+                assert!(
+                    own.iter().any(|slope| *slope != 0.0),
+                    "{} of {}",
+                    tensor.name,
+                    architecture.code()
+                );
+            }
+            // A step that would take away a twentieth of the loss, were it a plane.
+            let length = slopes.iter().map(|slope| f64::from(*slope).powi(2)).sum::<f64>();
+            let step = 0.05 * losses[losses.len() - 1] / length;
+            parameters
+                .iter_mut()
+                .zip(&slopes)
+                .for_each(|(parameter, slope)| *parameter -= (step * f64::from(*slope)) as f32);
+        }
+        let falls = losses.windows(2).all(|pair| pair[1] < pair[0]);
+        assert!(falls, "{}: {losses:?}", architecture.code());
+    }
+}
+
+/// The outputs of an ONNX runtime for the same pictures; `None`, said aloud, where it is not installed.
+fn in_onnxruntime(plan: &StudyPlan, parameters: &[f32], pictures: &[f32], count: usize) -> Option<Vec<f32>> {
+    const SCRIPT: &str = r#"
+import struct, sys
+try:
+    import numpy, onnxruntime
+except ImportError as missing:
+    print("skipped:", missing, file=sys.stderr); sys.exit(9)
+folder, count, side = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+session = onnxruntime.InferenceSession(folder + "/model.onnx", providers=["CPUExecutionProvider"])
+pictures = numpy.fromfile(folder + "/pictures.f32", "<f4").reshape(count, 1, side, side)
+features, *outputs = session.run(None, {"pictures": pictures})
+assert features.shape[0] == count
+numpy.concatenate([output.reshape(-1) for output in outputs]).astype("<f4").tofile(folder + "/outputs.f32")
+"#;
+    let folder = tempfile::tempdir().unwrap();
+    let bytes = snowball_layout::to_le_bytes(parameters);
+    let mut file = std::fs::File::create(folder.path().join("model.onnx")).unwrap();
+    snowball_onnx::write(plan, bytes.as_slice(), &[], &mut file).unwrap();
+    let pictures = snowball_layout::to_le_bytes(pictures);
+    std::fs::write(folder.path().join("pictures.f32"), pictures).unwrap();
+    let python = std::env::var("SNOWBALL_PYTHON").unwrap_or_else(|_| "python3".to_owned());
+    let run = std::process::Command::new(python)
+        .args(["-c", SCRIPT])
+        .arg(folder.path())
+        .args([count.to_string(), plan.network.input_side.to_string()])
+        .output();
+    match run {
+        Ok(run) if run.status.success() => {
+            let outputs = std::fs::read(folder.path().join("outputs.f32")).unwrap();
+            snowball_layout::from_le_bytes(&outputs)
+        }
+        Ok(run) if run.status.code() == Some(9) => {
+            eprint!("{}", String::from_utf8_lossy(&run.stderr));
+            None
+        }
+        Ok(run) => panic!("{}", String::from_utf8_lossy(&run.stderr)),
+        Err(fault) => {
+            eprintln!("skipped: no python3 ({fault})");
+            None
+        }
+    }
+}
+
+#[test]
+fn onnxruntime_computes_what_burn_computes() {
+    for architecture in Architecture::ALL {
+        let mut plan = plan(architecture, architecture.width_step());
+        plan.network.input_side = 97;
+        let device = Device::flex();
+        let layout = Layout::of(&plan);
+        // Norms and biases that are not 1 and 0.
+        let parameters: Vec<f32> = layout
+            .initial_parameters(5)
+            .iter()
+            .zip(layout.initial_parameters(6))
+            .map(|(a, b)| a + 0.2 * b)
+            .collect();
+        let network = Network::load(&plan, &parameters, &device).unwrap();
+        let pictures = pictures(3, 97, &device);
+        let values = pictures.try_to_vec_as::<f32>().unwrap();
+        let Some(found) = in_onnxruntime(&plan, &parameters, &values, 3) else {
+            return;
+        };
+        let outputs: Vec<f32> = network
+            .forward(pictures)
+            .unwrap()
+            .into_iter()
+            .flat_map(|output| output.try_into_vec_as::<f32>().unwrap())
+            .collect();
+        assert_eq!(outputs.len(), found.len());
+        let largest = outputs.iter().fold(0.0_f32, |largest, value| largest.max(value.abs()));
+        let worst = outputs
+            .iter()
+            .zip(&found)
+            .map(|(a, b)| (a - b).abs())
+            .fold(0.0_f32, f32::max);
+        eprintln!("{}: differs by {:.1e} of {largest:.3}", architecture.code(), worst);
+        assert!(
+            worst < 1e-4 * largest,
+            "{}: {outputs:?} against {found:?}",
+            architecture.code()
+        );
     }
 }

@@ -379,9 +379,9 @@ const fn label_words(label: LabelName) -> &'static str {
 }
 
 const fn network_words(architecture: Architecture) -> &'static str {
-    match architecture {
-        Architecture::Small => "a small network",
-        Architecture::ResNet18 => "ResNet-18",
+    match architecture.papers_name() {
+        Some(name) => name,
+        None => "a small network",
     }
 }
 

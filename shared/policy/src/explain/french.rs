@@ -394,9 +394,9 @@ const fn label_words(label: LabelName) -> &'static str {
 }
 
 const fn network_words(architecture: Architecture) -> &'static str {
-    match architecture {
-        Architecture::Small => "un petit réseau",
-        Architecture::ResNet18 => "ResNet-18",
+    match architecture.papers_name() {
+        Some(name) => name,
+        None => "un petit réseau",
     }
 }
 

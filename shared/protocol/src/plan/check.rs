@@ -104,15 +104,23 @@ impl StudyPlan {
 
     fn check_learning(&self, faults: &mut Faults) {
         let network = &self.network;
+        let side_min = network.architecture.input_side_min();
         faults.unless(
-            (32..=INPUT_SIDE_MAX).contains(&network.input_side),
+            (side_min..=INPUT_SIDE_MAX).contains(&network.input_side),
             "network.input_side",
-            "must be from 32 to 2048",
+            &format!(
+                "must be from {side_min} to {INPUT_SIDE_MAX} for {}",
+                network.architecture.code()
+            ),
         );
+        let step = network.architecture.width_step();
         faults.unless(
-            (8..=512).contains(&network.width) && network.width.is_multiple_of(8),
+            (8..=512).contains(&network.width) && network.width.is_multiple_of(step),
             "network.width",
-            "must be a multiple of 8 from 8 to 512",
+            &format!(
+                "must be a multiple of {step} from {step} to 512 for {}",
+                network.architecture.code()
+            ),
         );
         let optimiser = &self.optimiser;
         faults.unless(

@@ -2,6 +2,7 @@
 //!
 //! A site approves the digest of the whole canonical document, so a changed comma is a new study to approve.
 
+mod architecture;
 mod canonical;
 mod check;
 mod strategy;
@@ -10,6 +11,7 @@ mod transfer;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use architecture::Architecture;
 pub use canonical::canonical_json;
 pub use check::PlanFault;
 pub use strategy::{Adaptive, Combination, ServerOptimiser, Strategy};
@@ -120,28 +122,6 @@ pub struct Network {
     pub input_side: u32,
     /// Channels of the first stage; the others follow from it.
     pub width: u32,
-}
-
-/// The networks that a node knows. All take `[N, 1, H, W]` f32 and normalise by groups.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize, JsonSchema)]
-pub enum Architecture {
-    /// Convolution, group norm, ReLU; four strided stages. For CPUs.
-    #[serde(rename = "small")]
-    Small,
-    /// ResNet-18 (He et al. 2016) with group norm and a 3x3/2 stem.
-    #[serde(rename = "resnet-18")]
-    ResNet18,
-}
-
-impl Architecture {
-    /// The name as written in plans and policies.
-    #[must_use]
-    pub const fn code(self) -> &'static str {
-        match self {
-            Self::Small => "small",
-            Self::ResNet18 => "resnet-18",
-        }
-    }
 }
 
 /// One thing that the network learns to tell.

@@ -1,0 +1,133 @@
+//! Each operation of a graph with burn's tensors.
+
+use burn::tensor::{
+    Tensor,
+    activation::relu,
+    module::{adaptive_avg_pool2d, avg_pool2d, conv2d, linear, max_pool2d},
+    ops::{AvgPoolOptions, ConvOptions, MaxPoolOptions},
+};
+use snowball_layout::{NORM_EPSILON, Operation, Step, Window};
+
+use crate::weights::Weight;
+
+/// The output of a step.
+#[derive(Clone, Debug)]
+pub(crate) enum Value {
+    /// `[N, channels, height, width]`.
+    Pictures(Tensor<4>),
+    /// `[N, features]`.
+    Features(Tensor<2>),
+}
+
+impl Value {
+    fn pictures(self) -> Option<Tensor<4>> {
+        match self {
+            Self::Pictures(pictures) => Some(pictures),
+            Self::Features(_) => None,
+        }
+    }
+
+    pub(crate) fn features(self) -> Option<Tensor<2>> {
+        match self {
+            Self::Features(features) => Some(features),
+            Self::Pictures(_) => None,
+        }
+    }
+}
+
+/// Does one step; `None` where the inputs are not what the operation takes.
+pub(crate) fn take(step: &Step, weights: &[Weight], inputs: Vec<Value>) -> Option<Value> {
+    let mut inputs = inputs.into_iter();
+    match &step.operation {
+        Operation::Picture => None,
+        Operation::Convolution {
+            weight,
+            bias,
+            stride,
+            padding,
+            groups,
+            ..
+        } => {
+            let options = ConvOptions::new([*stride; 2], *padding, [1, 1], *groups);
+            let bias = match bias {
+                Some(bias) => Some(weights.get(*bias)?.line()?),
+                None => None,
+            };
+            let kernel = weights.get(*weight)?.kernel()?;
+            Some(Value::Pictures(conv2d(
+                inputs.next()?.pictures()?,
+                kernel,
+                bias,
+                options,
+            )))
+        }
+        Operation::GroupNorm { scale, shift, groups } => {
+            let (scale, shift) = (weights.get(*scale)?.line()?, weights.get(*shift)?.line()?);
+            let normal = group_norm(inputs.next()?.pictures()?, scale, shift, *groups);
+            Some(Value::Pictures(normal))
+        }
+        Operation::Relu => Some(match inputs.next()? {
+            Value::Pictures(pictures) => Value::Pictures(relu(pictures)),
+            Value::Features(features) => Value::Features(relu(features)),
+        }),
+        Operation::MaxPool(Window { side, stride, padding }) => {
+            let options = MaxPoolOptions::new([*side; 2])
+                .with_stride([*stride; 2])
+                .with_padding([*padding; 2]);
+            Some(Value::Pictures(max_pool2d(inputs.next()?.pictures()?, options)))
+        }
+        Operation::MeanPool(Window { side, stride, padding }) => {
+            let options = AvgPoolOptions::new([*side; 2])
+                .with_stride([*stride; 2])
+                .with_padding([*padding; 2]);
+            Some(Value::Pictures(avg_pool2d(inputs.next()?.pictures()?, options)))
+        }
+        Operation::Grid(fields) => {
+            let grid = adaptive_avg_pool2d(inputs.next()?.pictures()?, [*fields; 2]);
+            Some(Value::Pictures(grid))
+        }
+        Operation::Mean => {
+            let places: Tensor<3> = inputs.next()?.pictures()?.flatten(2, 3);
+            Some(Value::Features(places.mean_dim(2).squeeze_dim(2)))
+        }
+        Operation::Maximum => {
+            let places: Tensor<3> = inputs.next()?.pictures()?.flatten(2, 3);
+            Some(Value::Features(places.max_dim(2).squeeze_dim(2)))
+        }
+        Operation::Flatten => Some(Value::Features(inputs.next()?.pictures()?.flatten(1, 3))),
+        Operation::Linear { weight, bias } => {
+            let (matrix, bias) = (weights.get(*weight)?.matrix()?, weights.get(*bias)?.line()?);
+            let features = inputs.next()?.features()?;
+            Some(Value::Features(linear(features, matrix.transpose(), Some(bias))))
+        }
+        Operation::Add => match (inputs.next()?, inputs.next()?) {
+            (Value::Pictures(first), Value::Pictures(second)) => Some(Value::Pictures(first + second)),
+            (Value::Features(first), Value::Features(second)) => Some(Value::Features(first + second)),
+            _ => None,
+        },
+        Operation::Concat => match inputs.next()? {
+            Value::Pictures(first) => {
+                let rest = inputs.map(Value::pictures);
+                let all = std::iter::once(Some(first)).chain(rest).collect::<Option<Vec<_>>>()?;
+                Some(Value::Pictures(Tensor::cat(all, 1)))
+            }
+            Value::Features(first) => {
+                let rest = inputs.map(Value::features);
+                let all = std::iter::once(Some(first)).chain(rest).collect::<Option<Vec<_>>>()?;
+                Some(Value::Features(Tensor::cat(all, 1)))
+            }
+        },
+    }
+}
+
+/// Group normalisation (Wu and He 2018) over `groups` groups of channels.
+fn group_norm(pictures: Tensor<4>, scale: Tensor<1>, shift: Tensor<1>, groups: usize) -> Tensor<4> {
+    let shape = pictures.dims();
+    let [count, channels, height, width] = shape;
+    let grouped = pictures.reshape([count, groups, channels / groups * height * width]);
+    let centred = grouped.clone() - grouped.mean_dim(2);
+    let variance = centred.clone().square().mean_dim(2);
+    let normal = centred / variance.add_scalar(NORM_EPSILON).sqrt();
+    let affine = [1, channels, 1, 1];
+    normal.reshape(shape) * scale.reshape(affine) + shift.reshape(affine)
+}
