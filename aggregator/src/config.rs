@@ -2,6 +2,7 @@
 
 use anyhow::{Result, ensure};
 use serde::{Deserialize, Serialize};
+use snowball_service::metrics;
 
 /// Settings of one aggregator.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -31,7 +32,18 @@ pub struct Config {
     /// stretch at a time.
     #[serde(default = "aggregation_megabytes")]
     pub aggregation_megabytes: u32,
+    /// Where numbers for a monitoring system are given out; absent: nowhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metrics: Option<metrics::Settings>,
 }
+
+/// The part of the file that is off at first.
+const SAMPLE: &str = "
+# Numbers for Prometheus, by plain HTTP and without a password; absent: none. Whoever reaches the address reads names of sites and
+# studies, and counts.
+# [metrics]
+# listen = \"127.0.0.1:9464\"
+";
 
 const fn aggregation_megabytes() -> u32 {
     32
@@ -73,6 +85,7 @@ impl Config {
             connections_max: connections_max(),
             ledger_archive_megabytes: ledger_archive_megabytes(),
             aggregation_megabytes: aggregation_megabytes(),
+            metrics: None,
         };
         config.check()?;
         Ok(config)
@@ -129,7 +142,7 @@ impl Config {
     pub fn to_toml(&self) -> Result<String> {
         let body = toml::to_string(self)?;
         Ok(format!(
-            "# Settings of this aggregator; read when `aggregator serve` starts.\n{body}"
+            "# Settings of this aggregator; read when `aggregator serve` starts.\n{body}{SAMPLE}"
         ))
     }
 }
@@ -164,6 +177,17 @@ mod tests {
         let toml = Config::new("Spines", "localhost:7443", &[]).unwrap().to_toml().unwrap();
         assert!(Config::parse(&format!("conections_max = 4\n{toml}")).is_err());
         assert!(Config::parse(&toml.replace("site_certificate_days = 30", "site_certificate_days = 0")).is_err());
+    }
+
+    #[test]
+    fn the_sample_of_metrics_is_a_real_setting_and_off() {
+        let toml = Config::new("Spines", "localhost:7443", &[]).unwrap().to_toml().unwrap();
+        assert_eq!(Config::parse(&toml).unwrap().metrics, None);
+        let on = toml.replace("# [metrics]", "[metrics]").replace("# listen", "listen");
+        let config = Config::parse(&on).unwrap();
+        assert!(config.metrics.unwrap().listen.ip().is_loopback());
+        assert_eq!(Config::parse(&config.to_toml().unwrap()).unwrap(), config);
+        assert!(Config::parse(&on.replace("127.0.0.1:9464", "9464")).is_err());
     }
 
     #[test]

@@ -24,6 +24,7 @@ mod intake;
 mod journal;
 #[cfg(test)]
 mod late_story;
+mod metrics;
 #[cfg(test)]
 mod outsiders;
 mod release;

@@ -14,6 +14,7 @@ use crate::{
     home::Home,
     identity,
     intake::Uploads,
+    metrics,
     server::Server,
     state::{App, Core, Shared},
     stop::Stop,
@@ -23,6 +24,7 @@ use crate::{
 pub struct Service {
     _lock: File,
     app: Shared,
+    metrics: Option<TcpListener>,
     connections_max: usize,
 }
 
@@ -30,6 +32,10 @@ impl Service {
     /// Opens everything; what a crash interrupted is carried on. `stop` ends it.
     pub async fn open(home: &Home, config: &Config, stop: Stop) -> Result<Self> {
         let lock = home.lock_for_serving()?;
+        let metrics = match &config.metrics {
+            Some(settings) => Some(settings.open().await?),
+            None => None,
+        };
         let core = Core::open(home).await?;
         let (present, renewed) = identity::load(home, config, &core.key, clock::now())?;
         let (present, identity) = watch::channel(Arc::new(present));
@@ -57,6 +63,7 @@ impl Service {
         Ok(Self {
             _lock: lock,
             app,
+            metrics,
             connections_max: config.connections_max as usize,
         })
     }
@@ -65,6 +72,9 @@ impl Service {
     pub async fn run(self, listener: TcpListener) -> Result<()> {
         let stop = self.app.stop.clone();
         let router = api::router(Arc::clone(&self.app));
+        let readers = self
+            .metrics
+            .map(|listener| tokio::spawn(metrics::serve(listener, Arc::clone(&self.app))));
         Server {
             listener,
             identity: self.app.identity.clone(),
@@ -73,6 +83,9 @@ impl Service {
         }
         .run(stop)
         .await;
+        if let Some(readers) = readers {
+            readers.abort();
+        }
         // What a command left for the ledger in the last moment.
         self.app.core.journal.drain(clock::now()).await?;
         self.app.core.registry.close().await;

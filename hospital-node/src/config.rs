@@ -10,7 +10,7 @@ use network::NetworkConfig;
 use serde::{Deserialize, Serialize};
 use snowball_imaging::Dictionary;
 use snowball_protocol::{SiteName, limits::POLICY_BYTES_MAX};
-use snowball_service::files;
+use snowball_service::{files, metrics};
 
 const DICTIONARY_BYTES_MAX: usize = POLICY_BYTES_MAX * 8;
 
@@ -51,6 +51,8 @@ pub struct NodeConfig {
     /// DICOMweb.
     #[serde(default)]
     pub dicomweb: pacs::DicomwebConfig,
+    /// Where numbers for a monitoring system are given out; absent: nowhere.
+    pub metrics: Option<metrics::Settings>,
 }
 
 /// What is kept of radiographs.
@@ -201,6 +203,7 @@ impl NodeConfig {
             receive: None,
             retrieve: None,
             dicomweb: pacs::DicomwebConfig::default(),
+            metrics: None,
         }
     }
 
@@ -273,6 +276,10 @@ confinement = "required"
 [ledger]
 # The open file becomes an archive when it has grown to this. Archives stay in ledger/archives, which may be a link.
 archive_megabytes = {archive}
+
+# Numbers for Prometheus while hospital-node run works, by plain HTTP and without a password; absent: none.
+#[metrics]
+#listen = "127.0.0.1:9464"
 {pacs}"#,
             pacs = pacs::SAMPLE,
             site = self.site,
@@ -312,6 +319,24 @@ mod tests {
                 && config.network.bandwidth.len() == 1
                 && config.intake.dictionary.is_some()
                 && config.training.trainer.is_some()
+        );
+    }
+
+    #[test]
+    fn the_sample_of_metrics_is_a_real_part_and_off() {
+        let text = NodeConfig::new("north".parse().unwrap()).to_toml();
+        assert!(NodeConfig::parse(&text).unwrap().metrics.is_none());
+        let on = text
+            .replace("#[metrics]", "[metrics]")
+            .replace("#listen = \"127.0.0.1:9464\"", "listen = \"127.0.0.1:9464\"");
+        assert!(
+            NodeConfig::parse(&on)
+                .unwrap()
+                .metrics
+                .unwrap()
+                .listen
+                .ip()
+                .is_loopback()
         );
     }
 

@@ -4,6 +4,7 @@ mod contribute;
 mod hours;
 mod kept;
 mod own_model;
+mod remember;
 mod study;
 
 use std::{
@@ -32,6 +33,7 @@ use crate::{
     enrolment,
     events::{Event, Voice},
     home::Home,
+    metrics::{self, Vitals},
     policy, renewal, retention,
     trainer::Trainer,
 };
@@ -60,6 +62,7 @@ pub struct Driver {
     /// One training at a time, however many studies there are.
     bench: Semaphore,
     voice: Voice,
+    vitals: Arc<Vitals>,
 }
 
 impl Driver {
@@ -84,11 +87,13 @@ impl Driver {
             certificate_serial,
             bench: Semaphore::new(1),
             voice,
+            vitals: Arc::default(),
         }))
     }
 
     /// Follows all studies; with `until_done`, until that one is over. A broken line is waited out.
     pub async fn run(self: &Arc<Self>, until_done: Option<&StudyName>) -> Result<()> {
+        let _metrics = self.show_metrics().await?;
         let mut following = Following::new();
         let mut tidied: Option<Instant> = None;
         let mut retry = 250;
@@ -102,6 +107,7 @@ impl Driver {
             match self.egress.door().studies().await {
                 Ok(studies) => {
                     retry = 250;
+                    self.vitals.heard(&studies, clock::now());
                     for summary in studies {
                         self.consider(summary, &mut following);
                     }
@@ -154,6 +160,17 @@ impl Driver {
         true
     }
 
+    /// Shows the numbers of this node where `node.toml` says; ends with what it returns.
+    async fn show_metrics(&self) -> Result<Option<AbortOnDrop>> {
+        let Some(settings) = &self.config.metrics else {
+            return Ok(None);
+        };
+        let listener = settings.open().await?;
+        let (home, ledger) = (self.home.clone(), Arc::clone(self.egress.door().ledger()));
+        let serving = metrics::serve(listener, home, ledger, Arc::clone(&self.vitals));
+        Ok(Some(AbortOnDrop(tokio::spawn(serving))))
+    }
+
     /// Ends with what it returns.
     fn keep_certificate_fresh(self: &Arc<Self>) -> AbortOnDrop {
         let driver = Arc::clone(self);
@@ -198,23 +215,31 @@ impl Driver {
     }
 
     fn consider(self: &Arc<Self>, summary: StudySummary, following: &mut Following) {
+        let interest = participation::interest(&summary);
         let is_followed =
             |(since, task): &(Instant, JoinHandle<_>)| !task.is_finished() || since.elapsed() < RECONSIDER;
-        if following.get(&summary.study).is_some_and(is_followed)
-            || participation::interest(&summary) == Interest::Ignore
-        {
+        if following.get(&summary.study).is_some_and(is_followed) || interest == Interest::Ignore {
             return;
         }
         let driver = Arc::clone(self);
         let study = summary.study.clone();
         let task = tokio::spawn(async move {
             let study = summary.study.clone();
-            let outcome = driver.follow(summary).await;
-            if let Err(fault) = &outcome {
-                driver.voice.say(&Event::NotJoined {
+            let outcome = match interest {
+                Interest::Remember => driver.remember(summary).await,
+                _ => driver.follow(summary).await,
+            };
+            match &outcome {
+                Err(fault) if interest == Interest::Remember => tracing::warn!(
+                    %study,
+                    fault = format!("{fault:#}"),
+                    "what was signed about the last rounds of this study could not be kept yet"
+                ),
+                Err(fault) => driver.voice.say(&Event::NotJoined {
                     study,
                     reason: format!("{fault:#}"),
-                });
+                }),
+                Ok(_) => {}
             }
             outcome
         });
@@ -247,9 +272,12 @@ pub fn open_door(home: &Home, config: &NodeConfig) -> Result<Door> {
     enrolment::settle(home)?;
     renewal::settle(home)?;
     let aggregator = home.aggregator()?;
+    let certificate = home.read_text(&home.certificate())?;
+    let life = tls::Life::read_pem(&certificate).context("the node's certificate cannot be used; enrol again")?;
+    renewal::holds(life, clock::now())?;
     let tls = tls::client(
         &home.read_text(&home.authority())?,
-        &home.read_text(&home.certificate())?,
+        &certificate,
         &home.keys().read(&home.tls_key())?,
     )
     .context("the node's certificate or key cannot be used; enrol again")?;

@@ -17,6 +17,7 @@ mod evidence;
 mod home;
 mod kept_parameters;
 mod label_table;
+mod metrics;
 mod own_model;
 mod page;
 mod policy;

@@ -12,9 +12,10 @@ use std::{
 use anyhow::{Context as _, Result, ensure};
 use snowball_egress::Door;
 use snowball_ledger::Entry;
+use snowball_protocol::limits::CLOCK_SKEW_SECONDS_MAX;
 use snowball_service::{
     clock, files,
-    tls::{self, PeerCertificate},
+    tls::{self, Life, PeerCertificate},
 };
 
 use crate::{
@@ -34,6 +35,21 @@ pub fn current(home: &Home) -> Result<PeerCertificate> {
         .read_text(&home.certificate())
         .context("this node is not enrolled")?;
     PeerCertificate::read_pem(&pem).context("the node's certificate cannot be used; enrol again")
+}
+
+/// Whether a certificate may be shown at `now`: one that has run out is refused by an alert without a word, so it is not tried.
+pub fn holds(life: Life, now: i64) -> Result<()> {
+    ensure!(
+        life.not_after >= now,
+        "this node's certificate ended {} days ago, and it can no longer renew it (certificate_expired); ask the coordinator for an \
+         invitation and run hospital-node enroll INVITATION. Where this machine's clock is wrong, set it",
+        (now - life.not_after) / 86_400
+    );
+    ensure!(
+        life.not_before <= now + CLOCK_SKEW_SECONDS_MAX,
+        "this node's certificate begins later than now by this machine's clock (certificate_not_yet_valid); set the clock"
+    );
+    Ok(())
 }
 
 /// Ends a renewal that a crash interrupted, before anything reads key and certificate. One that goes on in another process
@@ -151,4 +167,31 @@ pub fn take_up(home: &Home, door: &Door) -> Result<()> {
 
 fn rename(from: &Path, to: &Path) -> Result<()> {
     files::move_durable(from, to).with_context(|| format!("cannot put {} in its place", to.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_certificate_that_has_run_out_or_not_begun_is_not_shown() {
+        let life = Life {
+            not_before: 1_767_225_600,
+            not_after: 1_769_904_000,
+        };
+        let says = |now| holds(life, now).map_err(|fault| fault.to_string());
+        assert_eq!(says(life.not_before), Ok(()));
+        assert_eq!(says(life.not_after), Ok(()));
+        let over = says(life.not_after + 3 * 86_400).unwrap_err();
+        assert!(
+            over.contains("ended 3 days ago") && over.contains("(certificate_expired)"),
+            "{over}"
+        );
+        assert!(
+            says(life.not_before - 86_400)
+                .unwrap_err()
+                .contains("(certificate_not_yet_valid)")
+        );
+        assert!(says(life.not_before - 10).is_ok(), "clocks may differ a little");
+    }
 }

@@ -2,6 +2,7 @@
 
 mod evidence;
 mod tamperings;
+mod under_way;
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -22,6 +22,7 @@ mod killed;
 mod labels;
 mod late;
 mod learning;
+mod metrics;
 mod one_hot;
 mod own_model;
 mod peer;

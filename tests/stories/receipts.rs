@@ -3,7 +3,10 @@
 use serde_json::Value;
 use snowball_tests::run;
 
-use crate::stage::{Stage, ended};
+use crate::{
+    renewal::said_by,
+    stage::{Stage, ended},
+};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stranger_verifies_a_receipt_with_one_file_and_one_key() {
@@ -86,4 +89,63 @@ async fn a_stranger_verifies_a_receipt_with_one_file_and_one_key() {
         String::from_utf8_lossy(&output.stderr)
     );
     assert!(!nowhere.exists(), "a check without a node makes none");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_was_off_when_its_study_ended_still_gets_the_outcome_of_the_last_round() {
+    let mut stage = Stage::set_with(2, 1, 24, 0.0, |plan| {
+        plan.rounds.updates.min = 1;
+        // The round waits for the other site long enough for the node to be gone before its end.
+        plan.rounds.collect_seconds.max = 15;
+        plan.rounds.review_seconds_max = 1;
+    })
+    .await;
+    stage.settle().await;
+    stage.start_study().await;
+    let [north, south] = [0, 1].map(|place| stage.consortium.sites[place].clone());
+    let leaving = stage.consortium.run_node(&south, "story", &stage.hear).unwrap();
+    said_by(&mut stage, &south, "connected").await;
+    stage
+        .wait("south has joined", |status| {
+            status["sites"].to_string().contains(south.name.as_str())
+        })
+        .await;
+    leaving.kill().await.unwrap();
+    let node = stage.consortium.run_node(&north, "story", &stage.hear).unwrap();
+    said_by(&mut stage, &north, "contributed").await;
+    node.kill().await.unwrap();
+    let before = stage.consortium.node(&north, &["receipts", "list"]).await.unwrap();
+    assert_eq!(
+        (before.as_array().unwrap().len(), &before[0]["outcome"]),
+        (1, &Value::Null)
+    );
+
+    stage.wait("the review", |status| status["phase"] == "reviewing").await;
+    let out = stage.folder.path().join("release");
+    for tries in 0.. {
+        let words = ["release", "create", "story", "--out", out.to_str().unwrap()];
+        match stage.consortium.aggregator(&words).await {
+            Ok(_) => break,
+            Err(fault) => assert!(tries < 100, "{fault:#}"),
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+
+    for _ in 0..2 {
+        let mut node = [stage.consortium.run_node(&north, "story", &stage.hear).unwrap()];
+        ended(&mut node).await;
+        let kept = stage.consortium.node(&north, &["receipts", "list"]).await.unwrap();
+        let (receipt, outcome) = (&kept[0]["receipt"]["receipt"], &kept[0]["outcome"]["outcome"]);
+        assert_eq!(
+            (&outcome["model_in"], &outcome["round"]),
+            (&receipt["model_in"], &Value::from(1))
+        );
+        let verified = stage.consortium.node(&north, &["receipts", "verify"]).await.unwrap();
+        assert_eq!(verified["outcomes"], 1, "{verified}");
+        let ledger = stage.consortium.node(&north, &["ledger", "verify"]).await.unwrap();
+        assert_eq!(
+            ledger["kinds"]["round_outcome_kept"], 1,
+            "kept once, whenever the node starts"
+        );
+    }
 }

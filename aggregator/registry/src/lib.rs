@@ -26,6 +26,7 @@ mod sites;
 mod studies;
 #[cfg(test)]
 mod tests;
+mod totals;
 mod transaction;
 mod updates;
 
@@ -48,6 +49,7 @@ pub use releases::Release;
 pub use rounds::Round;
 pub use sites::{Heard, KeptHead, Revocation, Site};
 pub use studies::Study;
+pub use totals::Totals;
 pub use updates::{Upload, UploadState};
 
 /// How long one connection waits for another's write before it is told that the database is busy.

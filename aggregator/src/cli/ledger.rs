@@ -9,6 +9,7 @@ use snowball_crypto::VerifyingKey;
 use snowball_ledger::{Entry, Expected, Filter, Record, Verified, VerifyError};
 use snowball_protocol::{StudyName, ids::UnixSeconds};
 use snowball_service::clock;
+use snowball_web::Language;
 
 use super::{Answer, Refused, read_key};
 use crate::{
@@ -65,6 +66,9 @@ pub struct Show {
     /// Only what is about this study
     #[arg(long)]
     study: Option<StudyName>,
+    /// The language of the lines: en or fr
+    #[arg(long, default_value_t)]
+    language: Language,
 }
 
 /// Closes the open file.
@@ -159,7 +163,11 @@ impl Show {
             let time = jiff::Timestamp::from_second(record.time)
                 .map(|time| time.to_string())
                 .unwrap_or_default();
-            format!("{:>6}  {time}  {}", record.index, record.describe())
+            let words = match self.language {
+                Language::English => record.describe(),
+                Language::French => record.describe_in_french(),
+            };
+            format!("{:>6}  {time}  {words}", record.index)
         }));
         Ok(Answer::new(
             lines.join("\n"),

@@ -50,6 +50,9 @@ pub enum EgressError {
         /// What failed, innermost first.
         reason: String,
     },
+    /// The two sides do not take each other's certificates. It may be mended over there, so the node tries on.
+    #[error("the aggregator cannot be reached: {0}")]
+    Handshake(Trouble),
     /// Somebody else answered, and waiting will not change it.
     #[error("{reason}; {remedy}")]
     Stranger {
@@ -80,12 +83,24 @@ pub enum EgressError {
     },
 }
 
+/// Why the two sides do not take each other's certificates.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("{reason} ({code}); {remedy}")]
+pub struct Trouble {
+    /// For programs.
+    pub code: &'static str,
+    /// What is wrong.
+    pub reason: &'static str,
+    /// What to do.
+    pub remedy: &'static str,
+}
+
 impl EgressError {
     /// Whether the same may succeed later without anybody doing anything.
     #[must_use]
     pub const fn is_transient(&self) -> bool {
         match self {
-            Self::Unreachable { .. } => true,
+            Self::Unreachable { .. } | Self::Handshake(_) => true,
             Self::Refused(problem) => problem.code.is_transient(),
             _ => false,
         }

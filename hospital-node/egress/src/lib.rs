@@ -29,7 +29,7 @@ mod testing;
 
 pub use candidate::Candidate;
 pub use door::{Door, ReadPolicy, SharedLedger};
-pub use error::EgressError;
+pub use error::{EgressError, Trouble};
 pub use filter::Encoded;
 pub use gate::EgressPermit;
 pub use heads::last_kept;

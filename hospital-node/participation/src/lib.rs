@@ -22,6 +22,8 @@ pub enum Interest {
     Join,
     /// Go on where this site was.
     Follow,
+    /// The study is over: only what was signed about its rounds while this site was off is still asked for.
+    Remember,
     /// Nothing to do here.
     Ignore,
 }
@@ -30,6 +32,7 @@ pub enum Interest {
 #[must_use]
 pub const fn interest(summary: &StudySummary) -> Interest {
     match (summary.phase, summary.joined) {
+        (PhaseName::Released | PhaseName::Abandoned, true) => Interest::Remember,
         (PhaseName::Draft | PhaseName::Released | PhaseName::Abandoned, _) | (PhaseName::Reviewing, false) => {
             Interest::Ignore
         }
@@ -271,6 +274,9 @@ mod tests {
         assert_eq!(interest(&summary(PhaseName::Collecting, false)), Interest::Join);
         assert_eq!(interest(&summary(PhaseName::Collecting, true)), Interest::Follow);
         assert_eq!(interest(&summary(PhaseName::Reviewing, false)), Interest::Ignore);
-        assert_eq!(interest(&summary(PhaseName::Abandoned, true)), Interest::Ignore);
+        assert_eq!(interest(&summary(PhaseName::Abandoned, false)), Interest::Ignore);
+        for over in [PhaseName::Released, PhaseName::Abandoned] {
+            assert_eq!(interest(&summary(over, true)), Interest::Remember);
+        }
     }
 }

@@ -7,7 +7,10 @@ use std::os::unix::fs::PermissionsExt;
 use anyhow::Result;
 use clap::Args;
 use serde::Serialize;
-use snowball_egress::client::{ClientSettings, Transport};
+use snowball_egress::{
+    EgressError,
+    client::{ClientSettings, Transport},
+};
 use snowball_service::{clock, keys::Kept, tls};
 
 use super::{Context, Refused};
@@ -333,5 +336,12 @@ fn connection(home: &Home) -> Finding {
         Ok(format!("{}: {state}", aggregator.address))
     })();
     let remedy = "check that this host may open one outbound connection to it (firewall, proxy in node.toml)";
-    finding("connection", outcome.map_err(|fault| format!("{fault:#}; {remedy}")))
+    finding(
+        "connection",
+        outcome.map_err(|fault| match fault.downcast_ref() {
+            // It says itself what to do.
+            Some(EgressError::Handshake(_)) => format!("{fault:#}"),
+            _ => format!("{fault:#}; {remedy}"),
+        }),
+    )
 }

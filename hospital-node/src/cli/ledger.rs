@@ -8,6 +8,7 @@ use snowball_crypto::VerifyingKey;
 use snowball_ledger::{Entry, Expected, Filter, Verified, VerifyError};
 use snowball_protocol::{StudyName, ids::UnixSeconds};
 use snowball_service::{clock, files, output};
+use snowball_web::Language;
 
 use super::{Context, Refused};
 
@@ -56,6 +57,9 @@ pub struct Show {
     /// Only what is about this study.
     #[arg(long)]
     study: Option<StudyName>,
+    /// The language of the lines: en or fr.
+    #[arg(long, default_value_t)]
+    language: Language,
 }
 
 impl Ledger {
@@ -154,7 +158,11 @@ impl Show {
             } else {
                 let time = jiff::Timestamp::from_second(record.time)
                     .map_or_else(|_| record.time.to_string(), |time| time.to_string());
-                snowball_service::say!("{:>6}  {time}  {}", record.index, record.describe())?;
+                let words = match self.language {
+                    Language::English => record.describe(),
+                    Language::French => record.describe_in_french(),
+                };
+                snowball_service::say!("{:>6}  {time}  {words}", record.index)?;
             }
         }
         Ok(())

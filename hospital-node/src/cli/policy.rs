@@ -92,7 +92,7 @@ pub struct Diff {
     /// Count also, over what this node has stored, how many radiographs may be learned from under each.
     #[arg(long)]
     store: bool,
-    /// The language of the sentences. Counts by --corpus and --store are in English.
+    /// The language.
     #[arg(long, value_enum, default_value_t)]
     language: table::Language,
     /// Threads for --corpus; 0: as many as cores.
@@ -217,13 +217,17 @@ impl Diff {
         if let Some(folder) = &self.corpus {
             let diff = corpus::compare(&old, &new, folder, self.threads)?;
             document["corpus"] = serde_json::to_value(&diff)?;
-            lines.extend([String::new()].into_iter().chain(diff.lines()));
+            lines.extend([String::new()].into_iter().chain(diff.lines(language)));
         }
         if self.store {
             let census = stored::census(&context.home()?)?;
             let (labels, radiographs) = (stored::compare(&old, &new, &census), stored::radiographs(&census));
             document["store"] = serde_json::json!({ "radiographs": radiographs, "labels": labels });
-            lines.extend([String::new()].into_iter().chain(stored::lines(&labels, radiographs)));
+            lines.extend(
+                [String::new()]
+                    .into_iter()
+                    .chain(stored::lines(&labels, radiographs, language)),
+            );
         }
         context.print(&document, || lines.join("\n"))
     }

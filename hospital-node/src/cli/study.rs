@@ -9,6 +9,7 @@ use snowball_ledger::Entry;
 use snowball_policy::Spent;
 use snowball_protocol::{SiteName, StudyName, StudyPlan};
 use snowball_service::clock;
+use snowball_web::Language;
 
 use super::{Context, Refused, pretrain, selftest::progress, words};
 use crate::{
@@ -30,7 +31,7 @@ pub enum Study {
 /// Show, before anybody approves a study, the very bytes and fields that would leave: one round on made-up radiographs. No
 /// patient's file is read, nothing is sent. Exit code 3 where something of a made-up patient stands in it.
 #[derive(Args)]
-#[command(after_help = "Example: hospital-node study preview plan.toml --out preview")]
+#[command(after_help = "Example: hospital-node study preview plan.toml --out preview --language fr")]
 pub struct PreviewVerb {
     /// The plan, as the coordinator hands it over: TOML or JSON.
     #[arg(required_unless_present = "study", conflicts_with = "study")]
@@ -50,6 +51,9 @@ pub struct PreviewVerb {
     /// Train fewer steps than the plan says. The values change, the fields and sizes do not.
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     steps: Option<u32>,
+    /// The language of the page: en or fr. The description as JSON is in English.
+    #[arg(long, default_value_t)]
+    language: Language,
 }
 
 impl Study {
@@ -104,7 +108,7 @@ impl PreviewVerb {
         };
         let folder = tempfile::tempdir().context("cannot make a folder for the run")?;
         let made = preview::run(&wish, site, folder.path(), &Progress(&progress), now)?;
-        let digest = preview::write(&self.out, &made, &page::preview(&made.preview)?)?;
+        let digest = preview::write(&self.out, &made, &page::preview(&made.preview, self.language)?)?;
         if is_node {
             let entry = Entry::StudyPreviewed {
                 study: plan.study.clone(),

@@ -116,7 +116,7 @@ impl Driver {
                 .await?;
             let ended = participation::ended(&task);
             self.hear_of_earlier(study, ended, &mut closed, &mut open).await?;
-            self.keep_outcomes(study, ended, &mut open).await;
+            self.keep_outcomes(&study.plan, ended, &mut open).await;
             match participation::next(task, &progress) {
                 Action::Ask => {}
                 Action::Pause => tokio::time::sleep(Duration::from_millis(300)).await,
@@ -130,6 +130,7 @@ impl Driver {
                     Ok(()) => {
                         progress.settled = Some(round);
                         open.insert(round);
+                        self.vitals.contributed();
                         (unsettled, is_waiting) = (None, false);
                         self.train_own(study, round.0, 1).await;
                     }
@@ -138,6 +139,7 @@ impl Driver {
                         let study = study.plan.study.clone();
                         // The same words again and again help nobody.
                         if unsettled.as_ref() != Some(&(round, reason.clone())) {
+                            self.vitals.refused(&fault);
                             self.voice.say(&Event::NotContributed {
                                 study,
                                 round,
@@ -219,13 +221,16 @@ impl Driver {
     }
 
     /// Keeps what the aggregator signed about the rounds that ended, of those in `open`.
-    async fn keep_outcomes(&self, study: &Study, ended: Option<RoundNumber>, open: &mut BTreeSet<RoundNumber>) {
+    pub(super) async fn keep_outcomes(
+        &self,
+        plan: &StudyPlan,
+        ended: Option<RoundNumber>,
+        open: &mut BTreeSet<RoundNumber>,
+    ) {
         while let Some(round) = open.first().copied().filter(|round| Some(*round) <= ended) {
-            let kept = self
-                .steadily(|| self.egress.door().keep_outcome(&study.plan, round))
-                .await;
+            let kept = self.steadily(|| self.egress.door().keep_outcome(plan, round)).await;
             if let Err(fault) = kept {
-                tracing::warn!(study = %study.plan.study, %round, %fault, "there is no signed outcome of this round");
+                tracing::warn!(study = %plan.study, %round, %fault, "there is no signed outcome of this round");
             }
             open.remove(&round);
         }

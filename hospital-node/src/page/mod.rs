@@ -1,4 +1,4 @@
-//! Pages for people: one shell, no outside resource, light and dark, made to be printed. English only for now.
+//! Pages for people: one shell, no outside resource, light and dark, made to be printed; a board's preview in English or French.
 //!
 //! Whatever is put into a page is escaped. No page but the reviewer's holds a picture, and none a value of a patient.
 
@@ -8,10 +8,11 @@ use anyhow::Result;
 use askama::Template;
 use snowball_protocol::{intake::IntakeReason, plan::Sent};
 use snowball_store::Table;
+use snowball_web::Language;
 
 use crate::{
     evidence::{Evidence, Folder, Kept, shown},
-    preview::{About, Field, Preview, Told},
+    preview::{self, About, Field, Preview, Told},
     selftest::Outcome,
 };
 
@@ -100,8 +101,11 @@ impl DeidentificationPage<'_> {
 }
 
 /// What would leave in a study, for a board that has not approved it.
-pub fn preview(preview: &Preview) -> Result<String> {
-    Ok(PreviewPage { p: preview }.render()?)
+pub fn preview(preview: &Preview, language: Language) -> Result<String> {
+    Ok(match language {
+        Language::English => PreviewPage { p: preview }.render()?,
+        Language::French => PreviewPageInFrench { p: preview }.render()?,
+    })
 }
 
 #[derive(Template)]
@@ -147,6 +151,60 @@ impl PreviewPage<'_> {
 
     fn stays(&self, told: &Told, field: &Field) -> bool {
         self.p.is_measurement(told.kind, &field.path)
+    }
+}
+
+#[derive(Template)]
+#[template(path = "preview.fr.html")]
+struct PreviewPageInFrench<'a> {
+    p: &'a Preview,
+}
+
+impl PreviewPageInFrench<'_> {
+    const fn english(&self) -> PreviewPage<'_> {
+        PreviewPage { p: self.p }
+    }
+
+    /// A text of the preview; one without a translation stays as it is, and a test finds it.
+    fn french<'t>(&self, english: &'t str) -> &'t str {
+        preview::french(english).unwrap_or(english)
+    }
+
+    fn day(&self, seconds: &i64) -> String {
+        self.english().day(seconds)
+    }
+
+    fn asks(&self) -> String {
+        let kinds = self.p.plan.send.iter().map(|sent| match sent {
+            Sent::Update => "mises à jour",
+            Sent::Metrics => "mesures",
+        });
+        kinds.collect::<Vec<_>>().join(" et ")
+    }
+
+    fn bytes(&self, bytes: &u64) -> String {
+        grouped(*bytes)
+    }
+
+    fn over_the_study(&self, told: &Told) -> String {
+        self.english().over_the_study(told)
+    }
+
+    fn about(&self, field: &Field) -> &'static str {
+        let about = field.about.and_then(|about| preview::french(about.text()));
+        about.unwrap_or("inexpliqué")
+    }
+
+    fn is_about_patients(&self, field: &Field) -> bool {
+        self.english().is_about_patients(field)
+    }
+
+    fn found(&self) -> u64 {
+        self.english().found()
+    }
+
+    fn stays(&self, told: &Told, field: &Field) -> bool {
+        self.english().stays(told, field)
     }
 }
 

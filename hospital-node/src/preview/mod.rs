@@ -6,6 +6,7 @@
 //! ([`snowball_egress::preview`]). No patient's file is read and no connection opened.
 
 mod fields;
+mod french;
 mod search;
 mod standing;
 mod update;
@@ -38,6 +39,7 @@ use crate::{
 };
 
 pub use fields::Field;
+pub use french::french;
 pub use standing::Standing;
 pub use words::About;
 

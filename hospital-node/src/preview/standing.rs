@@ -1,6 +1,7 @@
 //! What the policy that is in force says to a plan: asked as the node would ask, and written down nowhere.
 
 use serde::Serialize;
+use snowball_confidentiality::Language;
 use snowball_policy::{Action, DatasetFacts, Decision, PolicyFault, Request, SignedPolicy, Spent};
 use snowball_protocol::{Sha256Digest, SiteName, StudyPlan, ids::UnixSeconds, plan::Sent};
 
@@ -18,6 +19,8 @@ pub struct Standing {
     pub policy: Option<InForce>,
     /// What is wrong, where there is none.
     pub fault: Option<String>,
+    #[serde(skip)]
+    pub fault_in_french: Option<String>,
     pub answers: Vec<Answer>,
 }
 
@@ -39,6 +42,9 @@ pub struct Answer {
     pub clause: String,
     pub reason: Option<String>,
     pub remedy: Option<String>,
+    /// Both in French.
+    #[serde(skip)]
+    pub why_in_french: Option<String>,
     /// What others would be told.
     #[serde(skip)]
     pub public_words: String,
@@ -72,7 +78,8 @@ impl Standing {
                 is_confined,
                 now,
             };
-            Answer::of(question, &snowball_policy::decide(policy, &request))
+            let in_french = snowball_policy::decide_in(policy, &request, Language::French);
+            Answer::of(question, &snowball_policy::decide(policy, &request), &in_french)
         });
         Self {
             policy: policy.ok().map(|signed| InForce {
@@ -82,6 +89,7 @@ impl Standing {
                 cell_min: signed.policy.cell_min(),
             }),
             fault: policy.err().map(ToString::to_string),
+            fault_in_french: policy.err().map(|fault| fault.reason_in(Language::French)),
             answers: answers.into(),
         }
     }
@@ -111,8 +119,33 @@ impl Standing {
     }
 }
 
+impl Standing {
+    /// The same in French.
+    pub fn in_french(&self) -> String {
+        if self.policy.is_none() {
+            return "Sans politique, rien ne s'exécute : l'hôpital déclinerait et rien d'autre ne sortirait."
+                .to_owned();
+        }
+        match (self.obstacle(), self.answers.last()) {
+            (Some(answer), _) => format!(
+                "La politique en vigueur ne le permet pas, selon {} : l'hôpital déclinerait et rien d'autre ne sortirait.",
+                answer.clause
+            ),
+            (None, Some(metrics)) if metrics.permitted => {
+                "La politique en vigueur le permet avec les mesures : tout ce qui suit sortirait.".to_owned()
+            }
+            _ => "La politique en vigueur le permet sans les mesures : ce qui est marqué ci-dessous resterait."
+                .to_owned(),
+        }
+    }
+}
+
 impl Answer {
-    fn of(question: &'static str, decision: &Decision) -> Self {
+    fn of(question: &'static str, decision: &Decision, in_french: &Decision) -> Self {
+        let why_in_french = match in_french {
+            Decision::Deny { reason, remedy, .. } => Some(format!("{reason} ; {remedy}")),
+            Decision::Permit { .. } => None,
+        };
         let (reason, remedy) = match decision {
             Decision::Deny { reason, remedy, .. } => (Some(reason.clone()), Some(remedy.clone())),
             Decision::Permit { .. } => (None, None),
@@ -123,6 +156,7 @@ impl Answer {
             clause: decision.clause().to_string(),
             reason,
             remedy,
+            why_in_french,
             public_words: decision.public_words(),
         }
     }
@@ -142,5 +176,10 @@ mod tests {
         assert!(standing.policy.is_none() && standing.fault.is_some());
         assert!(standing.answers.iter().all(|answer| !answer.permitted));
         assert!(standing.in_words().contains("would decline"), "{}", standing.in_words());
+        assert!(standing.in_french().contains("déclinerait"), "{}", standing.in_french());
+        assert!(standing.answers.iter().all(|answer| {
+            let french = super::super::french(answer.question).is_some();
+            french && answer.why_in_french.is_some()
+        }));
     }
 }

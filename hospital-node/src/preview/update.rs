@@ -158,6 +158,14 @@ mod tests {
     }
 
     #[test]
+    fn every_role_has_its_french() {
+        use Role::{Counter, Local, NormAffine, NormStatistic, Weight};
+        for one in [Weight, NormAffine, NormStatistic, Counter, Local] {
+            assert!(crate::preview::french(role(one)).is_some(), "{}", role(one));
+        }
+    }
+
+    #[test]
     fn every_number_is_in_one_bar_and_zero_in_the_middle_one() {
         let spread = Spread::of(&[-2.0, -0.01, 0.0, 0.01, 1.0, 2.0]);
         assert_eq!(spread.bars.iter().sum::<u64>(), 6);

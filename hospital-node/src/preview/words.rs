@@ -556,6 +556,26 @@ mod tests {
     }
 
     #[test]
+    fn every_text_of_the_page_has_its_french() {
+        let mut texts: Vec<&str> = vec![];
+        for kind in Kind::ALL {
+            let (often, meaning) = message(kind);
+            texts.extend([often.text(), meaning]);
+            texts.extend(own(kind).iter().map(|words| words.meaning));
+        }
+        texts.extend(EVALUATION.iter().map(|words| words.meaning));
+        texts.extend([About::Study, About::Site, About::Patients].map(About::text));
+        texts.extend(REQUESTS.iter().flat_map(|(_, often, meaning)| [*often, *meaning]));
+        for text in texts {
+            let french = crate::preview::french(text).unwrap_or_else(|| panic!("no French for {text:?}"));
+            assert!(
+                french != text && french.ends_with('.') == text.ends_with('.'),
+                "{french}"
+            );
+        }
+    }
+
+    #[test]
     fn a_field_that_somebody_added_is_told_to_be_without_words() {
         let mut header = samples(Kind::UpdateHeader).remove(0);
         header["evaluation"]["heads"][0]["patients"] = Value::from(3);

@@ -18,6 +18,7 @@ use crate::{
     keys::Keys,
     ledgers::Evidence,
     manifest::Kind,
+    open::OpenRounds,
     outcome::{Area, Audit, Outcome},
     releases, rounds, site,
 };
@@ -30,13 +31,14 @@ const CA_MAX: usize = 16;
 pub fn audit(folders: &[PathBuf], keys: &Keys) -> Outcome {
     let mut audit = Audit::begin();
     let mut evidence = Evidence::open(folders, keys, &mut audit);
-    evidence.check_ledgers(keys, &mut audit);
+    let open = evidence.check_ledgers(keys, &mut audit);
+    audit.leave_open(open.rounds());
     let mut facts = BTreeMap::new();
     for (site, (folder, keys)) in &evidence.sites {
         facts.insert(site.clone(), site::check(folder, site, keys, &mut audit));
     }
     match &evidence.aggregator {
-        Some(folder) => check_both_sides(folder, &facts, keys, &mut audit),
+        Some(folder) => check_both_sides(folder, &facts, keys, &open, &mut audit),
         None => audit.note(
             "without the aggregator's evidence the sites were checked each for itself: receipts, updates and rounds were not",
         ),
@@ -44,7 +46,13 @@ pub fn audit(folders: &[PathBuf], keys: &Keys) -> Outcome {
     audit.finish()
 }
 
-fn check_both_sides(folder: &Folder, sites: &BTreeMap<SiteName, site::SiteFacts>, keys: &Keys, audit: &mut Audit) {
+fn check_both_sides(
+    folder: &Folder,
+    sites: &BTreeMap<SiteName, site::SiteFacts>,
+    keys: &Keys,
+    open: &OpenRounds,
+    audit: &mut Audit,
+) {
     let mut aggregator = AggregatorFacts::default();
     site::each(folder, &AGGREGATOR, audit, |record, _| aggregator.see(record));
     let plans = plans(folder, &aggregator, audit);
@@ -54,6 +62,7 @@ fn check_both_sides(folder: &Folder, sites: &BTreeMap<SiteName, site::SiteFacts>
         aggregator: &aggregator,
         sites,
         plans: &plans,
+        open,
     };
     parties.enrolments(audit);
     parties.joins(audit);

@@ -11,6 +11,7 @@ use crate::{
     finding::Code,
     folder::Folder,
     keys::{Keys, SiteKeys},
+    open::OpenRounds,
     outcome::{Area, Audit},
     site,
 };
@@ -22,8 +23,9 @@ pub(crate) struct Evidence<'a> {
 }
 
 impl Evidence<'_> {
-    /// A ledger that was changed is not read any further, here or for the heads that it keeps of others.
-    pub(crate) fn check_ledgers(&mut self, keys: &Keys, audit: &mut Audit) {
+    /// A ledger that was changed is not read any further, here or for the heads that it keeps of others. Gives the rounds that are
+    /// under way.
+    pub(crate) fn check_ledgers(&mut self, keys: &Keys, audit: &mut Audit) -> OpenRounds {
         if let Some(folder) = &self.aggregator
             && !holds(folder, AGGREGATOR, &keys.aggregator, audit)
         {
@@ -32,18 +34,22 @@ impl Evidence<'_> {
         self.sites
             .retain(|site, (folder, keys)| holds(folder, site.as_str(), &keys.ledger, audit));
 
+        let open = OpenRounds::of(self, keys);
         for (site, (folder, pinned)) in &self.sites {
             if let Some(other) = &self.aggregator {
-                heads(folder, site.as_str(), &pinned.ledger, other, audit);
+                let since = open.since_at_aggregator(site);
+                heads(folder, site.as_str(), &pinned.ledger, other, (&open, since), audit);
             }
             refused(folder, site.as_str(), audit);
         }
         if let Some(folder) = &self.aggregator {
-            for (other, _) in self.sites.values() {
-                heads(folder, AGGREGATOR, &keys.aggregator, other, audit);
+            for (site, (other, _)) in &self.sites {
+                let since = open.since_at(site);
+                heads(folder, AGGREGATOR, &keys.aggregator, other, (&open, since), audit);
             }
             refused(folder, AGGREGATOR, audit);
         }
+        open
     }
 }
 
@@ -81,12 +87,28 @@ fn holds(folder: &Folder, owner: &str, key: &VerifyingKey, audit: &mut Audit) ->
     true
 }
 
-/// Whether the ledger still has every head that `other` kept of it. One that does not is read all the same: it is sound by itself.
-fn heads(folder: &Folder, owner: &str, key: &VerifyingKey, other: &Folder, audit: &mut Audit) {
+/// Whether the ledger still has every head that `other` kept of it, but for those beyond its end that `other` kept of an open round,
+/// from its record `since` on. A ledger that lacks one is read all the same: it is sound by itself.
+fn heads(
+    folder: &Folder,
+    owner: &str,
+    key: &VerifyingKey,
+    other: &Folder,
+    (open, since): (&OpenRounds, Option<u64>),
+    audit: &mut Audit,
+) {
     let ledger = folder.path(paths::LEDGER);
     let mut expected = Expected::default();
     let kept = expected.keep(&ledger, key, &[other.path(paths::LEDGER)]);
     let place = format!("{owner}, as {} kept it", other.owner());
+    if let Some(since) = since {
+        let late = open.late(other, owner, key, since);
+        let before = expected.kept.len();
+        let entries = folder.manifest.head.entries;
+        expected.kept.retain(|head| !late.is_beyond(head, entries));
+        expected.heads.retain(|hash| !late.came_with_an_update(hash));
+        audit.pass_over(before - expected.kept.len());
+    }
     for _ in 0..expected.heads.len() + expected.kept.len() {
         audit.looked(Area::Heads);
     }

@@ -1,8 +1,12 @@
 //! What an audit says: one line a check, in plain words, with counts; then every finding; then the verdict.
 
 use serde::Serialize;
+use snowball_protocol::{RoundNumber, StudyName};
 
-use crate::finding::{Code, Finding};
+use crate::{
+    aggregator::Round,
+    finding::{Code, Finding},
+};
 
 /// A folder full of nonsense must not fill the memory.
 const FINDINGS_MAX: usize = 1000;
@@ -65,6 +69,15 @@ pub struct Checked {
     pub findings: u64,
 }
 
+/// A round that nobody holds as closed.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct OpenRound {
+    /// Of which study.
+    pub study: StudyName,
+    /// Which.
+    pub round: RoundNumber,
+}
+
 /// What an audit found.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct Outcome {
@@ -74,6 +87,10 @@ pub struct Outcome {
     pub checks: Vec<Checked>,
     /// Everything that does not hold; at most 1,000, the counts are complete.
     pub findings: Vec<Finding>,
+    /// Rounds that are under way: what only one side holds of them was not judged.
+    pub open: Vec<OpenRound>,
+    /// How many updates, receipts and heads that were.
+    pub not_judged: u64,
     /// What could not be checked from this evidence, and what is unusual without being wrong.
     pub notes: Vec<String>,
 }
@@ -82,6 +99,8 @@ pub struct Outcome {
 pub(crate) struct Audit {
     checks: Vec<Checked>,
     findings: Vec<Finding>,
+    open: Vec<OpenRound>,
+    not_judged: u64,
     notes: Vec<String>,
 }
 
@@ -96,6 +115,8 @@ impl Audit {
         Self {
             checks: checks.collect(),
             findings: Vec::new(),
+            open: Vec::new(),
+            not_judged: 0,
             notes: Vec::new(),
         }
     }
@@ -125,6 +146,20 @@ impl Audit {
         }
     }
 
+    /// Rounds that are under way.
+    pub(crate) fn leave_open<'a>(&mut self, rounds: impl Iterator<Item = &'a Round>) {
+        let open = |(study, round): &Round| OpenRound {
+            study: study.clone(),
+            round: *round,
+        };
+        self.open.extend(rounds.map(open));
+    }
+
+    /// So many things of a round that is under way stand on one side alone.
+    pub(crate) fn pass_over(&mut self, count: usize) {
+        self.not_judged += count as u64;
+    }
+
     pub(crate) fn note(&mut self, text: impl Into<String>) {
         if self.notes.len() < NOTES_MAX {
             self.notes.push(text.into());
@@ -136,6 +171,8 @@ impl Audit {
             sound: self.checks.iter().all(|check| check.findings == 0),
             checks: self.checks,
             findings: self.findings,
+            open: self.open,
+            not_judged: self.not_judged,
             notes: self.notes,
         }
     }
@@ -152,8 +189,11 @@ impl Outcome {
             lines.push(format!("  {}", finding.detail));
             lines.push(format!("  it means: {}", finding.code.meaning()));
         }
-        if !self.notes.is_empty() {
+        if !self.open.is_empty() || !self.notes.is_empty() {
             lines.push(String::new());
+            lines.extend(self.open.iter().map(|OpenRound { study, round }| {
+                format!("open: round {round} of {study} is under way; what only one side holds of it was not judged")
+            }));
             lines.extend(self.notes.iter().map(|note| format!("note: {note}")));
         }
         let (looked, found): (u64, u64) = self
@@ -162,7 +202,14 @@ impl Outcome {
             .fold((0, 0), |sum, check| (sum.0 + check.checked, sum.1 + check.findings));
         lines.push(String::new());
         lines.push(if self.sound {
-            format!("SOUND: {looked} things were checked and all hold.")
+            let rest = match self.open.len() {
+                0 => String::new(),
+                open => format!(
+                    " {} updates, receipts and heads of {open} rounds under way were not judged: audit again once they are closed.",
+                    self.not_judged
+                ),
+            };
+            format!("SOUND: {looked} things were checked and all hold.{rest}")
         } else {
             format!("NOT SOUND: {found} of {looked} things that were checked do not hold.")
         });

@@ -40,6 +40,8 @@ pub(crate) struct Trained {
 /// What the other parties' records are held against.
 #[derive(Default)]
 pub(crate) struct SiteFacts {
+    /// How many records the ledger has.
+    pub entries: u64,
     pub approvals: BTreeMap<Try, Vec<Approval>>,
     pub trained: BTreeMap<(StudyName, RoundNumber), Vec<Trained>>,
     pub receipts: Vec<(u64, SignedReceipt)>,
@@ -93,6 +95,7 @@ pub(crate) fn check(folder: &Folder, site: &SiteName, keys: &SiteKeys, audit: &m
     let mut judge = Judge::new(site, &policies, &plans, &survey);
     let mut facts = SiteFacts {
         plans: survey.plans.clone(),
+        entries: folder.manifest.head.entries,
         ..SiteFacts::default()
     };
     each(folder, site, audit, |record, audit| {

@@ -1,4 +1,6 @@
-//! One line per entry, in plain English, for `ledger show`.
+//! One line per entry, in plain English and, in a file of its own, in French, for `ledger show`.
+
+mod french;
 
 use snowball_protocol::{ProblemCode, RoundNumber, SiteName};
 

@@ -39,6 +39,12 @@ impl Record {
         self.entry.describe()
     }
 
+    /// The same in plain French.
+    #[must_use]
+    pub fn describe_in_french(&self) -> String {
+        self.entry.describe_in_french()
+    }
+
     /// The record that follows `head`.
     pub(crate) fn after(head: &Head, time: UnixSeconds, entry: Entry) -> Self {
         #[derive(Serialize)]

@@ -151,6 +151,7 @@ enum Change {
 #[derive(Clone, PartialEq, Debug)]
 enum OfApproval {
     Itself {
+        studies: Vec<String>,
         is_added: bool,
     },
     Board {
@@ -198,12 +199,12 @@ impl Changes {
         for approval in &new.0.approvals {
             match old.0.approvals.iter().find(|before| same(before, approval)) {
                 Some(before) => self.about_approval(before, approval),
-                None => self.approval(approval, OfApproval::Itself { is_added: true }),
+                None => self.approval(approval, itself(approval, true)),
             }
         }
         for before in &old.0.approvals {
             if !new.0.approvals.iter().any(|approval| same(before, approval)) {
-                self.approval(before, OfApproval::Itself { is_added: false });
+                self.approval(before, itself(before, false));
             }
         }
     }
@@ -368,6 +369,12 @@ impl Changes {
     }
 }
 
+/// A whole approval that comes or goes, with what it names.
+fn itself(approval: &Approval, is_added: bool) -> OfApproval {
+    let studies = approval.studies.iter().map(ToString::to_string).collect();
+    OfApproval::Itself { studies, is_added }
+}
+
 /// What is new, with `true`, and what is gone, with `false`.
 fn moved<'a, T: PartialEq>(old: &'a [T], new: &'a [T]) -> impl Iterator<Item = (&'a T, bool)> {
     let added = new
@@ -529,8 +536,18 @@ mod tests {
     #[test]
     fn a_new_stage_a_new_study_and_a_new_plan_permit_more() {
         let changes = diff(&parse(PROOF_OF_CONCEPT).unwrap(), &parse(COLLABORATION).unwrap());
-        let new = "The stage collaboration is now approved under the reference REB-2026-041. This permits more.";
+        let new = "The stage collaboration is now approved under the reference REB-2026-041, for body-parts. This permits more.";
         assert!(changes.contains(&new.to_owned()), "{changes:?}");
+        let gone = diff_in(
+            &parse(COLLABORATION).unwrap(),
+            &parse(PROOF_OF_CONCEPT).unwrap(),
+            Language::French,
+        );
+        assert!(
+            gone.iter()
+                .any(|line| line.contains("n'est plus donnée") && line.contains("REB-2026-041, pour body-parts.")),
+            "{gone:?}"
+        );
         let old = parse(COLLABORATION).unwrap();
         let digests = COLLABORATION
             .lines()

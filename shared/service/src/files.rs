@@ -15,6 +15,15 @@ pub fn create_home(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
+/// Bytes that an ordinary user may still write to the disk below `folder`.
+///
+/// # Errors
+/// When the system cannot tell.
+pub fn free_bytes(folder: &Path) -> io::Result<u64> {
+    let about = nix::sys::statvfs::statvfs(folder)?;
+    Ok(about.blocks_available().saturating_mul(about.fragment_size()))
+}
+
 /// Replaces a file by one that only its owner may read (0600): whole and durable when this returns.
 ///
 /// # Errors

@@ -1,4 +1,5 @@
-//! What both programs need to run as a service: clock, files, keys, output, telemetry, shutdown, TLS. A closed list.
+//! What both programs need to run as a service: clock, files, keys, output, telemetry, metrics, shutdown, TLS. A
+//! closed list.
 //!
 //! Nothing here knows of studies, rounds or radiographs. Effects live here so that everything else can be pure.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
@@ -6,6 +7,7 @@
 pub mod clock;
 pub mod files;
 pub mod keys;
+pub mod metrics;
 pub mod output;
 pub mod shutdown;
 pub mod telemetry;

@@ -321,6 +321,13 @@ async fn refusals_do_not_pile_up() {
     let refusals = home.registry.refusals(name, round(1)).await.unwrap();
     assert_eq!(refusals.len(), 1);
     assert_eq!(refusals[0].reason, "time 49");
+    home.contribute("south", 0, &[1.0], 60).await;
+    let totals = home.registry.totals().await.unwrap();
+    assert_eq!(totals.admitted, 1);
+    assert_eq!(
+        totals.refused.into_iter().collect::<Vec<_>>(),
+        [("layout_mismatch".to_owned(), 1)]
+    );
     assert!(home.registry.refusals(name, round(900)).await.unwrap().is_empty());
 }
 

@@ -121,7 +121,9 @@ impl FirstContact {
     /// A line that broke because somebody else answered is no line to wait for.
     fn judged<T>(&self, answer: Result<T, EgressError>) -> Result<T, EgressError> {
         match (answer, self.sighting.mismatch()) {
-            (Err(EgressError::Unreachable { .. }), Some(mismatch)) => Err(stranger(&mismatch)),
+            (Err(EgressError::Unreachable { .. } | EgressError::Handshake(_)), Some(mismatch)) => {
+                Err(stranger(&mismatch))
+            }
             (answer, _) => answer,
         }
     }

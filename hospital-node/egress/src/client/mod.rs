@@ -3,6 +3,7 @@
 
 mod bandwidth;
 mod enrol;
+mod handshake;
 mod transport;
 
 pub use bandwidth::{Bandwidth, ReadLimit};

@@ -17,7 +17,10 @@ use snowball_protocol::{
     problem::ProblemCode,
 };
 
-use super::bandwidth::{Bandwidth, Way};
+use super::{
+    bandwidth::{Bandwidth, Way},
+    handshake,
+};
 use crate::error::EgressError;
 
 const CONNECT_SECONDS: u64 = 15;
@@ -203,7 +206,8 @@ impl Transport {
         let is_whole = end == length;
         let range = format!("bytes={begin}-{}", end - 1);
         let (request, line) = self.request(Method::GET, path);
-        let response = request.header(header::RANGE, range).send().await.map_err(unreachable)?;
+        let response = request.header(header::RANGE, range).send().await;
+        let response = response.map_err(|fault| self.standing(unreachable(fault), line))?;
         match response.status() {
             StatusCode::PARTIAL_CONTENT => {}
             StatusCode::OK => {
@@ -244,7 +248,8 @@ impl Transport {
         fill: impl FnOnce(RequestBuilder) -> RequestBuilder,
     ) -> Result<T, EgressError> {
         let (request, line) = self.request(method, path);
-        let response = fill(request).send().await.map_err(unreachable)?;
+        let response = fill(request).send().await;
+        let response = response.map_err(|fault| self.standing(unreachable(fault), line))?;
         answer(response).await.map_err(|fault| self.standing(fault, line))
     }
 
@@ -261,12 +266,17 @@ impl Transport {
         let now = self.line.read().unwrap_or_else(PoisonError::into_inner).number;
         match fault {
             EgressError::Refused(problem) if problem.code == ProblemCode::CertificateRevoked && line != now => {
-                EgressError::Unreachable {
-                    reason: "the certificate was replaced while the request was under way".to_owned(),
-                }
+                replaced()
             }
+            EgressError::Handshake(_) if line != now => replaced(),
             fault => fault,
         }
+    }
+}
+
+fn replaced() -> EgressError {
+    EgressError::Unreachable {
+        reason: "the certificate was replaced while the request was under way".to_owned(),
     }
 }
 
@@ -342,7 +352,7 @@ fn too_long() -> EgressError {
 }
 
 fn unreachable(fault: reqwest::Error) -> EgressError {
-    EgressError::Unreachable { reason: chain(&fault) }
+    handshake::broken(&fault, chain(&fault))
 }
 
 /// The innermost cause first said plainly: "connection refused" tells more than "error sending request".

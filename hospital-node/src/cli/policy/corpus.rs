@@ -11,7 +11,7 @@ use std::{
 use anyhow::{Context as _, Result};
 use rayon::prelude::*;
 use serde::{Serialize, Serializer};
-use snowball_confidentiality::{Action, EDITION};
+use snowball_confidentiality::{Action, EDITION, Language};
 use snowball_crypto::SiteSecret;
 use snowball_imaging::{
     Limits,
@@ -220,11 +220,16 @@ impl Counts {
 
 impl CorpusDiff {
     /// For people.
-    pub(super) fn lines(&self) -> Vec<String> {
-        let mut lines = vec![format!(
-            "Over {} files: {} come out de-identified under both policies, {} of them otherwise.",
-            self.files, self.compared, self.changed
-        )];
+    pub(super) fn lines(&self, language: Language) -> Vec<String> {
+        let (files, compared, changed) = (self.files, self.compared, self.changed);
+        let mut lines = vec![match language {
+            Language::English => format!(
+                "Over {files} files: {compared} come out de-identified under both policies, {changed} of them otherwise."
+            ),
+            Language::French => format!(
+                "Sur {files} fichiers : {compared} sortent désidentifiés selon les deux politiques, dont {changed} autrement."
+            ),
+        }];
         lines.extend(self.attributes.iter().map(|change| {
             let AttributeChange {
                 attribute,
@@ -233,27 +238,38 @@ impl CorpusDiff {
                 to,
                 instances,
             } = change;
-            format!("{instances:>8}  {attribute} {keyword}: {from} -> {to}")
+            let (colon, from, to) = match language {
+                Language::English => (":", from.to_string(), to.to_string()),
+                Language::French => (" :", from.words(language).to_owned(), to.words(language).to_owned()),
+            };
+            format!("{instances:>8}  {attribute} {keyword}{colon} {from} -> {to}")
         }));
+        let say = |english: &'static str, french: &'static str| match language {
+            Language::English => english,
+            Language::French => french,
+        };
         if self.further_changes > 0 {
-            lines.push(format!("{:>8}  changes of further attributes", self.further_changes));
+            let words = say("changes of further attributes", "changements d'autres attributs");
+            lines.push(format!("{:>8}  {words}", self.further_changes));
         }
         if self.outcomes.is_empty() {
-            lines.push("No file would be written, quarantined or rejected that is not so now.".to_owned());
+            let words = say(
+                "No file would be written, quarantined or rejected that is not so now.",
+                "Aucun fichier ne serait écrit, mis en quarantaine ou rejeté qui ne le soit déjà.",
+            );
+            lines.push(words.to_owned());
         }
         lines.extend(self.outcomes.iter().map(|change| {
-            format!(
-                "{:>8}  files: {} -> {}",
-                change.files,
-                change.from.text(),
-                change.to.text()
-            )
+            let files = say("files:", "fichiers :");
+            let (from, to) = (change.from.words(language), change.to.words(language));
+            format!("{:>8}  {files} {from} -> {to}", change.files)
         }));
         if self.unreadable_folders > 0 {
-            lines.push(format!(
-                "{:>8}  folders cannot be read and are left out",
-                self.unreadable_folders
-            ));
+            let words = say(
+                "folders cannot be read and are left out",
+                "dossiers illisibles, laissés de côté",
+            );
+            lines.push(format!("{:>8}  {words}", self.unreadable_folders));
         }
         lines
     }
@@ -267,6 +283,18 @@ impl Outcome {
                 format!("quarantined, {}", reason.code())
             }
             Self::Excluded(reason) => format!("rejected, {}", reason.code()),
+        }
+    }
+
+    /// For people; a reason keeps its code.
+    fn words(self, language: Language) -> String {
+        match (language, self) {
+            (Language::English, outcome) => outcome.text(),
+            (Language::French, Self::Written) => "écrits".to_owned(),
+            (Language::French, Self::Excluded(reason)) if reason.disposition() == Disposition::Quarantined => {
+                format!("en quarantaine, {}", reason.code())
+            }
+            (Language::French, Self::Excluded(reason)) => format!("rejetés, {}", reason.code()),
         }
     }
 }
@@ -355,5 +383,10 @@ mod tests {
         };
         assert_eq!(diff.outcomes, [expected]);
         assert_eq!(diff.outcomes[0].to.text(), "quarantined, identifier_remains");
+        let (english, french) = (diff.lines(Language::English), diff.lines(Language::French));
+        assert_eq!(english.len(), french.len());
+        assert!(english.iter().zip(&french).all(|(english, french)| english != french));
+        assert_eq!(french[1], "       1  (0009,0000) : conservé -> supprimé");
+        assert!(french.contains(&"       1  fichiers : écrits -> en quarantaine, identifier_remains".to_owned()));
     }
 }

@@ -3,6 +3,7 @@
 
 use anyhow::Result;
 use serde::Serialize;
+use snowball_confidentiality::Language;
 use snowball_policy::Policy;
 use snowball_protocol::labels::LabelName;
 use snowball_store::{Cell, Census, Table};
@@ -53,17 +54,30 @@ fn learnable(policy: &Policy, label: LabelName, table: &Table) -> u64 {
 }
 
 /// For people.
-pub(super) fn lines(changes: &[LabelChange], radiographs: u64) -> Vec<String> {
-    let mut lines = vec![format!("Of {radiographs} radiographs in the store:")];
+pub(super) fn lines(changes: &[LabelChange], radiographs: u64, language: Language) -> Vec<String> {
+    let (first, none) = match language {
+        Language::English => (
+            format!("Of {radiographs} radiographs in the store:"),
+            "No label may be learned from more or fewer of them.",
+        ),
+        Language::French => (
+            format!("Sur {radiographs} radiographies conservées :"),
+            "Aucune étiquette ne peut être apprise de plus ou de moins d'entre elles.",
+        ),
+    };
+    let mut lines = vec![first];
     if changes.is_empty() {
-        lines.push("No label may be learned from more or fewer of them.".to_owned());
+        lines.push(none.to_owned());
     }
-    lines.extend(changes.iter().map(|change| {
-        format!(
-            "{:>8}  -> {} may be learned from for {}",
-            change.from, change.to, change.label
-        )
-    }));
+    let learned = match language {
+        Language::English => "may be learned from for",
+        Language::French => "peuvent servir à apprendre",
+    };
+    lines.extend(
+        changes
+            .iter()
+            .map(|change| format!("{:>8}  -> {} {learned} {}", change.from, change.to, change.label)),
+    );
     lines
 }
 
@@ -120,6 +134,13 @@ mod tests {
                 from: 27,
                 to: 20
             }]
+        );
+        assert_eq!(
+            lines(&fewer, 30, Language::French),
+            [
+                "Sur 30 radiographies conservées :",
+                "      27  -> 20 peuvent servir à apprendre view"
+            ]
         );
         let none = compare(&old, &swap("[\"retain-patient-characteristics\"]", "[]"), &census);
         assert_eq!(

@@ -29,6 +29,31 @@ fn every_kind_has_a_line_of_its_own_for_people() {
 }
 
 #[test]
+fn every_kind_has_a_line_in_french_that_tells_the_same_numbers() {
+    let digits = |line: &str| -> Vec<String> {
+        let mut found: Vec<String> = line
+            .split(|letter: char| !letter.is_ascii_alphanumeric())
+            .filter(|word| word.chars().any(|letter| letter.is_ascii_digit()))
+            .map(str::to_owned)
+            .collect();
+        found.sort();
+        found
+    };
+    let mut lines = Vec::new();
+    for entry in samples() {
+        let (english, french) = (entry.describe(), entry.describe_in_french());
+        assert!(!french.chars().any(char::is_control) && french.len() < 1000, "{french}");
+        assert_ne!(french, entry.kind().replace('_', " "), "no words for this kind");
+        assert_ne!(french, english);
+        assert_eq!(digits(&french), digits(&english), "{french} | {english}");
+        lines.push(french);
+    }
+    lines.sort();
+    lines.dedup();
+    assert_eq!(lines.len(), Entry::KINDS.len());
+}
+
+#[test]
 fn words_of_people_cannot_paint_over_a_terminal() {
     let site = OWNER.parse().unwrap();
     let reason = format!("\u{1b}[2J\u{202e}{}", "x".repeat(10_000));

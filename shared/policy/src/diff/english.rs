@@ -4,7 +4,7 @@ use super::{Change, Demanded, Effect, List, Number, OfApproval, Text};
 use crate::{
     document::{Demand, Stage},
     retention::Keepsake,
-    words::english::{bytes, count, date},
+    words::english::{bytes, count, date, list},
 };
 
 pub(super) fn sentence(change: &Change) -> String {
@@ -143,8 +143,12 @@ fn approval(stage: Stage, reference: &str, what: &OfApproval) -> String {
         }
     };
     match what {
-        OfApproval::Itself { is_added } => with(
-            &format!("The stage {stage} {} under the reference {reference}.", now(*is_added)),
+        OfApproval::Itself { studies, is_added } => with(
+            &format!(
+                "The stage {stage} {} under the reference {reference}, for {}.",
+                now(*is_added),
+                list(studies)
+            ),
             Effect::of(*is_added),
         ),
         OfApproval::Board { from, to } => format!("{under} the board changes from {from} to {to}."),

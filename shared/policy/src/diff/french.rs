@@ -6,7 +6,7 @@ use super::{Change, Demanded, Effect, List, Number, OfApproval, Text};
 use crate::{
     document::{Demand, Stage},
     retention::Keepsake,
-    words::french::{bytes, count, date, of_stage},
+    words::french::{bytes, count, date, list, of_stage},
 };
 
 pub(super) fn sentence(change: &Change) -> String {
@@ -149,14 +149,18 @@ const fn demand(what: Demanded, now: Demand) -> &'static str {
 fn approval(stage: Stage, reference: &str, what: &OfApproval) -> String {
     let under = format!("Sous {reference} (stade {stage}),");
     match what {
-        OfApproval::Itself { is_added } => {
+        OfApproval::Itself { studies, is_added } => {
             let now = if *is_added {
                 "Une nouvelle approbation est donnée"
             } else {
                 "Une approbation n'est plus donnée"
             };
             with(
-                &format!("{now} {} sous la référence {reference}.", of_stage(stage)),
+                &format!(
+                    "{now} {} sous la référence {reference}, pour {}.",
+                    of_stage(stage),
+                    list(studies)
+                ),
                 Effect::of(*is_added),
             )
         }

@@ -12,7 +12,7 @@ mod trust;
 
 pub use client::client;
 pub use life::{Life, WARNING_DAYS};
-pub use peer::{PeerCertificate, SITE_URI_PREFIX, certificate_fingerprint};
+pub use peer::{PeerCertificate, SITE_URI_PREFIX, certificate_fingerprint, certificate_serial};
 pub use pin::{Mismatch, PinnedAuthority, Sighting, clock_client, pinned_client, watched_client};
 pub use request::{CertificateRequest, key_fingerprint_of_csr, request_certificate};
 use rustls::{RootCertStore, crypto::CryptoProvider};

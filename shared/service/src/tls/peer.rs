@@ -60,11 +60,7 @@ impl PeerCertificate {
         }
         Ok(Self {
             site,
-            serial: certificate
-                .raw_serial()
-                .iter()
-                .map(|byte| format!("{byte:02x}"))
-                .collect(),
+            serial: serial(&certificate),
             not_before: certificate.validity().not_before.timestamp(),
             not_after: certificate.validity().not_after.timestamp(),
         })
@@ -87,6 +83,26 @@ impl PeerCertificate {
         let der = CertificateDer::from_pem_slice(pem.as_bytes()).map_err(|_| TlsError::Pem { what: "certificate" })?;
         Self::read(&der)
     }
+}
+
+/// The serial number of the first certificate in a PEM text, lower-case hex.
+///
+/// # Errors
+/// When there is none.
+pub fn certificate_serial(pem: &str) -> Result<String, TlsError> {
+    let der = CertificateDer::from_pem_slice(pem.as_bytes()).map_err(|_| TlsError::Pem { what: "certificate" })?;
+    let (_, certificate) = X509Certificate::from_der(&der).map_err(|_| TlsError::Certificate {
+        reason: "it does not parse",
+    })?;
+    Ok(serial(&certificate))
+}
+
+fn serial(certificate: &X509Certificate<'_>) -> String {
+    certificate
+        .raw_serial()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 /// SHA-256 of the DER of the first certificate in a PEM text: what an invitation pins.

@@ -303,7 +303,7 @@ impl Node {
                 match study.map(participation::interest) {
                     Some(Interest::Join) => self.go(Doing::Joining, now),
                     Some(Interest::Follow) => self.go(Doing::Asking, now),
-                    Some(Interest::Ignore) | None => Next::Sleep(LIST_PAUSE),
+                    Some(Interest::Ignore | Interest::Remember) | None => Next::Sleep(LIST_PAUSE),
                 }
             }
             (Doing::Joining, Answer::Done) => match self.disk.record(Entry::StudyJoined(self.site.clone())) {
