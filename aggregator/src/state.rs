@@ -1,15 +1,15 @@
 //! What the routes and the drivers share.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use snowball_crypto::SigningKey;
 use snowball_ledger::{Entry, Ledger};
-use snowball_protocol::{SiteName, ids::UnixSeconds};
+use snowball_protocol::ids::UnixSeconds;
 use snowball_registry::{ObjectFolder, Registry};
 
 use crate::{
-    api::{Pace, Shares},
+    api::{Heads, Outcomes, Pace, Shares},
     driver::Studies,
     home::Home,
     identity::Present,
@@ -44,8 +44,10 @@ pub struct App {
     pub core: Arc<Core>,
     /// The studies that run in this process.
     pub studies: Studies,
-    /// Held while a site's head is compared with the one before.
-    pub heads: tokio::sync::Mutex<()>,
+    /// Whose head is being compared with the one before.
+    pub heads: Heads,
+    /// What the newest rounds made.
+    pub outcomes: Outcomes,
     /// Uploads under way.
     pub uploads: Uploads,
     /// Whom the server is and whom it trusts at this moment.
@@ -94,15 +96,5 @@ impl Core {
         if let Err(error) = self.journal.write(now, entries).await {
             tracing::error!(%error, "the ledger could not be written");
         }
-    }
-
-    /// Sites that are shut out.
-    pub async fn revoked_sites(&self) -> Result<BTreeSet<SiteName>> {
-        let sites = self.registry.sites().await?;
-        Ok(sites
-            .into_iter()
-            .filter(|site| site.revoked.is_some())
-            .map(|site| site.name)
-            .collect())
     }
 }

@@ -47,7 +47,7 @@ pub use participants::{Answer, Participant};
 pub use releases::Release;
 pub use rounds::Round;
 pub use sites::{Heard, KeptHead, Revocation, Site};
-pub use studies::Study;
+pub use studies::{Change, Study};
 pub use updates::{Upload, UploadState};
 
 /// How long one connection waits for another's write before it is told that the database is busy.

@@ -1,6 +1,6 @@
 //! The hospitals that take part.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use snowball_protocol::{ProblemCode, Sha256Digest, SiteName, ids::UnixSeconds};
 use sqlx::{SqliteConnection, sqlite::SqliteRow};
@@ -94,6 +94,17 @@ impl Registry {
         rows.iter()
             .map(|row| site_of(row, by_site.remove(&row.text("name")?).unwrap_or_default()))
             .collect()
+    }
+
+    /// The sites that are shut out.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn revoked_sites(&self) -> Result<BTreeSet<SiteName>, RegistryError> {
+        let rows = sqlx::query("SELECT name FROM sites WHERE revoked IS NOT NULL")
+            .fetch_all(&self.readers)
+            .await?;
+        rows.iter().map(|row| row.parsed("name")).collect()
     }
 
     /// The site `name`, if it was enrolled.

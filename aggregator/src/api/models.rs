@@ -35,7 +35,6 @@ pub async fn model(
     headers: HeaderMap,
 ) -> Answer<Response> {
     let (desk, round) = (desk(&app, &study)?, round_of(&round)?);
-    let phase = desk.phase();
     if !desk.is_member(&site) {
         return Err(Refusal::new(
             ProblemCode::NotJoined,
@@ -43,7 +42,7 @@ pub async fn model(
         ));
     }
     // A newer file may lie there while its round is being written down; it is nobody's model yet.
-    if phase.model().is_none_or(|newest| round > newest.round) {
+    if desk.model().is_none_or(|newest| round > newest.round) {
         return Err(Refusal::new(ProblemCode::NotFound, "no such model yet"));
     }
     let (objects, name) = (app.core.objects.clone(), ObjectName::model(&desk.plan().study, round));

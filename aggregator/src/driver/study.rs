@@ -12,8 +12,8 @@ use snowball_protocol::{
     session::JoinRequest,
     update::FinalEvaluation,
 };
-use snowball_registry::{Answer, ObjectName, RegistryError, Study, Upload, UploadState};
-use snowball_rounds::{AdmittedUpdate, Effect, Event, Inspected, Phase, RunningMean, Step};
+use snowball_registry::{Answer, Change, ObjectName, RegistryError, Study, Upload, UploadState};
+use snowball_rounds::{Addition, AdmittedUpdate, Effect, Event, Inspected, Phase, RunningMean};
 use snowball_service::clock;
 use tokio::{sync::mpsc, time::sleep};
 
@@ -277,16 +277,28 @@ impl Driver {
     pub async fn advance(&mut self, event: &Event, save: Save<'_>) -> Result<(), Problem> {
         for _ in 0..OVERTAKEN_MAX {
             let now = clock::now();
-            let step = self.phase.handle(event.clone(), now, self.desk.plan())?;
-            if !step.changed && matches!(save, Save::Phase) {
-                return Ok(());
-            }
-            match self.commit(&step, &save, now).await {
-                Ok(version) => {
-                    self.adopt(step.phase, version);
-                    self.record_effects(&step.effects, now).await;
-                    return Ok(());
+            let saved = match self.phase.addition(event, now, self.desk.plan()) {
+                Some(addition) => {
+                    let saved = self.commit(Change::Addition(&addition), &save, now).await;
+                    saved.map(|version| self.add(&addition, version))
                 }
+                None => {
+                    let step = self.phase.handle(event.clone(), now, self.desk.plan())?;
+                    if !step.changed && matches!(save, Save::Phase) {
+                        return Ok(());
+                    }
+                    match self.commit(Change::Step(&step), &save, now).await {
+                        Ok(version) => {
+                            self.adopt(step.phase, version);
+                            self.record_effects(&step.effects, now).await;
+                            Ok(())
+                        }
+                        Err(error) => Err(error),
+                    }
+                }
+            };
+            match saved {
+                Ok(()) => return Ok(()),
                 Err(RegistryError::Stale { .. }) => self.reload().await,
                 Err(error) => {
                     tracing::error!(study = %self.name(), %error, "a change could not be saved");
@@ -322,16 +334,16 @@ impl Driver {
         }
     }
 
-    async fn commit(&self, step: &Step, save: &Save<'_>, now: UnixSeconds) -> Result<u64, RegistryError> {
+    async fn commit(&self, change: Change<'_>, save: &Save<'_>, now: UnixSeconds) -> Result<u64, RegistryError> {
         let (registry, study, version) = (&self.core.registry, self.name(), self.version);
         match save {
-            Save::Phase => registry.save_phase(study, version, step, now).await,
-            Save::Join(site, request) => registry.join(study, version, step, site, request, now).await,
-            Save::Update(id, update, receipt) => registry.admit_update(id, version, step, update, receipt, now).await,
-            Save::Round(record) => registry.close_round(study, version, step, record, now).await,
+            Save::Phase => registry.save_phase(study, version, change, now).await,
+            Save::Join(site, request) => registry.join(study, version, change, site, request, now).await,
+            Save::Update(id, update, receipt) => registry.admit_update(id, version, change, update, receipt, now).await,
+            Save::Round(record) => registry.close_round(study, version, change, record, now).await,
             Save::Evaluation(site, evaluation) => {
                 registry
-                    .save_evaluation(study, version, step, site, evaluation, now)
+                    .save_evaluation(study, version, change, site, evaluation, now)
                     .await
             }
         }
@@ -344,6 +356,13 @@ impl Driver {
             Ok(_) => {}
             Err(error) => tracing::error!(study = %self.name(), %error, "the study could not be read again"),
         }
+    }
+
+    fn add(&mut self, addition: &Addition, version: u64) {
+        // There is a place for it: it was found for this very phase.
+        let _ = self.phase.add(addition);
+        self.version = version;
+        self.desk.publish_addition(addition, version);
     }
 
     fn adopt(&mut self, phase: Phase, version: u64) {
