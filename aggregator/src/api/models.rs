@@ -25,7 +25,7 @@ use super::{
 use crate::state::Shared;
 
 /// Held in memory for each download.
-const BLOCK_BYTES: usize = 256 * 1024;
+const BLOCK_BYTES: usize = 128 * 1024;
 
 /// Streams the bytes that the request asks for.
 pub async fn model(
@@ -78,14 +78,15 @@ pub async fn model(
         .map_err(|error| Refusal::internal("answering with a model", &error))
 }
 
-/// Reads where nothing else waits, straight into what goes out.
+/// Reads where nothing else waits, straight into what goes out. The block is made here, where it is freed: of what many threads
+/// make and others free, the allocator keeps much.
 async fn next_block((file, range): (File, Range<u64>)) -> std::io::Result<Option<(Bytes, (File, Range<u64>))>> {
     if range.is_empty() {
         return Ok(None);
     }
+    let length = usize::try_from(range.end - range.start).unwrap_or(BLOCK_BYTES);
+    let mut block = vec![0; length.min(BLOCK_BYTES)];
     let read = spawn_blocking(move || {
-        let length = usize::try_from(range.end - range.start).unwrap_or(BLOCK_BYTES);
-        let mut block = vec![0; length.min(BLOCK_BYTES)];
         file.read_exact_at(&mut block, range.start)?;
         let next = range.start + block.len() as u64..range.end;
         Ok(Some((block.into(), (file, next))))

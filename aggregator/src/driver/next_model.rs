@@ -19,6 +19,9 @@ const WIDTH: usize = size_of::<f32>();
 const BLOCK_BYTES: usize = 256 * 1024;
 /// Numbers of a stretch, at most; a multiple of eight, as the products of updates want it.
 const STRETCH_MAX: usize = 64 * 1024;
+/// What the stretches of a mean's updates take together, at most: they are looked at once more, for the record, and no larger
+/// stretch makes that faster.
+const MEAN_STRETCHES_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// An update that counts, with where its numbers lie.
 pub(super) type Counted = (AdmittedUpdate, ObjectName);
@@ -121,7 +124,12 @@ impl Ingredients {
 
     /// From where to where each stretch goes.
     fn stretches(&self) -> impl Iterator<Item = (usize, usize)> + use<> {
-        let fit = self.memory_bytes / WIDTH / self.counted.len().max(1);
+        let most = if self.plan.strategy.combine.is_running() {
+            self.memory_bytes.min(MEAN_STRETCHES_BYTES_MAX)
+        } else {
+            self.memory_bytes
+        };
+        let fit = most / WIDTH / self.counted.len().max(1);
         let width = (fit.min(STRETCH_MAX) / 8 * 8).max(8);
         let parameters = self.parameters;
         (0..parameters)
@@ -197,7 +205,7 @@ impl<'a> Source<'a> {
             .read_exact(&mut bytes)
             .with_context(|| format!("cannot read {}", self.kept.0))?;
         self.digest.update(&bytes);
-        Ok(numbers(&bytes).collect())
+        snowball_layout::from_le_bytes(&bytes).context("a number is cut")
     }
 
     fn finish(mut self) -> Result<()> {
@@ -207,11 +215,6 @@ impl<'a> Source<'a> {
         }
         Ok(())
     }
-}
-
-fn numbers(bytes: &[u8]) -> impl Iterator<Item = f32> {
-    let words = bytes.chunks_exact(WIDTH);
-    words.map(|word| f32::from_le_bytes([word[0], word[1], word[2], word[3]]))
 }
 
 /// A state lies in its file parameter by parameter, so that the stretches do not show in it.

@@ -295,8 +295,8 @@ impl Door {
         let mut meter = Meter::new(study.clone(), model.round, Direction::Fetching, model.bytes);
         self.tell(&mut meter, 0);
         let moved = |bytes| self.tell(&mut meter, bytes);
-        let bytes = self.transport.download(&path, model.bytes, moved).await?;
-        if Sha256Digest::of(&bytes) == model.digest {
+        let (bytes, digest) = self.transport.download(&path, model.bytes, moved).await?;
+        if digest == model.digest {
             Ok(bytes)
         } else {
             Err(EgressError::Answer {
