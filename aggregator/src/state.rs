@@ -14,7 +14,7 @@ use crate::{
     home::Home,
     identity::Present,
     intake::Uploads,
-    journal::{Journal, Outbox},
+    journal::{Journal, JournalFault, Outbox, Writing},
     revoked::Revoked,
     stop::Stop,
 };
@@ -93,7 +93,26 @@ impl Core {
     /// Writes `entries` into the ledger; durable when it returns. A ledger that cannot be written is reported loudly:
     /// what it should have said is in the database and is added at the next start.
     pub async fn record(&self, now: UnixSeconds, entries: Vec<Entry>) {
-        if let Err(error) = self.journal.write(now, entries).await {
+        self.begin_record(now, entries).await.done().await;
+    }
+
+    /// The same, durable when what is returned says so.
+    pub async fn begin_record(&self, now: UnixSeconds, entries: Vec<Entry>) -> Recording {
+        Recording(self.journal.begin(now, entries).await)
+    }
+}
+
+/// Entries on their way into the ledger.
+pub struct Recording(Result<Writing, JournalFault>);
+
+impl Recording {
+    /// Returns when they are durable.
+    pub async fn done(self) {
+        let written = match self.0 {
+            Ok(writing) => writing.done().await,
+            Err(fault) => Err(fault),
+        };
+        if let Err(error) = written {
             tracing::error!(%error, "the ledger could not be written");
         }
     }
