@@ -61,6 +61,7 @@ pub struct Registry {
     /// One connection, so that writers of this process queue here in order instead of polling for the file's lock.
     writer: SqlitePool,
     readers: SqlitePool,
+    touched: sites::Touched,
 }
 
 impl Registry {
@@ -84,7 +85,12 @@ impl Registry {
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS_MAX)
             .connect_lazy_with(reading);
-        let registry = Self { writer, readers };
+        let touched = sites::Touched::default();
+        let registry = Self {
+            writer,
+            readers,
+            touched,
+        };
         registry.migrate().await?;
         Ok(registry)
     }
