@@ -5,6 +5,7 @@
 
 mod aggregate;
 mod desk;
+mod hashing;
 mod heal;
 mod next_model;
 mod rows;

@@ -5,13 +5,13 @@ use std::io::{self, Read as _, Write};
 
 use anyhow::{Context as _, Result, bail};
 use snowball_encoding::Coding;
-use snowball_protocol::{Sha256Digest, SiteName, StudyPlan, digest::RunningDigest};
+use snowball_protocol::{Sha256Digest, SiteName, StudyPlan};
 use snowball_registry::{ObjectError, ObjectFolder, ObjectName};
 use snowball_rounds::{
     AdmittedUpdate, Gram, Looked, RoundEnd, RunningMean, StrategyFault, initial_state, needs_distances,
 };
 
-use super::rows::Rows;
+use super::{hashing::Hashing, rows::Rows};
 
 /// Bytes of a number.
 const WIDTH: usize = size_of::<f32>();
@@ -159,7 +159,7 @@ impl Ingredients {
             .map(|kept| Source::open(&self.objects, kept))
             .transpose()?;
         let start = initial_state(&self.plan.strategy.server);
-        let (mut model_digest, mut state_digest) = (RunningDigest::default(), RunningDigest::default());
+        let (model_digest, state_digest) = (Hashing::begin()?, Hashing::begin()?);
         let mut rows = self.rows();
         for (from, to) in self.stretches() {
             let mut model = model_in.numbers(to - from)?;
@@ -168,25 +168,25 @@ impl Ingredients {
                 None => start.iter().map(|start| vec![*start; to - from]).collect(),
             };
             end.block(rows.next(to - from)?, &mut model, &mut state)?;
-            emit(&model, &mut model_digest, model_out)?;
-            emit(&together(&state), &mut state_digest, state_out)?;
+            emit(&model, &model_digest, model_out)?;
+            emit(&together(&state), &state_digest, state_out)?;
         }
         model_in.finish()?;
         state_in.map_or(Ok(()), Source::finish)?;
-        Ok((model_digest.finish(), state_digest.finish()))
+        Ok((model_digest.finish()?, state_digest.finish()?))
     }
 }
 
-fn emit(numbers: &[f32], digest: &mut RunningDigest, out: &mut dyn Write) -> io::Result<()> {
+fn emit(numbers: &[f32], digest: &Hashing, out: &mut dyn Write) -> io::Result<()> {
     let bytes = snowball_layout::to_le_bytes(numbers);
-    digest.update(&bytes);
-    out.write_all(&bytes)
+    out.write_all(&bytes)?;
+    digest.update(bytes)
 }
 
 /// A file that is read from its beginning to its end, and must be what it was.
 struct Source<'a> {
     file: std::fs::File,
-    digest: RunningDigest,
+    digest: Hashing,
     kept: &'a Kept,
 }
 
@@ -194,7 +194,7 @@ impl<'a> Source<'a> {
     fn open(objects: &ObjectFolder, kept: &'a Kept) -> Result<Self> {
         Ok(Self {
             file: objects.reader(&kept.0)?,
-            digest: RunningDigest::default(),
+            digest: Hashing::begin()?,
             kept,
         })
     }
@@ -204,13 +204,14 @@ impl<'a> Source<'a> {
         self.file
             .read_exact(&mut bytes)
             .with_context(|| format!("cannot read {}", self.kept.0))?;
-        self.digest.update(&bytes);
-        snowball_layout::from_le_bytes(&bytes).context("a number is cut")
+        let numbers = snowball_layout::from_le_bytes(&bytes).context("a number is cut")?;
+        self.digest.update(bytes)?;
+        Ok(numbers)
     }
 
     fn finish(mut self) -> Result<()> {
         let is_over = self.file.read(&mut [0])? == 0;
-        if !is_over || self.digest.finish() != self.kept.1 {
+        if self.digest.finish()? != self.kept.1 || !is_over {
             bail!("the file {} does not have the digest in the database", self.kept.0);
         }
         Ok(())
