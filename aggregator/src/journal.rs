@@ -41,8 +41,14 @@ struct Order {
     now: UnixSeconds,
     entries: Vec<Entry>,
     drain: bool,
-    done: oneshot::Sender<Result<SignedHead, JournalFault>>,
+    done: oneshot::Sender<Written>,
 }
+
+/// Where the ledger stands with an order's entries, signed.
+type Written = Result<SignedHead, JournalFault>;
+
+/// Entries on their way into the ledger.
+pub struct Writing(oneshot::Receiver<Written>);
 
 impl Journal {
     /// Starts the writer; entries that a crash left in the outbox are taken in first, none of them twice.
@@ -89,8 +95,23 @@ impl Journal {
         self.order(now, Vec::new(), true).await.map(drop)
     }
 
+    /// Has `entries` appended behind those before; they are durable when what is returned says so. Whoever goes on meanwhile lets
+    /// its next entries share their sync.
+    pub async fn begin(&self, now: UnixSeconds, entries: Vec<Entry>) -> Result<Writing, JournalFault> {
+        self.begin_order(now, entries, false).await.map(Writing)
+    }
+
     async fn order(&self, now: UnixSeconds, entries: Vec<Entry>, drain: bool) -> Result<SignedHead, JournalFault> {
-        let gone = || JournalFault("its writer has ended".to_owned());
+        let answer = self.begin_order(now, entries, drain).await?;
+        answer.await.map_err(|_| gone())?
+    }
+
+    async fn begin_order(
+        &self,
+        now: UnixSeconds,
+        entries: Vec<Entry>,
+        drain: bool,
+    ) -> Result<oneshot::Receiver<Written>, JournalFault> {
         let (done, answer) = oneshot::channel();
         self.orders
             .send(Order {
@@ -101,8 +122,19 @@ impl Journal {
             })
             .await
             .map_err(|_| gone())?;
-        answer.await.map_err(|_| gone())?
+        Ok(answer)
     }
+}
+
+impl Writing {
+    /// Returns when the entries are durable.
+    pub async fn done(self) -> Result<(), JournalFault> {
+        self.0.await.map_err(|_| gone())?.map(drop)
+    }
+}
+
+fn gone() -> JournalFault {
+    JournalFault("its writer has ended".to_owned())
 }
 
 fn perform(ledger: &mut Ledger, outbox: &Outbox, mut batch: Vec<Order>) {

@@ -155,7 +155,12 @@ fn sites(page: &mut Page, sites: &[Site], now: UnixSeconds) {
 }
 
 fn studies(page: &mut Page, app: &Shared) {
-    let desks: Vec<_> = app.studies.all().into_iter().map(|desk| (desk.phase(), desk)).collect();
+    let desks: Vec<_> = app
+        .studies
+        .all()
+        .into_iter()
+        .map(|desk| (desk.look(Phase::clone), desk))
+        .collect();
     page.family(
         &STUDIES,
         PHASES.map(|(phase, name)| {

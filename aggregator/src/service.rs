@@ -8,7 +8,7 @@ use snowball_service::clock;
 use tokio::{net::TcpListener, sync::watch};
 
 use crate::{
-    api::{self, Pace, Shares},
+    api::{self, Heads, Outcomes, Pace, Shares},
     config::Config,
     driver::{self, Studies},
     home::Home,
@@ -51,7 +51,8 @@ impl Service {
         let app = Arc::new(App {
             core,
             studies,
-            heads: tokio::sync::Mutex::default(),
+            heads: Heads::default(),
+            outcomes: Outcomes::default(),
             uploads: Uploads::default(),
             identity,
             home: home.clone(),

@@ -1,20 +1,20 @@
 //! What the routes and the drivers share.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use snowball_crypto::SigningKey;
 use snowball_ledger::{Entry, Ledger};
-use snowball_protocol::{SiteName, ids::UnixSeconds};
+use snowball_protocol::ids::UnixSeconds;
 use snowball_registry::{ObjectFolder, Registry};
 
 use crate::{
-    api::{Pace, Shares},
+    api::{Heads, Outcomes, Pace, Shares},
     driver::Studies,
     home::Home,
     identity::Present,
     intake::Uploads,
-    journal::{Journal, Outbox},
+    journal::{Journal, JournalFault, Outbox, Writing},
     revoked::Revoked,
     stop::Stop,
 };
@@ -44,8 +44,10 @@ pub struct App {
     pub core: Arc<Core>,
     /// The studies that run in this process.
     pub studies: Studies,
-    /// Held while a site's head is compared with the one before.
-    pub heads: tokio::sync::Mutex<()>,
+    /// Whose head is being compared with the one before.
+    pub heads: Heads,
+    /// What the newest rounds made.
+    pub outcomes: Outcomes,
     /// Uploads under way.
     pub uploads: Uploads,
     /// Whom the server is and whom it trusts at this moment.
@@ -91,18 +93,27 @@ impl Core {
     /// Writes `entries` into the ledger; durable when it returns. A ledger that cannot be written is reported loudly:
     /// what it should have said is in the database and is added at the next start.
     pub async fn record(&self, now: UnixSeconds, entries: Vec<Entry>) {
-        if let Err(error) = self.journal.write(now, entries).await {
-            tracing::error!(%error, "the ledger could not be written");
-        }
+        self.begin_record(now, entries).await.done().await;
     }
 
-    /// Sites that are shut out.
-    pub async fn revoked_sites(&self) -> Result<BTreeSet<SiteName>> {
-        let sites = self.registry.sites().await?;
-        Ok(sites
-            .into_iter()
-            .filter(|site| site.revoked.is_some())
-            .map(|site| site.name)
-            .collect())
+    /// The same, durable when what is returned says so.
+    pub async fn begin_record(&self, now: UnixSeconds, entries: Vec<Entry>) -> Recording {
+        Recording(self.journal.begin(now, entries).await)
+    }
+}
+
+/// Entries on their way into the ledger.
+pub struct Recording(Result<Writing, JournalFault>);
+
+impl Recording {
+    /// Returns when they are durable.
+    pub async fn done(self) {
+        let written = match self.0 {
+            Ok(writing) => writing.done().await,
+            Err(fault) => Err(fault),
+        };
+        if let Err(error) = written {
+            tracing::error!(%error, "the ledger could not be written");
+        }
     }
 }

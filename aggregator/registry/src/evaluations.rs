@@ -1,12 +1,11 @@
 //! What the sites say of the final model.
 
 use snowball_protocol::{SiteName, StudyName, ids::UnixSeconds, update::FinalEvaluation};
-use snowball_rounds::Step;
 
 use crate::{
     Registry, RegistryError,
     rows::{Columns as _, to_json},
-    studies,
+    studies::{self, Change},
 };
 
 impl Registry {
@@ -18,13 +17,13 @@ impl Registry {
         &self,
         study: &StudyName,
         version: u64,
-        step: &Step,
+        change: impl Into<Change<'_>>,
         site: &SiteName,
         evaluation: &FinalEvaluation,
         now: UnixSeconds,
     ) -> Result<u64, RegistryError> {
         let mut transaction = self.begin("save an evaluation").await?;
-        let version = studies::advance(transaction.connection(), study, version, step, now).await?;
+        let version = studies::advance(transaction.connection(), study, version, change, now).await?;
         sqlx::query(
             "INSERT INTO evaluations (study, site, evaluation, received) VALUES ($1, $2, $3, $4)
              ON CONFLICT DO NOTHING",

@@ -48,7 +48,7 @@ pub use participants::{Answer, Participant};
 pub use releases::Release;
 pub use rounds::Round;
 pub use sites::{Heard, KeptHead, Revocation, Site};
-pub use studies::Study;
+pub use studies::{Change, Study};
 pub use totals::Totals;
 pub use updates::{Upload, UploadState};
 
@@ -63,6 +63,7 @@ pub struct Registry {
     /// One connection, so that writers of this process queue here in order instead of polling for the file's lock.
     writer: SqlitePool,
     readers: SqlitePool,
+    touched: sites::Touched,
 }
 
 impl Registry {
@@ -86,7 +87,12 @@ impl Registry {
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS_MAX)
             .connect_lazy_with(reading);
-        let registry = Self { writer, readers };
+        let touched = sites::Touched::default();
+        let registry = Self {
+            writer,
+            readers,
+            touched,
+        };
         registry.migrate().await?;
         Ok(registry)
     }

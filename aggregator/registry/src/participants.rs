@@ -6,13 +6,13 @@ use snowball_protocol::{
     ids::UnixSeconds,
     session::{Decline, JoinRequest},
 };
-use snowball_rounds::Step;
 use sqlx::SqliteConnection;
 
 use crate::{
     Registry, RegistryError,
     rows::{Columns as _, to_json},
-    sites, studies,
+    sites,
+    studies::{self, Change},
 };
 
 /// A site's newest answer to a study.
@@ -46,14 +46,14 @@ impl Registry {
         &self,
         study: &StudyName,
         version: u64,
-        step: &Step,
+        change: impl Into<Change<'_>>,
         site: &SiteName,
         request: &JoinRequest,
         now: UnixSeconds,
     ) -> Result<u64, RegistryError> {
         let mut transaction = self.begin("join a study").await?;
         sites::expect_in_good_standing(transaction.connection(), site).await?;
-        let version = studies::advance(transaction.connection(), study, version, step, now).await?;
+        let version = studies::advance(transaction.connection(), study, version, change, now).await?;
         keep(
             transaction.connection(),
             study,

@@ -5,13 +5,14 @@ use snowball_protocol::{
     ids::UnixSeconds,
     record::{Refusal, RoundRecord},
 };
-use snowball_rounds::{Aggregating, Collecting, Phase, Step};
+use snowball_rounds::{Aggregating, Collecting, Phase};
 use sqlx::SqliteConnection;
 
 use crate::{
     Registry, RegistryError,
     rows::{Columns as _, to_json},
-    studies, updates,
+    studies::{self, Change},
+    updates,
 };
 
 /// One round of a study.
@@ -42,12 +43,12 @@ impl Registry {
         &self,
         study: &StudyName,
         version: u64,
-        step: &Step,
+        change: impl Into<Change<'_>>,
         record: &RoundRecord,
         now: UnixSeconds,
     ) -> Result<u64, RegistryError> {
         let mut transaction = self.begin("close a round").await?;
-        let version = studies::advance(transaction.connection(), study, version, step, now).await?;
+        let version = studies::advance(transaction.connection(), study, version, change, now).await?;
         let kept = sqlx::query("UPDATE rounds SET record = $1 WHERE study = $2 AND round = $3 AND closed IS NOT NULL")
             .bind(to_json(record))
             .bind(study.as_str())

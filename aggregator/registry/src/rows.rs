@@ -81,6 +81,7 @@ fn parse<T: FromStr>(text: &str, what: &'static str) -> Result<T, RegistryError>
     text.parse().map_err(|_| RegistryError::Corrupt { what })
 }
 
-fn from_json<T: DeserializeOwned>(text: &str, what: &'static str) -> Result<T, RegistryError> {
+/// A document as it was kept.
+pub(crate) fn from_json<T: DeserializeOwned>(text: &str, what: &'static str) -> Result<T, RegistryError> {
     serde_json::from_str(text).map_err(|_| RegistryError::Corrupt { what })
 }

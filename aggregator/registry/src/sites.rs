@@ -1,6 +1,9 @@
 //! The hospitals that take part.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use snowball_protocol::{ProblemCode, Sha256Digest, SiteName, ids::UnixSeconds};
 use sqlx::{SqliteConnection, sqlite::SqliteRow};
@@ -12,6 +15,28 @@ use crate::{
 
 /// How seldom a site's last sign of life is written down, in seconds.
 const TOUCH_SECONDS: UnixSeconds = 10;
+
+/// The last sign of life of each site that stands in the database, and the certificate that it came with, as far as this process knows:
+/// every request is one, and nearly none need be looked up. A site is here from its first request on.
+#[derive(Clone, Default, Debug)]
+pub(crate) struct Touched(Arc<Mutex<HashMap<SiteName, (String, UnixSeconds)>>>);
+
+impl Touched {
+    fn is_recent(&self, site: &SiteName, serial: &str, now: UnixSeconds) -> bool {
+        let touched = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = touched.get(site);
+        known.is_some_and(|(with, last)| with == serial && is_recent(*last, now))
+    }
+
+    fn keep(&self, site: &SiteName, serial: &str, last: UnixSeconds) {
+        let mut touched = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        touched.insert(site.clone(), (serial.to_owned(), last));
+    }
+}
+
+fn is_recent(last: UnixSeconds, now: UnixSeconds) -> bool {
+    now.abs_diff(last) < TOUCH_SECONDS.unsigned_abs()
+}
 
 /// A hospital that was enrolled.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -94,6 +119,17 @@ impl Registry {
         rows.iter()
             .map(|row| site_of(row, by_site.remove(&row.text("name")?).unwrap_or_default()))
             .collect()
+    }
+
+    /// The sites that are shut out.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn revoked_sites(&self) -> Result<BTreeSet<SiteName>, RegistryError> {
+        let rows = sqlx::query("SELECT name FROM sites WHERE revoked IS NOT NULL")
+            .fetch_all(&self.readers)
+            .await?;
+        rows.iter().map(|row| row.parsed("name")).collect()
     }
 
     /// The site `name`, if it was enrolled.
@@ -213,6 +249,9 @@ impl Registry {
     /// # Errors
     /// When the database fails.
     pub async fn touch(&self, site: &SiteName, serial: &str, now: UnixSeconds) -> Result<(), RegistryError> {
+        if self.touched.is_recent(site, serial, now) {
+            return Ok(());
+        }
         let known = sqlx::query(
             "SELECT sites.last_seen, certificates.used FROM sites
              LEFT JOIN certificates ON certificates.site = sites.name AND certificates.serial = $2 WHERE sites.name = $1",
@@ -222,10 +261,9 @@ impl Registry {
         .fetch_optional(&self.readers)
         .await?;
         let Some(known) = known else { return Ok(()) };
-        let is_seen = known
-            .number_or_none("last_seen")?
-            .is_some_and(|last| now.abs_diff(last) < TOUCH_SECONDS.unsigned_abs());
-        if is_seen && known.number_or_none("used")?.is_some() {
+        let seen = known.number_or_none("last_seen")?.filter(|last| is_recent(*last, now));
+        if let (Some(last), Some(_)) = (seen, known.number_or_none("used")?) {
+            self.touched.keep(site, serial, last);
             return Ok(());
         }
         let mut transaction = self.begin("note a sign of life").await?;
@@ -240,7 +278,9 @@ impl Registry {
             .bind(site.as_str())
             .execute(transaction.connection())
             .await?;
-        transaction.commit_quietly().await
+        transaction.commit_quietly().await?;
+        self.touched.keep(site, serial, now);
+        Ok(())
     }
 }
 

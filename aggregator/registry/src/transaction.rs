@@ -7,10 +7,11 @@ use sqlx::{Sqlite, SqliteConnection};
 use crate::{Registry, RegistryError};
 
 /// The tables, one script a version. A script that was ever released is never changed.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     include_str!("../migrations/0001_begin.sql"),
     include_str!("../migrations/0002_authorities.sql"),
     include_str!("../migrations/0003_used.sql"),
+    include_str!("../migrations/0004_additions.sql"),
 ];
 /// How often a transaction is begun before another process's lock is taken for a fault; each try waits `BUSY_WAIT`.
 const BEGINS_MAX: u32 = 4;

@@ -8,13 +8,14 @@ use snowball_protocol::{
     receipt::SignedReceipt,
     update::UpdateHeader,
 };
-use snowball_rounds::{AdmittedUpdate, Step};
+use snowball_rounds::AdmittedUpdate;
 use sqlx::{SqliteConnection, sqlite::SqliteRow};
 
 use crate::{
     ObjectName, Registry, RegistryError, rounds,
     rows::{Columns as _, from_count, to_json},
-    sites, studies,
+    sites,
+    studies::{self, Change},
 };
 
 /// Most tries of one site in one round: a node that fails for ever fills neither the database nor the disk.
@@ -195,7 +196,7 @@ impl Registry {
         &self,
         id: &UploadId,
         version: u64,
-        step: &Step,
+        change: impl Into<Change<'_>>,
         admitted: &AdmittedUpdate,
         receipt: &SignedReceipt,
         now: UnixSeconds,
@@ -222,7 +223,7 @@ impl Registry {
             .bind(now)
             .execute(transaction.connection())
             .await?;
-        let version = studies::advance(transaction.connection(), &header.study, version, step, now).await?;
+        let version = studies::advance(transaction.connection(), &header.study, version, change, now).await?;
         sites::keep_ledger_head(transaction.connection(), &site, header.ledger_index, header.ledger_head).await?;
         transaction.commit().await?;
         Ok(version)

@@ -17,8 +17,8 @@ mod testing;
 
 pub use intake::{AdmittedUpdate, Facts, Inspected, Inspection, admit, announce, check_evaluation};
 pub use machine::{
-    Abandoned, Aggregating, Collecting, Draft, Duty, Earlier, Effect, Event, Model, Paused, Phase, Recruiting,
-    Released, Reviewing, Step, Weight,
+    Abandoned, Addition, Aggregating, Collecting, Draft, Duty, Earlier, Effect, Event, Model, Paused, Phase,
+    Recruiting, Released, Reviewing, Step, Weight,
 };
 pub use strategy::{
     ControlStep, Fold, Gram, Looked, RoundEnd, RunningMean, StrategyFault, initial_state, needs_distances, next_control,

@@ -32,7 +32,7 @@ pub async fn control(
             "control variates are for sites that take part",
         ));
     }
-    let newest = desk.phase().model().filter(|newest| newest.round == round);
+    let newest = desk.model().filter(|newest| newest.round == round);
     if newest.is_none_or(|newest| newest.control.is_none()) || round.0 >= desk.plan().rounds.count {
         return Err(Problem::new(
             ProblemCode::NotFound,

@@ -24,7 +24,6 @@ pub async fn evaluation(
     let desk = desk(&app, &study)?;
     if let Some(numbers) = &evaluation.evaluation {
         let model = desk
-            .phase()
             .model()
             .ok_or_else(|| Refusal::new(ProblemCode::StudyClosed, "the study has no model yet"))?;
         snowball_rounds::check_evaluation(desk.plan(), model.digest, numbers)?;

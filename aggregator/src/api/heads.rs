@@ -1,5 +1,10 @@
 //! `POST /v1/heads`: a site's signed head for the aggregator's, each kept by the other side.
 
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
 use axum::{Json, extract::State};
 use snowball_crypto::VerifyingKey;
 use snowball_ledger::{AGGREGATOR, Course, Entry, SignedHead};
@@ -10,6 +15,7 @@ use snowball_protocol::{
 };
 use snowball_registry::{KeptHead, Site as Enrolled};
 use snowball_service::clock;
+use tokio::sync::OwnedMutexGuard;
 
 use super::{
     document::Document,
@@ -18,14 +24,28 @@ use super::{
 };
 use crate::state::{App, Shared};
 
+/// One turn for each site: two heads of one site must not both be compared with the same one before. Other sites go on meanwhile,
+/// and share the ledger's syncs. A site is here from its first head on: there are as many as were ever enrolled.
+#[derive(Default)]
+pub struct Heads(Mutex<HashMap<SiteName, Arc<tokio::sync::Mutex<()>>>>);
+
+impl Heads {
+    async fn turn(&self, site: &SiteName) -> OwnedMutexGuard<()> {
+        let turn = {
+            let mut turns = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(turns.entry(site.clone()).or_default())
+        };
+        turn.lock_owned().await
+    }
+}
+
 /// Keeps the site's head, countersigned, in the ledger before it answers.
 pub async fn exchange(
     State(app): State<Shared>,
     Site(site): Site,
     Document(offer): Document<HeadsOffer>,
 ) -> Answer<Json<HeadsAnswer>> {
-    // One at a time: two heads of one site must not both be compared with the same one before.
-    let _turn = app.heads.lock().await;
+    let _turn = app.heads.turn(&site).await;
     let enrolled = app.core.registry.site(&site).await.map_err(Problem::from)?;
     let enrolled = enrolled.ok_or_else(|| Refusal::new(ProblemCode::NotFound, "this site is not enrolled"))?;
     let shown = read(&site, &enrolled, &offer.site_head)?;

@@ -36,7 +36,7 @@ use axum::{
 use snowball_protocol::{ProblemCode, RoundNumber, StudyName};
 
 use self::refusal::{Answer, Refusal};
-pub use self::{pace::Pace, share::Shares};
+pub use self::{heads::Heads, outcome::Outcomes, pace::Pace, share::Shares};
 use crate::{
     driver::Desk,
     state::{App, Shared},

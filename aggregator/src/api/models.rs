@@ -25,7 +25,7 @@ use super::{
 use crate::state::{App, Shared};
 
 /// Held in memory for each download.
-const BLOCK_BYTES: usize = 256 * 1024;
+const BLOCK_BYTES: usize = 128 * 1024;
 
 /// Streams the bytes that the request asks for.
 pub async fn model(
@@ -35,7 +35,6 @@ pub async fn model(
     headers: HeaderMap,
 ) -> Answer<Response> {
     let (desk, round) = (desk(&app, &study)?, round_of(&round)?);
-    let phase = desk.phase();
     if !desk.is_member(&site) {
         return Err(Refusal::new(
             ProblemCode::NotJoined,
@@ -43,7 +42,7 @@ pub async fn model(
         ));
     }
     // A newer file may lie there while its round is being written down; it is nobody's model yet.
-    if phase.model().is_none_or(|newest| round > newest.round) {
+    if desk.model().is_none_or(|newest| round > newest.round) {
         return Err(Refusal::new(ProblemCode::NotFound, "no such model yet"));
     }
     stream(&app, ObjectName::model(&desk.plan().study, round), &headers).await
@@ -84,14 +83,15 @@ pub(super) async fn stream(app: &App, name: ObjectName, headers: &HeaderMap) -> 
         .map_err(|error| Refusal::internal("answering with a model", &error))
 }
 
-/// Reads where nothing else waits, straight into what goes out.
+/// Reads where nothing else waits, straight into what goes out. The block is made here, where it is freed: of what many threads
+/// make and others free, the allocator keeps much.
 async fn next_block((file, range): (File, Range<u64>)) -> std::io::Result<Option<(Bytes, (File, Range<u64>))>> {
     if range.is_empty() {
         return Ok(None);
     }
+    let length = usize::try_from(range.end - range.start).unwrap_or(BLOCK_BYTES);
+    let mut block = vec![0; length.min(BLOCK_BYTES)];
     let read = spawn_blocking(move || {
-        let length = usize::try_from(range.end - range.start).unwrap_or(BLOCK_BYTES);
-        let mut block = vec![0; length.min(BLOCK_BYTES)];
         file.read_exact_at(&mut block, range.start)?;
         let next = range.start + block.len() as u64..range.end;
         Ok(Some((block.into(), (file, next))))

@@ -1,11 +1,16 @@
 //! `GET /v1/studies/{study}/rounds/{round}/outcome`: which model a round made, signed, for the sites that took part.
 
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, PoisonError},
+};
+
 use axum::{
     Json,
     extract::{Path, State},
 };
 use snowball_protocol::{
-    Problem, ProblemCode,
+    Problem, ProblemCode, RoundNumber, StudyName,
     outcome::{RoundOutcome, SignedOutcome},
 };
 
@@ -16,6 +21,24 @@ use super::{
     round,
 };
 use crate::state::Shared;
+
+/// The newest outcome that was asked for of each study: every site asks for the same one at the same time, and it takes the whole
+/// record of the round, which grows with the sites, to tell it.
+#[derive(Default)]
+pub struct Outcomes(Mutex<BTreeMap<StudyName, SignedOutcome>>);
+
+impl Outcomes {
+    fn of(&self, study: &StudyName, round: RoundNumber) -> Option<SignedOutcome> {
+        let newest = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let signed = newest.get(study).filter(|signed| signed.outcome.round == round);
+        signed.cloned()
+    }
+
+    fn keep(&self, signed: &SignedOutcome) {
+        let mut newest = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        newest.insert(signed.outcome.study.clone(), signed.clone());
+    }
+}
 
 /// Signs what the record of the round says; the same record always gets the same signature.
 pub async fn outcome(
@@ -29,6 +52,9 @@ pub async fn outcome(
             ProblemCode::NotJoined,
             "outcomes are for sites that take part",
         ));
+    }
+    if let Some(signed) = app.outcomes.of(&desk.plan().study, round) {
+        return Ok(Json(signed));
     }
     let record = app.core.registry.record(&desk.plan().study, round).await;
     let record = record
@@ -44,5 +70,7 @@ pub async fn outcome(
         closed: record.closed,
     };
     let signature = app.core.key.sign(&outcome.signed_bytes()).to_string();
-    Ok(Json(SignedOutcome { outcome, signature }))
+    let signed = SignedOutcome { outcome, signature };
+    app.outcomes.keep(&signed);
+    Ok(Json(signed))
 }

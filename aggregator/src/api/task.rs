@@ -33,7 +33,7 @@ pub async fn task(
     let over = sleep(Duration::from_secs(u64::from(wait_seconds.min(LONG_POLL_SECONDS_MAX))));
     tokio::pin!(over);
     // Subscribed before the first look: no change falls in between.
-    let mut bell = desk.changes();
+    let mut bell = desk.changes(&site);
     loop {
         let (task, is_worth_an_answer) = desk.task(&site);
         if is_worth_an_answer {

@@ -1,6 +1,10 @@
 //! A study's desk: what everyone may read of it, and the slot through which its driver is asked for changes.
 
-use std::{collections::BTreeSet, ops::Range, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap},
+    ops::Range,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use snowball_layout::Layout;
 use snowball_protocol::{
@@ -11,11 +15,11 @@ use snowball_protocol::{
     update::FinalEvaluation,
 };
 use snowball_registry::Study;
-use snowball_rounds::{Duty, Inspected, Model, Phase};
+use snowball_rounds::{Addition, Duty, Inspected, Model, Phase};
 use tokio::sync::{mpsc, oneshot, watch};
 
-/// Requests that may wait for a driver.
-const QUEUE_MAX: usize = 256;
+/// Requests that may wait for a driver: one of each of so many sites, which may all come at the same moment.
+const QUEUE_MAX: usize = 4096;
 
 /// How an update fared: its receipt, or why it does not count.
 pub type Admission = Result<SignedReceipt, Problem>;
@@ -71,6 +75,8 @@ pub struct Desk {
     model_bytes: u64,
     kept: Arc<[Range<usize>]>,
     view: watch::Sender<View>,
+    /// Of each site that has ever waited here: there are as many as were ever enrolled.
+    bells: Mutex<HashMap<SiteName, watch::Sender<()>>>,
     requests: mpsc::Sender<Request>,
 }
 
@@ -91,11 +97,28 @@ impl Desk {
                 version: study.version,
                 members,
             }),
+            bells: Mutex::default(),
             requests,
         };
         (desk, inbox)
     }
 
+    /// Publishes what one site added to the phase; only those who wait for its task look again.
+    pub(super) fn publish_addition(&self, addition: &Addition, version: u64) {
+        let site = addition.site();
+        self.view.send_if_modified(|view| {
+            if view.phase.add(addition) && matches!(addition, Addition::Member { .. }) {
+                view.members.insert(site.clone());
+            }
+            view.version = version;
+            false
+        });
+        if let Some(bell) = self.bells().get(site) {
+            bell.send_replace(());
+        }
+    }
+
+    /// Publishes another phase; everybody looks again.
     pub(super) fn publish(&self, phase: Phase, version: u64) {
         let members = if is_over(&phase) {
             self.view.borrow().members.clone()
@@ -139,9 +162,14 @@ impl Desk {
         Arc::clone(&self.kept)
     }
 
-    /// Where the study stands.
-    pub fn phase(&self) -> Phase {
-        self.view.borrow().phase.clone()
+    /// Lets `look` look at where the study stands; nothing moves it meanwhile, so that should not take long.
+    pub fn look<T>(&self, look: impl FnOnce(&Phase) -> T) -> T {
+        look(&self.view.borrow().phase)
+    }
+
+    /// The newest model.
+    pub fn model(&self) -> Option<Model> {
+        self.look(Phase::model)
     }
 
     /// Whether `site` takes part, or did until the study was over.
@@ -198,9 +226,14 @@ impl Desk {
         }
     }
 
-    /// A bell that rings at every change; it holds no lock.
-    pub fn changes(&self) -> Bell {
-        Bell(self.view.subscribe())
+    /// A bell that rings at every change that may give `site` another task; it holds no lock.
+    pub fn changes(&self, site: &SiteName) -> Bell {
+        let mut bells = self.bells();
+        let own = bells.entry(site.clone()).or_default().subscribe();
+        Bell {
+            all: self.view.subscribe(),
+            own,
+        }
     }
 
     /// Asks for a site's joining; durable when it returns.
@@ -237,6 +270,10 @@ impl Desk {
         let _ = self.requests.send(Request::Leave { site }).await;
     }
 
+    fn bells(&self) -> std::sync::MutexGuard<'_, HashMap<SiteName, watch::Sender<()>>> {
+        self.bells.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn reference(&self, model: &Model) -> ModelReference {
         ModelReference {
             round: model.round,
@@ -261,15 +298,58 @@ pub(super) fn is_over(phase: &Phase) -> bool {
     matches!(phase, Phase::Released(_) | Phase::Abandoned(_))
 }
 
-/// Rings at every change of a study.
-pub struct Bell(watch::Receiver<View>);
+/// Rings at every change of a study that may give one site another task.
+pub struct Bell {
+    all: watch::Receiver<View>,
+    own: watch::Receiver<()>,
+}
 
 impl Bell {
     /// Returns at the next change.
     pub async fn ring(&mut self) {
-        if self.0.changed().await.is_err() {
+        let rung = tokio::select! {
+            rung = self.all.changed() => rung,
+            rung = self.own.changed() => rung,
+        };
+        if rung.is_err() {
             // The desk is gone: the program is ending, and whoever waits has a timeout of its own.
             std::future::pending::<()>().await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+    use snowball_rounds::Event;
+
+    use super::*;
+
+    #[test]
+    fn what_one_site_adds_rings_for_it_alone_and_another_phase_for_everybody() {
+        let site = |name: &str| name.parse::<SiteName>().unwrap();
+        let plan = crate::fixture::plan("bells");
+        let model = plan.digest();
+        let phase = Phase::draft().handle(Event::Started { model }, 0, &plan).unwrap().phase;
+        let study = Study {
+            plan_digest: model,
+            plan,
+            phase: phase.clone(),
+            version: 2,
+            created: 0,
+            moved: 0,
+        };
+        let (desk, _inbox) = Desk::open(&study, BTreeSet::new());
+        let (mut north, mut south) = (desk.changes(&site("north")), desk.changes(&site("south")));
+        let rings = |bell: &mut Bell| bell.ring().now_or_never().is_some();
+        assert!(!rings(&mut north) && !rings(&mut south));
+        desk.publish_addition(&Addition::Member { site: site("north") }, 3);
+        assert!(rings(&mut north) && !rings(&mut south));
+        assert!(!rings(&mut north), "once");
+        assert!(desk.is_member(&site("north")) && desk.look(|phase| phase.is_member(&site("north"))));
+        assert_eq!(desk.version(), 3);
+        desk.publish(phase, 4);
+        assert!(rings(&mut north) && rings(&mut south));
+        assert!(!desk.is_member(&site("north")));
     }
 }

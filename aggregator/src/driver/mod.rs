@@ -5,6 +5,7 @@
 
 mod aggregate;
 mod desk;
+mod hashing;
 mod heal;
 mod next_model;
 mod rows;
@@ -17,7 +18,7 @@ use std::{
 };
 
 use anyhow::Result;
-use snowball_protocol::StudyName;
+use snowball_protocol::{SiteName, StudyName};
 use snowball_rounds::Phase;
 use snowball_service::clock;
 use tokio::time::sleep;
@@ -96,26 +97,31 @@ pub async fn watch_changes(core: Arc<Core>, studies: Studies, mut stop: Stop) {
 
 async fn refresh(core: &Arc<Core>, studies: &Studies, stop: &Stop) -> Result<()> {
     core.revoked.refresh(&core.registry).await?;
-    let revoked = core.revoked_sites().await?;
-    for study in core.registry.studies().await? {
-        if matches!(study.phase, Phase::Draft(_)) {
-            continue;
-        }
-        let desk = match studies.get(&study.plan.study) {
+    let revoked = core.registry.revoked_sites().await?;
+    for (name, version) in core.registry.study_versions().await? {
+        let desk = match studies.get(&name) {
             Some(desk) => {
-                if desk.version() != study.version {
+                if desk.version() != version {
                     desk.reload().await;
                 }
                 desk
             }
             None => {
+                let study = core.registry.study(&name).await?;
+                let Some(study) = study.filter(|study| !matches!(study.phase, Phase::Draft(_))) else {
+                    continue;
+                };
                 let desk = study::open(Arc::clone(core), study, stop.clone()).await?;
                 studies.insert(Arc::clone(&desk));
                 desk
             }
         };
-        for site in desk.phase().members().intersection(&revoked) {
-            desk.leave(site.clone()).await;
+        let shut_out = |phase: &Phase| -> Vec<SiteName> {
+            let members = revoked.iter().filter(|site| phase.is_member(site));
+            members.cloned().collect()
+        };
+        for site in desk.look(shut_out) {
+            desk.leave(site).await;
         }
     }
     Ok(())

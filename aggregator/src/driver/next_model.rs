@@ -5,13 +5,13 @@ use std::io::{self, Read as _, Write};
 
 use anyhow::{Context as _, Result, bail};
 use snowball_encoding::Coding;
-use snowball_protocol::{Sha256Digest, SiteName, StudyPlan, digest::RunningDigest};
+use snowball_protocol::{Sha256Digest, SiteName, StudyPlan};
 use snowball_registry::{ObjectError, ObjectFolder, ObjectName};
 use snowball_rounds::{
     AdmittedUpdate, ControlStep, Gram, Looked, RoundEnd, RunningMean, StrategyFault, initial_state, needs_distances,
 };
 
-use super::rows::Rows;
+use super::{hashing::Hashing, rows::Rows};
 
 /// Bytes of a number.
 const WIDTH: usize = size_of::<f32>();
@@ -19,6 +19,9 @@ const WIDTH: usize = size_of::<f32>();
 const BLOCK_BYTES: usize = 256 * 1024;
 /// Numbers of a stretch, at most; a multiple of eight, as the products of updates want it.
 const STRETCH_MAX: usize = 64 * 1024;
+/// What the stretches of a mean's updates take together, at most: they are looked at once more, for the record, and no larger
+/// stretch makes that faster.
+const MEAN_STRETCHES_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// An update that counts, with where its numbers lie.
 pub(super) type Counted = (AdmittedUpdate, ObjectName);
@@ -130,7 +133,12 @@ impl Ingredients {
 
     /// From where to where each stretch goes.
     fn stretches(&self) -> impl Iterator<Item = (usize, usize)> + use<> {
-        let fit = self.memory_bytes / WIDTH / self.counted.len().max(1);
+        let most = if self.plan.strategy.combine.is_running() {
+            self.memory_bytes.min(MEAN_STRETCHES_BYTES_MAX)
+        } else {
+            self.memory_bytes
+        };
+        let fit = most / WIDTH / self.counted.len().max(1);
         let width = (fit.min(STRETCH_MAX) / 8 * 8).max(8);
         let parameters = self.parameters;
         (0..parameters)
@@ -160,7 +168,7 @@ impl Ingredients {
             .map(|kept| Source::open(&self.objects, kept))
             .transpose()?;
         let start = self.state_start();
-        let (mut model_digest, mut state_digest) = (RunningDigest::default(), RunningDigest::default());
+        let (model_digest, state_digest) = (Hashing::begin()?, Hashing::begin()?);
         let mut rows = self.rows();
         for (from, to) in self.stretches() {
             let mut model = model_in.numbers(to - from)?;
@@ -169,25 +177,25 @@ impl Ingredients {
                 None => start.iter().map(|start| vec![*start; to - from]).collect(),
             };
             end.block(rows.next(to - from)?, &mut model, &mut state)?;
-            emit(&model, &mut model_digest, model_out)?;
-            emit(&together(&state), &mut state_digest, state_out)?;
+            emit(&model, &model_digest, model_out)?;
+            emit(&together(&state), &state_digest, state_out)?;
         }
         model_in.finish()?;
         state_in.map_or(Ok(()), Source::finish)?;
-        Ok((model_digest.finish(), state_digest.finish()))
+        Ok((model_digest.finish()?, state_digest.finish()?))
     }
 }
 
-fn emit(numbers: &[f32], digest: &mut RunningDigest, out: &mut dyn Write) -> io::Result<()> {
+fn emit(numbers: &[f32], digest: &Hashing, out: &mut dyn Write) -> io::Result<()> {
     let bytes = snowball_layout::to_le_bytes(numbers);
-    digest.update(&bytes);
-    out.write_all(&bytes)
+    out.write_all(&bytes)?;
+    digest.update(bytes)
 }
 
 /// A file that is read from its beginning to its end, and must be what it was.
 struct Source<'a> {
     file: std::fs::File,
-    digest: RunningDigest,
+    digest: Hashing,
     kept: &'a Kept,
 }
 
@@ -195,7 +203,7 @@ impl<'a> Source<'a> {
     fn open(objects: &ObjectFolder, kept: &'a Kept) -> Result<Self> {
         Ok(Self {
             file: objects.reader(&kept.0)?,
-            digest: RunningDigest::default(),
+            digest: Hashing::begin()?,
             kept,
         })
     }
@@ -205,22 +213,18 @@ impl<'a> Source<'a> {
         self.file
             .read_exact(&mut bytes)
             .with_context(|| format!("cannot read {}", self.kept.0))?;
-        self.digest.update(&bytes);
-        Ok(numbers(&bytes).collect())
+        let numbers = snowball_layout::from_le_bytes(&bytes).context("a number is cut")?;
+        self.digest.update(bytes)?;
+        Ok(numbers)
     }
 
     fn finish(mut self) -> Result<()> {
         let is_over = self.file.read(&mut [0])? == 0;
-        if !is_over || self.digest.finish() != self.kept.1 {
+        if self.digest.finish()? != self.kept.1 || !is_over {
             bail!("the file {} does not have the digest in the database", self.kept.0);
         }
         Ok(())
     }
-}
-
-fn numbers(bytes: &[u8]) -> impl Iterator<Item = f32> {
-    let words = bytes.chunks_exact(WIDTH);
-    words.map(|word| f32::from_le_bytes([word[0], word[1], word[2], word[3]]))
 }
 
 /// A state lies in its file parameter by parameter, so that the stretches do not show in it.

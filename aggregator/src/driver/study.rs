@@ -12,13 +12,20 @@ use snowball_protocol::{
     session::JoinRequest,
     update::FinalEvaluation,
 };
-use snowball_registry::{Answer, ObjectName, RegistryError, Study, Upload, UploadState};
-use snowball_rounds::{AdmittedUpdate, Effect, Event, Inspected, Phase, RunningMean, Step};
+use snowball_registry::{Answer, Change, ObjectName, RegistryError, Study, Upload, UploadState};
+use snowball_rounds::{Addition, AdmittedUpdate, Effect, Event, Inspected, Phase, RunningMean};
 use snowball_service::clock;
-use tokio::{sync::mpsc, time::sleep};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::sleep,
+};
 
-use super::desk::{Admission, Desk, Request, is_over};
-use crate::{intake, state::Core, stop::Stop};
+use super::desk::{Desk, Request, is_over};
+use crate::{
+    intake,
+    state::{Core, Recording},
+    stop::Stop,
+};
 
 /// How often a write is tried again that another process overtook.
 const OVERTAKEN_MAX: u32 = 8;
@@ -49,6 +56,33 @@ pub(super) enum Save<'a> {
     Round(&'a RoundRecord),
     /// A final evaluation.
     Evaluation(&'a SiteName, &'a FinalEvaluation),
+}
+
+/// What came of an update that counts.
+// One lives at a time, so a box would save nothing.
+#[allow(clippy::large_enum_variant)]
+enum Admitted {
+    /// It is to be added to the sum.
+    Now {
+        receipt: SignedReceipt,
+        recording: Recording,
+        update: AdmittedUpdate,
+        file: ObjectName,
+    },
+    /// It has counted before.
+    Before(SignedReceipt),
+}
+
+/// Answers when what stands in the database stands in the ledger, too. The driver goes on meanwhile, so that the entries of many
+/// sites share a sync.
+fn answer<T: Send + 'static>(done: oneshot::Sender<T>, outcome: T, recording: Option<Recording>) {
+    match recording {
+        None => drop(done.send(outcome)),
+        Some(recording) => drop(tokio::spawn(async move {
+            recording.done().await;
+            let _ = done.send(outcome);
+        })),
+    }
 }
 
 /// The ledger's entry for a site's joining.
@@ -116,9 +150,10 @@ impl Driver {
         // Whoever asked may have hung up: what was saved stays saved, and a retry gets the same answer.
         match request {
             Request::Reload => self.reload().await,
-            Request::Join { site, request, done } => {
-                let _ = done.send(self.join(&site, &request).await);
-            }
+            Request::Join { site, request, done } => match self.join(&site, &request).await {
+                Ok(recording) => answer(done, Ok(()), recording),
+                Err(problem) => answer(done, Err(problem), None),
+            },
             Request::Leave { site } => {
                 if let Err(problem) = self.advance(&Event::Left { site: site.clone() }, Save::Phase).await {
                     tracing::error!(study = %self.name(), %site, %problem, "a revoked site could not be taken out");
@@ -128,13 +163,19 @@ impl Driver {
                 upload,
                 inspected,
                 done,
-            } => {
-                let (admission, counted) = self.admit(&upload, &inspected).await;
-                let _ = done.send(admission);
-                if let Some((update, file)) = counted {
+            } => match self.admit(&upload, &inspected).await {
+                Ok(Admitted::Now {
+                    receipt,
+                    recording,
+                    update,
+                    file,
+                }) => {
+                    answer(done, Ok(receipt), Some(recording));
                     self.fold(update, file).await;
                 }
-            }
+                Ok(Admitted::Before(receipt)) => answer(done, Ok(receipt), None),
+                Err(problem) => answer(done, Err(problem), None),
+            },
             Request::NoteRefusal { site, round, problem } => self.note_refusal(&site, round, &problem).await,
             Request::Evaluated { site, evaluation, done } => {
                 let _ = done.send(self.evaluated(&site, &evaluation).await);
@@ -142,16 +183,14 @@ impl Driver {
         }
     }
 
-    async fn join(&mut self, site: &SiteName, request: &JoinRequest) -> Result<(), Problem> {
+    async fn join(&mut self, site: &SiteName, request: &JoinRequest) -> Result<Option<Recording>, Problem> {
         if self.phase.is_member(site) {
-            return Ok(());
+            return Ok(None);
         }
         self.advance(&Event::Joined { site: site.clone() }, Save::Join(site, request))
             .await?;
-        self.core
-            .record(clock::now(), vec![joined_entry(self.name(), site, request)])
-            .await;
-        Ok(())
+        let entries = vec![joined_entry(self.name(), site, request)];
+        Ok(Some(self.core.begin_record(clock::now(), entries).await))
     }
 
     async fn evaluated(&mut self, site: &SiteName, evaluation: &FinalEvaluation) -> Result<(), Problem> {
@@ -173,26 +212,11 @@ impl Driver {
         Ok(())
     }
 
-    async fn admit(
-        &mut self,
-        id: &UploadId,
-        inspected: &Inspected,
-    ) -> (Admission, Option<(AdmittedUpdate, ObjectName)>) {
-        match self.try_admit(id, inspected).await {
-            Ok((receipt, counted)) => (Ok(receipt), counted),
-            Err(problem) => (Err(problem), None),
-        }
-    }
-
-    async fn try_admit(
-        &mut self,
-        id: &UploadId,
-        inspected: &Inspected,
-    ) -> Result<(SignedReceipt, Option<(AdmittedUpdate, ObjectName)>), Problem> {
+    async fn admit(&mut self, id: &UploadId, inspected: &Inspected) -> Result<Admitted, Problem> {
         let missing = || Problem::new(ProblemCode::NotFound, "no such upload");
         let upload = self.core.registry.upload(id).await?.ok_or_else(missing)?;
         match &upload.state {
-            UploadState::Admitted { receipt, .. } => return Ok((receipt.clone(), None)),
+            UploadState::Admitted { receipt, .. } => return Ok(Admitted::Before(receipt.clone())),
             UploadState::Refused { problem } => return Err(problem.clone()),
             UploadState::Superseded => return Err(intake::superseded()),
             UploadState::Uploading => {}
@@ -218,11 +242,15 @@ impl Driver {
             Err(problem) if problem.code.is_transient() => return Err(problem),
             Err(problem) => return Err(self.refuse(&upload, problem).await),
         }
-        self.core
-            .record(now, vec![intake::admitted_entry(&upload, &update)])
-            .await;
+        let entries = vec![intake::admitted_entry(&upload, &update)];
+        let recording = self.core.begin_record(now, entries).await;
         tracing::info!(study = %self.name(), round = %update.round(), site = %update.site(), examples = update.examples(), "update taken in");
-        Ok((receipt, Some((update, upload.file))))
+        Ok(Admitted::Now {
+            receipt,
+            recording,
+            update,
+            file: upload.file,
+        })
     }
 
     async fn refuse(&mut self, upload: &Upload, problem: Problem) -> Problem {
@@ -277,16 +305,28 @@ impl Driver {
     pub async fn advance(&mut self, event: &Event, save: Save<'_>) -> Result<(), Problem> {
         for _ in 0..OVERTAKEN_MAX {
             let now = clock::now();
-            let step = self.phase.handle(event.clone(), now, self.desk.plan())?;
-            if !step.changed && matches!(save, Save::Phase) {
-                return Ok(());
-            }
-            match self.commit(&step, &save, now).await {
-                Ok(version) => {
-                    self.adopt(step.phase, version);
-                    self.record_effects(&step.effects, now).await;
-                    return Ok(());
+            let saved = match self.phase.addition(event, now, self.desk.plan()) {
+                Some(addition) => {
+                    let saved = self.commit(Change::Addition(&addition), &save, now).await;
+                    saved.map(|version| self.add(&addition, version))
                 }
+                None => {
+                    let step = self.phase.handle(event.clone(), now, self.desk.plan())?;
+                    if !step.changed && matches!(save, Save::Phase) {
+                        return Ok(());
+                    }
+                    match self.commit(Change::Step(&step), &save, now).await {
+                        Ok(version) => {
+                            self.adopt(step.phase, version);
+                            self.record_effects(&step.effects, now).await;
+                            Ok(())
+                        }
+                        Err(error) => Err(error),
+                    }
+                }
+            };
+            match saved {
+                Ok(()) => return Ok(()),
                 Err(RegistryError::Stale { .. }) => self.reload().await,
                 Err(error) => {
                     tracing::error!(study = %self.name(), %error, "a change could not be saved");
@@ -322,16 +362,16 @@ impl Driver {
         }
     }
 
-    async fn commit(&self, step: &Step, save: &Save<'_>, now: UnixSeconds) -> Result<u64, RegistryError> {
+    async fn commit(&self, change: Change<'_>, save: &Save<'_>, now: UnixSeconds) -> Result<u64, RegistryError> {
         let (registry, study, version) = (&self.core.registry, self.name(), self.version);
         match save {
-            Save::Phase => registry.save_phase(study, version, step, now).await,
-            Save::Join(site, request) => registry.join(study, version, step, site, request, now).await,
-            Save::Update(id, update, receipt) => registry.admit_update(id, version, step, update, receipt, now).await,
-            Save::Round(record) => registry.close_round(study, version, step, record, now).await,
+            Save::Phase => registry.save_phase(study, version, change, now).await,
+            Save::Join(site, request) => registry.join(study, version, change, site, request, now).await,
+            Save::Update(id, update, receipt) => registry.admit_update(id, version, change, update, receipt, now).await,
+            Save::Round(record) => registry.close_round(study, version, change, record, now).await,
             Save::Evaluation(site, evaluation) => {
                 registry
-                    .save_evaluation(study, version, step, site, evaluation, now)
+                    .save_evaluation(study, version, change, site, evaluation, now)
                     .await
             }
         }
@@ -344,6 +384,13 @@ impl Driver {
             Ok(_) => {}
             Err(error) => tracing::error!(study = %self.name(), %error, "the study could not be read again"),
         }
+    }
+
+    fn add(&mut self, addition: &Addition, version: u64) {
+        // There is a place for it: it was found for this very phase.
+        let _ = self.phase.add(addition);
+        self.version = version;
+        self.desk.publish_addition(addition, version);
     }
 
     fn adopt(&mut self, phase: Phase, version: u64) {

@@ -21,7 +21,8 @@ pub async fn announce(app: &App, desk: &Desk, site: &SiteName, header: &UpdateHe
     }
     let enrolled = registry.site(site).await?;
     let is_revoked = enrolled.as_ref().is_none_or(|site| site.revoked.is_some());
-    if let Err(problem) = snowball_rounds::announce(&facts(desk, &desk.phase(), site, is_revoked, header)) {
+    let checked = desk.look(|phase| snowball_rounds::announce(&facts(desk, phase, site, is_revoked, header)));
+    if let Err(problem) = checked {
         desk.note_refusal(site.clone(), header.round, problem.clone());
         return Err(problem);
     }

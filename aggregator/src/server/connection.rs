@@ -66,8 +66,8 @@ struct Allowance {
 /// Uploads at full speed over long lines without holding much of each.
 const OF_A_SITE: Allowance = Allowance {
     streams_max: 64,
-    stream_window_bytes: 1 << 20,
-    connection_window_bytes: 2 << 20,
+    stream_window_bytes: 512 * 1024,
+    connection_window_bytes: 512 * 1024,
     silence: Duration::from_secs(120),
 };
 /// One document at a time is all that anybody without a certificate has to say.

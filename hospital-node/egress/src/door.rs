@@ -320,8 +320,8 @@ impl Door {
         let mut meter = Meter::new(study.clone(), model.round, Direction::Fetching, model.bytes);
         self.tell(&mut meter, 0);
         let moved = |bytes| self.tell(&mut meter, bytes);
-        let bytes = self.transport.download(path, model.bytes, moved).await?;
-        if Sha256Digest::of(&bytes) == digest {
+        let (bytes, found) = self.transport.download(path, model.bytes, moved).await?;
+        if found == digest {
             Ok(bytes)
         } else {
             Err(EgressError::Answer {

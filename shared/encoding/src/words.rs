@@ -18,7 +18,13 @@ impl<const WIDTH: usize> Default for Words<WIDTH> {
 
 impl<const WIDTH: usize> Words<WIDTH> {
     /// Fills `out` as far as `bytes` go, takes what it used off them, and gives how many numbers it wrote.
-    pub(crate) fn fill(&mut self, bytes: &mut &[u8], out: &mut [f32], number: fn([u8; WIDTH]) -> f32) -> usize {
+    pub(crate) fn fill(
+        &mut self,
+        bytes: &mut &[u8],
+        out: &mut [f32],
+        // A type of its own for each, so that the loop below is one over whole vectors: a pointer would be called for each number.
+        number: impl Fn([u8; WIDTH]) -> f32,
+    ) -> usize {
         let mut filled = 0;
         if self.pending_bytes > 0 && !out.is_empty() {
             self.wait(bytes);

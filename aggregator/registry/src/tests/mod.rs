@@ -14,7 +14,7 @@ use snowball_protocol::{
 };
 use snowball_rounds::{AdmittedUpdate, Event, Facts, Inspection, Step, admit};
 
-use crate::{Certificate, Redeemed, Registry, RegistryError, Study, Upload};
+use crate::{Certificate, Change, Redeemed, Registry, RegistryError, Study, Upload};
 
 const PLAN: &str = r#"
 format = 1
@@ -118,13 +118,13 @@ impl Home {
         for name in sites {
             self.enrol(name, now).await;
             let study = self.study().await;
-            let step = study
-                .phase
-                .handle(Event::Joined { site: site(name) }, now, &study.plan)
-                .unwrap();
+            let event = Event::Joined { site: site(name) };
+            let addition = study.phase.addition(&event, now, &study.plan);
+            let step = study.phase.handle(event, now, &study.plan).unwrap();
+            let change = addition.as_ref().map_or(Change::Step(&step), Change::Addition);
             let name = site(name);
             self.registry
-                .join(&plan.study, study.version, &step, &name, &join_request(), now)
+                .join(&plan.study, study.version, change, &name, &join_request(), now)
                 .await
                 .unwrap();
         }
@@ -144,8 +144,10 @@ impl Home {
             .await
             .unwrap();
         let (study, step, admitted, receipt) = self.checked(&upload, values, now).await;
+        let addition = study.phase.addition(&admitted.event(), now, &study.plan);
+        let change = addition.as_ref().map_or(Change::Step(&step), Change::Addition);
         self.registry
-            .admit_update(&upload.id, study.version, &step, &admitted, &receipt, now)
+            .admit_update(&upload.id, study.version, change, &admitted, &receipt, now)
             .await
             .unwrap();
         receipt

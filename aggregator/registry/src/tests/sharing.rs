@@ -9,7 +9,7 @@ use std::{
 use snowball_rounds::{Event, Phase};
 
 use super::{Home, join_request, plan, site};
-use crate::{Registry, RegistryError};
+use crate::{Change, Registry, RegistryError};
 
 const FILE: &str = "SNOWBALL_TEST_REGISTRY";
 const NAME: &str = "SNOWBALL_TEST_NAME";
@@ -135,12 +135,12 @@ async fn joins_at_once_all_count_by_reading_again_when_stale() {
             let registry = Registry::open(&file).await.unwrap();
             loop {
                 let read = registry.study(&study).await.unwrap().unwrap();
-                let step = read
-                    .phase
-                    .handle(Event::Joined { site: name.clone() }, 1, &read.plan)
-                    .unwrap();
+                let event = Event::Joined { site: name.clone() };
+                let addition = read.phase.addition(&event, 1, &read.plan);
+                let step = read.phase.handle(event, 1, &read.plan).unwrap();
+                let change = addition.as_ref().map_or(Change::Step(&step), Change::Addition);
                 match registry
-                    .join(&study, read.version, &step, &name, &join_request(), 1)
+                    .join(&study, read.version, change, &name, &join_request(), 1)
                     .await
                 {
                     Err(RegistryError::Stale { .. }) => {}

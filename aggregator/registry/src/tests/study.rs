@@ -391,3 +391,52 @@ async fn a_round_that_never_was_takes_no_upload() {
     let huge = home.registry.begin_upload(&site("north"), &header, 1).await;
     assert!(matches!(huge, Err(RegistryError::TooLarge { .. })));
 }
+
+#[tokio::test]
+async fn what_one_site_adds_is_one_row_until_the_phase_becomes_another_one() {
+    let home = Home::new().await;
+    let opened = home.collecting(&["north", "south", "east"], 0).await;
+    let kept = async || {
+        let phase: String = sqlx::query_scalar("SELECT phase FROM phases")
+            .fetch_one(&home.registry.readers)
+            .await
+            .unwrap();
+        let additions: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM additions")
+            .fetch_one(&home.registry.readers)
+            .await
+            .unwrap();
+        (phase, additions)
+    };
+    let (whole, additions) = kept().await;
+    assert_eq!(additions, 0, "the last joining opened the round");
+    home.contribute("north", 0, &[1.0], 20).await;
+    assert_eq!(kept().await, (whole.clone(), 1));
+    home.contribute("south", 0, &[1.0], 21).await;
+    assert_eq!(kept().await, (whole.clone(), 2));
+
+    let study = home.study().await;
+    assert_eq!(study.version, opened.version + 2);
+    assert!(study.phase.has_contributed(&site("north")) && study.phase.has_contributed(&site("south")));
+    assert_eq!(home.registry.studies().await.unwrap(), [study]);
+
+    let upload = home.announce("east", 0, &[1.0]).await.unwrap();
+    home.registry.advance_upload(&upload.id, 0, 4, 22).await.unwrap();
+    let (_, _, admitted, receipt) = home.checked(&upload, &[1.0], 22).await;
+    let addition = opened.phase.addition(&admitted.event(), 22, &opened.plan).unwrap();
+    let stale = home
+        .registry
+        .admit_update(&upload.id, opened.version, &addition, &admitted, &receipt, 22)
+        .await;
+    assert!(matches!(stale, Err(RegistryError::Stale { .. })));
+    assert_eq!(
+        kept().await,
+        (whole.clone(), 2),
+        "nothing of what came too late is kept"
+    );
+
+    home.contribute("east", 1, &[1.0], 23).await;
+    let (closed, additions) = kept().await;
+    assert_eq!(additions, 0);
+    assert_ne!(closed, whole);
+    assert_eq!(home.study().await.phase.contributions().len(), 3);
+}

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use snowball_protocol::{Problem, ProblemCode, RoundNumber, SiteName, StudyPlan, ids::UnixSeconds};
 
 use super::{
-    Abandoned, Collecting, Earlier, Effect, Event, Model, Next, Phase, Reviewing, Weight, full, misplaced, reaches,
+    Abandoned, Addition, Collecting, Earlier, Effect, Event, Model, Next, Phase, Reviewing, Weight, full, misplaced,
+    reaches,
 };
 
 /// A study whose closed round is being averaged.
@@ -116,6 +117,12 @@ impl Aggregating {
             other => return Err(misplaced(&other, "a closed round is being averaged")),
         }
         Ok((Phase::Aggregating(self), vec![]))
+    }
+
+    pub(super) fn addition(&self, event: &Event, plan: &StudyPlan) -> Option<Addition> {
+        let Event::Joined { site } = event else { return None };
+        let is_new = !self.sites.contains(site) && !reaches(self.sites.len(), plan.rounds.sites.max);
+        is_new.then(|| Addition::Member { site: site.clone() })
     }
 
     /// What this phase is for.

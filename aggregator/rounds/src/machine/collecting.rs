@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use snowball_protocol::{Problem, ProblemCode, RoundNumber, Sha256Digest, SiteName, StudyPlan, ids::UnixSeconds};
 
 use super::{
-    Abandoned, Aggregating, Duty, Earlier, Effect, Event, Model, Next, Phase, Weight, after, full, misplaced,
+    Abandoned, Addition, Aggregating, Duty, Earlier, Effect, Event, Model, Next, Phase, Weight, after, full, misplaced,
     not_joined, reaches,
 };
 
@@ -98,6 +98,37 @@ impl Collecting {
         Ok(self.settle(now, plan))
     }
 
+    pub(super) fn addition(&self, event: &Event, now: UnixSeconds, plan: &StudyPlan) -> Option<Addition> {
+        match event {
+            Event::UpdateAdmitted {
+                site,
+                round,
+                examples,
+                behind,
+            } => {
+                let weight = Weight {
+                    examples: *examples,
+                    received: now,
+                    behind: *behind,
+                };
+                let counts = self.may_contribute(site, *round, weight, plan).is_ok()
+                    && self.surely_stays_open(self.contributions.len() + 1, now, plan);
+                counts.then(|| Addition::Contribution {
+                    site: site.clone(),
+                    weight,
+                })
+            }
+            Event::Joined { site } => {
+                let is_new = !self.sites.contains(site)
+                    && !self.waiting.contains(site)
+                    && !reaches(self.sites.len() + self.waiting.len(), plan.rounds.sites.max)
+                    && self.surely_stays_open(self.contributions.len(), now, plan);
+                is_new.then(|| Addition::Member { site: site.clone() })
+            }
+            _ => None,
+        }
+    }
+
     pub(super) fn duty(&self, site: &SiteName) -> Duty {
         if self.sites.contains(site) && !self.contributions.contains_key(site) {
             Duty::Train {
@@ -150,22 +181,42 @@ impl Collecting {
         weight: Weight,
         plan: &StudyPlan,
     ) -> Result<(), Problem> {
+        self.may_contribute(&site, round, weight, plan)?;
+        self.count(site, weight);
+        Ok(())
+    }
+
+    /// Counts an update that may count. Whether it is new.
+    pub(super) fn count(&mut self, site: SiteName, weight: Weight) -> bool {
+        if let Some(place) = self.earlier_at(weight.behind) {
+            self.earlier[place].used_by.insert(site.clone());
+        }
+        self.contributions.insert(site, weight).is_none()
+    }
+
+    fn may_contribute(
+        &self,
+        site: &SiteName,
+        round: RoundNumber,
+        weight: Weight,
+        plan: &StudyPlan,
+    ) -> Result<(), Problem> {
         if round != self.round {
             return Err(Problem::new(
                 ProblemCode::RoundClosed,
                 format!("round {} is open, not {round}", self.round),
             ));
         }
-        if self.contributions.contains_key(&site) {
+        if self.contributions.contains_key(site) {
             let reason = format!("{site} has already contributed to round {round}");
             return Err(Problem::new(ProblemCode::AlreadyContributed, reason));
         }
-        if self.waiting.contains(&site) {
+        if self.waiting.contains(site) {
             let reason = format!("{site} joined during round {round} and takes part from the next one on");
             return Err(Problem::new(ProblemCode::RoundClosed, reason));
         }
-        if !self.sites.contains(&site) {
-            return Err(not_joined(&site));
+        if !self.sites.contains(site) {
+            return Err(not_joined(site));
         }
         if reaches(self.contributions.len(), plan.rounds.updates.max) {
             let reason = format!(
@@ -177,11 +228,10 @@ impl Collecting {
         let behind = weight.behind;
         if behind > 0 {
             let place = self.earlier_at(behind).ok_or_else(|| too_late(behind, plan))?;
-            if !self.earlier[place].used_by.insert(site.clone()) {
-                return Err(used_before(&site));
+            if self.earlier[place].used_by.contains(site) {
+                return Err(used_before(site));
             }
         }
-        self.contributions.insert(site, weight);
         Ok(())
     }
 
@@ -192,13 +242,27 @@ impl Collecting {
         if reaches(self.sites.len() + self.waiting.len(), plan.rounds.sites.max) {
             return Err(full(plan));
         }
+        self.take_in(site);
+        Ok(())
+    }
+
+    /// Takes in a site that may join. Whether it is new.
+    pub(super) fn take_in(&mut self, site: SiteName) -> bool {
         // An extended round lacks updates; whoever comes now helps.
         if self.extensions > 0 {
             self.sites.insert(site)
         } else {
             self.waiting.insert(site)
-        };
-        Ok(())
+        }
+    }
+
+    /// Whether the round neither closes nor is extended with so many updates, as far as counts tell: it may still stay open where
+    /// this says no.
+    fn surely_stays_open(&self, updates: usize, now: UnixSeconds, plan: &StudyPlan) -> bool {
+        let rounds = &plan.rounds;
+        let may_close = reaches(updates, rounds.updates.min)
+            && (updates >= self.sites.len() || reaches(updates, rounds.updates.max) || self.extensions > 0);
+        now < self.deadline && !may_close
     }
 
     fn settle(mut self, now: UnixSeconds, plan: &StudyPlan) -> (Phase, Vec<Effect>) {

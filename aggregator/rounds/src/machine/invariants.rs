@@ -9,7 +9,7 @@ use snowball_protocol::{
     plan::{Late, Span},
 };
 
-use super::{Effect, Event, Phase, Step};
+use super::{Addition, Effect, Event, Phase, Step};
 use crate::testing::{self, site};
 
 /// One operation, with the seconds that pass before it. Clocks may also jump back.
@@ -196,8 +196,20 @@ proptest! {
             let kept = serde_json::to_string(&phase).unwrap();
             let restarted: Phase = serde_json::from_str(&kept).unwrap();
             prop_assert_eq!(&restarted, &phase, "a restart changes the state");
+            let addition = phase.addition(&event, now, &plan);
             match phase.handle(event.clone(), now, &plan) {
                 Ok(step) => {
+                    if let Some(addition) = &addition {
+                        let mut added = phase.clone();
+                        prop_assert!(added.add(addition));
+                        prop_assert_eq!(&added, &step.phase, "an addition is not what the event does");
+                        prop_assert!(step.changed && step.effects.is_empty());
+                        let kept: Addition = serde_json::from_str(&serde_json::to_string(addition).unwrap()).unwrap();
+                        prop_assert_eq!(&kept, addition);
+                        for other in (0..7).map(site).filter(|other| other != addition.site()) {
+                            prop_assert_eq!(phase.duty(&other), added.duty(&other), "another site has something else to do");
+                        }
+                    }
                     prop_assert_eq!(restarted.handle(event.clone(), now, &plan).unwrap(), step.clone());
                     check(&phase, &event, &step, now, &plan)?;
                     if let Event::UpdateAdmitted { site, round, behind, .. } = event {
@@ -209,6 +221,7 @@ proptest! {
                 }
                 Err(problem) => {
                     prop_assert!(!matches!(event, Event::Tick | Event::Left { .. }), "{problem}");
+                    prop_assert_eq!(addition, None, "a refused event adds nothing");
                     prop_assert_eq!(restarted.handle(event, now, &plan).unwrap_err(), problem);
                 }
             }

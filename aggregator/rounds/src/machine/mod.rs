@@ -10,6 +10,7 @@
 //! No fault of one site ends a study: a round without its quorum stays open, and says so.
 
 mod abandoned;
+mod addition;
 mod aggregating;
 mod collecting;
 mod draft;
@@ -31,6 +32,7 @@ use snowball_protocol::{
 };
 
 pub use abandoned::Abandoned;
+pub use addition::Addition;
 pub use aggregating::Aggregating;
 pub use collecting::Collecting;
 pub(crate) use collecting::used_before;

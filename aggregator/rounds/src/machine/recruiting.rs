@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use snowball_protocol::{RoundNumber, SiteName, StudyPlan, ids::UnixSeconds};
 
-use super::{Abandoned, Collecting, Event, Model, Next, Phase, after, full, misplaced, reaches};
+use super::{Abandoned, Addition, Collecting, Event, Model, Next, Phase, after, full, misplaced, reaches};
 
 /// A study that gathers its sites.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -39,17 +39,24 @@ impl Recruiting {
         Ok(self.settle(now, plan))
     }
 
+    pub(super) fn addition(&self, event: &Event, now: UnixSeconds, plan: &StudyPlan) -> Option<Addition> {
+        let Event::Joined { site } = event else { return None };
+        let sites = self.sites.len() + 1;
+        let is_alone = !self.sites.contains(site)
+            && !reaches(sites, plan.rounds.sites.max)
+            && now < self.next_wake_with(sites, plan);
+        is_alone.then(|| Addition::Member { site: site.clone() })
+    }
+
     /// The first time at which a tick may end this phase.
     pub(super) fn next_wake(&self, plan: &StudyPlan) -> UnixSeconds {
+        self.next_wake_with(self.sites.len(), plan)
+    }
+
+    fn next_wake_with(&self, sites: usize, plan: &StudyPlan) -> UnixSeconds {
         let seconds = plan.rounds.recruit_seconds;
-        after(
-            self.opened,
-            if self.has_quorum(plan) {
-                seconds.min
-            } else {
-                seconds.max
-            },
-        )
+        let has_quorum = reaches(sites, plan.rounds.sites.min);
+        after(self.opened, if has_quorum { seconds.min } else { seconds.max })
     }
 
     fn settle(self, now: UnixSeconds, plan: &StudyPlan) -> (Phase, Vec<super::Effect>) {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use snowball_protocol::{Problem, ProblemCode, SiteName, StudyPlan, ids::UnixSeconds};
 
-use super::{Abandoned, Duty, Effect, Event, Model, Next, Phase, Released, after, misplaced, not_joined};
+use super::{Abandoned, Addition, Duty, Effect, Event, Model, Next, Phase, Released, after, misplaced, not_joined};
 
 /// A study whose final model is under review.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -77,6 +77,14 @@ impl Reviewing {
             other => return Err(misplaced(&other, "its final model is reviewed")),
         }
         Ok(self.settle(now))
+    }
+
+    pub(super) fn addition(&self, event: &Event, now: UnixSeconds) -> Option<Addition> {
+        let Event::Evaluated { site } = event else { return None };
+        let is_new = self.sites.contains(site) && !self.evaluated.contains(site);
+        // Who left may have answered before: then this may not be the last answer, and the whole phase tells.
+        let stays_open = self.is_ready() || (self.evaluated.len() + 1 < self.sites.len() && now < self.deadline);
+        (is_new && stays_open).then(|| Addition::Evaluation { site: site.clone() })
     }
 
     pub(super) fn duty(&self, site: &SiteName) -> Duty {

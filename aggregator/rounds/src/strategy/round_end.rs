@@ -11,6 +11,9 @@ use super::{
 };
 use crate::intake::AdmittedUpdate;
 
+/// Sums that go on beside each other: one alone would wait for each of its additions.
+const LANES: usize = 8;
+
 /// What the updates have been looked at for before their round ends.
 pub enum Looked {
     /// They were added as they came.
@@ -31,8 +34,8 @@ pub struct RoundEnd<'a> {
     offset: usize,
     /// Of each update, to be compared with what the intake saw.
     squares: Vec<SquareSum>,
-    /// Of each update with the combined one.
-    dots: Vec<f64>,
+    /// Of each update with the combined one, over lanes by the place of a number, so that the cuts do not matter.
+    dots: Vec<[f64; LANES]>,
     combined_square: f64,
     combined: Vec<f64>,
     column: Vec<f64>,
@@ -87,7 +90,7 @@ impl<'a> RoundEnd<'a> {
             how,
             offset: 0,
             squares: vec![SquareSum::default(); updates.len()],
-            dots: vec![0.0; updates.len()],
+            dots: vec![[0.0; LANES]; updates.len()],
             combined_square: 0.0,
             combined: Vec::new(),
             column: vec![0.0; updates.len()],
@@ -121,10 +124,7 @@ impl<'a> RoundEnd<'a> {
         self.combine(rows, width)?;
         for (index, row) in rows.chunks_exact(width).enumerate() {
             self.squares[index].add(row);
-            let values = row.iter().zip(&self.combined);
-            self.dots[index] = values.fold(self.dots[index], |sum, (value, combined)| {
-                sum + f64::from(*value) * combined
-            });
+            multiply(&mut self.dots[index], self.offset, row, &self.combined);
         }
         self.combined_square = self
             .combined
@@ -150,7 +150,8 @@ impl<'a> RoundEnd<'a> {
             }
         }
         let length = self.combined_square.sqrt();
-        let cosine = |(update, dot): (&AdmittedUpdate, &f64)| {
+        let cosine = |(update, dot): (&AdmittedUpdate, &[f64; LANES])| {
+            let dot = dot.iter().sum::<f64>();
             let norms = length * update.norm();
             if norms > 0.0 {
                 (dot / norms).clamp(-1.0, 1.0)
@@ -186,5 +187,25 @@ impl<'a> RoundEnd<'a> {
             }
         }
         Ok(())
+    }
+}
+
+/// Adds the products of two stretches that begin at `offset` to the lanes.
+fn multiply(lanes: &mut [f64; LANES], offset: usize, row: &[f32], combined: &[f64]) {
+    if !offset.is_multiple_of(LANES) {
+        for (place, (value, combined)) in row.iter().zip(combined).enumerate() {
+            lanes[(offset + place) % LANES] += f64::from(*value) * combined;
+        }
+        return;
+    }
+    let (row, row_end) = row.as_chunks::<LANES>();
+    let (combined, combined_end) = combined.as_chunks::<LANES>();
+    for (row, combined) in row.iter().zip(combined) {
+        for ((lane, value), combined) in lanes.iter_mut().zip(row).zip(combined) {
+            *lane += f64::from(*value) * combined;
+        }
+    }
+    for ((lane, value), combined) in lanes.iter_mut().zip(row_end).zip(combined_end) {
+        *lane += f64::from(*value) * combined;
     }
 }

@@ -13,6 +13,7 @@ use rustls::ClientConfig;
 use serde::{Serialize, de::DeserializeOwned};
 use snowball_protocol::{
     Problem, Sha256Digest,
+    digest::RunningDigest,
     limits::{IDLE_SECONDS_MAX, JSON_BYTES_MAX},
     problem::ProblemCode,
 };
@@ -175,33 +176,41 @@ impl Transport {
     ///
     /// # Errors
     /// When the aggregator refuses, or the line breaks again and again without moving a byte.
-    pub async fn download(&self, path: &str, bytes: u64, mut moved: impl FnMut(u64)) -> Result<Vec<u8>, EgressError> {
+    pub async fn download(
+        &self,
+        path: &str,
+        bytes: u64,
+        mut moved: impl FnMut(u64),
+    ) -> Result<(Vec<u8>, Sha256Digest), EgressError> {
         let length = usize::try_from(bytes).map_err(|_| too_long())?;
-        let mut content = Vec::with_capacity(length.min(1 << 30));
+        let mut content = Content {
+            bytes: Vec::with_capacity(length.min(1 << 30)),
+            digest: RunningDigest::default(),
+        };
         let mut tries = 0;
-        while content.len() < length {
-            let before = content.len();
+        while content.bytes.len() < length {
+            let before = content.bytes.len();
             match self.download_from(path, &mut content, length, &mut moved).await {
                 Ok(()) => {}
                 Err(fault) if fault.is_transient() && tries < DOWNLOAD_TRIES => {
-                    tries = if content.len() > before { 0 } else { tries + 1 };
+                    tries = if content.bytes.len() > before { 0 } else { tries + 1 };
                     tokio::time::sleep(Duration::from_millis(100 << tries.min(6))).await;
                 }
                 Err(fault) => return Err(fault),
             }
         }
-        Ok(content)
+        Ok((content.bytes, content.digest.finish()))
     }
 
     /// As far as one request goes: to the end, or a piece where there is a bound on the speed.
     async fn download_from(
         &self,
         path: &str,
-        content: &mut Vec<u8>,
+        content: &mut Content,
         length: usize,
         moved: &mut impl FnMut(u64),
     ) -> Result<(), EgressError> {
-        let begin = content.len();
+        let begin = content.bytes.len();
         let mut end = begin + self.bandwidth.turn(Way::Down, length - begin).await;
         let is_whole = end == length;
         let range = format!("bytes={begin}-{}", end - 1);
@@ -219,21 +228,21 @@ impl Transport {
         let mut stream = response.bytes_stream();
         while let Some(chunk) = stream.next().await {
             let chunk = chunk.map_err(unreachable)?;
-            if content.len() + chunk.len() > end {
+            if content.bytes.len() + chunk.len() > end {
                 return Err(too_long());
             }
-            content.extend_from_slice(&chunk);
-            moved(content.len() as u64);
+            content.add(&chunk);
+            moved(content.bytes.len() as u64);
             // The hours with a bound have begun: the rest goes in pieces.
             if is_whole
-                && content.len() < end
-                && content.len().saturating_sub(begin) > PIECES_APART
+                && content.bytes.len() < end
+                && content.bytes.len().saturating_sub(begin) > PIECES_APART
                 && self.bandwidth.is_limited()
             {
                 return Ok(());
             }
         }
-        if content.len() < end {
+        if content.bytes.len() < end {
             return Err(EgressError::Unreachable {
                 reason: "the download ended early".to_owned(),
             });
@@ -271,6 +280,25 @@ impl Transport {
             EgressError::Handshake(_) if line != now => replaced(),
             fault => fault,
         }
+    }
+}
+
+/// What came so far, hashed as it came.
+struct Content {
+    bytes: Vec<u8>,
+    digest: RunningDigest,
+}
+
+impl Content {
+    fn add(&mut self, chunk: &[u8]) {
+        self.bytes.extend_from_slice(chunk);
+        self.digest.update(chunk);
+    }
+
+    /// Everything comes again from its beginning.
+    fn clear(&mut self) {
+        self.bytes.clear();
+        self.digest = RunningDigest::default();
     }
 }
 

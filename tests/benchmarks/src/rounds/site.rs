@@ -27,7 +27,10 @@ use snowball_protocol::{
     session::{ModelReference, Task},
 };
 use snowball_service::{clock, tls};
-use tokio::{sync::Barrier, task::JoinSet};
+use tokio::{
+    sync::{Barrier, Semaphore},
+    task::JoinSet,
+};
 
 use super::{consortium::Papers, plan::policy};
 
@@ -36,6 +39,9 @@ const POLL_SECONDS: u32 = 25;
 const LIST_PAUSE: Duration = Duration::from_secs(3);
 /// Threads of a process of sites: each site's writing to disk holds one for a moment.
 const THREADS_MAX: usize = 16;
+/// Sites that connect at once: all of them come from one address here, and a server lets in so many from one that have not shown
+/// their certificates yet.
+const CONNECTING_MAX: usize = 32;
 
 const FACTS: DatasetFacts = DatasetFacts {
     training_patients: 30,
@@ -69,6 +75,7 @@ struct Site {
 
 /// Where all sites of this process and the benchmark meet.
 struct Steps {
+    connecting: Semaphore,
     ready: Barrier,
     go: Barrier,
     done: Barrier,
@@ -89,6 +96,7 @@ impl Sites {
         let plan = Arc::new(plan);
         let everyone = usize::try_from(self.count)? + 1;
         let steps = Arc::new(Steps {
+            connecting: Semaphore::new(CONNECTING_MAX),
             ready: Barrier::new(everyone),
             go: Barrier::new(everyone),
             done: Barrier::new(everyone),
@@ -152,7 +160,9 @@ impl Site {
 
     async fn take_part(self, rounds: u32, steps: &Steps) -> Result<()> {
         let door = self.egress.door();
+        let connecting = steps.connecting.acquire().await?;
         door.hello().await?;
+        drop(connecting);
         door.exchange_heads().await?;
         let layout = Layout::of(&self.plan);
         let listed = door.studies().await?;

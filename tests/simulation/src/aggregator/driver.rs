@@ -11,11 +11,11 @@ use snowball_protocol::{
     plan::Span,
     receipt::SignedReceipt,
 };
-use snowball_rounds::{AdmittedUpdate, Effect, Event, Phase};
+use snowball_rounds::{Addition, AdmittedUpdate, Effect, Event, Phase};
 
 use super::{
     Aggregator,
-    store::{Broken, RoundRecord, UploadPhase},
+    store::{Broken, Change, RoundRecord, UploadPhase},
     sum::Sum,
 };
 use crate::{
@@ -43,6 +43,14 @@ impl Aggregator {
     /// Asks the machine, saves, publishes; where another process was faster, on its state again.
     pub(super) fn advance(&mut self, event: &Event, save: &Save<'_>, now: UnixSeconds) -> Result<(), Broken> {
         for _ in 0..OVERTAKEN_MAX {
+            if let Some(addition) = self.process.phase.addition(event, now, self.machine_plan().as_ref()) {
+                match self.commit(Change::Addition(&addition), save, now) {
+                    Ok(version) => return self.add(&addition, version),
+                    Err(Broken::Stale) => self.reload(),
+                    Err(broken) => return Err(broken),
+                }
+                continue;
+            }
             let step = self
                 .process
                 .phase
@@ -50,16 +58,7 @@ impl Aggregator {
             if !step.changed && matches!(save, Save::Phase) {
                 return Ok(());
             }
-            let (store, study, version) = (&mut self.store, &self.study, self.process.version);
-            let saved = match save {
-                Save::Phase => store.save_phase(study, version, &step, now),
-                Save::Join(site) => store.join(study, version, &step, site, now),
-                Save::Update(id, update, receipt) => {
-                    store.admit_update(study, id, version, &step, (update, receipt), now)
-                }
-                Save::Round(round, record) => store.close_round(study, version, &step, (*round, record), now),
-            };
-            match saved {
+            match self.commit(Change::Step(&step), save, now) {
                 Ok(version) => {
                     self.adopt(step.phase, version);
                     return self.record_effects(&step.effects);
@@ -69,6 +68,24 @@ impl Aggregator {
             }
         }
         Err(Problem::new(ProblemCode::Busy, "the study changed too often meanwhile").into())
+    }
+
+    fn commit(&mut self, change: Change<'_>, save: &Save<'_>, now: UnixSeconds) -> Result<u64, Broken> {
+        let (store, study, version) = (&mut self.store, &self.study, self.process.version);
+        match save {
+            Save::Phase => store.save_phase(study, version, change, now),
+            Save::Join(site) => store.join(study, version, change, site, now),
+            Save::Update(id, update, receipt) => store.admit_update(study, id, version, change, (update, receipt), now),
+            Save::Round(round, record) => store.close_round(study, version, change, (*round, record), now),
+        }
+    }
+
+    fn add(&mut self, addition: &Addition, version: u64) -> Result<(), Broken> {
+        if !self.process.phase.add(addition) {
+            return Err(Problem::new(ProblemCode::Internal, "an addition has no place in the phase it is of").into());
+        }
+        self.process.version = version;
+        Ok(())
     }
 
     /// Takes over what other processes did, and takes revoked sites out of the study.

@@ -13,7 +13,7 @@ use snowball_protocol::{
     Attempt, Problem, ProblemCode, RoundNumber, SiteName,
     ids::{UnixSeconds, UploadId},
 };
-use snowball_rounds::{AdmittedUpdate, Phase, Step};
+use snowball_rounds::{Addition, AdmittedUpdate, Phase, Step};
 
 pub use self::rows::{Broken, Enrolled, RoundRecord, Upload, UploadPhase};
 use crate::{
@@ -24,6 +24,15 @@ use crate::{
     power::Power,
     study::Study,
 };
+
+/// What happened to the phase.
+#[derive(Clone, Copy)]
+pub enum Change<'a> {
+    /// It is another one, or the same.
+    Step(&'a Step),
+    /// A site added something to it.
+    Addition(&'a Addition),
+}
 
 /// Database, files and ledger of the aggregator.
 pub struct Store {
@@ -98,10 +107,16 @@ impl Store {
     ///
     /// # Errors
     /// When the study is no longer at `version`, or the power goes.
-    pub fn save_phase(&mut self, study: &Study, version: u64, step: &Step, now: UnixSeconds) -> Result<u64, Broken> {
+    pub fn save_phase(
+        &mut self,
+        study: &Study,
+        version: u64,
+        change: Change<'_>,
+        now: UnixSeconds,
+    ) -> Result<u64, Broken> {
         self.begin(study, now)?;
         self.expect_version(version)?;
-        Ok(self.advance(step, now))
+        Ok(self.advance(change, now))
     }
 
     /// Keeps a site's joining together with the phase.
@@ -112,7 +127,7 @@ impl Store {
         &mut self,
         study: &Study,
         version: u64,
-        step: &Step,
+        change: Change<'_>,
         site: &SiteName,
         now: UnixSeconds,
     ) -> Result<u64, Broken> {
@@ -120,7 +135,7 @@ impl Store {
         self.expect_good_standing(site)?;
         self.expect_version(version)?;
         self.joined.insert(site.clone());
-        Ok(self.advance(step, now))
+        Ok(self.advance(change, now))
     }
 
     /// Makes a model's file durable; the same again is fine.
@@ -141,7 +156,7 @@ impl Store {
         &mut self,
         study: &Study,
         version: u64,
-        step: &Step,
+        change: Change<'_>,
         (round, record): (RoundNumber, &RoundRecord),
         now: UnixSeconds,
     ) -> Result<u64, Broken> {
@@ -149,7 +164,7 @@ impl Store {
         self.expect_version(version)?;
         self.rounds.insert(round, record.clone());
         self.facts.push(Fact::ModelMade { round });
-        Ok(self.advance(step, now))
+        Ok(self.advance(change, now))
     }
 
     /// Deletes the file of an upload that nobody needs any more.
@@ -255,11 +270,18 @@ impl Store {
     }
 
     /// Within a transaction: the phase, and what a round's end does to uploads that are not whole.
-    fn advance(&mut self, step: &Step, now: UnixSeconds) -> u64 {
+    fn advance(&mut self, change: Change<'_>, now: UnixSeconds) -> u64 {
         self.forgotten = None;
-        if !step.changed {
-            return self.version;
-        }
+        let step = match change {
+            Change::Step(step) if !step.changed => return self.version,
+            Change::Step(step) => step,
+            Change::Addition(addition) => {
+                // The version is that of the phase for which it was found.
+                assert!(self.phase.add(addition), "an addition without a place: {addition:?}");
+                self.version += 1;
+                return self.version;
+            }
+        };
         if let (Phase::Collecting(_), Phase::Aggregating(closed)) = (self.phase.within(), step.phase.within()) {
             let problem = Problem::new(
                 ProblemCode::RoundClosed,
@@ -285,7 +307,7 @@ impl Store {
 
     /// What a command of the coordinator does to the phase.
     pub(crate) fn advance_by_command(&mut self, step: &Step, now: UnixSeconds) {
-        self.advance(step, now);
+        self.advance(Change::Step(step), now);
         self.writes += 1;
     }
 }

@@ -6,9 +6,9 @@ use snowball_protocol::{
     receipt::SignedReceipt,
     update::UpdateHeader,
 };
-use snowball_rounds::{AdmittedUpdate, Step};
+use snowball_rounds::AdmittedUpdate;
 
-use super::{Broken, Store, Upload, UploadPhase};
+use super::{Broken, Change, Store, Upload, UploadPhase};
 use crate::{fact::Fact, planted::Planted, study::Study};
 
 impl Store {
@@ -96,7 +96,7 @@ impl Store {
         study: &Study,
         id: &UploadId,
         version: u64,
-        step: &Step,
+        change: Change<'_>,
         admitted: (&AdmittedUpdate, &SignedReceipt),
         now: UnixSeconds,
     ) -> Result<u64, Broken> {
@@ -117,7 +117,7 @@ impl Store {
             round: admitted.0.round(),
             attempt: admitted.0.attempt(),
         });
-        let version = self.advance(step, now);
+        let version = self.advance(change, now);
         self.forgotten = Some(Box::new((before.0, before.1, was)));
         Ok(version)
     }
