@@ -92,18 +92,38 @@ fn made(plan: &StudyPlan, parts: &[Part], global: &[f32], width: usize) -> Resul
     })
 }
 
+/// The updates, each within the bound.
+fn bounded(plan: &StudyPlan, parts: &[Part]) -> Vec<Vec<f64>> {
+    let bounded = |(_, _, values): &Part| {
+        let norm = values.iter().map(|value| f64::from(*value).powi(2)).sum::<f64>().sqrt();
+        let factor = plan.strategy.clip_norm.map_or(1.0, |bound| (bound / norm).min(1.0));
+        values.iter().map(|value| f64::from(*value) * factor).collect()
+    };
+    parts.iter().map(bounded).collect()
+}
+
+/// Each site's share in all examples.
+fn shares(parts: &[Part]) -> Vec<f64> {
+    let total: f64 = parts.iter().map(|(examples, ..)| *examples as f64).sum();
+    parts.iter().map(|(examples, ..)| *examples as f64 / total).collect()
+}
+
+/// What the geometric median makes least: the distances from `point` to the updates, each by its share.
+fn spread(plan: &StudyPlan, parts: &[Part], point: &[f64]) -> f64 {
+    let distance = |row: &Vec<f64>| {
+        let squares = row.iter().zip(point).map(|(one, other)| (one - other).powi(2));
+        squares.sum::<f64>().sqrt()
+    };
+    let rows = bounded(plan, parts);
+    rows.iter()
+        .zip(shares(parts))
+        .map(|(row, share)| share * distance(row))
+        .sum()
+}
+
 /// The combined update, the plain way.
 fn reference(plan: &StudyPlan, parts: &[Part]) -> Vec<f64> {
-    let rows: Vec<Vec<f64>> = parts
-        .iter()
-        .map(|(_, _, values)| {
-            let norm = values.iter().map(|value| f64::from(*value).powi(2)).sum::<f64>().sqrt();
-            let factor = plan.strategy.clip_norm.map_or(1.0, |bound| (bound / norm).min(1.0));
-            values.iter().map(|value| f64::from(*value) * factor).collect()
-        })
-        .collect();
-    let total: f64 = parts.iter().map(|(examples, ..)| *examples as f64).sum();
-    let shares: Vec<f64> = parts.iter().map(|(examples, ..)| *examples as f64 / total).collect();
+    let (rows, shares) = (bounded(plan, parts), shares(parts));
     let column = |place: usize| -> Vec<f64> {
         let mut column: Vec<f64> = rows.iter().map(|row| row[place]).collect();
         column.sort_by(f64::total_cmp);
@@ -204,10 +224,16 @@ proptest! {
             let plan = plan(combine, ServerOptimiser::Add, clip);
             let made = made(&plan, &parts, &global, 16).unwrap();
             let expected = reference(&plan, &parts);
+            if plan.strategy.combine == Combination::GeometricMedian {
+                // Where the pulls are nearly even many places are as good: how good one is decides.
+                let moved: Vec<f64> = made.model.iter().zip(&global).map(|(to, from)| f64::from(*to) - f64::from(*from)).collect();
+                let (found, least) = (spread(&plan, &parts, &moved), spread(&plan, &parts, &expected));
+                prop_assert!(found <= least * (1.0 + 1e-5) + 1e-6, "{:?}: {found} is above {least}", plan.strategy);
+                continue;
+            }
             for ((found, start), expected) in made.model.iter().zip(&global).zip(&expected) {
                 let expected = f64::from(*start) + expected;
-                // The median's place is found to about the sixth digit where the pulls are nearly even.
-                prop_assert!((f64::from(*found) - expected).abs() < 2e-4, "{:?}: {found} is not {expected}", plan.strategy);
+                prop_assert!((f64::from(*found) - expected).abs() < 2e-5, "{:?}: {found} is not {expected}", plan.strategy);
             }
         }
     }
