@@ -59,7 +59,7 @@ fn trouble(fault: &(dyn Error + 'static)) -> Option<Trouble> {
 }
 
 /// What an `io::Error` carries, or another one in it: that is not among its sources.
-fn carried(mut fault: &(dyn Error + 'static)) -> &(dyn Error + 'static) {
+fn carried<'a>(mut fault: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {
     while let Some(inner) = fault.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
         fault = inner;
     }
