@@ -142,7 +142,7 @@ impl Peer {
 
     pub async fn download(&self, plan: &StudyPlan, round: u32) -> Vec<f32> {
         let path = format!("v1/studies/{}/models/{round}", plan.study);
-        let bytes = self
+        let (bytes, _) = self
             .transport
             .download(&path, Layout::of(plan).bytes(), |_| {})
             .await
