@@ -29,10 +29,14 @@ fn plan() -> StudyPlan {
 }
 
 async fn control(client: &Client) -> Option<ControlReference> {
-    match task(client).await {
-        Task::Train { control, .. } => control,
-        other => panic!("{other:?}"),
+    for _ in 0..50 {
+        match task(client).await {
+            Task::Train { control, .. } => return control,
+            Task::Wait { .. } => {}
+            other => panic!("{other:?}"),
+        }
     }
+    panic!("no round is open");
 }
 
 /// The control variate that goes with the model of `round`, fetched in two pieces.

@@ -240,15 +240,20 @@ pub async fn task(client: &Client) -> Task {
     client.get(&format!("/v1/studies/{STUDY}/task?wait_seconds=20")).await
 }
 
+/// What a site trains from in `round`, once the round is open: a task that ends while the model is made is asked for again.
 pub async fn training(client: &Client, round: u32) -> ModelReference {
-    match task(client).await {
-        Task::Train {
-            round: RoundNumber(number),
-            model,
-            ..
-        } if number == round => model,
-        other => panic!("expected training for round {round}, got {other:?}"),
+    for _ in 0..50 {
+        match task(client).await {
+            Task::Train {
+                round: RoundNumber(number),
+                model,
+                ..
+            } if number == round => return model,
+            Task::Wait { .. } => {}
+            other => panic!("expected training for round {round}, got {other:?}"),
+        }
     }
+    panic!("round {round} did not open");
 }
 
 pub fn one_hot(parameters: usize, place: usize) -> Vec<f32> {

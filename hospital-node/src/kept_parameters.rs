@@ -307,13 +307,14 @@ mod tests {
     /// One file holds both, so that no crash can part them.
     #[test]
     fn a_control_variate_settles_together_with_the_parameters_and_says_of_which_round_it_is() {
-        let folder = tempfile::tempdir().unwrap();
-        let (home, mut plan) = (Home::at(folder.path()), plan());
+        let mut plan = plan();
         plan.local.drift = Some(Drift::Scaffold);
         plan.optimiser.rule = OptimiserRule::Sgd { momentum: 0.0 };
         assert_eq!(plan.faults(), []);
         for keep in [vec![KeptRole::Normalisation], Vec::new()] {
             plan.local.keep = keep;
+            let folder = tempfile::tempdir().unwrap();
+            let home = Home::at(folder.path());
             let (own, update) = (own(&home, &plan), Sha256Digest::of(b"update"));
             let expected = Settled {
                 round: RoundNumber(4),
@@ -330,6 +331,6 @@ mod tests {
             assert_eq!(mode & 0o777, 0o600);
         }
         plan.local.drift = None;
-        assert!(own(&home, &plan).is_empty());
+        assert!(own(&Home::at(Path::new("home")), &plan).is_empty());
     }
 }

@@ -16,7 +16,7 @@ const ROUNDS: u32 = 3;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_site_sees_the_shared_model_beside_the_one_of_its_own() {
-    let mut stage = Stage::set_with(2, ROUNDS, 80, 0.0, |plan| {
+    let mut stage = Stage::set_with(2, ROUNDS, 160, 0.0, |plan| {
         plan.local.steps = 20;
         plan.comparison.own_model = true;
     })

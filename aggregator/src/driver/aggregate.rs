@@ -94,6 +94,11 @@ impl Driver {
             tracing::warn!(study = %self.name(), %round, "the control variates begin anew: a site that had a part in them left or lost its own");
         }
         let (control, step) = control.unzip();
+        // Control variates that begin anew have no state before.
+        let state_in = match step {
+            None if self.desk.plan().is_scaffold() => None,
+            _ => self.state_after(model_in.round, before.as_ref())?,
+        };
         let ingredients = Ingredients {
             plan: self.desk.plan().clone(),
             parameters: self.desk.parameters(),
@@ -101,7 +106,7 @@ impl Driver {
             counted,
             model_in: (ObjectName::model(self.name(), model_in.round), model_in.digest),
             control: step,
-            state_in: self.state_after(model_in.round, before.as_ref())?,
+            state_in,
             model_out: ObjectName::model(self.name(), round),
             state_out: ObjectName::server_state(self.name(), round),
             memory_bytes: self.core.aggregation_bytes,

@@ -264,8 +264,12 @@ mod tests {
 
     fn help_samples(command: &clap::Command, samples: &mut Vec<String>) {
         for text in [command.get_after_help(), command.get_about()].into_iter().flatten() {
-            if let Some((_, example)) = text.to_string().split_once("Example: ") {
+            let text = text.to_string();
+            if let Some((_, example)) = text.split_once("Example: ") {
                 samples.push(fill(example.split("   (").next().unwrap_or_default()));
+            }
+            if let Some((_, examples)) = text.split_once("Examples:\n") {
+                samples.extend(examples.lines().map(|line| fill(line.trim())));
             }
         }
         command.get_subcommands().for_each(|inner| help_samples(inner, samples));

@@ -27,7 +27,7 @@ const WEIGHTS_BYTES_MAX: usize = 4 << 30;
 /// Train on this site's radiographs alone, by a study's plan. Nothing leaves; the policy must permit it.
 #[derive(Args)]
 #[command(
-    after_help = "Example: hospital-node pretrain --local --plan plan.toml\n         hospital-node pretrain --local --plan spines.toml --from release-1/model.safetensors"
+    after_help = "Examples:\n  hospital-node pretrain --local --plan plan.toml\n  hospital-node pretrain --local --plan spines.toml --from release-1/model.safetensors"
 )]
 pub struct Pretrain {
     /// Alone, without an aggregator: the only way so far, named so that nobody mistakes it.

@@ -48,6 +48,10 @@ const TEXTS: &[(&str, &str)] = &[
         "Dit que l'hôpital ne participe pas, et quelle clause en a décidé.",
     ),
     (
+        "Where the plan corrects drift (SCAFFOLD): the round whose update this hospital's control variate is of. Nothing stands here where it begins at zero, as in the first round, or after it was removed.",
+        "Là où le plan corrige la dérive (SCAFFOLD) : le tour dont la mise à jour a donné la variable de contrôle de cet hôpital. Rien ne figure ici quand elle part de zéro, comme au premier tour, ou après son effacement.",
+    ),
+    (
         "Announces the update of a round and says what it is.",
         "Annonce la mise à jour d'un tour et dit ce qu'elle est.",
     ),

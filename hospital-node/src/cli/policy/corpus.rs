@@ -242,7 +242,9 @@ impl CorpusDiff {
                 Language::English => (":", from.to_string(), to.to_string()),
                 Language::French => (" :", from.words(language).to_owned(), to.words(language).to_owned()),
             };
-            format!("{instances:>8}  {attribute} {keyword}{colon} {from} -> {to}")
+            // A private attribute has no keyword.
+            let name = format!("{attribute} {keyword}");
+            format!("{instances:>8}  {}{colon} {from} -> {to}", name.trim_end())
         }));
         let say = |english: &'static str, french: &'static str| match language {
             Language::English => english,
@@ -386,7 +388,7 @@ mod tests {
         let (english, french) = (diff.lines(Language::English), diff.lines(Language::French));
         assert_eq!(english.len(), french.len());
         assert!(english.iter().zip(&french).all(|(english, french)| english != french));
-        assert_eq!(french[1], "       1  (0009,0000) : conservé -> supprimé");
+        assert_eq!(french[1], "       1  (0009,0001) : conservé -> supprimé");
         assert!(french.contains(&"       1  fichiers : écrits -> en quarantaine, identifier_remains".to_owned()));
     }
 }
