@@ -3,7 +3,7 @@
 //! The steps are those of [`Graph`], which the trainer runs as well. Group norm, which the operator set lacks, is written as an instance
 //! norm over the groups. Parameters go from their file into the new one without being held.
 //!
-//! Start at [`write`].
+//! Start at [`write()`].
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod message;
