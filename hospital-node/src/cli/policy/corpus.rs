@@ -2,7 +2,7 @@
 //! which files would come out otherwise. Both policies are carried out in memory; nothing is written, no value is told.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
     path::Path,
     sync::{Mutex, PoisonError},
     time::Instant,
@@ -148,8 +148,8 @@ fn place(record: Record) -> ((String, snowball_confidentiality::Tag), Action) {
 }
 
 /// The kinds of change between two treatments of one file, each once. What is on record on one side only lay in a sequence
-/// that the other side removed whole.
-fn kinds(before: &Treated, after: &Treated) -> HashSet<Kind> {
+/// that the other side removed whole. In order, so that which kinds are told apart does not hang on chance.
+fn kinds(before: &Treated, after: &Treated) -> BTreeSet<Kind> {
     let action = |treated: &Treated, key| treated.get(key).copied().unwrap_or(Action::Remove);
     before
         .keys()
@@ -388,7 +388,7 @@ mod tests {
         let (english, french) = (diff.lines(Language::English), diff.lines(Language::French));
         assert_eq!(english.len(), french.len());
         assert!(english.iter().zip(&french).all(|(english, french)| english != french));
-        assert_eq!(french[1], "       1  (0009,0001) : conservé -> supprimé");
+        assert_eq!(french[1], "       1  (0009,0000) : conservé -> supprimé");
         assert!(french.contains(&"       1  fichiers : écrits -> en quarantaine, identifier_remains".to_owned()));
     }
 }
