@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 use snowball_protocol::{PROTOCOL_VERSION, SiteName, ids::UnixSeconds, limits::HEARTBEAT_SECONDS, session::PhaseName};
 use snowball_registry::{Certificate, Site};
-use snowball_rounds::Phase;
 use snowball_service::{
     clock, files,
     metrics::{self, Family, PHASES, Page, counter, gauge},
@@ -159,28 +158,28 @@ fn studies(page: &mut Page, app: &Shared) {
         .studies
         .all()
         .into_iter()
-        .map(|desk| (desk.look(Phase::clone), desk))
+        .map(|desk| {
+            let seen = desk.look(|phase| (phase.name(), phase.paused().is_some(), phase.round().0));
+            (seen, desk)
+        })
         .collect();
     page.family(
         &STUDIES,
         PHASES.map(|(phase, name)| {
-            let count = desks.iter().filter(|(now, _)| now.name() == phase).count();
+            let count = desks.iter().filter(|((now, ..), _)| *now == phase).count();
             ([("phase", name)], count as u64)
         }),
     );
-    let paused = desks
-        .iter()
-        .filter(|(phase, _)| matches!(phase, Phase::Paused(_)))
-        .count();
+    let paused = desks.iter().filter(|((_, is_paused, _), _)| *is_paused).count();
     page.number(&PAUSED, paused as u64);
     let open = || {
         desks
             .iter()
-            .filter(|(phase, _)| !matches!(phase.name(), PhaseName::Released | PhaseName::Abandoned))
+            .filter(|((phase, ..), _)| !matches!(phase, PhaseName::Released | PhaseName::Abandoned))
     };
     page.family(
         &ROUND,
-        open().map(|(phase, desk)| ([("study", desk.plan().study.as_str())], phase.round().0)),
+        open().map(|((.., round), desk)| ([("study", desk.plan().study.as_str())], *round)),
     );
     page.family(
         &ROUNDS,

@@ -122,7 +122,7 @@ impl Spool {
     /// # Errors
     /// [`PacsError::DiskLow`] where there is not.
     pub fn check_room(&self) -> Result<(), PacsError> {
-        let free = free_bytes(&self.folder).map_err(|source| self.at(source))?;
+        let free = snowball_service::files::free_bytes(&self.folder).map_err(|source| self.at(source))?;
         if free < self.free_bytes_min {
             return Err(PacsError::DiskLow {
                 floor: self.free_bytes_min,
@@ -300,15 +300,6 @@ pub fn withdraw(folder: &Path, mut is_theirs: impl FnMut(&Path) -> Option<bool>)
     }
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(at)?;
     Ok(searched)
-}
-
-/// Bytes that an ordinary user may still write to the disk below `folder`.
-///
-/// # Errors
-/// When the system cannot tell.
-pub fn free_bytes(folder: &Path) -> io::Result<u64> {
-    let about = nix::sys::statvfs::statvfs(folder)?;
-    Ok(about.blocks_available().saturating_mul(about.fragment_size()))
 }
 
 /// The head of a PS3.10 file around a data set that came without one: preamble and meta information.

@@ -79,6 +79,12 @@ fn pictures(count: usize, side: usize, device: &Device) -> Tensor<4> {
     Tensor::from_data(TensorData::new(values, [count, 1, side, side]), device)
 }
 
+/// Parameters whose norms and biases are not 1 and 0, as they are before the first round.
+fn unlike_the_first(layout: &Layout) -> Vec<f32> {
+    let (first, other) = (layout.initial_parameters(5), layout.initial_parameters(6));
+    first.iter().zip(other).map(|(a, b)| a + 0.2 * b).collect()
+}
+
 /// A smooth function of all outputs.
 fn loss(network: &Network, pictures: Tensor<4>) -> Tensor<1> {
     let outputs = network.forward(pictures).unwrap();
@@ -137,13 +143,7 @@ fn the_small_net_computes_what_plain_loops_compute() {
     let plan = plan(Architecture::Small, 16);
     let device = Device::flex();
     let layout = Layout::of(&plan);
-    // Norms and biases that are not 1 and 0.
-    let parameters: Vec<f32> = layout
-        .initial_parameters(5)
-        .iter()
-        .zip(layout.initial_parameters(6))
-        .map(|(a, b)| a + 0.2 * b)
-        .collect();
+    let parameters = unlike_the_first(&layout);
     let network = Network::load(&plan, &parameters, &device).unwrap();
     for side in [32, 21] {
         let pictures = pictures(1, side, &device);

@@ -3,11 +3,8 @@
 use std::{io::ErrorKind, net::TcpListener};
 
 use anyhow::Result;
-use snowball_pacs::{
-    PacsError,
-    spool::{Spool, free_bytes},
-    tls,
-};
+use snowball_pacs::{PacsError, spool::Spool, tls};
+use snowball_service::files;
 
 use super::{Finding, finding};
 use crate::{
@@ -53,7 +50,7 @@ fn spool(home: &Home, config: &NodeConfig) -> Result<String> {
     for way in ["receive", "fetch"] {
         try_spool(home, config, way)?;
     }
-    let free = free_bytes(home.root())?;
+    let free = files::free_bytes(home.root())?;
     let floor = config.spool.disk_free_bytes_min;
     if free < floor {
         return Err(PacsError::DiskLow { floor }.into());

@@ -67,13 +67,7 @@ numpy.concatenate([output.reshape(-1) for output in outputs]).astype("<f4").tofi
         plan.network.input_side = SIDE as u32;
         let device = Device::flex();
         let layout = Layout::of(&plan);
-        // Norms and biases that are not 1 and 0.
-        let parameters: Vec<f32> = layout
-            .initial_parameters(5)
-            .iter()
-            .zip(layout.initial_parameters(6))
-            .map(|(a, b)| a + 0.2 * b)
-            .collect();
+        let parameters = unlike_the_first(&layout);
         let pictures = pictures(3, SIDE, &device);
         let folder = tempfile::tempdir().unwrap();
         let bytes = snowball_layout::to_le_bytes(&parameters);

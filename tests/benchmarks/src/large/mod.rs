@@ -63,7 +63,7 @@ impl Large {
         let folder = self.common.folder()?;
         let side = u64::from(self.side);
         let bytes_max = self.instances * side * side * BYTES_PER_PIXEL_MAX + self.clinical * (32 << 20);
-        let free = free_bytes(folder.path())?;
+        let free = snowball_service::files::free_bytes(folder.path())?;
         ensure!(
             free > bytes_max,
             "{} has {} MB free and may need {} MB; name another --work, or fewer --instances",
@@ -184,9 +184,4 @@ pub struct Clinical {
     pub seconds: f64,
     pub memory_bytes_max: u64,
     pub pack_bytes: u64,
-}
-
-fn free_bytes(folder: &Path) -> Result<u64> {
-    let about = nix::sys::statvfs::statvfs(folder)?;
-    Ok(about.blocks_available() * about.fragment_size())
 }

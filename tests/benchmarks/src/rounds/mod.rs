@@ -17,10 +17,7 @@ use std::{
 
 use anyhow::{Result, ensure};
 use clap::Args;
-use nix::sys::{
-    statfs::{TMPFS_MAGIC, statfs},
-    statvfs::statvfs,
-};
+use nix::sys::statfs::{TMPFS_MAGIC, statfs};
 use serde::Serialize;
 
 pub use idle::Idle;
@@ -158,8 +155,7 @@ fn lacks(case: &Case, folder: &Path) -> Result<Option<String>> {
     if is_memory {
         memory += disk;
     }
-    let free = statvfs(folder)?;
-    let free_disk = free.blocks_available() as u64 * free.fragment_size() as u64;
+    let free_disk = snowball_service::files::free_bytes(folder)?;
     let gigabytes = |bytes: u64| bytes as f64 / 1e9;
     for (what, needed, free) in [("memory", memory, free_memory()), ("disk", disk, free_disk)] {
         if needed > free / 100 * PERCENT_OF_FREE {
