@@ -86,6 +86,8 @@ pub enum Event {
         /// Of the model that the site's radiographs alone make, where the plan asks for it.
         own: Option<Evaluation>,
     },
+    /// The final model was not evaluated here: the aggregator takes no evaluation any more, or not this one.
+    NotEvaluated { study: StudyName, reason: String },
     /// The study is over.
     Finished { study: StudyName, phase: String },
 }
@@ -219,6 +221,7 @@ fn sentence(event: &Event) -> Option<String> {
                 own.unwrap_or_default()
             )
         }
+        Event::NotEvaluated { study, reason } => format!("{study}: the final model was not evaluated here: {reason}"),
         Event::Finished { study, phase } => format!("{study}: finished ({phase})"),
     })
 }

@@ -1,6 +1,11 @@
 //! Long-running programs as children: their lines are heard, their end is noticed, and none outlives the demo.
 
-use std::{fs::File, path::Path, process::Stdio, time::Duration};
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+    process::{ExitStatus, Stdio},
+    time::Duration,
+};
 
 use anyhow::{Context, Result, bail};
 use nix::{
@@ -16,9 +21,13 @@ use tokio::{
 
 const GRACE: Duration = Duration::from_secs(8);
 
+/// Lines of its log that a program which ended badly is told with.
+const LAST_LINES: usize = 12;
+
 /// A running program.
 pub struct Running {
     name: String,
+    log: PathBuf,
     child: Child,
 }
 
@@ -43,7 +52,7 @@ impl Running {
         log: &Path,
         hear: mpsc::Sender<Said>,
     ) -> Result<Self> {
-        let log = File::options()
+        let log_file = File::options()
             .create(true)
             .append(true)
             .open(log)
@@ -55,7 +64,7 @@ impl Running {
             .args(arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(log)
+            .stderr(log_file)
             .kill_on_drop(true)
             .spawn()
             .with_context(|| format!("cannot start {}", program.display()))?;
@@ -73,6 +82,7 @@ impl Running {
         });
         Ok(Self {
             name: name.to_owned(),
+            log: log.to_owned(),
             child,
         })
     }
@@ -83,9 +93,17 @@ impl Running {
     /// When it did.
     pub fn check(&mut self) -> Result<()> {
         match self.child.try_wait()? {
-            Some(status) if !status.success() => bail!("{} ended with {status}; its log says why", self.name),
+            Some(status) if !status.success() => bail!(self.told(&status)),
             _ => Ok(()),
         }
+    }
+
+    /// How the program ended, with the last lines of its log: the log itself is gone with the folder of a failed story.
+    fn told(&self, status: &ExitStatus) -> String {
+        let log = std::fs::read_to_string(&self.log).unwrap_or_default();
+        let lines: Vec<&str> = log.lines().collect();
+        let last = lines[lines.len().saturating_sub(LAST_LINES)..].join("\n");
+        format!("{} ended with {status}; the end of its log:\n{last}", self.name)
     }
 
     /// Whether the program has ended.
@@ -124,7 +142,7 @@ impl Running {
                 if status.success() {
                     Ok(())
                 } else {
-                    bail!("{} ended with {status}", self.name)
+                    bail!(self.told(&status))
                 }
             }
             Err(_) => {

@@ -37,6 +37,7 @@ mod receive_tls;
 mod renewal;
 mod report;
 mod retrieve;
+mod review;
 mod sealed;
 mod stage;
 mod storm;

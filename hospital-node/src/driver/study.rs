@@ -155,22 +155,15 @@ impl Driver {
                     }
                 },
                 Action::Evaluate { model } => {
-                    let renewed = self.renewed(study).await?;
-                    let study = renewed.as_ref().unwrap_or(study);
-                    let evaluation = self.evaluate(study, &model).await?;
-                    let own = self.evaluate_own(study).await;
-                    self.until_it_may_leave(study).await;
-                    let facts = &study.dataset.facts;
-                    self.steadily(|| {
-                        let door = self.egress.door();
-                        door.report(&study.plan, evaluation.clone(), own.clone(), facts)
-                    })
-                    .await?;
-                    self.voice.say(&Event::Evaluated {
-                        study: study.plan.study.clone(),
-                        evaluation,
-                        own,
-                    });
+                    match self.judge(study, &model).await {
+                        Ok(()) => {}
+                        // As where the review ended while this site still computed: the study goes on to its end.
+                        Err(fault) if participation::is_settled(kind(&fault)) => self.voice.say(&Event::NotEvaluated {
+                            study: study.plan.study.clone(),
+                            reason: format!("{fault:#}"),
+                        }),
+                        Err(fault) => return Err(fault),
+                    }
                     progress.evaluated = true;
                 }
                 Action::Leave { phase, model } => {
@@ -253,6 +246,27 @@ impl Driver {
             layout: study.layout.clone(),
             dataset,
         }))
+    }
+
+    /// Evaluates the final model, and the site's own where the plan asks for it, and says how good they are.
+    async fn judge(self: &Arc<Self>, study: &Study, model: &ModelReference) -> Result<()> {
+        let renewed = self.renewed(study).await?;
+        let study = renewed.as_ref().unwrap_or(study);
+        let evaluation = self.evaluate(study, model).await?;
+        let own = self.evaluate_own(study).await;
+        self.until_it_may_leave(study).await;
+        let facts = &study.dataset.facts;
+        self.steadily(|| {
+            let door = self.egress.door();
+            door.report(&study.plan, evaluation.clone(), own.clone(), facts)
+        })
+        .await?;
+        self.voice.say(&Event::Evaluated {
+            study: study.plan.study.clone(),
+            evaluation,
+            own,
+        });
+        Ok(())
     }
 
     async fn evaluate(self: &Arc<Self>, study: &Study, model: &ModelReference) -> Result<Evaluation> {
