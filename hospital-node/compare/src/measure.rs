@@ -117,7 +117,9 @@ fn ranked(of: &[usize], rows: &[Vec<f64>]) -> Prepared {
         .into_iter()
         .map(|place| {
             let score = rows[place][1];
-            let is_tied = before.replace(score).is_some_and(|before: f64| before.total_cmp(&score).is_eq());
+            let is_tied = before
+                .replace(score)
+                .is_some_and(|before: f64| before.total_cmp(&score).is_eq());
             (place, of[place] == 1, is_tied)
         })
         .collect();

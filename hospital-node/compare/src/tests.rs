@@ -56,7 +56,10 @@ fn a_better_arm_is_found_and_an_equal_one_is_not() {
     let better = Replicates::of(&judged, &grid(&judged, |arm, _| 0.5 + arm as f64), 400, 1).unwrap();
     for place in 0..3 {
         let gain = better.gain(1, 0, place);
-        assert!(gain.low > 0.0 && gain.low < gain.value && gain.value < gain.high, "{gain:?}");
+        assert!(
+            gain.low > 0.0 && gain.low < gain.value && gain.value < gain.high,
+            "{gain:?}"
+        );
         assert!(better.gain(0, 1, place).high < 0.0);
     }
     let equal = Replicates::of(&judged, &grid(&judged, |_, _| 1.0), 400, 1).unwrap();
@@ -126,11 +129,12 @@ fn the_labels_that_reach_another_arm_lie_between_those_tried() {
     };
     let replicates = Replicates::of(&judged, &grid(&judged, apart), 300, 1).unwrap();
     let (told, few, many) = replicates.reach(1, 0);
-    let Reach::With(labels) = told else {
-        panic!("{told:?}")
-    };
+    let Reach::With(labels) = told else { panic!("{told:?}") };
     assert!((50.0..100.0).contains(&labels), "{labels}");
-    assert!(matches!(few, Reach::With(_)) && matches!(many, Reach::With(_)), "{few:?} {many:?}");
+    assert!(
+        matches!(few, Reach::With(_)) && matches!(many, Reach::With(_)),
+        "{few:?} {many:?}"
+    );
     assert_eq!(replicates.reach(0, 1).0, Reach::Never);
     let at_once = Replicates::of(&judged, &grid(&judged, |arm, _| arm as f64), 100, 1).unwrap();
     assert_eq!(at_once.reach(1, 0).0, Reach::AtOnce);
@@ -145,7 +149,12 @@ fn an_arm_may_be_the_mean_of_several_starts() {
         for start in 0..3 {
             runs.push(Run {
                 start,
-                ..run(&judged, (1, 50, seed), start as f64, 10 * start as u64 + u64::from(seed))
+                ..run(
+                    &judged,
+                    (1, 50, seed),
+                    start as f64,
+                    10 * start as u64 + u64::from(seed),
+                )
             });
         }
     }
@@ -153,7 +162,13 @@ fn an_arm_may_be_the_mean_of_several_starts() {
     let whole = replicates.figure(1, 0).value;
     let alone = |start: usize| {
         let of_start = runs.iter().filter(|run| run.arm == 1 && run.start == start);
-        let of_start: Vec<Run> = of_start.map(|run| Run { arm: 0, start: 0, ..run.clone() }).collect();
+        let of_start: Vec<Run> = of_start
+            .map(|run| Run {
+                arm: 0,
+                start: 0,
+                ..run.clone()
+            })
+            .collect();
         Replicates::of(&judged, &of_start, 20, 1).unwrap().figure(0, 0).value
     };
     assert!((whole - (alone(0) + alone(1) + alone(2)) / 3.0).abs() < 1e-12);
