@@ -195,3 +195,81 @@ fn what_cannot_be_compared_is_said() {
     runs[3].outputs = Outputs::Numbers(vec![1.0; 60]);
     assert_eq!(Replicates::of(&judged, &runs, 10, 1).unwrap_err(), RunFault::Outputs(0));
 }
+
+fn comparison() -> crate::Comparison {
+    let text = r#"
+        format = 1
+        title = "Does <it> help?"
+        labels = [50, 100, 400]
+        seeds = 3
+        draws = 200
+        [[arms]]
+        name = "scratch & co"
+        steps = 10
+        [[arms]]
+        name = "<b>transfer</b>"
+        from = ["release-1"]
+        steps = 10
+        trunk_rate = 0.1
+        [[claims]]
+        better = "<b>transfer</b>"
+        than = "scratch & co"
+        labels = [50, 400]
+        [[claims]]
+        better = "scratch & co"
+        than = "<b>transfer</b>"
+        labels = [100]
+        margin = -0.02
+    "#;
+    let comparison: crate::Comparison = toml::from_str(text).unwrap();
+    assert_eq!(comparison.faults(), Vec::<String>::new());
+    comparison
+}
+
+#[test]
+fn claims_are_judged_by_their_margins_and_told_as_they_fall() {
+    let (judged, comparison) = (judged(200), comparison());
+    let verdicts = |apart: &dyn Fn(usize, u64) -> f64| {
+        let replicates = Replicates::of(&judged, &grid(&judged, apart), 200, 1).unwrap();
+        let judged = crate::findings::judge(&comparison, &replicates);
+        judged.iter().map(|judgement| judgement.verdict).collect::<Vec<_>>()
+    };
+    use crate::findings::Verdict::{Fails, Holds, Open};
+    assert_eq!(verdicts(&|arm, _| 0.3 + arm as f64), [Holds, Fails]);
+    assert_eq!(verdicts(&|arm, _| 1.3 - arm as f64), [Fails, Holds]);
+    assert_eq!(verdicts(&|_, _| 0.8)[0], Open);
+}
+
+#[test]
+fn the_words_say_better_worse_and_not_told_apart() {
+    let (judged, comparison) = (judged(200), comparison());
+    let said = |apart: &dyn Fn(usize, u64) -> f64, comparison: &crate::Comparison| {
+        let replicates = Replicates::of(&judged, &grid(&judged, apart), 200, 1).unwrap();
+        crate::findings::sentences(comparison, &judged, &replicates).join("\n")
+    };
+    let better = said(&|arm, _| 0.3 + arm as f64, &comparison);
+    assert_eq!(better.matches("does better than scratch & co").count(), 3, "{better}");
+    assert!(better.contains("needs 50 or fewer labels"), "{better}");
+    let worse = said(&|arm, _| 1.3 - arm as f64, &comparison);
+    assert_eq!(worse.matches("does worse than").count(), 3, "{worse}");
+    assert!(worse.contains("needs more than 400 labels"), "{worse}");
+    assert!(said(&|_, _| 0.8, &comparison).contains("do not tell"));
+    let mut control = comparison;
+    control.arms[1].shuffled = true;
+    assert!(said(&|arm, _| 1.0 - arm as f64, &control).contains("As it should be."));
+    assert!(said(&|_, _| 1.0, &control).contains("look for it before believing"));
+}
+
+#[test]
+fn the_page_is_well_formed_and_names_stand_in_it_as_words() {
+    let (judged, comparison) = (judged(50), comparison());
+    let replicates = Replicates::of(&judged, &grid(&judged, |arm, _| arm as f64), 200, 1).unwrap();
+    let told = crate::Told {
+        facts: vec![("dataset".to_owned(), "<i>sha</i>".to_owned())],
+        documents: vec![("the plan", "study = \"<x>\"".to_owned())],
+    };
+    let html = crate::page(&comparison, &judged, &replicates, &told);
+    assert_eq!(snowball_web::fault(&html), None);
+    assert!(html.contains("&lt;b&gt;transfer&lt;/b&gt;") && !html.contains("<b>transfer"));
+    assert!(html.contains("does not hold") || html.contains("holds"));
+}

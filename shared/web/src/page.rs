@@ -1,6 +1,6 @@
 //! The shell of a page and what it is built of.
 
-use crate::{Bars, Curves, Differences, Html, Language, Table};
+use crate::{Bars, Curves, Differences, Html, Language, Measured, Table};
 
 /// The one style of all pages.
 pub const STYLE: &str = include_str!("style.css");
@@ -99,6 +99,11 @@ impl Page {
     /// A plot of curves; one without values is left out.
     pub fn curves(&mut self, curves: &Curves) {
         self.body += &curves.to_html();
+    }
+
+    /// A plot of measured values; one without values is left out.
+    pub fn measured(&mut self, measured: &Measured) {
+        self.body += &measured.to_html();
     }
 
     /// A plot of differences; one without rows is left out.

@@ -12,7 +12,7 @@ const WORDS: f64 = 574.0;
 const ROW: f64 = 24.0;
 const CURVES_HEIGHT: f64 = 220.0;
 /// Lines that look different.
-const LOOKS: usize = 6;
+pub(crate) const LOOKS: usize = 6;
 
 /// Curves over the same steps, each with a name.
 pub struct Curves {
@@ -140,7 +140,7 @@ impl Differences {
     }
 }
 
-fn begin(label: &str, height: f64) -> String {
+pub(crate) fn begin(label: &str, height: f64) -> String {
     format!(
         "<figure><svg viewBox=\"0 0 {WIDTH} {height:.0}\" role=\"img\" aria-label=\"{}\">\n",
         Html::text(label).as_str()
@@ -148,13 +148,13 @@ fn begin(label: &str, height: f64) -> String {
 }
 
 /// From the least to the largest value, never of no width.
-struct Range {
+pub(crate) struct Range {
     low: f64,
     high: f64,
 }
 
 impl Range {
-    fn of(values: impl Iterator<Item = f64>) -> Option<Self> {
+    pub(crate) fn of(values: impl Iterator<Item = f64>) -> Option<Self> {
         let finite = values.filter(|value| value.is_finite());
         let (low, high) = finite.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| {
             (low.min(value), high.max(value))
@@ -173,8 +173,13 @@ impl Range {
         })
     }
 
-    fn place(&self, value: f64, from: f64, to: f64) -> f64 {
+    pub(crate) fn place(&self, value: f64, from: f64, to: f64) -> f64 {
         from + (value - self.low) / (self.high - self.low) * (to - from)
+    }
+
+    /// The value at this share of the way from the least to the largest.
+    pub(crate) fn at(&self, share: f64) -> f64 {
+        share.mul_add(self.high - self.low, self.low)
     }
 }
 
