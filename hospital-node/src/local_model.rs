@@ -80,8 +80,7 @@ impl LocalModel {
         }
         let bytes =
             files::read_bounded(&path, RECORD_BYTES_MAX).with_context(|| format!("cannot read {}", path.display()))?;
-        let record =
-            serde_json::from_slice(&bytes).with_context(|| format!("{} does not parse", path.display()))?;
+        let record = serde_json::from_slice(&bytes).with_context(|| format!("{} does not parse", path.display()))?;
         Ok(Some(record))
     }
 
@@ -96,7 +95,11 @@ impl LocalModel {
 impl Parent {
     /// For people.
     pub fn told(&self) -> String {
-        let study = self.study.as_ref().map(|study| format!(" of {study}")).unwrap_or_default();
+        let study = self
+            .study
+            .as_ref()
+            .map(|study| format!(" of {study}"))
+            .unwrap_or_default();
         let vouched = match &self.signature {
             SignatureCheck::Holds { key } => format!("; its signature is that of {key}"),
             SignatureCheck::NotChecked => {

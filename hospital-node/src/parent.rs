@@ -160,7 +160,9 @@ fn file(path: &Path) -> Result<Opened> {
 
 fn local(home: &Home, study: &StudyName) -> Result<Opened> {
     let record = LocalModel::read(home, study)?.with_context(|| {
-        format!("this site has no model of {study} with a record of how it was trained; first: pretrain --local or finetune")
+        format!(
+            "this site has no model of {study} with a record of how it was trained; first: pretrain --local or finetune"
+        )
     })?;
     let (values, digest) = numbers(&home.model(study, "local"), &Layout::of(&record.plan))?;
     ensure!(
@@ -169,7 +171,13 @@ fn local(home: &Home, study: &StudyName) -> Result<Opened> {
         home.model(study, "local").display(),
         home.local_model_record(study).display()
     );
-    Ok(kept_on_site(format!("local:{study}"), record.plan, &values, digest, record.parents))
+    Ok(kept_on_site(
+        format!("local:{study}"),
+        record.plan,
+        &values,
+        digest,
+        record.parents,
+    ))
 }
 
 fn federated(home: &Home, study: &StudyName) -> Result<Opened> {
@@ -182,7 +190,13 @@ fn federated(home: &Home, study: &StudyName) -> Result<Opened> {
         .find(|plan| Layout::of(plan).bytes() == bytes)
         .with_context(|| format!("the plan of {study} is not among those that this node was shown"))?;
     let (values, digest) = numbers(&path, &Layout::of(&plan))?;
-    Ok(kept_on_site(format!("federated:{study}"), plan, &values, digest, Vec::new()))
+    Ok(kept_on_site(
+        format!("federated:{study}"),
+        plan,
+        &values,
+        digest,
+        Vec::new(),
+    ))
 }
 
 fn kept_on_site(from: String, plan: StudyPlan, values: &[f32], digest: Sha256Digest, parents: Vec<Parent>) -> Opened {

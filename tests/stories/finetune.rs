@@ -42,21 +42,41 @@ async fn a_release_learns_on_and_the_chain_of_its_children_is_known() {
     let lineage: Value = serde_json::from_slice(&std::fs::read(release.join("lineage.json")).unwrap()).unwrap();
     let key = lineage["aggregator_key"].as_str().unwrap();
     let (ages, file) = another_study(&stage, "ages").await;
-    let words = ["finetune", "--plan", &file, "--from", from, "--steps", "4", "--head-only", "--key"];
+    let words = [
+        "finetune",
+        "--plan",
+        &file,
+        "--from",
+        from,
+        "--steps",
+        "4",
+        "--head-only",
+        "--key",
+    ];
     let program = stage.consortium.programs.node.clone();
     let strange = "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=";
-    let refused = run(&program, &site.home, &[&words[..], &[strange]].concat()).await.unwrap();
+    let refused = run(&program, &site.home, &[&words[..], &[strange]].concat())
+        .await
+        .unwrap();
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert_eq!(refused.status.code(), Some(3), "{said}");
     assert!(said.contains("is not signed by the key"), "{said}");
     assert!(!site.home.join("models/ages-local.f32").exists());
 
-    let told = stage.consortium.node(&site, &[&words[..], &[key]].concat()).await.unwrap();
+    let told = stage
+        .consortium
+        .node(&site, &[&words[..], &[key]].concat())
+        .await
+        .unwrap();
     assert_eq!(told["from"][0]["signature"]["holds"]["key"], key, "{told}");
     assert_eq!(told["from"][0]["model"], lineage["model_digest"]);
     let model = std::fs::read(site.home.join("models/ages-local.f32")).unwrap();
     let federated = std::fs::read(site.home.join("models/story-federated.f32")).unwrap();
-    assert_eq!(trunk(&ages, &model), trunk(&stage.plan, &federated), "the trunk is the release's");
+    assert_eq!(
+        trunk(&ages, &model),
+        trunk(&stage.plan, &federated),
+        "the trunk is the release's"
+    );
 
     // Without a key it is used, and said to be unchecked.
     let unchecked = run(&program, &site.home, &words[..words.len() - 1]).await.unwrap();
@@ -67,10 +87,25 @@ async fn a_release_learns_on_and_the_chain_of_its_children_is_known() {
     let before = std::fs::read(site.home.join("models/ages-local.f32")).unwrap();
     let (_, file) = another_study(&stage, "old-ages").await;
     let words = [
-        "finetune", "--plan", &file, "--from", "local:ages", "--steps", "6", "--labels", "20", "--patience", "2", "--keep-heads",
+        "finetune",
+        "--plan",
+        &file,
+        "--from",
+        "local:ages",
+        "--steps",
+        "6",
+        "--labels",
+        "20",
+        "--patience",
+        "2",
+        "--keep-heads",
     ];
     let told = stage.consortium.node(&site, &words).await.unwrap();
-    assert_eq!((&told["examples"], &told["heads_kept"][0]), (&20.into(), &"age".into()), "{told}");
+    assert_eq!(
+        (&told["examples"], &told["heads_kept"][0]),
+        (&20.into(), &"age".into()),
+        "{told}"
+    );
     assert!(told["best_step"].as_u64().unwrap() >= 1);
     let record = std::fs::read(site.home.join("models/old-ages-local.json")).unwrap();
     let record: Value = serde_json::from_slice(&record).unwrap();

@@ -80,8 +80,9 @@ impl Alone {
     pub fn steps(&self, asked: Option<u32>) -> Result<u32> {
         match asked {
             Some(steps) => Ok(steps),
-            None => u32::try_from(self.plan.steps_total())
-                .context("the plan has too many steps for one run; name --steps"),
+            None => {
+                u32::try_from(self.plan.steps_total()).context("the plan has too many steps for one run; name --steps")
+            }
         }
     }
 

@@ -113,7 +113,9 @@ impl Finetune {
             "seconds": learned.seconds, "loss": learned.loss, "model": model.path, "model_digest": model.digest,
             "validation": model.validation, "testing": model.testing,
         });
-        context.print(&document, || format!("{}\n{}", learned_told(&learned, steps), model.told()))
+        context.print(&document, || {
+            format!("{}\n{}", learned_told(&learned, steps), model.told())
+        })
     }
 
     /// Lays what is asked for over `initial`; what fitted, and the heads that were taken.
@@ -126,7 +128,8 @@ impl Finetune {
             return Ok((report, Vec::new()));
         }
         let theirs = opened.plan.as_ref();
-        let theirs = theirs.with_context(|| format!("{name} does not say what its heads mean; leave out --keep-heads"))?;
+        let theirs =
+            theirs.with_context(|| format!("{name} does not say what its heads mean; leave out --keep-heads"))?;
         let same = alone.plan.heads.iter().filter(|head| {
             let mut others = theirs.heads.iter();
             others.any(|other| other.label == head.label && other.kind == head.kind)
@@ -152,13 +155,21 @@ impl Finetune {
                     "the trunk has {} stages; --layers takes no more",
                     stages.len()
                 );
-                Some(stages.into_iter().take(count as usize).map(|stage| stage.name).collect())
+                Some(
+                    stages
+                        .into_iter()
+                        .take(count as usize)
+                        .map(|stage| stage.name)
+                        .collect(),
+                )
             }
             None => None,
         };
         let only = self.only.clone();
         Ok(move |tensor: &Tensor| match (&lowest, only.is_empty()) {
-            (Some(stages), _) => tensor.stage().is_some_and(|stage| stages.iter().any(|name| name == stage)),
+            (Some(stages), _) => tensor
+                .stage()
+                .is_some_and(|stage| stages.iter().any(|name| name == stage)),
             (None, false) => only.iter().any(|prefix| tensor.name.starts_with(prefix.as_str())),
             (None, true) => true,
         })
@@ -215,7 +226,11 @@ fn pace_told(groups: &Groups, layout: &Layout, rate: f64) -> String {
             group.from_step
         );
     }
-    let learn: usize = groups.groups.iter().map(snowball_worker::groups::Group::parameters).sum();
+    let learn: usize = groups
+        .groups
+        .iter()
+        .map(snowball_worker::groups::Group::parameters)
+        .sum();
     match layout.parameters() - learn {
         0 => text,
         stay => format!("{text}\n  {:<16} {stay:>10}  stay as they are", "the others"),
@@ -294,7 +309,10 @@ mod tests {
             names
         };
         assert_eq!(chosen("--layers 2"), [stages[0].name.clone(), stages[1].name.clone()]);
-        assert_eq!(chosen(&format!("--only trunk.{}.", stages[1].name)), [stages[1].name.clone()]);
+        assert_eq!(
+            chosen(&format!("--only trunk.{}.", stages[1].name)),
+            [stages[1].name.clone()]
+        );
         assert_eq!(chosen("").len(), stages.len());
         assert!(said("--layers 99").unwrap().choice(&layout).is_err());
     }

@@ -87,7 +87,10 @@ impl Examples {
                 "ask for fewer",
             ));
         }
-        let balanced = plan.heads.iter().position(|head| matches!(head.kind, HeadKind::Classes(_)));
+        let balanced = plan
+            .heads
+            .iter()
+            .position(|head| matches!(head.kind, HeadKind::Classes(_)));
         let labelled: Vec<Labelled<'_>> = (training.iter())
             .map(|position| Labelled {
                 patient: &self.shard.records()[*position].patient,

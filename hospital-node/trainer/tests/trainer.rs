@@ -231,10 +231,7 @@ fn what_does_not_learn_stays_bit_for_bit_what_it_was() {
         assert_eq!(moved(3, gradual), ["heads"]);
         assert_eq!(moved(4, gradual), ["stage4", "heads"]);
         assert_eq!(moved(7, gradual), ["stage3", "stage4", "heads"]);
-        assert_eq!(
-            moved(13, gradual),
-            ["stage1", "stage2", "stage3", "stage4", "heads"]
-        );
+        assert_eq!(moved(13, gradual), ["stage1", "stage2", "stage3", "stage4", "heads"]);
     }
 }
 
@@ -250,13 +247,23 @@ fn a_stage_at_half_the_rate_goes_half_as_far() {
     let layout = Layout::of(&plan);
     let before = layout.initial_parameters(plan.seed);
     let far = |pace| {
-        let after = tuned(&plan, &data, 1, &before, at_pace(&plan, pace)).parameters.unwrap();
+        let after = tuned(&plan, &data, 1, &before, at_pace(&plan, pace))
+            .parameters
+            .unwrap();
         let square = |place: usize| f64::from(after[place] - before[place]).powi(2);
         let of = |name: &str| {
             let tensor = layout.tensor(name).unwrap();
-            (tensor.offset..tensor.offset + tensor.values()).map(square).sum::<f64>().sqrt()
+            (tensor.offset..tensor.offset + tensor.values())
+                .map(square)
+                .sum::<f64>()
+                .sqrt()
         };
-        ["trunk.stage4.conv.weight", "trunk.stage3.conv.weight", "heads.age.weight"].map(of)
+        [
+            "trunk.stage4.conv.weight",
+            "trunk.stage3.conv.weight",
+            "heads.age.weight",
+        ]
+        .map(of)
     };
     let whole = far(Pace::default());
     let falling = far(Pace {
@@ -324,9 +331,10 @@ fn the_best_model_is_given_and_training_that_helps_no_more_ends() {
             _ => None,
         })
         .collect();
-    assert_eq!(checks.iter().map(|check| check.0).collect::<Vec<_>>(), [
-        10, 20, 30, 40, 50, 60, 70, 75
-    ]);
+    assert_eq!(
+        checks.iter().map(|check| check.0).collect::<Vec<_>>(),
+        [10, 20, 30, 40, 50, 60, 70, 75]
+    );
     let loss = |evaluation: &Evaluation| evaluation.mean_loss().unwrap();
     let best = (checks.iter()).min_by(|a, b| loss(a.1).total_cmp(&loss(b.1))).unwrap();
     let told = |outcome: &Outcome| match outcome.answers.last() {
@@ -334,9 +342,8 @@ fn the_best_model_is_given_and_training_that_helps_no_more_ends() {
         other => panic!("{other:?}"),
     };
     assert_eq!(told(&outcome), (75, best.0));
-    let given = snowball_protocol::Sha256Digest::of(&snowball_layout::to_le_bytes(
-        outcome.parameters.as_ref().unwrap(),
-    ));
+    let given =
+        snowball_protocol::Sha256Digest::of(&snowball_layout::to_le_bytes(outcome.parameters.as_ref().unwrap()));
     assert_eq!(given, best.1.model_digest);
 
     // Steps too small to change an output: the first evaluation stays the best.

@@ -122,7 +122,10 @@ mod tests {
         let order = order(&labelled(&of), 1);
         // Ten patients, twenty radiographs, are of the rare class.
         for count in [8, 20, 40] {
-            let rare = order[..count].iter().filter(|position| of[**position].1 == Some(1)).count();
+            let rare = order[..count]
+                .iter()
+                .filter(|position| of[**position].1 == Some(1))
+                .count();
             assert_eq!(rare, count / 2);
         }
     }
@@ -133,7 +136,10 @@ mod tests {
         let mut reversed = of.clone();
         reversed.reverse();
         let patients = |of: &[(String, Option<usize>)], seed| -> BTreeSet<String> {
-            order(&labelled(of), seed)[..30].iter().map(|position| of[*position].0.clone()).collect()
+            order(&labelled(of), seed)[..30]
+                .iter()
+                .map(|position| of[*position].0.clone())
+                .collect()
         };
         assert_eq!(patients(&of, 1), patients(&reversed, 1));
         assert_ne!(patients(&of, 1), patients(&of, 2));
@@ -141,7 +147,13 @@ mod tests {
 
     #[test]
     fn a_patient_with_two_classes_stands_with_the_rarer_and_one_with_none_comes_last() {
-        let of = [("a", Some(0)), ("a", Some(1)), ("b", Some(0)), ("c", None), ("d", Some(0))];
+        let of = [
+            ("a", Some(0)),
+            ("a", Some(1)),
+            ("b", Some(0)),
+            ("c", None),
+            ("d", Some(0)),
+        ];
         let labelled = of.map(|(patient, class)| Labelled { patient, class });
         for seed in 0..20 {
             let order = order(&labelled, seed);

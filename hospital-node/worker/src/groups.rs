@@ -150,8 +150,7 @@ mod tests {
     use super::*;
 
     fn layout() -> Layout {
-        let plan: StudyPlan =
-            serde_json::from_str(include_str!("../../trainer/src/probe.json")).unwrap();
+        let plan: StudyPlan = serde_json::from_str(include_str!("../../trainer/src/probe.json")).unwrap();
         Layout::of(&plan)
     }
 

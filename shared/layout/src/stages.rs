@@ -54,7 +54,11 @@ mod tests {
         let stages = layout.stages();
         let of_stages: usize = stages.iter().map(|stage| stage.tensors.len()).sum();
         let of_heads = layout.tensors.iter().filter(|tensor| tensor.stage().is_none()).count();
-        assert_eq!(of_stages + of_heads, layout.tensors.len(), "each tensor lies in one place");
+        assert_eq!(
+            of_stages + of_heads,
+            layout.tensors.len(),
+            "each tensor lies in one place"
+        );
         assert_eq!(of_heads, 2 * plan.heads.len());
         stages.into_iter().map(|stage| stage.name).collect()
     }

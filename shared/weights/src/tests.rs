@@ -179,7 +179,10 @@ fn low_layers_alone_are_copied_into_another_network() {
         let theirs = Layout::of(&from).tensor(&tensor.name).map(|tensor| tensor.offset);
         if is_low(tensor) && !report.kept.contains_key(&tensor.name) {
             let begin = theirs.unwrap();
-            assert_eq!(parameters[range.clone()], self::theirs(&from)[begin..begin + range.len()]);
+            assert_eq!(
+                parameters[range.clone()],
+                self::theirs(&from)[begin..begin + range.len()]
+            );
         } else {
             assert_eq!(parameters[range.clone()], before[range], "{}", tensor.name);
         }
