@@ -185,7 +185,7 @@ impl Home {
     pub fn plan(&self, digest: &Sha256Digest) -> PathBuf {
         let digits = digest.to_string();
         let digits = digits.trim_start_matches("sha256:");
-        self.root.join("plans").join(format!("{digits}.json"))
+        self.plans().join(format!("{digits}.json"))
     }
 
     pub fn ledger(&self) -> PathBuf {
@@ -244,6 +244,16 @@ impl Home {
     /// A model of a study that is kept on site: `federated` or `local`.
     pub fn model(&self, study: &StudyName, kind: &str) -> PathBuf {
         self.models().join(format!("{study}-{kind}.f32"))
+    }
+
+    /// Where the model of a study that this site trained alone comes from.
+    pub fn local_model_record(&self, study: &StudyName) -> PathBuf {
+        self.models().join(format!("{study}-local.json"))
+    }
+
+    /// The plans of all studies that this node was shown.
+    pub fn plans(&self) -> PathBuf {
+        self.root.join("plans")
     }
 
     /// What this site keeps of the networks of all studies for itself.

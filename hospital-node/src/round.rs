@@ -89,6 +89,7 @@ pub fn train(
         evaluate_every: 0,
         device: trainer.device,
         threads: trainer.threads,
+        tuning: None,
     });
     let (mut examples, mut local_steps, mut loss, mut evaluation) = (0, 0, f64::NAN, None);
     let blocks: Vec<&[f32]> = std::iter::once(&parameters[..]).chain(order.correction).collect();

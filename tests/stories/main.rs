@@ -12,6 +12,7 @@ mod closed_pipe;
 mod deidentify;
 mod enrolment;
 mod evidence;
+mod finetune;
 mod heads;
 mod held_line;
 mod hostile_files;

@@ -1,6 +1,7 @@
 //! The command line: one file a verb. Exit codes: 0 done, 1 a fault, 2 wrong usage, 3 refused by the policy or not
 //! verified, 141 where nobody reads the output any more.
 
+mod alone;
 mod audit;
 pub(crate) mod batch;
 mod census;
@@ -10,6 +11,7 @@ pub(crate) mod deidentify;
 mod doctor;
 mod enroll;
 mod evaluate;
+mod finetune;
 mod ingest;
 pub(crate) mod init;
 mod keys;
@@ -108,6 +110,7 @@ enum Verb {
     #[command(subcommand)]
     Keys(keys::Keys),
     Pretrain(pretrain::Pretrain),
+    Finetune(Box<finetune::Finetune>),
     Evaluate(evaluate::Evaluate),
     #[command(subcommand)]
     Receipts(receipts::Receipts),
@@ -188,6 +191,7 @@ pub fn run() -> ExitCode {
         Verb::ContactSheet(verb) => verb.run(&context),
         Verb::Run(verb) => verb.run(&context),
         Verb::Pretrain(verb) => verb.run(&context),
+        Verb::Finetune(verb) => verb.run(&context),
         Verb::Evaluate(verb) => verb.run(&context),
         Verb::Receipts(verb) => verb.run(&context),
         Verb::Ledger(verb) => verb.run(&context),

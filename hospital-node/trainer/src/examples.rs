@@ -1,11 +1,14 @@
 //! A frozen dataset as the plan's heads see it: pictures and targets.
 
+use std::collections::BTreeSet;
+
 use snowball_protocol::{
     StudyPlan,
     labels::Labels,
     plan::{Head, HeadKind},
 };
 use snowball_worker::{
+    draw::{self, LabelDraw, Labelled},
     key::DatasetSource,
     shard::{Part, Shard},
 };
@@ -34,6 +37,8 @@ pub enum Known {
 pub struct Examples {
     shard: Shard,
     targets: Vec<Vec<Option<Target>>>,
+    /// The radiographs to learn from, where they are not all.
+    drawn: Option<BTreeSet<usize>>,
 }
 
 impl Examples {
@@ -59,7 +64,47 @@ impl Examples {
             .iter()
             .map(|record| plan.heads.iter().map(|head| target(head, &record.labels)).collect())
             .collect();
-        Ok(Self { shard, targets })
+        Ok(Self {
+            shard,
+            targets,
+            drawn: None,
+        })
+    }
+
+    /// The same where the training part is so many of its labels, balanced by the first head of `plan` that has classes.
+    ///
+    /// # Errors
+    /// When it has fewer.
+    pub fn drawn(mut self, plan: &StudyPlan, draw: LabelDraw) -> Result<Self, Failure> {
+        let training = self.labelled(Part::Training);
+        if (training.len() as u64) < draw.labels {
+            return Err(Failure::new(
+                format!(
+                    "{} labels were asked for, and {} radiographs of the training part have one",
+                    draw.labels,
+                    training.len()
+                ),
+                "ask for fewer",
+            ));
+        }
+        let balanced = plan
+            .heads
+            .iter()
+            .position(|head| matches!(head.kind, HeadKind::Classes(_)));
+        let labelled: Vec<Labelled<'_>> = (training.iter())
+            .map(|position| Labelled {
+                patient: &self.shard.records()[*position].patient,
+                class: balanced.and_then(|head| match self.targets[*position][head] {
+                    Some(Target::Class(class)) => Some(class),
+                    _ => None,
+                }),
+            })
+            .collect();
+        let order = draw::order(&labelled, draw.seed);
+        // No more than there are radiographs, which fit into memory.
+        let count = usize::try_from(draw.labels).unwrap_or(usize::MAX);
+        self.drawn = Some(order.into_iter().take(count).map(|place| training[place]).collect());
+        Ok(self)
     }
 
     /// Side of each picture in pixels.
@@ -73,6 +118,10 @@ impl Examples {
         positions
             .into_iter()
             .filter(|position| self.targets[*position].iter().any(Option::is_some))
+            .filter(|position| match &self.drawn {
+                Some(drawn) if part == Part::Training => drawn.contains(position),
+                _ => true,
+            })
             .collect()
     }
 

@@ -8,6 +8,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod answers;
+mod best;
 mod device;
 mod evaluate;
 mod examples;

@@ -10,6 +10,7 @@ use snowball_protocol::{
     StudyPlan,
     plan::{Optimiser as Asked, OptimiserRule},
 };
+use snowball_worker::groups::Groups;
 
 use crate::loss::Losses;
 
@@ -37,6 +38,10 @@ pub struct Optimiser {
 struct Segment {
     range: Range<usize>,
     decays: bool,
+    /// Times the rate.
+    factor: f64,
+    /// Steps of the job before its first.
+    after: i32,
 }
 
 impl Optimiser {
@@ -59,6 +64,22 @@ impl Optimiser {
         }
     }
 
+    /// The same where only what `groups` name learns, at their factors of the rate and from their steps on.
+    #[must_use]
+    pub fn with_groups(mut self, groups: Option<&Groups>) -> Self {
+        if let Some(groups) = groups {
+            self.segments.retain_mut(|segment| {
+                let Some(group) = groups.at(segment.range.start) else {
+                    return false;
+                };
+                segment.factor = group.factor;
+                segment.after = i32::try_from(group.from_step).unwrap_or(i32::MAX);
+                true
+            });
+        }
+        self
+    }
+
     /// The same with `correction` added to the slope of each step.
     #[must_use]
     pub fn with_correction(mut self, correction: Option<Vec<f32>>) -> Self {
@@ -75,8 +96,9 @@ impl Optimiser {
         if let Some(bound) = self.asked.gradient_norm_max {
             clip(gradient, bound);
         }
-        for segment in &self.segments {
+        for segment in self.segments.iter().filter(|segment| segment.after < self.steps) {
             let range = segment.range.clone();
+            let rate = rate * segment.factor;
             let kept = if segment.decays {
                 (1.0 - rate * self.asked.weight_decay) as f32
             } else {
@@ -89,7 +111,8 @@ impl Optimiser {
                 OptimiserRule::Adamw => adamw(
                     rate,
                     kept,
-                    self.steps,
+                    // Means that begin later are corrected for their own beginning.
+                    self.steps - segment.after,
                     parameters,
                     gradient,
                     first,
@@ -122,6 +145,8 @@ fn segments(plan: &StudyPlan, layout: &Layout, losses: &Losses) -> Vec<Segment> 
                 segments.push(Segment {
                     range: tensor.offset..tensor.offset + tensor.values(),
                     decays,
+                    factor: 1.0,
+                    after: 0,
                 });
             }
             None => {}
@@ -129,6 +154,8 @@ fn segments(plan: &StudyPlan, layout: &Layout, losses: &Losses) -> Vec<Segment> 
                 segments.extend((0..rows).filter(|place| present[*place]).map(|place| Segment {
                     range: tensor.offset + place * row..tensor.offset + (place + 1) * row,
                     decays,
+                    factor: 1.0,
+                    after: 0,
                 }));
             }
         }

@@ -8,6 +8,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use rayon::prelude::*;
 use snowball_models::Network;
 use snowball_protocol::StudyPlan;
+use snowball_worker::groups::Groups;
 
 use crate::{
     device::Place,
@@ -35,6 +36,8 @@ pub struct Passes<'a> {
     pub place: &'a Place,
     /// The job's seed.
     pub seed: JobSeed,
+    /// What learns; without them all of the network.
+    pub groups: Option<&'a Groups>,
 }
 
 /// The loss of a batch and its derivative by every parameter.
@@ -46,8 +49,9 @@ pub struct Step {
 }
 
 impl Passes<'_> {
-    /// One batch through the network with `parameters`; `drawn` pictures of the job came before it.
-    pub fn step(&self, parameters: &[f32], batch: &[usize], drawn: u64) -> Result<Step, Failure> {
+    /// The batch of step `number` through the network with `parameters`; `drawn` pictures of the job came before it.
+    pub fn step(&self, number: u32, parameters: &[f32], batch: &[usize], drawn: u64) -> Result<Step, Failure> {
+        let learns = |offset: usize| self.groups.is_none_or(|groups| groups.learns(offset, number));
         let size = if self.place.is_cpu { SLICE } else { batch.len() };
         let labelled = self.labelled(batch);
         let slices: Vec<(usize, &[usize])> = batch.chunks(size).enumerate().collect();
@@ -58,7 +62,7 @@ impl Passes<'_> {
         for wave in slices.chunks(WAVE) {
             let steps: Vec<Result<Step, Failure>> = wave
                 .par_iter()
-                .map(|(number, slice)| self.slice(parameters, slice, drawn + (number * size) as u64, &labelled))
+                .map(|(number, slice)| self.slice(parameters, learns, slice, drawn + (number * size) as u64, &labelled))
                 .collect();
             for step in steps {
                 let step = step?;
@@ -73,9 +77,16 @@ impl Passes<'_> {
         Ok(total)
     }
 
-    fn slice(&self, parameters: &[f32], slice: &[usize], drawn: u64, labelled: &[usize]) -> Result<Step, Failure> {
+    fn slice(
+        &self,
+        parameters: &[f32],
+        learns: impl Fn(usize) -> bool,
+        slice: &[usize],
+        drawn: u64,
+        labelled: &[usize],
+    ) -> Result<Step, Failure> {
         let device = self.place.device.clone().autodiff();
-        let network = Network::load(self.plan, parameters, &device)?;
+        let network = Network::load_learning(self.plan, parameters, &device, |tensor| learns(tensor.offset))?;
         let outputs = network.forward(self.pictures(slice, drawn, &device)?)?;
         let mut loss = 0.0;
         let mut surrogate: Option<Tensor<1>> = None;

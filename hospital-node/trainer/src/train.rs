@@ -10,6 +10,7 @@ use snowball_worker::{
 
 use crate::{
     answers::Answers,
+    best::Best,
     device::Place,
     evaluate::evaluate,
     examples::Examples,
@@ -29,7 +30,23 @@ pub fn train<W: Write>(
     answers: &mut Answers<W>,
 ) -> Result<(), Failure> {
     let plan = &job.plan;
-    let examples = Examples::open(plan, &job.dataset)?;
+    let tuning = job.tuning.clone().unwrap_or_default();
+    if let Some(fault) = tuning.groups.as_ref().and_then(|groups| groups.fault(parameters.len())) {
+        return Err(Failure::new(
+            format!("what is asked to learn cannot be: {fault}"),
+            "ask for another pace",
+        ));
+    }
+    if job.corrects && tuning.groups.is_some() {
+        return Err(Failure::new(
+            "steps that are corrected move the whole network, and only a part of it is asked to learn",
+            "ask for one of the two",
+        ));
+    }
+    let mut examples = Examples::open(plan, &job.dataset)?;
+    if let Some(draw) = tuning.draw {
+        examples = examples.drawn(plan, draw)?;
+    }
     let training = examples.labelled(Part::Training);
     if training.is_empty() {
         return Err(Failure::new(
@@ -51,13 +68,18 @@ pub fn train<W: Write>(
         losses: &losses,
         place,
         seed,
+        groups: tuning.groups.as_ref(),
     };
     let mut sampler = Sampler::new(seed, training);
-    let mut optimiser =
-        Optimiser::new(plan, &snowball_layout::Layout::of(plan), &losses, &parameters).with_correction(correction);
-    let check = |step: u32, parameters: &[f32], answers: &mut Answers<W>| -> Result<(), Failure> {
+    let mut optimiser = Optimiser::new(plan, &snowball_layout::Layout::of(plan), &losses, &parameters)
+        .with_groups(tuning.groups.as_ref())
+        .with_correction(correction);
+    let mut best = tuning.patience.map(Best::after);
+    let check = |step: u32, parameters: &[f32], answers: &mut Answers<W>| -> Result<Option<f64>, Failure> {
         let evaluation = evaluate(plan, &examples, place, parameters, Part::Validation)?;
-        Ok(answers.send(&Answer::Checked { step, evaluation })?)
+        let loss = evaluation.mean_loss();
+        answers.send(&Answer::Checked { step, evaluation })?;
+        Ok(loss)
     };
     if job.evaluate_first {
         check(0, &parameters, answers)?;
@@ -68,7 +90,7 @@ pub fn train<W: Write>(
     let mut checking_seconds = 0.0;
     for step in 0..steps {
         let batch = sampler.draw(batch_size as usize);
-        let mut pass = passes.step(&parameters, &batch, u64::from(step) * u64::from(batch_size))?;
+        let mut pass = passes.step(step, &parameters, &batch, u64::from(step) * u64::from(batch_size))?;
         let rate = plan.optimiser.rate(job.steps_before + u64::from(step), job.steps_total);
         optimiser.step(rate, &mut parameters, &mut pass.gradient);
         if !pass.loss.is_finite() || parameters.iter().any(|value| !value.is_finite()) {
@@ -90,19 +112,31 @@ pub fn train<W: Write>(
             pass.loss,
             f64::from(done) * f64::from(batch_size) / seconds,
         )?;
-        if job.evaluate_every > 0 && done % job.evaluate_every == 0 {
+        let is_due = job.evaluate_every > 0 && done % job.evaluate_every == 0;
+        if is_due || (best.is_some() && done == steps) {
             let paused = Instant::now();
-            check(done, &parameters, answers)?;
+            let loss = check(done, &parameters, answers)?;
             checking_seconds += paused.elapsed().as_secs_f64();
+            if let Some(best) = &mut best
+                && best.ends(done, loss, &parameters)?
+            {
+                break;
+            }
         }
     }
     let seconds = begun.elapsed().as_secs_f64() - checking_seconds;
+    let best_step = best.and_then(Best::into_parts).map(|(step, kept)| {
+        parameters = kept;
+        step
+    });
     let answer = Answer::Trained {
         examples: count,
-        steps,
+        // One loss a step.
+        steps: losses_seen.len() as u32,
         loss: last_tenth(&losses_seen),
         seconds,
         device: place.name.clone(),
+        best_step,
     };
     Ok(answers.trained(&answer, &parameters)?)
 }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use snowball_confine::Confinement;
 use snowball_protocol::{StudyPlan, evaluation::Evaluation};
 
-use crate::key::DatasetSource;
+use crate::{draw::LabelDraw, groups::Groups, key::DatasetSource};
 
 /// What the node asks. Where a job needs parameters, they follow as one block of little-endian f32 in the layout's order.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -44,6 +44,24 @@ pub struct TrainJob {
     pub device: DeviceChoice,
     /// Threads on the CPU; 0: as many as cores.
     pub threads: u32,
+    /// How to learn on from what was learned elsewhere; nothing in a study's rounds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tuning: Option<Tuning>,
+}
+
+/// What fine-tuning asks for beside the plan.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Tuning {
+    /// What learns how fast; without them the whole network at the plan's rate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub groups: Option<Groups>,
+    /// Learn from so many labels of the training part and from no others; evaluations see their part whole all the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub draw: Option<LabelDraw>,
+    /// Give the best parameters that an evaluation in passing saw, by the mean loss on the validation part, and stop after so many
+    /// evaluations without a better one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub patience: Option<u32>,
 }
 
 /// An evaluation.
@@ -111,6 +129,9 @@ pub enum Answer {
         seconds: f64,
         /// The device that computed, for people.
         device: String,
+        /// After which step the parameters are those that follow, where the best were asked for.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        best_step: Option<u32>,
     },
     /// The evaluation asked for.
     Evaluated {

@@ -7,6 +7,8 @@
 //! Start at [`job::Job`]; [`pipe`] frames it; [`shard`] is the dataset on disk, [`key`] what opens it.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod draw;
+pub mod groups;
 pub mod job;
 pub mod key;
 pub mod pipe;

@@ -157,6 +157,7 @@ pub struct ReleaseContribution {
 }
 
 /// The bytes that the aggregator signs for a lineage.
-pub(crate) fn lineage_signed_bytes(document: &[u8]) -> Vec<u8> {
+#[must_use]
+pub fn lineage_signed_bytes(document: &[u8]) -> Vec<u8> {
     [b"snowball lineage v1\n", document].concat()
 }

@@ -13,6 +13,7 @@ mod graph;
 mod initial;
 mod kept;
 mod networks;
+mod stages;
 
 use serde::{Deserialize, Serialize};
 use snowball_protocol::{
@@ -23,6 +24,7 @@ use snowball_protocol::{
 pub use builder::CHANNELS_PER_GROUP;
 pub use graph::{NORM_EPSILON, Operation, Place, Shape, Signal, Step, Window};
 pub use kept::Kept;
+pub use stages::Stage;
 
 use builder::Builder;
 use initial::Start;

@@ -9,7 +9,7 @@ use snowball_protocol::{
 
 use super::*;
 
-fn plan(architecture: Architecture, width: u32) -> StudyPlan {
+pub(crate) fn plan(architecture: Architecture, width: u32) -> StudyPlan {
     let span = Span { min: 1, max: 4 };
     StudyPlan {
         format: 1,

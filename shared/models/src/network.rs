@@ -26,8 +26,22 @@ impl Network {
     /// # Errors
     /// When the number of parameters is not the layout's.
     pub fn load(plan: &StudyPlan, parameters: &[f32], device: &Device) -> Result<Self, ModelError> {
+        Self::load_learning(plan, parameters, device, |_| true)
+    }
+
+    /// As [`load`](Self::load), where only the tensors learn that `learns` names. The others keep no gradient, and what lies below the
+    /// lowest that learns is computed as on a device without autodiff: nothing of it is kept for the way back, which ends above it.
+    ///
+    /// # Errors
+    /// When the number of parameters is not the layout's.
+    pub fn load_learning(
+        plan: &StudyPlan,
+        parameters: &[f32],
+        device: &Device,
+        learns: impl Fn(&snowball_layout::Tensor) -> bool,
+    ) -> Result<Self, ModelError> {
         let graph = Graph::of(plan);
-        let weights = weights::load(&graph.layout, parameters, device)?;
+        let weights = weights::load(&graph.layout, parameters, device, learns)?;
         let mut readers = vec![0; graph.steps.len()];
         for signal in graph.steps.iter().flat_map(|step| &step.inputs).chain(&graph.heads) {
             readers[signal.index()] += 1;
@@ -49,7 +63,8 @@ impl Network {
         Ok(flat)
     }
 
-    /// The gradients of all parameters in the layout's order; zero where the loss does not depend on a parameter.
+    /// The gradients of all parameters in the layout's order; zero where a parameter does not learn, or the loss does not depend on
+    /// it.
     ///
     /// # Errors
     /// When the device does not give them back.

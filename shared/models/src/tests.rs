@@ -108,6 +108,35 @@ fn a_network_keeps_every_bit() {
 }
 
 #[test]
+fn what_does_not_learn_has_no_slope_and_leaves_the_other_slopes_as_they_are() {
+    for architecture in [Architecture::Small, Architecture::ResNet18, Architecture::DenseNet121] {
+        let plan = plan(architecture, architecture.width_step());
+        let device = Device::flex().autodiff();
+        let parameters = Layout::of(&plan).initial_parameters(1);
+        let slopes = |learns: &dyn Fn(&snowball_layout::Tensor) -> bool| {
+            let network = Network::load_learning(&plan, &parameters, &device, learns).unwrap();
+            let mut gradients = loss(&network, pictures(2, 32, &device)).backward();
+            network.gradients(&mut gradients).unwrap()
+        };
+        let whole = slopes(&|_| true);
+        let last = Layout::of(&plan).stages().pop().unwrap().name;
+        let is_behind = |tensor: &snowball_layout::Tensor| tensor.stage().is_none();
+        let is_high = |tensor: &snowball_layout::Tensor| tensor.stage().is_none_or(|stage| stage == last);
+        for learns in [&is_behind as &dyn Fn(&snowball_layout::Tensor) -> bool, &is_high] {
+            let part = slopes(learns);
+            for tensor in &Layout::of(&plan).tensors {
+                let range = tensor.offset..tensor.offset + tensor.values();
+                if learns(tensor) {
+                    assert_eq!(part[range.clone()], whole[range], "{}", tensor.name);
+                } else {
+                    assert!(part[range].iter().all(|slope| *slope == 0.0), "{}", tensor.name);
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn wrong_parameters_and_wrong_pictures_are_errors() {
     let plan = plan(Architecture::Small, 8);
     let device = Device::flex();

@@ -16,8 +16,13 @@ pub(crate) enum Weight {
     Kernel(Param<Tensor<4>>),
 }
 
-/// Makes all tensors of `layout` on `device`.
-pub(crate) fn load(layout: &Layout, parameters: &[f32], device: &Device) -> Result<Vec<Weight>, ModelError> {
+/// Makes all tensors of `layout` on `device`; those that `learns` names keep their gradient.
+pub(crate) fn load(
+    layout: &Layout,
+    parameters: &[f32],
+    device: &Device,
+    learns: impl Fn(&snowball_layout::Tensor) -> bool,
+) -> Result<Vec<Weight>, ModelError> {
     let expected = layout.parameters();
     if parameters.len() != expected {
         return Err(ModelError::Count {
@@ -27,19 +32,20 @@ pub(crate) fn load(layout: &Layout, parameters: &[f32], device: &Device) -> Resu
     }
     let weight = |(position, tensor): (usize, &snowball_layout::Tensor)| {
         let values = &parameters[tensor.offset..tensor.offset + tensor.values()];
+        let learns = learns(tensor);
         match *tensor.shape.as_slice() {
-            [a] => Ok(Weight::Line(parameter(values, [a], device))),
-            [a, b] => Ok(Weight::Matrix(parameter(values, [a, b], device))),
-            [a, b, c, d] => Ok(Weight::Kernel(parameter(values, [a, b, c, d], device))),
+            [a] => Ok(Weight::Line(parameter(values, [a], device, learns))),
+            [a, b] => Ok(Weight::Matrix(parameter(values, [a, b], device, learns))),
+            [a, b, c, d] => Ok(Weight::Kernel(parameter(values, [a, b, c, d], device, learns))),
             _ => Err(ModelError::Step { step: position }),
         }
     };
     layout.tensors.iter().enumerate().map(weight).collect()
 }
 
-/// On a device with autodiff it keeps its gradient.
-fn parameter<const D: usize>(values: &[f32], shape: [usize; D], device: &Device) -> Param<Tensor<D>> {
-    Param::from_data(TensorData::new(values.to_vec(), shape), device)
+/// On a device with autodiff it keeps its gradient where it learns.
+fn parameter<const D: usize>(values: &[f32], shape: [usize; D], device: &Device, learns: bool) -> Param<Tensor<D>> {
+    Param::from_data(TensorData::new(values.to_vec(), shape), device).set_require_grad(learns)
 }
 
 impl Weight {

@@ -15,8 +15,8 @@ pub use report::{Reason, Report};
 use std::collections::{BTreeMap, BTreeSet};
 
 use safetensors::{Dtype, SafeTensors};
-use snowball_layout::Layout;
-use snowball_protocol::{StudyPlan, plan::Architecture};
+use snowball_layout::{Layout, Tensor};
+use snowball_protocol::{StudyPlan, labels::LabelName, plan::Architecture};
 
 /// Why a file of weights was not used.
 #[derive(Debug, thiserror::Error)]
@@ -75,6 +75,21 @@ impl Weights {
         }
         Ok(Self { tensors })
     }
+
+    /// The tensors of a flat vector in the order of `layout`; what `values` is too short for is left out.
+    #[must_use]
+    pub fn of(layout: &Layout, values: &[f32]) -> Self {
+        let tensors = layout.tensors.iter().filter_map(|tensor| {
+            let found = Found {
+                shape: tensor.shape.clone(),
+                values: values.get(tensor.offset..tensor.offset + tensor.values())?.to_vec(),
+            };
+            Some((tensor.name.clone(), found))
+        });
+        Self {
+            tensors: tensors.collect(),
+        }
+    }
 }
 
 /// Lays the trunk of `weights` over `parameters`, which are in the order of `plan`'s layout, and says what fitted.
@@ -82,10 +97,27 @@ impl Weights {
 /// # Errors
 /// [`WeightsError::Foreign`] where nothing does; the parameters are then as they were.
 pub fn lay(weights: &Weights, plan: &StudyPlan, parameters: &mut [f32]) -> Result<Report, WeightsError> {
+    lay_where(weights, plan, parameters, |_| true)
+}
+
+/// As [`lay`], of the trunk's tensors only those that `is_asked` for.
+///
+/// # Errors
+/// [`WeightsError::Foreign`] where none of them fits.
+pub fn lay_where(
+    weights: &Weights,
+    plan: &StudyPlan,
+    parameters: &mut [f32],
+    is_asked: impl Fn(&Tensor) -> bool,
+) -> Result<Report, WeightsError> {
     let (layout, architecture) = (Layout::of(plan), plan.network.architecture);
     let mut report = Report::default();
     let mut used = BTreeSet::new();
     for tensor in layout.tensors.iter().filter(|tensor| tensor.name.starts_with("trunk.")) {
+        if !is_asked(tensor) {
+            report.not_asked += 1;
+            continue;
+        }
         let place = &mut parameters[tensor.offset..tensor.offset + tensor.values()];
         let Some((name, found)) = find(weights, architecture, &tensor.name) else {
             report.kept.insert(tensor.name.clone(), Reason::Absent);
@@ -116,6 +148,29 @@ pub fn lay(weights: &Weights, plan: &StudyPlan, parameters: &mut [f32]) -> Resul
     let names = weights.tensors.keys();
     report.unused = names.filter(|name| !used.contains(name)).cloned().collect();
     Ok(report)
+}
+
+/// Lays the head of `label` over `parameters` where the file's has its shape; whether it has. Only who knows that its outputs mean the
+/// same asks for it.
+pub fn lay_head(weights: &Weights, plan: &StudyPlan, label: LabelName, parameters: &mut [f32]) -> bool {
+    let layout = Layout::of(plan);
+    let prefix = format!("heads.{}.", label.code());
+    let ours: Vec<&Tensor> = (layout.tensors.iter())
+        .filter(|tensor| tensor.name.starts_with(&prefix))
+        .collect();
+    let theirs: Option<Vec<&Found>> = (ours.iter())
+        .map(|tensor| {
+            let found = weights.tensors.get(&tensor.name)?;
+            (found.shape == tensor.shape && found.values.iter().all(|value| value.is_finite())).then_some(found)
+        })
+        .collect();
+    let Some(theirs) = theirs.filter(|theirs| !theirs.is_empty()) else {
+        return false;
+    };
+    for (tensor, found) in ours.iter().zip(theirs) {
+        parameters[tensor.offset..tensor.offset + tensor.values()].copy_from_slice(&found.values);
+    }
+    true
 }
 
 /// The file's tensor for one of ours: under our own name, or under the one of the published network.

@@ -16,6 +16,8 @@ pub struct Report {
     pub folded: usize,
     /// Tensors of the trunk that stay as they began, and why.
     pub kept: BTreeMap<String, Reason>,
+    /// Tensors of the trunk that were not asked for: they stay as they began too.
+    pub not_asked: usize,
     /// Tensors of the file that have no place here: heads, running means and variances.
     pub unused: Vec<String>,
 }
@@ -44,7 +46,7 @@ impl fmt::Display for Reason {
 
 impl fmt::Display for Report {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let trunk = self.filled + self.kept.len();
+        let trunk = self.filled + self.kept.len() + self.not_asked;
         write!(
             formatter,
             "{} of the trunk's {trunk} tensors are the file's",
@@ -52,6 +54,9 @@ impl fmt::Display for Report {
         )?;
         if self.folded > 0 {
             write!(formatter, ", {} of them folded from three colours to grey", self.folded)?;
+        }
+        if self.not_asked > 0 {
+            write!(formatter, ", {} were not asked for", self.not_asked)?;
         }
         let kept: Vec<String> = self
             .kept

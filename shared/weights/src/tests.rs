@@ -158,6 +158,63 @@ fn a_release_s_own_names_fill_the_whole_trunk() {
 }
 
 #[test]
+fn low_layers_alone_are_copied_into_another_network() {
+    let (from, to) = (plan(Architecture::ResNet18Full), plan(Architecture::ResNet34));
+    let theirs = Layout::of(&from).initial_parameters(9);
+    let weights = Weights::of(&Layout::of(&from), &theirs);
+    let layout = Layout::of(&to);
+    let before = layout.initial_parameters(1);
+    let mut parameters = before.clone();
+    let is_low = |tensor: &Tensor| matches!(tensor.stage(), Some("stem" | "stage1"));
+    let report = lay_where(&weights, &to, &mut parameters, is_low).unwrap();
+    // ResNet-34 has a third block in its first stage, which ResNet-18 has not.
+    assert_eq!(report.kept.len(), 6);
+    assert!(report.kept.keys().all(|name| name.starts_with("trunk.stage1.2.")));
+    let low = layout.tensors.iter().filter(|tensor| is_low(tensor)).count();
+    assert_eq!(report.filled, low - 6);
+    let whole = layout.tensors.iter().filter(|tensor| tensor.stage().is_some()).count();
+    assert_eq!(report.not_asked, whole - low);
+    for tensor in &layout.tensors {
+        let range = tensor.offset..tensor.offset + tensor.values();
+        let theirs = Layout::of(&from).tensor(&tensor.name).map(|tensor| tensor.offset);
+        if is_low(tensor) && !report.kept.contains_key(&tensor.name) {
+            let begin = theirs.unwrap();
+            assert_eq!(
+                parameters[range.clone()],
+                self::theirs(&from)[begin..begin + range.len()]
+            );
+        } else {
+            assert_eq!(parameters[range.clone()], before[range], "{}", tensor.name);
+        }
+    }
+}
+
+fn theirs(plan: &StudyPlan) -> Vec<f32> {
+    Layout::of(plan).initial_parameters(9)
+}
+
+#[test]
+fn a_head_is_taken_only_whole_and_only_when_asked_for() {
+    let plan = plan(Architecture::Small);
+    let layout = Layout::of(&plan);
+    let weights = Weights::of(&layout, &theirs(&plan));
+    let label = plan.heads[0].label;
+    let mut parameters = layout.initial_parameters(1);
+    assert!(lay_head(&weights, &plan, label, &mut parameters));
+    let head = layout.tensor(&format!("heads.{}.weight", label.code())).unwrap();
+    let range = head.offset..head.offset + head.values();
+    assert_eq!(parameters[range.clone()], theirs(&plan)[range]);
+    let mut fewer = plan.clone();
+    let snowball_protocol::plan::HeadKind::Classes(classes) = &mut fewer.heads[0].kind else {
+        panic!("{label:?} has classes");
+    };
+    classes.pop();
+    let mut parameters = Layout::of(&fewer).initial_parameters(1);
+    assert!(!lay_head(&weights, &fewer, label, &mut parameters));
+    assert_eq!(parameters, Layout::of(&fewer).initial_parameters(1));
+}
+
+#[test]
 fn files_of_something_else_are_refused() {
     assert!(matches!(
         Weights::read(b"PK\x03\x04 a pickle"),

@@ -111,6 +111,7 @@ fn train(job: &TrainJob, own: &Path, input: &mut impl io::Read, output: &mut imp
         loss: 1.0,
         seconds: LEARNS.as_secs_f64(),
         device: "a stand-in".to_owned(),
+        best_step: None,
     };
     pipe::send(output, &trained)?;
     Ok(pipe::send_parameters(output, &model)?)
