@@ -11,6 +11,7 @@ mod answers;
 mod device;
 mod evaluate;
 mod examples;
+mod explain;
 mod failure;
 mod loss;
 mod optimiser;
@@ -18,6 +19,7 @@ mod passes;
 mod probe;
 mod random;
 mod recipe;
+mod tell;
 mod train;
 mod work;
 

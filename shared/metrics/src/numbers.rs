@@ -70,31 +70,33 @@ pub fn of_numbers(
 }
 
 fn statistics(rows: &[NumberRow], constant: Option<f64>, weights: &[f64]) -> Vec<Option<f64>> {
-    let all: f64 = weights.iter().sum();
-    let mean = |of: &dyn Fn(&NumberRow) -> f64| {
-        let sum: f64 = rows.iter().zip(weights).map(|(row, weight)| of(row) * weight).sum();
-        (all > 0.0).then(|| sum / all)
-    };
-    let error = mean(&|row| (row.said - row.truth).abs());
-    let by_constant = constant.and_then(|constant| mean(&|row| (constant - row.truth).abs()));
+    let error = mean(rows, weights, |row| (row.said - row.truth).abs());
+    let by_constant = constant.and_then(|constant| mean(rows, weights, |row| (constant - row.truth).abs()));
     vec![
         error,
         by_constant,
         by_constant.zip(error).map(|(constant, error)| constant - error),
-        mean(&|row| (row.said - row.truth).powi(2)).map(f64::sqrt),
-        mean(&|row| row.said - row.truth),
-        correlation(&mean),
+        mean(rows, weights, |row| (row.said - row.truth).powi(2)).map(f64::sqrt),
+        mean(rows, weights, |row| row.said - row.truth),
+        correlation(rows, weights),
     ]
 }
 
-fn correlation(mean: &dyn Fn(&dyn Fn(&NumberRow) -> f64) -> Option<f64>) -> Option<f64> {
-    let (said, truth) = (mean(&|row| row.said)?, mean(&|row| row.truth)?);
-    let both = mean(&|row| (row.said - said) * (row.truth - truth))?;
-    let (of_said, of_truth) = (
-        mean(&|row| (row.said - said).powi(2))?,
-        mean(&|row| (row.truth - truth).powi(2))?,
+fn correlation(rows: &[NumberRow], weights: &[f64]) -> Option<f64> {
+    let (said, truth) = (
+        mean(rows, weights, |row| row.said)?,
+        mean(rows, weights, |row| row.truth)?,
     );
+    let both = mean(rows, weights, |row| (row.said - said) * (row.truth - truth))?;
+    let of_said = mean(rows, weights, |row| (row.said - said).powi(2))?;
+    let of_truth = mean(rows, weights, |row| (row.truth - truth).powi(2))?;
     (of_said > 0.0 && of_truth > 0.0).then(|| (both / (of_said * of_truth).sqrt()).clamp(-1.0, 1.0))
+}
+
+fn mean(rows: &[NumberRow], weights: &[f64], of: impl Fn(&NumberRow) -> f64) -> Option<f64> {
+    let all: f64 = weights.iter().sum();
+    let sum: f64 = rows.iter().zip(weights).map(|(row, weight)| of(row) * weight).sum();
+    (all > 0.0).then(|| sum / all)
 }
 
 #[cfg(test)]
