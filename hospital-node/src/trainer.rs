@@ -295,11 +295,14 @@ impl Worker {
                     hear(answer);
                     return Ok(Some(trained));
                 }
-                Answer::Evaluated { .. } | Answer::Probed { .. } => {
+                Answer::Evaluated { .. } | Answer::Probed { .. } | Answer::Done { .. } => {
                     hear(answer);
                     return Ok(None);
                 }
-                Answer::Progress { .. } | Answer::Checked { .. } => hear(answer),
+                Answer::Progress { .. }
+                | Answer::Checked { .. }
+                | Answer::Told { .. }
+                | Answer::Explained(_) => hear(answer),
             }
         }
     }

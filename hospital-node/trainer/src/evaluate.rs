@@ -1,6 +1,6 @@
 //! The quality of a model on one part of the dataset: sums and counts, nothing per picture.
 
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{Device, Tensor, TensorData};
 use rayon::prelude::*;
 use snowball_layout::to_le_bytes;
 use snowball_models::Network;
@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// Pictures that go through the network at once.
-const SLICE: usize = 32;
+pub const SLICE: usize = 32;
 
 /// Evaluates `parameters` on `part`. Every class of the plan competes, also those that the site lacks.
 pub fn evaluate(
@@ -66,21 +66,28 @@ pub fn evaluate(
     })
 }
 
-fn outputs(
+/// The outputs of the radiographs at the positions of `slice`, one list a head, row by row.
+pub fn outputs(
     plan: &StudyPlan,
     examples: &Examples,
     place: &Place,
     parameters: &[f32],
     slice: &[usize],
 ) -> Result<Vec<Vec<f32>>, Failure> {
+    let network = Network::load(plan, parameters, &place.device)?;
+    let pictures = pictures(plan, examples, slice, &place.device)?;
+    network.forward(pictures)?.into_iter().map(read).collect()
+}
+
+/// The radiographs at the positions of `slice` as they are.
+pub fn pictures(plan: &StudyPlan, examples: &Examples, slice: &[usize], device: &Device) -> Result<Tensor<4>, Failure> {
     let side = examples.side();
     let mut values = vec![0.0; slice.len() * side * side];
     for (input, position) in values.chunks_mut(side * side).zip(slice) {
         recipe::plain(plan.preprocessing, &examples.square(*position)?, input);
     }
-    let network = Network::load(plan, parameters, &place.device)?;
-    let pictures = Tensor::from_data(TensorData::new(values, [slice.len(), 1, side, side]), &place.device);
-    network.forward(pictures)?.into_iter().map(read).collect()
+    let data = TensorData::new(values, [slice.len(), 1, side, side]);
+    Ok(Tensor::from_data(data, device))
 }
 
 fn nothing(head: &Head, with_squares: bool) -> HeadEvaluation {
@@ -158,7 +165,7 @@ fn count(head: &mut HeadEvaluation, kind: &HeadKind, known: &Known, row: &[f32],
 }
 
 /// The place of the largest value; none among NaNs.
-fn largest(row: &[f32]) -> Option<usize> {
+pub fn largest(row: &[f32]) -> Option<usize> {
     let finite = row.iter().enumerate().filter(|(_, value)| !value.is_nan());
     finite.max_by(|a, b| a.1.total_cmp(b.1)).map(|(place, _)| place)
 }

@@ -112,6 +112,11 @@ impl Examples {
         self.shard.manifest().side as usize
     }
 
+    /// All radiographs of `part`, in its order.
+    pub fn part(&self, part: Part) -> Vec<usize> {
+        self.shard.part(part)
+    }
+
     /// The radiographs of `part` that have at least one label of the plan.
     pub fn labelled(&self, part: Part) -> Vec<usize> {
         let positions = self.shard.part(part);

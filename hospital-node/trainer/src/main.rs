@@ -12,6 +12,7 @@ mod best;
 mod device;
 mod evaluate;
 mod examples;
+mod explain;
 mod failure;
 mod loss;
 mod optimiser;
@@ -19,6 +20,7 @@ mod passes;
 mod probe;
 mod random;
 mod recipe;
+mod tell;
 mod train;
 mod work;
 

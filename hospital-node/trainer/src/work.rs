@@ -18,7 +18,8 @@ use snowball_worker::{
 };
 
 use crate::{
-    answers::Answers, device::Place, evaluate::evaluate, examples::Examples, failure::Failure, probe, train::train,
+    answers::Answers, device::Place, evaluate::evaluate, examples::Examples, explain::explain, failure::Failure, probe,
+    tell::tell, train::train,
 };
 
 /// Threads of the CPU pool get this much stack; a network's way back is recursive in places.
@@ -79,6 +80,22 @@ fn job<W: Write + Send>(mut input: impl Read, answers: &mut Answers<W>) -> Resul
                 let examples = Examples::open(&job.plan, &job.dataset)?;
                 let evaluation = evaluate(&job.plan, &examples, &Place::open(job.device)?, &parameters, job.part)?;
                 Ok(answers.send(&Answer::Evaluated { evaluation })?)
+            })
+        }
+        Job::Tell(mut job) => {
+            job.threads = threads(job.threads);
+            enclose(&job.dataset, job.device, answers)?;
+            let parameters = parameters(&job.plan, &mut input)?;
+            on_threads(job.threads, || {
+                tell(&job, &Place::open(job.device)?, &parameters, answers)
+            })
+        }
+        Job::Explain(mut job) => {
+            job.of.threads = threads(job.of.threads);
+            enclose(&job.of.dataset, job.of.device, answers)?;
+            let parameters = parameters(&job.of.plan, &mut input)?;
+            on_threads(job.of.threads, || {
+                explain(&job, &Place::open(job.of.device)?, &parameters, answers)
             })
         }
     }

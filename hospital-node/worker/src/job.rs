@@ -16,6 +16,10 @@ pub enum Job {
     Train(TrainJob),
     /// Evaluate the given parameters. Parameters follow.
     Evaluate(EvaluateJob),
+    /// Tell the outputs of every radiograph of the part, also of those without a label. Parameters follow.
+    Tell(EvaluateJob),
+    /// Tell where in some radiographs of the part an output came from. Parameters follow.
+    Explain(ExplainJob),
 }
 
 /// A stretch of training.
@@ -79,6 +83,35 @@ pub struct EvaluateJob {
     pub threads: u32,
 }
 
+/// Most radiographs of one [`ExplainJob`].
+pub const EXPLAINED_MAX: usize = 256;
+
+/// Radiographs of which to tell where an output came from.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ExplainJob {
+    /// With which plan, of which part of which dataset, and where.
+    pub of: EvaluateJob,
+    /// Which head of the plan, by position.
+    pub head: u32,
+    /// Positions in the part's order, at most [`EXPLAINED_MAX`].
+    pub radiographs: Vec<u32>,
+}
+
+/// Where in a radiograph an output came from, coarsely: a grid over the whole square, row by row.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct SaliencyMap {
+    /// Position in the part's order.
+    pub radiograph: u32,
+    /// Which output of the head is told of: the class that the head says, or its only number.
+    pub output: u32,
+    /// Rows of the grid.
+    pub height: u32,
+    /// Columns of the grid.
+    pub width: u32,
+    /// What each field added to the output, in no unit; below zero: took from it.
+    pub values: Vec<f32>,
+}
+
 /// Where to compute.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -90,7 +123,7 @@ pub enum DeviceChoice {
     Gpu,
 }
 
-/// What the trainer answers, in order; [`Answer::Confined`] comes before it opens a dataset, and [`Answer::Trained`], [`Answer::Evaluated`], [`Answer::Probed`] and [`Answer::Failed`] end a job.
+/// What the trainer answers, in order; [`Answer::Confined`] comes before it opens a dataset, and [`Answer::Trained`], [`Answer::Evaluated`], [`Answer::Done`], [`Answer::Probed`] and [`Answer::Failed`] end a job.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "answer", rename_all = "snake_case")]
 pub enum Answer {
@@ -137,6 +170,21 @@ pub enum Answer {
     Evaluated {
         /// Quality on the part asked for.
         evaluation: Evaluation,
+    },
+    /// The outputs of some radiographs of the part.
+    Told {
+        /// Position of the first of them in the part's order.
+        first: u64,
+        /// One row a radiograph, in the part's order: head after head, a class head's probabilities (softmax over all of its classes) or a
+        /// number in the label's unit.
+        outputs: Vec<Vec<f32>>,
+    },
+    /// Where an output of one radiograph came from.
+    Explained(SaliencyMap),
+    /// Everything that was asked for has been told.
+    Done {
+        /// Radiographs in all.
+        radiographs: u64,
     },
     /// The devices.
     Probed {

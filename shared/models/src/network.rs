@@ -1,5 +1,7 @@
 //! A network on a device, whatever its architecture.
 
+mod last_map;
+
 use burn::tensor::{Device, Gradients, Tensor};
 use snowball_layout::{Graph, Layout};
 use snowball_protocol::StudyPlan;

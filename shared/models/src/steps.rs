@@ -20,7 +20,7 @@ pub(crate) enum Value {
 }
 
 impl Value {
-    fn pictures(self) -> Option<Tensor<4>> {
+    pub(crate) fn pictures(self) -> Option<Tensor<4>> {
         match self {
             Self::Pictures(pictures) => Some(pictures),
             Self::Features(_) => None,
