@@ -12,11 +12,13 @@ mod enroll;
 mod evaluate;
 mod ingest;
 pub(crate) mod init;
+mod kept_model;
 mod keys;
 mod labels;
 mod ledger;
 mod linkage;
 mod policy;
+mod predict;
 mod pretrain;
 mod pull;
 mod quarantine;
@@ -109,6 +111,7 @@ enum Verb {
     Keys(keys::Keys),
     Pretrain(pretrain::Pretrain),
     Evaluate(evaluate::Evaluate),
+    Predict(predict::Predict),
     #[command(subcommand)]
     Receipts(receipts::Receipts),
     #[command(subcommand)]
@@ -189,6 +192,7 @@ pub fn run() -> ExitCode {
         Verb::Run(verb) => verb.run(&context),
         Verb::Pretrain(verb) => verb.run(&context),
         Verb::Evaluate(verb) => verb.run(&context),
+        Verb::Predict(verb) => verb.run(&context),
         Verb::Receipts(verb) => verb.run(&context),
         Verb::Ledger(verb) => verb.run(&context),
         Verb::Audit(verb) => verb.run(&context),

@@ -56,7 +56,8 @@ impl Pretrain {
         let store = home.open_store(&config)?;
         let dataset = datasets::freeze(&home, &store, &plan)?;
         let trainer = trainer::choose(&config.training, &home.scratch())?.held_as(policy::confinement(&home));
-        permit(&home, &plan, &dataset, trainer.confinement.is_whole())?;
+        let is_confined = trainer.confinement.is_whole();
+        permit(&home, &plan, &dataset, Action::TrainAlone, is_confined)?;
         let layout = Layout::of(&plan);
         let steps = match self.steps {
             Some(steps) => steps,
@@ -171,14 +172,21 @@ pub fn read_plan(path: &Path) -> Result<StudyPlan> {
     Ok(plan)
 }
 
-fn permit(home: &Home, plan: &StudyPlan, dataset: &datasets::StudyDataset, is_confined: bool) -> Result<()> {
+/// Asks the policy whether `action` may be done with `dataset`, inside the hospital; the ledger keeps the answer.
+pub(super) fn permit(
+    home: &Home,
+    plan: &StudyPlan,
+    dataset: &datasets::StudyDataset,
+    action: Action,
+    is_confined: bool,
+) -> Result<()> {
     let config = home.config()?;
     let ledger = home.open_ledger(&config)?;
     let policy = policy::in_force(home);
     let request = Request {
         site: &config.site,
         plan,
-        action: Action::TrainAlone,
+        action,
         dataset: dataset.facts,
         // Nothing leaves, so nothing is spent.
         spent: Spent::default(),
