@@ -299,10 +299,9 @@ impl Worker {
                     hear(answer);
                     return Ok(None);
                 }
-                Answer::Progress { .. }
-                | Answer::Checked { .. }
-                | Answer::Told { .. }
-                | Answer::Explained(_) => hear(answer),
+                Answer::Progress { .. } | Answer::Checked { .. } | Answer::Told { .. } | Answer::Explained(_) => {
+                    hear(answer)
+                }
             }
         }
     }

@@ -7,7 +7,7 @@ use snowball_protocol::{
     RoundNumber,
     plan::{Combination, Drift, KeptRole, OptimiserRule, ServerOptimiser},
 };
-use snowball_tests::run;
+use snowball_tests::{Site, run};
 
 use crate::{
     killed::copy_store,
@@ -222,9 +222,58 @@ async fn a_study_ends_in_a_release_that_opens_in_pytorch() {
         let arguments = ["evaluate", "--plan", plan.to_str().unwrap(), "--model", "federated"];
         let evaluation = stage.consortium.node(site, &arguments).await.unwrap();
         tested += evaluation["images"].as_u64().unwrap();
+        assert_eq!(evaluation["interval"]["resamples"], 1000);
+        assert!(evaluation["figures"].is_array() && evaluation["groups"].is_object());
+        predicts(&stage, site, evaluation["images"].as_u64().unwrap()).await;
     }
     assert!(tested > 0, "some patients are for testing");
     opens_in_pytorch(&release);
+}
+
+/// One line a radiograph, at least those that have a label, and pictures, for the owner's eyes alone.
+async fn predicts(stage: &Stage, site: &Site, labelled: u64) {
+    let (plan, folder) = (
+        stage.consortium.plan_file(),
+        stage.folder.path().join(format!("{}-maps", site.name)),
+    );
+    let table = folder.with_extension("csv");
+    let (table, maps) = (table.to_str().unwrap(), folder.to_str().unwrap());
+    let plan = plan.to_str().unwrap();
+    let words = [
+        "predict",
+        "--plan",
+        plan,
+        "--model",
+        "federated",
+        "--out",
+        table,
+        "--pictures",
+        maps,
+        "--head",
+        "age",
+        "--count",
+        "3",
+    ];
+    let said = stage.consortium.node(site, &words).await.unwrap();
+    let text = std::fs::read_to_string(table).unwrap();
+    assert!(
+        text.starts_with("radiograph,part,body_part,body_part_said,body_part_p_CHEST,"),
+        "{text}"
+    );
+    let radiographs = said["radiographs"].as_u64().unwrap();
+    assert_eq!(text.lines().count() as u64, radiographs + 1);
+    assert!(radiographs >= labelled);
+    let drawn = said["drawn"].as_u64().unwrap();
+    assert_eq!(drawn, radiographs.min(3));
+    let page = folder.join("index.html");
+    assert!(
+        std::fs::read_to_string(&page)
+            .unwrap()
+            .contains("what moved the output, not why")
+    );
+    for file in std::fs::read_dir(&folder).unwrap() {
+        assert_eq!(file.unwrap().metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    }
 }
 
 /// The release's own script opens it in PyTorch, strictly, and PyTorch and an ONNX runtime compute the same.

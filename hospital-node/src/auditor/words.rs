@@ -125,6 +125,8 @@ messages! {
     DENIED = "denied", "refusé";
     ACTION_JOIN = "join a study", "rejoindre une étude";
     ACTION_TRAIN = "train", "entraîner";
+    ACTION_TRAIN_ALONE = "train alone", "entraîner seul";
+    ACTION_EVALUATE = "evaluate a model here", "évaluer un modèle sur place";
     ACTION_SEND_UPDATE = "send an update", "envoyer une mise à jour";
     ACTION_SEND_METRICS = "send measurements", "envoyer des mesures";
 
@@ -220,6 +222,8 @@ pub fn action(action: &str) -> Option<Message> {
     Some(match action {
         "join" => ACTION_JOIN,
         "train" => ACTION_TRAIN,
+        "train alone" => ACTION_TRAIN_ALONE,
+        "evaluate" => ACTION_EVALUATE,
         "send update" => ACTION_SEND_UPDATE,
         "send metrics" => ACTION_SEND_METRICS,
         _ => return None,

@@ -66,7 +66,8 @@ impl Alone {
         let store = home.open_store(&config)?;
         let dataset = datasets::freeze(&home, &store, &plan)?;
         let trainer = trainer::choose(&config.training, &home.scratch())?.held_as(policy::confinement(&home));
-        permit(&home, &plan, &dataset, trainer.confinement.is_whole())?;
+        let is_confined = trainer.confinement.is_whole();
+        permit(&home, &plan, &dataset, Action::TrainAlone, is_confined)?;
         Ok(Self {
             layout: Layout::of(&plan),
             home,
@@ -219,14 +220,21 @@ fn checked(evaluation: &Evaluation) -> String {
     format!("{loss}{}", events::summary(evaluation))
 }
 
-fn permit(home: &Home, plan: &StudyPlan, dataset: &datasets::StudyDataset, is_confined: bool) -> Result<()> {
+/// Asks the policy whether this may be done inside the hospital, and writes down what it said. Nothing leaves.
+pub(super) fn permit(
+    home: &Home,
+    plan: &StudyPlan,
+    dataset: &datasets::StudyDataset,
+    action: Action,
+    is_confined: bool,
+) -> Result<()> {
     let config = home.config()?;
     let ledger = home.open_ledger(&config)?;
     let policy = policy::in_force(home);
     let request = Request {
         site: &config.site,
         plan,
-        action: Action::TrainAlone,
+        action,
         dataset: dataset.facts,
         // Nothing leaves, so nothing is spent.
         spent: Spent::default(),

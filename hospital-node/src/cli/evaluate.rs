@@ -1,79 +1,105 @@
 //! `evaluate`: how good a model that is kept on site is, on this site's patients.
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
 
-use anyhow::{Context as _, Result, ensure};
-use clap::{Args, ValueEnum};
-use snowball_layout::Layout;
-use snowball_protocol::Sha256Digest;
-use snowball_service::files;
-use snowball_worker::shard::Part;
+use anyhow::{Context as _, Result};
+use clap::Args;
+use serde::Serialize;
+use snowball_crypto::Pseudonym;
+use snowball_metrics::Resampling;
+use snowball_protocol::evaluation::Evaluation;
+use snowball_store::{SiteValue, Store};
+use snowball_worker::shard::{Part, Shard, ShardRecord};
 
-use super::{Context, pretrain};
-use crate::{datasets, events, policy, round, trainer};
+use super::{
+    Context,
+    kept_model::{KeptModel, PartChoice},
+};
+use crate::{
+    events,
+    figures::{self, Figures, Material},
+    round,
+};
 
-/// Evaluate a model of a study on this site's patients. Nothing leaves.
+/// Evaluate a model of a study on this site's patients, in all and by sex, age, view and body part. Nothing leaves; the policy must permit it.
 #[derive(Args)]
 #[command(after_help = "Example: hospital-node evaluate --plan plan.toml --model federated --part testing")]
 pub struct Evaluate {
-    /// The study's plan.
-    #[arg(long)]
-    plan: PathBuf,
-    /// Which of the models that are kept on site.
-    #[arg(long, value_enum)]
-    model: Model,
+    #[command(flatten)]
+    of: KeptModel,
     /// On which patients.
     #[arg(long, value_enum, default_value_t = PartChoice::Testing)]
     part: PartChoice,
+    /// Resamples of patients behind each interval.
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(100..=100_000))]
+    resamples: u32,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
-enum Model {
-    /// The final model of the study.
-    Federated,
-    /// The one of `pretrain --local`.
-    Local,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-enum PartChoice {
-    /// Patients that rounds were judged by.
-    Validation,
-    /// Patients that nothing was fitted to or judged by.
-    Testing,
+/// What is printed: counts and sums as a site reports them, and what is made of them here.
+#[derive(Serialize)]
+struct Document {
+    #[serde(flatten)]
+    evaluation: Evaluation,
+    part: Part,
+    #[serde(flatten)]
+    figures: Figures,
 }
 
 impl Evaluate {
     pub fn run(self, context: &Context) -> Result<()> {
-        let home = context.home()?;
-        let config = home.config()?;
-        let plan = pretrain::read_plan(&self.plan)?;
-        let dataset = datasets::freeze(&home, &home.open_store(&config)?, &plan)?;
-        let layout = Layout::of(&plan);
-        let kind = match self.model {
-            Model::Federated => "federated",
-            Model::Local => "local",
+        let opened = self.of.open(context)?;
+        let (part, source) = (self.part.part(), &opened.dataset.source);
+        let evaluation = round::quality(
+            &opened.trainer,
+            &opened.plan,
+            source,
+            part,
+            &opened.parameters,
+            opened.digest,
+        )?;
+        let shard = Shard::open(source)?;
+        let told = opened.asked().tell(&shard, part)?;
+        let training = shard.records().iter().filter(|record| record.part == Part::Training);
+        let own = told.iter().map(|told| own_terms(&opened.store, &told.record));
+        let material = Material {
+            heads: &opened.plan.heads,
+            told: &told,
+            own: &own.collect::<Result<Vec<_>>>()?,
+            constants: &figures::constants(&opened.plan.heads, training),
+            cell_min: opened.cell_min,
+            resampling: Resampling {
+                resamples: self.resamples,
+                ..Resampling::default()
+            },
         };
-        let path = home.model(&plan.study, kind);
-        let limit = usize::try_from(layout.bytes())?;
-        let bytes = files::read_bounded(&path, limit).with_context(|| {
+        let figures = material.figures().context("the trainer told no probabilities")?;
+        let document = Document {
+            evaluation,
+            part,
+            figures,
+        };
+        context.print(&document, || {
             format!(
-                "no {kind} model of {}; train one first ({})",
-                plan.study,
-                path.display()
+                "{} radiographs: {}\n{}",
+                document.evaluation.images,
+                events::summary(&document.evaluation),
+                figures::text(&document.figures)
             )
-        })?;
-        ensure!(bytes.len() == limit, "{} is not a model of this plan", path.display());
-        let parameters = snowball_layout::from_le_bytes(&bytes).context("the model is no list of numbers")?;
-        let part = match self.part {
-            PartChoice::Validation => Part::Validation,
-            PartChoice::Testing => Part::Testing,
-        };
-        let trainer = trainer::choose(&config.training, &home.scratch())?.held_as(policy::confinement(&home));
-        let digest = Sha256Digest::of(&bytes);
-        let evaluation = round::quality(&trainer, &plan, &dataset.source, part, &parameters, digest)?;
-        context.print(&evaluation, || {
-            format!("{} radiographs: {}", evaluation.images, events::summary(&evaluation))
         })
     }
+}
+
+/// The classes among the hospital's own labels of a radiograph.
+fn own_terms(store: &Store, record: &ShardRecord) -> Result<BTreeMap<String, String>> {
+    let radiograph: Pseudonym = record
+        .radiograph
+        .parse()
+        .context("the dataset names a radiograph badly")?;
+    let labels = store.site_labels(&radiograph)?.into_iter();
+    Ok(labels
+        .filter_map(|(name, label)| match label.value {
+            SiteValue::Class(code) => Some((name, code)),
+            SiteValue::Number(_) => None,
+        })
+        .collect())
 }

@@ -14,11 +14,13 @@ mod evaluate;
 mod finetune;
 mod ingest;
 pub(crate) mod init;
+mod kept_model;
 mod keys;
 mod labels;
 mod ledger;
 mod linkage;
 mod policy;
+mod predict;
 mod pretrain;
 mod pull;
 mod quarantine;
@@ -112,6 +114,7 @@ enum Verb {
     Pretrain(pretrain::Pretrain),
     Finetune(Box<finetune::Finetune>),
     Evaluate(evaluate::Evaluate),
+    Predict(predict::Predict),
     #[command(subcommand)]
     Receipts(receipts::Receipts),
     #[command(subcommand)]
@@ -193,6 +196,7 @@ pub fn run() -> ExitCode {
         Verb::Pretrain(verb) => verb.run(&context),
         Verb::Finetune(verb) => verb.run(&context),
         Verb::Evaluate(verb) => verb.run(&context),
+        Verb::Predict(verb) => verb.run(&context),
         Verb::Receipts(verb) => verb.run(&context),
         Verb::Ledger(verb) => verb.run(&context),
         Verb::Audit(verb) => verb.run(&context),

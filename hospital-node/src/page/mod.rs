@@ -1,6 +1,7 @@
 //! Pages for people: one shell, no outside resource, light and dark, made to be printed; a board's preview in English or French.
 //!
-//! Whatever is put into a page is escaped. No page but the reviewer's holds a picture, and none a value of a patient.
+//! Whatever is put into a page is escaped. No page but the reviewer's and that of saliency maps holds a picture or a patient's label; both stay
+//! in the hospital.
 
 use std::collections::BTreeMap;
 
@@ -246,6 +247,43 @@ struct SheetPage<'a> {
     page: usize,
     pages: usize,
     pictures: &'a [SheetPicture],
+}
+
+/// Radiographs and where in them an output came from: patients' pixels, for eyes that may see them.
+pub struct Saliency<'a> {
+    pub study: &'a str,
+    pub label: String,
+    pub part: &'static str,
+    pub pictures: Vec<SaliencyPicture>,
+}
+
+/// One radiograph beside itself under its map.
+pub struct SaliencyPicture {
+    pub number: usize,
+    /// Its file beside the page.
+    pub file: String,
+    /// Pseudonym, hex.
+    pub radiograph: String,
+    pub said: String,
+    pub truth: Option<String>,
+    /// Fields of the map.
+    pub width: u32,
+    pub height: u32,
+    /// Whether any field raised the output.
+    pub raises: bool,
+    /// PNG, base64.
+    pub png: String,
+}
+
+/// The page of saliency maps.
+pub fn saliency(page: &Saliency<'_>) -> Result<String> {
+    Ok(SaliencyPage { page }.render()?)
+}
+
+#[derive(Template)]
+#[template(path = "saliency.html")]
+struct SaliencyPage<'a> {
+    page: &'a Saliency<'a>,
 }
 
 /// A share in percent with three digits; less than all is never rounded up to all.

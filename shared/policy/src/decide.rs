@@ -5,7 +5,7 @@ use snowball_protocol::plan::{Sent, StudyPlan};
 
 use crate::{
     clause::Clause,
-    document::{Approval, Demand, PrivacyMechanism},
+    document::{Approval, Demand, PrivacyMechanism, Stage},
     fault::PolicyFault,
     policy::{Policy, required_option},
     request::{Action, Decision, Request},
@@ -84,7 +84,7 @@ fn checked(policy: &Policy, request: &Request<'_>) -> Result<Vec<Clause>, Denial
     check_cohort(&mut checks, policy, request)?;
     check_rounds(&mut checks, policy, request)?;
     check_training(&mut checks, policy, request)?;
-    if request.action != Action::TrainAlone {
+    if !matches!(request.action, Action::TrainAlone | Action::Evaluate) {
         check_together(&mut checks, policy, request)?;
         check_leaving(&mut checks, policy, request)?;
     }
@@ -114,7 +114,7 @@ fn check_approval(checks: &mut Checks, policy: &Policy, request: &Request<'_>) -
     let of_stage = checks.narrow(
         Clause::Stage,
         &all,
-        |approval| approval.stage == stage,
+        |approval| approval.stage == stage || (request.action == Action::Evaluate && approval.stage == Stage::Local),
         || Why::NoApproval { stage },
     )?;
     let naming = checks.narrow(
@@ -282,7 +282,7 @@ fn check_budget(checks: &mut Checks, policy: &Policy, request: &Request<'_>) -> 
 /// Joining needs that updates may leave: nothing else would come of it. Metrics are withheld where they may not leave.
 fn check_leaving(checks: &mut Checks, policy: &Policy, request: &Request<'_>) -> Result<(), Denial> {
     let (kind, size) = match request.action {
-        Action::Train | Action::TrainAlone => return Ok(()),
+        Action::Train | Action::TrainAlone | Action::Evaluate => return Ok(()),
         Action::Join => (Sent::Update, None),
         Action::Send { kind, bytes } => (kind, Some(bytes)),
     };

@@ -16,6 +16,8 @@ use crate::{clause::Clause, document::Stage};
 pub enum Action {
     /// Train by a study's plan inside the hospital, alone. Nothing leaves.
     TrainAlone,
+    /// Say, inside the hospital, what a model that is kept there makes of its radiographs. Nothing is learned and nothing leaves.
+    Evaluate,
     /// Train for one round of a study.
     Train,
     /// Let something leave the site.
@@ -35,6 +37,7 @@ impl Action {
     pub const fn code(self) -> &'static str {
         match self {
             Self::TrainAlone => "train alone",
+            Self::Evaluate => "evaluate",
             Self::Train => "train",
             Self::Send { kind: Sent::Update, .. } => "send update",
             Self::Send {
@@ -44,7 +47,7 @@ impl Action {
         }
     }
 
-    /// The stage of the approval that it takes.
+    /// The stage of the approval that it takes. [`Action::Evaluate`] may also rest on one to train alone.
     #[must_use]
     pub const fn stage(self, plan: &StudyPlan) -> Stage {
         match (self, plan.stage) {

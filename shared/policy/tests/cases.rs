@@ -76,6 +76,7 @@ struct CaseRequest {
 #[serde(rename_all = "kebab-case")]
 enum CaseAction {
     TrainAlone,
+    Evaluate,
     Train,
     Join,
     SendUpdate,
@@ -196,6 +197,7 @@ fn decided_in(case: &Case, language: Language) -> Decision {
         plan: &plan,
         action: match case.request.action {
             CaseAction::TrainAlone => Action::TrainAlone,
+            CaseAction::Evaluate => Action::Evaluate,
             CaseAction::Train => Action::Train,
             CaseAction::Join => Action::Join,
             CaseAction::SendUpdate => Action::Send {

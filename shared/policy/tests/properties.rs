@@ -48,6 +48,7 @@ fn any_action() -> impl Strategy<Value = Action> {
     prop_oneof![
         Just(Action::Train),
         Just(Action::TrainAlone),
+        Just(Action::Evaluate),
         Just(Action::Join),
         any::<u64>().prop_map(|bytes| Action::Send {
             kind: Sent::Update,
@@ -312,20 +313,24 @@ proptest! {
         let decision = decide(Ok(&signed), &request);
         prop_assert_eq!(&decision, &decide(Ok(&signed), &request));
         let Decision::Permit { clauses } = &decision else { return Ok(()) };
-        prop_assert!(clauses.len() >= 18);
+        prop_assert!(clauses.len() >= 17);
         prop_assert!(now >= policy.begins() && now < policy.expires());
-        let stage = if action == Action::TrainAlone { Stage::Local } else { Stage::Collaboration };
-        prop_assert!(policy.names(stage, &PLAN.study));
-        prop_assert!(
-            policy.approves_any_digest(stage) || policy.plan_digests(stage).any(|digest| digest == PLAN.digest())
-        );
+        let stages: &[Stage] = match action {
+            Action::TrainAlone => &[Stage::Local],
+            Action::Evaluate => &[Stage::Local, Stage::Collaboration],
+            _ => &[Stage::Collaboration],
+        };
+        prop_assert!(stages.iter().any(|stage| {
+            policy.names(*stage, &PLAN.study)
+                && (policy.approves_any_digest(*stage) || policy.plan_digests(*stage).any(|digest| digest == PLAN.digest()))
+        }));
         prop_assert!(PLAN.heads.iter().all(|head| policy.allows_label(head.label)));
         prop_assert!(facts.0 >= policy.training_patients_min());
         prop_assert!(spent.rounds <= policy.rounds_per_study_max());
         if matches!(action, Action::Train | Action::TrainAlone) {
             prop_assert!(policy.is_hour_for_training(now));
         }
-        if action != Action::TrainAlone {
+        if !matches!(action, Action::TrainAlone | Action::Evaluate) {
             prop_assert!(PLAN.rounds.sites.min >= policy.sites_min() && PLAN.rounds.updates.min >= policy.sites_min());
             prop_assert!(policy.secure_aggregation() == Demand::NotRequired);
             prop_assert!(policy.privacy_mechanism() == PrivacyMechanism::None);
@@ -333,7 +338,7 @@ proptest! {
             prop_assert!(spent.rounds_all_studies <= policy.rounds_all_studies_max() || action == Action::Join);
         }
         match action {
-            Action::Train | Action::TrainAlone => {}
+            Action::Train | Action::TrainAlone | Action::Evaluate => {}
             Action::Join => prop_assert!(policy.releases(Sent::Update)),
             Action::Send { kind, bytes } => {
                 prop_assert!(policy.releases(kind) && policy.stage().permits_sending());

@@ -214,6 +214,16 @@ fn pooled(status: &Value) -> Option<Quality> {
     Evaluation::pooled(&parts).as_ref().map(Quality::of)
 }
 
+/// The counts of an evaluation, without the figures that the node makes of them.
+fn counts(mut said: serde_json::Value) -> Result<Evaluation> {
+    if let Some(fields) = said.as_object_mut() {
+        for figure in ["part", "interval", "figures", "groups"] {
+            fields.remove(figure);
+        }
+    }
+    Ok(serde_json::from_value(said)?)
+}
+
 /// Each site alone and federated, on the same held-out patients; all sites at once.
 async fn compare(consortium: &Consortium, results: &mut Results) -> Result<()> {
     let plan_file = consortium.plan_file();
@@ -229,9 +239,7 @@ async fn compare(consortium: &Consortium, results: &mut Results) -> Result<()> {
         let mut federated = Vec::new();
         for part in ["validation", "testing"] {
             let words = ["evaluate", "--plan", plan_file, "--model", "federated", "--part", part];
-            federated.push(serde_json::from_value::<Evaluation>(
-                consortium.node(site, &words).await?,
-            )?);
+            federated.push(counts(consortium.node(site, &words).await?)?);
         }
         let alone = consortium
             .node(site, &["pretrain", "--local", "--plan", plan_file])

@@ -1,0 +1,124 @@
+//! A model that is kept on site, with the dataset of its study and a trainer that the policy lets run it.
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result, ensure};
+use clap::{Args, ValueEnum};
+use snowball_layout::Layout;
+use snowball_policy::Action;
+use snowball_protocol::{Sha256Digest, StudyPlan};
+use snowball_service::files;
+use snowball_store::Store;
+use snowball_worker::shard::Part;
+
+use super::{Context, alone, pretrain};
+use crate::{
+    datasets::{self, StudyDataset},
+    home::Home,
+    outputs::Asked,
+    policy,
+    trainer::{self, Trainer},
+};
+
+/// Which model.
+#[derive(Args)]
+pub(super) struct KeptModel {
+    /// The study's plan.
+    #[arg(long)]
+    plan: PathBuf,
+    /// Which of the models that are kept on site.
+    #[arg(long, value_enum)]
+    model: Model,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Model {
+    /// The final model of the study.
+    Federated,
+    /// The one of `pretrain --local`.
+    Local,
+}
+
+/// On which patients.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum PartChoice {
+    /// Patients that rounds were judged by.
+    Validation,
+    /// Patients that nothing was fitted to or judged by.
+    Testing,
+}
+
+impl PartChoice {
+    pub(super) const fn part(self) -> Part {
+        match self {
+            Self::Validation => Part::Validation,
+            Self::Testing => Part::Testing,
+        }
+    }
+}
+
+/// Everything that it takes to ask the model.
+pub(super) struct Opened {
+    pub plan: StudyPlan,
+    pub store: Store,
+    pub dataset: StudyDataset,
+    pub trainer: Trainer,
+    pub parameters: Vec<f32>,
+    pub digest: Sha256Digest,
+    /// The policy's smallest cell.
+    pub cell_min: u64,
+}
+
+impl KeptModel {
+    /// Reads the model, freezes its study's dataset and asks the policy, which must permit it although nothing leaves.
+    pub fn open(&self, context: &Context) -> Result<Opened> {
+        let home = context.home()?;
+        let config = home.config()?;
+        let plan = pretrain::read_plan(&self.plan)?;
+        let store = home.open_store(&config)?;
+        let dataset = datasets::freeze(&home, &store, &plan)?;
+        let bytes = self.read(&home, &plan)?;
+        let parameters = snowball_layout::from_le_bytes(&bytes).context("the model is no list of numbers")?;
+        let trainer = trainer::choose(&config.training, &home.scratch())?.held_as(policy::confinement(&home));
+        let is_confined = trainer.confinement.is_whole();
+        alone::permit(&home, &plan, &dataset, Action::Evaluate, is_confined)?;
+        Ok(Opened {
+            cell_min: policy::in_force(&home).map_or(0, |signed| signed.policy.cell_min()),
+            plan,
+            store,
+            dataset,
+            trainer,
+            parameters,
+            digest: Sha256Digest::of(&bytes),
+        })
+    }
+
+    fn read(&self, home: &Home, plan: &StudyPlan) -> Result<Vec<u8>> {
+        let kind = match self.model {
+            Model::Federated => "federated",
+            Model::Local => "local",
+        };
+        let path = home.model(&plan.study, kind);
+        let limit = usize::try_from(Layout::of(plan).bytes())?;
+        let bytes = files::read_bounded(&path, limit).with_context(|| {
+            format!(
+                "no {kind} model of {}; train one first ({})",
+                plan.study,
+                path.display()
+            )
+        })?;
+        ensure!(bytes.len() == limit, "{} is not a model of this plan", path.display());
+        Ok(bytes)
+    }
+}
+
+impl Opened {
+    pub fn asked(&self) -> Asked<'_> {
+        Asked {
+            trainer: &self.trainer,
+            plan: &self.plan,
+            dataset: &self.dataset.source,
+            parameters: &self.parameters,
+        }
+    }
+}
