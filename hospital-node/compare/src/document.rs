@@ -131,13 +131,19 @@ impl Comparison {
             "title: must be 1 to 200 characters",
         );
         unless(
-            !self.labels.is_empty() && self.labels.len() <= 12 && self.labels[0] > 0 && self.labels.is_sorted_by(|a, b| a < b),
+            !self.labels.is_empty()
+                && self.labels.len() <= 12
+                && self.labels[0] > 0
+                && self.labels.is_sorted_by(|a, b| a < b),
             "labels: must be 1 to 12 numbers, rising, from 1",
         );
         unless((1..=100).contains(&self.seeds), "seeds: must be 1 to 100");
         unless((200..=100_000).contains(&self.draws), "draws: must be 200 to 100000");
         unless((2..=16).contains(&self.arms.len()), "arms: must be 2 to 16");
-        unless(self.runs() <= RUNS_MAX, "arms x labels x seeds: must be at most 2000 trainings");
+        unless(
+            self.runs() <= RUNS_MAX,
+            "arms x labels x seeds: must be at most 2000 trainings",
+        );
         unless(
             self.pretrain.len() <= 16 && are_names(self.pretrain.iter().map(|one| one.name.as_str())),
             "pretrain.name: must be different, 1 to 60 characters without a colon; at most 16",
@@ -147,7 +153,10 @@ impl Comparison {
             "arms.name: must be different, 1 to 60 characters without a colon",
         );
         for arm in &self.arms {
-            unless((1..=10_000_000).contains(&arm.steps), "arms.steps: must be 1 to 10000000");
+            unless(
+                (1..=10_000_000).contains(&arm.steps),
+                "arms.steps: must be 1 to 10000000",
+            );
             unless(
                 (0.0..=1.0).contains(&arm.trunk_rate) && arm.rate_fall > 0.0 && arm.rate_fall <= 1.0,
                 "arms.trunk_rate, arms.rate_fall: must be at most 1; a rate_fall is above 0",
@@ -162,7 +171,10 @@ impl Comparison {
             );
             for from in arm.from.iter().filter_map(|from| from.strip_prefix("pretrained:")) {
                 let is_known = self.pretrain.iter().any(|one| one.name == from);
-                unless(is_known, "arms.from: pretrained:NAME must be the name of a [[pretrain]]");
+                unless(
+                    is_known,
+                    "arms.from: pretrained:NAME must be the name of a [[pretrain]]",
+                );
             }
         }
         for claim in &self.claims {
@@ -173,10 +185,7 @@ impl Comparison {
                 are_tried && !claim.labels.is_empty(),
                 "claims.labels: must be among the labels that are tried",
             );
-            unless(
-                claim.margin.is_finite(),
-                "claims.margin: must be a number",
-            );
+            unless(claim.margin.is_finite(), "claims.margin: must be a number");
         }
         faults
     }
@@ -260,7 +269,10 @@ mod tests {
             let mut changed = document();
             change(&mut changed);
             let faults = changed.faults();
-            assert!(faults.iter().any(|fault| fault.starts_with(field)), "{field}: {faults:?}");
+            assert!(
+                faults.iter().any(|fault| fault.starts_with(field)),
+                "{field}: {faults:?}"
+            );
         }
         assert!(toml::from_str::<Comparison>(&TEXT.replace("shuffled", "shufled")).is_err());
     }

@@ -96,7 +96,11 @@ pub fn sentences(comparison: &Comparison, judged: &Judged, replicates: &Replicat
         let name = &of.name;
         for (place, labels) in replicates.labels().iter().enumerate() {
             let gain = replicates.gain(arm, 0, place);
-            let between = format!("95 % interval {} to {}", signed(measure, gain.low), signed(measure, gain.high));
+            let between = format!(
+                "95 % interval {} to {}",
+                signed(measure, gain.low),
+                signed(measure, gain.high)
+            );
             said.push(if gain.low > 0.0 {
                 format!(
                     "With {labels} labels {name} does better than {first}: {} ({between}).",

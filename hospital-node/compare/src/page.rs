@@ -1,6 +1,8 @@
 //! The page: the question, the claims, a curve an arm, the differences, the words, and how it was done.
 
-use snowball_web::{Column, Difference, Differences, Html, Language, Measured, MeasuredLine, MeasuredPoint, Page, Table};
+use snowball_web::{
+    Column, Difference, Differences, Html, Language, Measured, MeasuredLine, MeasuredPoint, Page, Table,
+};
 
 use crate::{
     document::Comparison,
@@ -74,11 +76,7 @@ pub fn page(comparison: &Comparison, judged: &Judged, replicates: &Replicates, t
 }
 
 fn claims(page: &mut Page, judgements: &[Judgement], measure: Measure) {
-    let mut table = Table::new([
-        Column::words("claim"),
-        Column::words("verdict"),
-        Column::words("gain"),
-    ]);
+    let mut table = Table::new([Column::words("claim"), Column::words("verdict"), Column::words("gain")]);
     for judgement in judgements {
         let verdict = match judgement.verdict {
             Verdict::Holds => Html::text("holds").good(),

@@ -10,7 +10,7 @@ use snowball_protocol::{Sha256Digest, StudyPlan, evaluation::Evaluation};
 use snowball_service::{clock, files, output};
 use snowball_worker::{
     job::{Answer, Job, TrainJob, Tuning},
-    shard::Part,
+    shard::{Part, Shard, ShardRecord},
 };
 
 use super::{Context, Refused};
@@ -18,6 +18,7 @@ use crate::{
     datasets, events,
     home::Home,
     local_model::{LocalModel, Parent},
+    outputs::Asked,
     policy, round,
     trainer::{self, Trainer},
 };
@@ -89,13 +90,68 @@ impl Alone {
 
     /// Trains, with a bar for people.
     pub fn train(&self, order: Order) -> Result<Learned> {
-        let steps = order.steps;
         output::note(format_args!(
-            "training on {} ({}), {steps} steps",
-            self.trainer.device_name, self.trainer.why
+            "training on {} ({}), {} steps",
+            self.trainer.device_name, self.trainer.why, order.steps
         ));
+        let bar = progress_bar(u64::from(order.steps));
+        let learned = self.learn(&self.plan, order, |answer| match answer {
+            Answer::Progress {
+                step,
+                loss,
+                images_per_second,
+                ..
+            } => {
+                bar.set_position(u64::from(*step));
+                bar.set_message(format!("loss {loss:.3}, {images_per_second:.0} radiographs a second"));
+            }
+            Answer::Checked { step, evaluation } => {
+                bar.suspend(|| output::note(format_args!("after {step} steps: {}", checked(evaluation))));
+            }
+            _ => {}
+        })?;
+        bar.finish_and_clear();
+        Ok(learned)
+    }
+
+    /// Trains by `plan`, whose dataset is this one, and tells what the network then says of every radiograph of `part`: head after
+    /// head, in the dataset's order.
+    pub fn teach(&self, plan: &StudyPlan, order: Order, part: Part) -> Result<Vec<Vec<f32>>> {
+        let learned = self.learn(plan, order, |_| ())?;
+        let asked = Asked {
+            trainer: &self.trainer,
+            plan,
+            dataset: &self.dataset.source,
+            parameters: &learned.parameters,
+        };
+        let told = asked.tell(&Shard::open(&self.dataset.source)?, part)?;
+        Ok(told.into_iter().map(|told| told.outputs).collect())
+    }
+
+    /// The radiographs of `part`, in the dataset's order.
+    pub fn records(&self, part: Part) -> Result<Vec<ShardRecord>> {
+        let shard = Shard::open(&self.dataset.source)?;
+        let positions = shard.part(part);
+        Ok(positions
+            .into_iter()
+            .map(|position| shard.records()[position].clone())
+            .collect())
+    }
+
+    /// What stands for every byte of the dataset.
+    pub const fn dataset_digest(&self) -> Sha256Digest {
+        self.dataset.frozen.digest
+    }
+
+    /// What computes, for people.
+    pub fn device(&self) -> &str {
+        &self.trainer.device_name
+    }
+
+    fn learn(&self, plan: &StudyPlan, order: Order, mut hear: impl FnMut(&Answer)) -> Result<Learned> {
+        let steps = order.steps;
         // A site that trains alone counts steps and has no round's model to stay near to, nor other sites.
-        let mut alone = self.plan.clone();
+        let mut alone = plan.clone();
         (alone.local.epochs, alone.local.proximal, alone.local.drift) = (None, None, None);
         let job = Job::Train(TrainJob {
             plan: alone,
@@ -111,7 +167,6 @@ impl Alone {
             threads: self.trainer.threads,
             tuning: order.tuning,
         });
-        let bar = progress_bar(u64::from(steps));
         let mut learned = Learned {
             parameters: Vec::new(),
             examples: 0,
@@ -120,44 +175,28 @@ impl Alone {
             seconds: 0.0,
             loss: f64::NAN,
         };
-        let trained = self.trainer.run(
-            &job,
-            &[&order.initial],
-            self.layout.parameters(),
-            |answer| match answer {
-                Answer::Progress {
-                    step,
-                    loss,
-                    images_per_second,
-                    ..
-                } => {
-                    bar.set_position(u64::from(step));
-                    bar.set_message(format!("loss {loss:.3}, {images_per_second:.0} radiographs a second"));
-                }
-                Answer::Checked { step, evaluation } => {
-                    bar.suspend(|| output::note(format_args!("after {step} steps: {}", checked(&evaluation))));
-                }
-                Answer::Trained {
+        let parameters = self.layout.parameters();
+        let trained = self.trainer.run(&job, &[&order.initial], parameters, |answer| {
+            hear(&answer);
+            if let Answer::Trained {
+                examples,
+                steps,
+                seconds,
+                loss,
+                best_step,
+                ..
+            } = answer
+            {
+                learned = Learned {
+                    parameters: Vec::new(),
                     examples,
                     steps,
+                    best_step,
                     seconds,
                     loss,
-                    best_step,
-                    ..
-                } => {
-                    learned = Learned {
-                        parameters: Vec::new(),
-                        examples,
-                        steps,
-                        best_step,
-                        seconds,
-                        loss,
-                    };
-                }
-                _ => {}
-            },
-        )?;
-        bar.finish_and_clear();
+                };
+            }
+        })?;
         learned.parameters = trained.context("the trainer gave no parameters")?;
         Ok(learned)
     }
@@ -259,14 +298,14 @@ pub(super) fn permit(
     }
 }
 
-fn progress_bar(steps: u64) -> ProgressBar {
+pub(super) fn progress_bar(steps: u64) -> ProgressBar {
     let target = if std::io::stderr().is_terminal() {
         ProgressDrawTarget::stderr()
     } else {
         ProgressDrawTarget::hidden()
     };
     let bar = ProgressBar::with_draw_target(Some(steps), target);
-    if let Ok(style) = ProgressStyle::with_template("{bar:32} {pos}/{len} steps {eta:>4} {msg}") {
+    if let Ok(style) = ProgressStyle::with_template("{bar:32} {pos}/{len} {eta:>4} {msg}") {
         bar.set_style(style);
     }
     bar

@@ -7,8 +7,8 @@ use clap::Args;
 use serde::Serialize;
 use snowball_crypto::Pseudonym;
 use snowball_metrics::Resampling;
-use snowball_protocol::evaluation::Evaluation;
-use snowball_store::{SiteValue, Store};
+use snowball_protocol::{evaluation::Evaluation, site_label::SiteValue};
+use snowball_store::Store;
 use snowball_worker::shard::{Part, Shard, ShardRecord};
 
 use super::{

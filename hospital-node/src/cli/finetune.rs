@@ -98,6 +98,7 @@ impl Finetune {
             groups: Some(groups.clone()),
             draw,
             patience: self.patience,
+            exchanged: false,
         };
         let learned = alone.train(Order {
             initial,

@@ -5,6 +5,7 @@ mod alone;
 mod audit;
 pub(crate) mod batch;
 mod census;
+mod compare;
 mod contact_sheet;
 mod decoding;
 pub(crate) mod deidentify;
@@ -112,6 +113,7 @@ enum Verb {
     #[command(subcommand)]
     Keys(keys::Keys),
     Pretrain(pretrain::Pretrain),
+    Compare(Box<compare::Compare>),
     Finetune(Box<finetune::Finetune>),
     Evaluate(evaluate::Evaluate),
     Predict(predict::Predict),
@@ -194,6 +196,7 @@ pub fn run() -> ExitCode {
         Verb::ContactSheet(verb) => verb.run(&context),
         Verb::Run(verb) => verb.run(&context),
         Verb::Pretrain(verb) => verb.run(&context),
+        Verb::Compare(verb) => verb.run(&context),
         Verb::Finetune(verb) => verb.run(&context),
         Verb::Evaluate(verb) => verb.run(&context),
         Verb::Predict(verb) => verb.run(&context),

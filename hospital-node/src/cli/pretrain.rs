@@ -77,10 +77,15 @@ impl Pretrain {
 pub fn read_plan(path: &Path) -> Result<StudyPlan> {
     let bytes = files::read_bounded(path, PLAN_BYTES_MAX).with_context(|| format!("cannot read {}", path.display()))?;
     let text = String::from_utf8(bytes).with_context(|| format!("{} is not text", path.display()))?;
+    plan_of(&text).with_context(|| path.display().to_string())
+}
+
+/// The plan that `text` is, in TOML or JSON, if it keeps the rules.
+pub fn plan_of(text: &str) -> Result<StudyPlan> {
     let plan: StudyPlan = if text.trim_start().starts_with('{') {
-        serde_json::from_str(&text).with_context(|| format!("{} is no plan", path.display()))?
+        serde_json::from_str(text).context("this is no plan")?
     } else {
-        toml::from_str(&text).with_context(|| format!("{} is no plan", path.display()))?
+        toml::from_str(text).context("this is no plan")?
     };
     if let Some(fault) = plan.faults().first() {
         bail!("the plan breaks a rule: {fault}");

@@ -5,7 +5,10 @@
 
 mod words;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use anyhow::Result;
 use rayon::prelude::*;
@@ -158,9 +161,8 @@ impl Material<'_> {
                         probabilities: outputs(*row).to_vec(),
                     })
                 });
-                // No label of the vocabulary is a grade.
                 let rows: Vec<ClassRow> = known.collect();
-                Kind::Classes(of_classes(classes, Agreement::Nominal, &rows, self.resampling)?)
+                Kind::Classes(of_classes(classes, agreement(classes), &rows, self.resampling)?)
             }
             HeadKind::Regression { .. } => {
                 let known = rows.iter().filter_map(|row| {
@@ -179,9 +181,9 @@ impl Material<'_> {
 
     /// The term of every radiograph, by kind of group.
     fn terms(&self) -> BTreeMap<String, Vec<Option<String>>> {
-        let of = |term: &dyn Fn(&ShardRecord) -> Option<&'static str>| -> Vec<Option<String>> {
+        let of = |term: &dyn Fn(&ShardRecord) -> Option<String>| -> Vec<Option<String>> {
             let records = self.told.iter().map(|told| &told.record);
-            records.map(|record| term(record).map(str::to_owned)).collect()
+            records.map(term).collect()
         };
         let mut terms = BTreeMap::new();
         for label in [
@@ -190,9 +192,12 @@ impl Material<'_> {
             LabelName::Laterality,
             LabelName::Sex,
         ] {
-            terms.insert(label.code().to_owned(), of(&|record| record.labels.class(label)));
+            terms.insert(
+                label.code().to_owned(),
+                of(&|record| record.labels.class(label).map(Cow::into_owned)),
+            );
         }
-        let band = of(&|record| record.labels.age_years.and_then(age_band));
+        let band = of(&|record| record.labels.age_years.and_then(age_band).map(str::to_owned));
         terms.insert("age_band".to_owned(), band);
         let names: BTreeSet<&String> = self.own.iter().flat_map(BTreeMap::keys).collect();
         for name in names {
@@ -302,6 +307,15 @@ impl Kind {
         };
         let known = figures.into_iter();
         known.filter_map(|(name, figure)| Some((name, figure?))).collect()
+    }
+}
+
+/// Classes that are written as rising numbers are grades.
+fn agreement(classes: &[String]) -> Agreement {
+    let grades: Option<Vec<i64>> = classes.iter().map(|class| class.parse().ok()).collect();
+    match grades {
+        Some(grades) if grades.is_sorted_by(|lower, higher| lower < higher) => Agreement::Quadratic,
+        _ => Agreement::Nominal,
     }
 }
 

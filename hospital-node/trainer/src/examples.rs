@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use rand::seq::SliceRandom;
 use snowball_protocol::{
     StudyPlan,
     labels::Labels,
@@ -13,7 +14,7 @@ use snowball_worker::{
     shard::{Part, Shard},
 };
 
-use crate::failure::Failure;
+use crate::{failure::Failure, random::JobSeed};
 
 /// What one head should say of one radiograph.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -105,6 +106,18 @@ impl Examples {
         let count = usize::try_from(draw.labels).unwrap_or(usize::MAX);
         self.drawn = Some(order.into_iter().take(count).map(|place| training[place]).collect());
         Ok(self)
+    }
+
+    /// The same where the labels of the training part are exchanged among its radiographs, each radiograph's labels together.
+    pub fn exchanged(mut self, seed: JobSeed) -> Self {
+        let training = self.labelled(Part::Training);
+        let mut places = training.clone();
+        places.shuffle(&mut seed.exchange());
+        let taken: Vec<_> = places.iter().map(|place| self.targets[*place].clone()).collect();
+        for (position, targets) in training.into_iter().zip(taken) {
+            self.targets[position] = targets;
+        }
+        self
     }
 
     /// Side of each picture in pixels.

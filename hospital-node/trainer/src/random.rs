@@ -25,6 +25,11 @@ impl JobSeed {
         self.stream(draw & (SHUFFLES - 1))
     }
 
+    /// The generator that exchanges labels.
+    pub fn exchange(&self) -> ChaCha8Rng {
+        self.stream(u64::MAX)
+    }
+
     fn stream(&self, stream: u64) -> ChaCha8Rng {
         let mut random = ChaCha8Rng::from_seed(self.0);
         random.set_stream(stream);

@@ -47,6 +47,9 @@ pub fn train<W: Write>(
     if let Some(draw) = tuning.draw {
         examples = examples.drawn(plan, draw)?;
     }
+    if tuning.exchanged {
+        examples = examples.exchanged(JobSeed::new(plan.seed, job.stream));
+    }
     let training = examples.labelled(Part::Training);
     if training.is_empty() {
         return Err(Failure::new(

@@ -66,6 +66,9 @@ pub struct Tuning {
     /// evaluations without a better one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub patience: Option<u32>,
+    /// Exchange the labels that are learned from among their radiographs, at random: a control, which must learn nothing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub exchanged: bool,
 }
 
 /// An evaluation.

@@ -1,0 +1,90 @@
+//! What a comparison is trained with: the dataset of the question, and what its arms begin from.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context as _, Result};
+use snowball_protocol::Sha256Digest;
+use snowball_service::output;
+
+use super::{Context, Question};
+use crate::{
+    cli::alone::Alone,
+    parent::{self, Opened},
+};
+
+/// The dataset and trainer of the question, and of what is trained before.
+pub(super) struct Bench {
+    pub alone: Alone,
+    pub before: Vec<Alone>,
+    /// What `from` names, but for what is trained here.
+    pub opened: BTreeMap<String, Opened>,
+    /// What every run follows from.
+    pub digest: Sha256Digest,
+}
+
+impl Bench {
+    /// Freezes the datasets, asks the policy for each, and opens every network that an arm begins from: what is missing ends the command
+    /// before anything is trained.
+    pub fn prepare(context: &Context, question: &Question) -> Result<Self> {
+        let mut opened = BTreeMap::new();
+        for from in question.comparison.arms.iter().flat_map(|arm| &arm.from) {
+            if !from.starts_with("pretrained:") && !opened.contains_key(from) {
+                let source = from.parse()?;
+                let one =
+                    parent::open(&context.home()?, &source, None).with_context(|| format!("arms.from: {from}"))?;
+                output::note(format_args!("{from}: {}", one.parents[0].told()));
+                opened.insert(from.clone(), one);
+            }
+        }
+        let alone = Alone::prepare(context, question.plan.clone())?;
+        let before: Vec<Alone> = question
+            .before
+            .iter()
+            .map(|plan| Alone::prepare(context, plan.clone()))
+            .collect::<Result<_>>()?;
+        let mut text = question.digest().to_string();
+        for one in std::iter::once(&alone).chain(&before) {
+            text += &one.dataset_digest().to_string();
+        }
+        for one in opened.values() {
+            text += &one.parents[0].digest.to_string();
+        }
+        Ok(Self {
+            alone,
+            before,
+            opened,
+            digest: Sha256Digest::of(text.as_bytes()),
+        })
+    }
+
+    /// What the report says of how it was done.
+    pub fn facts(&self, question: &Question) -> Vec<(String, String)> {
+        let plan = &question.plan;
+        let network = &plan.network;
+        let mut facts = vec![
+            ("study".to_owned(), plan.study.to_string()),
+            ("label".to_owned(), plan.heads[0].label.code().to_owned()),
+            (
+                "network".to_owned(),
+                format!(
+                    "{}, {} channels in its first stage, {} parameters, pictures of {} pixels",
+                    network.architecture.code(),
+                    network.width,
+                    self.alone.layout.parameters(),
+                    network.input_side
+                ),
+            ),
+            ("dataset".to_owned(), format!("sha256 {}", self.alone.dataset_digest())),
+            ("trainings".to_owned(), question.comparison.runs().to_string()),
+            ("computed on".to_owned(), self.alone.device().to_owned()),
+            (
+                "program".to_owned(),
+                format!("hospital-node {}", env!("CARGO_PKG_VERSION")),
+            ),
+        ];
+        for (from, one) in &self.opened {
+            facts.push((from.clone(), one.parents[0].told()));
+        }
+        facts
+    }
+}
