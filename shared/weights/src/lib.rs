@@ -116,6 +116,7 @@ pub fn lay_where(
     for tensor in layout.tensors.iter().filter(|tensor| tensor.name.starts_with("trunk.")) {
         if !is_asked(tensor) {
             report.not_asked += 1;
+            used.extend(find(weights, architecture, &tensor.name).map(|(name, _)| name));
             continue;
         }
         let place = &mut parameters[tensor.offset..tensor.offset + tensor.values()];
