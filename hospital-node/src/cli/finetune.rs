@@ -123,7 +123,7 @@ impl Finetune {
     fn lay(&self, opened: &Opened, alone: &Alone, initial: &mut [f32]) -> Result<(Report, Vec<LabelName>)> {
         let name = &opened.parents[0].from;
         let is_asked = self.choice(&alone.layout)?;
-        let report = snowball_weights::lay_where(&opened.weights, &alone.plan, initial, is_asked)
+        let mut report = snowball_weights::lay_where(&opened.weights, &alone.plan, initial, is_asked)
             .with_context(|| format!("cannot learn on from {name}"))?;
         if !self.keep_heads {
             return Ok((report, Vec::new()));
@@ -143,6 +143,11 @@ impl Finetune {
             !taken.is_empty(),
             "{name} has no head like one of this plan, with the same classes or unit; leave out --keep-heads"
         );
+        let is_taken = |tensor: &str| {
+            let mut taken = taken.iter();
+            taken.any(|label| tensor.starts_with(&format!("heads.{}.", label.code())))
+        };
+        report.unused.retain(|tensor| !is_taken(tensor));
         Ok((report, taken))
     }
 

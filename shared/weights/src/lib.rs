@@ -116,6 +116,9 @@ pub fn lay_where(
     for tensor in layout.tensors.iter().filter(|tensor| tensor.name.starts_with("trunk.")) {
         if !is_asked(tensor) {
             report.not_asked += 1;
+            if let Some((name, _)) = find(weights, architecture, &tensor.name) {
+                used.insert(name);
+            }
             continue;
         }
         let place = &mut parameters[tensor.offset..tensor.offset + tensor.values()];

@@ -174,6 +174,10 @@ fn low_layers_alone_are_copied_into_another_network() {
     assert_eq!(report.filled, low - 6);
     let whole = layout.tensors.iter().filter(|tensor| tensor.stage().is_some()).count();
     assert_eq!(report.not_asked, whole - low);
+    assert!(
+        report.unused.iter().all(|name| name.starts_with("heads.")),
+        "what was not asked for is told as that"
+    );
     for tensor in &layout.tensors {
         let range = tensor.offset..tensor.offset + tensor.values();
         let theirs = Layout::of(&from).tensor(&tensor.name).map(|tensor| tensor.offset);
