@@ -15,7 +15,7 @@ use crate::{
     device::Place,
     examples::{Examples, Known, Target},
     failure::Failure,
-    loss,
+    loss, making,
     passes::read,
     recipe,
 };
@@ -77,6 +77,7 @@ fn outputs(
     let mut values = vec![0.0; slice.len() * side * side];
     for (input, position) in values.chunks_mut(side * side).zip(slice) {
         recipe::plain(plan.preprocessing, &examples.square(*position)?, input);
+        making::show(plan, examples.targets(*position), side, None, input);
     }
     let network = Network::load(plan, parameters, &place.device)?;
     let pictures = Tensor::from_data(TensorData::new(values, [slice.len(), 1, side, side]), &place.device);

@@ -13,15 +13,17 @@ mod evaluate;
 mod examples;
 mod failure;
 mod loss;
+mod making;
 mod optimiser;
 mod passes;
 mod probe;
 mod random;
-mod recipe;
 mod train;
 mod work;
 
 use std::process::ExitCode;
+
+use snowball_recipes as recipe;
 
 const USAGE: &str = "snowball-trainer: trains and evaluates on one frozen dataset, for a hospital node
 

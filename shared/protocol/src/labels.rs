@@ -104,7 +104,56 @@ pub enum LabelName {
     Sex,
     /// Age in years.
     Age,
+    /// By how many quarter turns the trainer turned the picture (Gidaris et al. 2018): made by the trainer, not known of any patient.
+    Rotation,
+    /// In which order the trainer put the picture's tiles (Noroozi and Favaro 2016): made by the trainer, not known of any patient.
+    Jigsaw,
 }
+
+/// Degrees of the quarter turns, counter-clockwise.
+const TURNS: [&str; 4] = ["0", "90", "180", "270"];
+
+/// The orders of two by two tiles, all of them: which tile of the radiograph stands at each place, row by row.
+const TILES_2: [&str; 24] = [
+    "1234", "1243", "1324", "1342", "1423", "1432", "2134", "2143", "2314", "2341", "2413", "2431", "3124", "3142",
+    "3214", "3241", "3412", "3421", "4123", "4132", "4213", "4231", "4312", "4321",
+];
+
+/// Orders of three by three tiles, as far from each other as a greedy choice makes them: any two differ at seven places or more.
+const TILES_3: [&str; 32] = [
+    "123456789",
+    "214365897",
+    "341278956",
+    "432189675",
+    "567891234",
+    "658917342",
+    "789523461",
+    "896742513",
+    "975634128",
+    "134297568",
+    "245781369",
+    "278196453",
+    "291537684",
+    "386495172",
+    "429618537",
+    "457326918",
+    "593174862",
+    "124539876",
+    "125378694",
+    "126783945",
+    "127964358",
+    "132645987",
+    "135862479",
+    "138754296",
+    "142938765",
+    "143829657",
+    "148567923",
+    "149386572",
+    "154682793",
+    "156479238",
+    "165493827",
+    "173985426",
+];
 
 impl LabelName {
     /// The label as written in plans and as the prefix of the head's tensors.
@@ -116,6 +165,8 @@ impl LabelName {
             Self::Laterality => "laterality",
             Self::Sex => "sex",
             Self::Age => "age",
+            Self::Rotation => "rotation",
+            Self::Jigsaw => "jigsaw",
         }
     }
 
@@ -128,7 +179,15 @@ impl LabelName {
             Self::Laterality => Laterality::ALL.iter().map(|term| term.code()).collect(),
             Self::Sex => Sex::ALL.iter().map(|term| term.code()).collect(),
             Self::Age => Vec::new(),
+            Self::Rotation => TURNS.to_vec(),
+            Self::Jigsaw => [TILES_2.as_slice(), TILES_3.as_slice()].concat(),
         }
+    }
+
+    /// Whether the trainer makes this label by what it does to a picture: every radiograph has it, and it tells nothing of a patient.
+    #[must_use]
+    pub const fn is_made(self) -> bool {
+        matches!(self, Self::Rotation | Self::Jigsaw)
     }
 }
 
@@ -141,7 +200,7 @@ impl Labels {
             LabelName::View => self.view.map(View::code),
             LabelName::Laterality => self.laterality.map(Laterality::code),
             LabelName::Sex => self.sex.map(Sex::code),
-            LabelName::Age => None,
+            LabelName::Age | LabelName::Rotation | LabelName::Jigsaw => None,
         }
     }
 
