@@ -233,6 +233,8 @@ pub fn summary(evaluation: &Evaluation) -> String {
         (LabelName::BodyPart, "body part"),
         (LabelName::View, "view"),
         (LabelName::Sex, "sex"),
+        (LabelName::Rotation, "rotation"),
+        (LabelName::Jigsaw, "jigsaw"),
     ] {
         if let Some(accuracy) = evaluation.head(label).and_then(|head| head.balanced_accuracy()) {
             parts.push(format!("{name} {:.1} %", accuracy * 100.0));

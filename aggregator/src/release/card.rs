@@ -82,7 +82,10 @@ const fn publication(stage: StudyStage) -> &'static str {
 fn recipe(out: &mut String, plan: &StudyPlan) -> std::fmt::Result {
     writeln!(out, "## Recipe\n")?;
     writeln!(out, "- Preprocessing: {}", code(&plan.preprocessing))?;
-    writeln!(out, "- Augmentation: {}", code(&plan.augmentation))?;
+    writeln!(out, "- Augmentation: {}", plan.augmentation.code())?;
+    for operation in plan.augmentation.operations() {
+        writeln!(out, "  - {}: {}", operation.name(), operation.range())?;
+    }
     writeln!(out, "- Optimiser: {}", code(&plan.optimiser))?;
     writeln!(
         out,

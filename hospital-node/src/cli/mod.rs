@@ -27,6 +27,7 @@ mod pull;
 mod quarantine;
 mod receipts;
 mod receive;
+mod recipes;
 mod renew;
 mod report;
 mod retention;
@@ -108,6 +109,8 @@ enum Verb {
     #[command(subcommand)]
     Linkage(linkage::Linkage),
     ContactSheet(contact_sheet::ContactSheet),
+    #[command(subcommand)]
+    Recipes(recipes::Recipes),
     Run(run::Run),
     Renew(renew::Renew),
     #[command(subcommand)]
@@ -194,6 +197,7 @@ pub fn run() -> ExitCode {
         Verb::Withdraw(verb) => verb.run(&context),
         Verb::Linkage(verb) => verb.run(&context),
         Verb::ContactSheet(verb) => verb.run(&context),
+        Verb::Recipes(verb) => verb.run(&context),
         Verb::Run(verb) => verb.run(&context),
         Verb::Pretrain(verb) => verb.run(&context),
         Verb::Compare(verb) => verb.run(&context),
@@ -238,6 +242,7 @@ mod tests {
         let documents = [
             include_str!("../../docs/operating.md"),
             include_str!("../../docs/auditing.md"),
+            include_str!("../../../aggregator/docs/recipes.md"),
             include_str!("../../../README.md"),
             include_str!("../../../policies/README.md"),
         ];

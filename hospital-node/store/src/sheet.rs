@@ -74,10 +74,7 @@ impl Store {
             });
         }
         let chosen = choose(self.facts()?, places as usize, request.seed);
-        let squares: Vec<Vec<u16>> = chosen
-            .par_iter()
-            .map(|fact| self.square(fact, Preprocessing::LetterboxV1, request.side))
-            .collect::<Result<_, _>>()?;
+        let squares = self.prepared(&chosen, request.side)?;
 
         let pitch = request.side + GAP;
         let mut sheet = GrayImage::from_pixel(request.columns * pitch - GAP, request.rows * pitch - GAP, Luma([255]));
@@ -103,6 +100,27 @@ impl Store {
             png: png.into_inner(),
             captions,
         })
+    }
+
+    /// As many radiographs as there are, `count` at most, chosen as a contact sheet chooses them and prepared as the network sees them.
+    /// The pixels are patients': they stay at the site.
+    ///
+    /// # Errors
+    /// When more or larger ones are asked for than a contact sheet has, or a stored picture is damaged.
+    pub fn squares(&self, count: usize, side: u32, seed: u64) -> Result<Vec<Vec<u16>>, StoreError> {
+        if count > PICTURES_MAX as usize || side == 0 || side > SIDE_MAX {
+            return Err(StoreError::Unreasonable {
+                what: "at most 400 radiographs of 1 to 512 pixels a side are shown",
+            });
+        }
+        self.prepared(&choose(self.facts()?, count, seed), side)
+    }
+
+    fn prepared(&self, chosen: &[Fact], side: u32) -> Result<Vec<Vec<u16>>, StoreError> {
+        let squares = chosen.par_iter();
+        squares
+            .map(|fact| self.square(fact, Preprocessing::LetterboxV1, side))
+            .collect()
     }
 }
 

@@ -15,7 +15,7 @@ use crate::{
     device::Place,
     examples::{Examples, Known, Target},
     failure::Failure,
-    loss,
+    loss, making,
     passes::read,
     recipe,
 };
@@ -85,6 +85,7 @@ pub fn pictures(plan: &StudyPlan, examples: &Examples, slice: &[usize], device: 
     let mut values = vec![0.0; slice.len() * side * side];
     for (input, position) in values.chunks_mut(side * side).zip(slice) {
         recipe::plain(plan.preprocessing, &examples.square(*position)?, input);
+        making::show(plan, examples.targets(*position), side, None, input);
     }
     let data = TensorData::new(values, [slice.len(), 1, side, side]);
     Ok(Tensor::from_data(data, device))

@@ -60,10 +60,12 @@ impl Examples {
                 "freeze the dataset again for this study",
             ));
         }
-        let targets = shard
-            .records()
-            .iter()
-            .map(|record| plan.heads.iter().map(|head| target(head, &record.labels)).collect())
+        let records = shard.records().iter().enumerate();
+        let targets = records
+            .map(|(position, record)| {
+                let heads = plan.heads.iter();
+                heads.map(|head| target(head, &record.labels, position)).collect()
+            })
             .collect();
         Ok(Self {
             shard,
@@ -167,6 +169,8 @@ impl Examples {
         let heads = plan.heads.iter().enumerate();
         heads
             .map(|(place, head)| match &head.kind {
+                // Drawn evenly, whatever the radiographs are.
+                HeadKind::Classes(classes) if head.label.is_made() => Known::Classes(vec![1; classes.len()]),
                 HeadKind::Classes(classes) => {
                     let mut counts = vec![0; classes.len()];
                     for target in of(place) {
@@ -188,8 +192,11 @@ impl Examples {
     }
 }
 
-fn target(head: &Head, labels: &Labels) -> Option<Target> {
+/// What `head` should say of the radiograph at `position`. Of labels that are made it is what an evaluation makes, each class in turn;
+/// training draws.
+fn target(head: &Head, labels: &Labels, position: usize) -> Option<Target> {
     match &head.kind {
+        HeadKind::Classes(classes) if head.label.is_made() => Some(Target::Class(position % classes.len())),
         HeadKind::Classes(_) => head.class(labels).map(Target::Class),
         HeadKind::Regression { unit } => {
             let number = head.number(labels)?;

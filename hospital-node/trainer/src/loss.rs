@@ -33,6 +33,21 @@ struct HeadLoss {
     shifts: Vec<f64>,
 }
 
+/// What a head should say of a picture through which another may shine.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Wanted {
+    /// Of the picture itself, which is at least half of what is seen.
+    pub own: Option<Target>,
+    /// Of the other, and its share of what is seen. Where either label is unknown, the head learns of the picture itself alone.
+    pub other: Option<(Target, f32)>,
+}
+
+impl From<Option<Target>> for Wanted {
+    fn from(own: Option<Target>) -> Self {
+        Self { own, other: None }
+    }
+}
+
 /// The loss of some pictures under one head.
 pub struct Slopes {
     /// The weighted loss, already divided by the number of labelled pictures of the whole batch.
@@ -55,9 +70,9 @@ impl Losses {
         self.heads.iter().map(|head| head.present.as_slice())
     }
 
-    /// Loss and slopes of the head at `place` for outputs `[targets.len(), outputs]`, where `labelled` pictures of the whole
+    /// Loss and slopes of the head at `place` for outputs `[wanted.len(), outputs]`, where `labelled` pictures of the whole
     /// batch have its label.
-    pub fn of(&self, place: usize, outputs: &[f32], targets: &[Option<Target>], labelled: usize) -> Slopes {
+    pub fn of(&self, place: usize, outputs: &[f32], wanted: &[Wanted], labelled: usize) -> Slopes {
         let head = &self.heads[place];
         let mut slopes = vec![0.0; outputs.len()];
         let mut loss = 0.0;
@@ -65,13 +80,20 @@ impl Losses {
         let rows = outputs
             .chunks(head.present.len())
             .zip(slopes.chunks_mut(head.present.len()));
-        for ((outputs, slopes), target) in rows.zip(targets) {
+        for ((outputs, slopes), wanted) in rows.zip(wanted) {
             loss += share
-                * match target {
-                    Some(Target::Class(class)) if head.present[*class] => {
-                        cross_entropy(outputs, &head.shifts, *class, share, slopes)
+                * match (wanted.own, head.other(wanted)) {
+                    (Some(Target::Class(class)), other) if head.present[class] => {
+                        let other = other.and_then(|(target, part)| match target {
+                            Target::Class(class) => Some((class, f64::from(part))),
+                            Target::Number(_) => None,
+                        });
+                        cross_entropy(outputs, &head.shifts, class, other, share, slopes)
                     }
-                    Some(Target::Number(number)) => smooth_l1(outputs[0], *number, share, slopes),
+                    (Some(Target::Number(own)), Some((Target::Number(other), part))) => {
+                        smooth_l1(outputs[0], own + part * (other - own), share, slopes)
+                    }
+                    (Some(Target::Number(number)), _) => smooth_l1(outputs[0], number, share, slopes),
                     _ => 0.0,
                 };
         }
@@ -84,7 +106,7 @@ pub fn plain(kind: &HeadKind, outputs: &[f32], target: Target) -> f64 {
     let mut unused = vec![0.0; outputs.len()];
     match (kind, target) {
         (HeadKind::Classes(_), Target::Class(class)) => {
-            cross_entropy(outputs, &vec![0.0; outputs.len()], class, 1.0, &mut unused)
+            cross_entropy(outputs, &vec![0.0; outputs.len()], class, None, 1.0, &mut unused)
         }
         (HeadKind::Regression { .. }, Target::Number(number)) => smooth_l1(outputs[0], number, 1.0, &mut unused),
         _ => 0.0,
@@ -92,6 +114,14 @@ pub fn plain(kind: &HeadKind, outputs: &[f32], target: Target) -> f64 {
 }
 
 impl HeadLoss {
+    /// The other picture's label, where this site can learn it.
+    fn other(&self, wanted: &Wanted) -> Option<(Target, f32)> {
+        wanted.other.filter(|(target, _)| match target {
+            Target::Class(class) => self.present[*class],
+            Target::Number(_) => true,
+        })
+    }
+
     fn new(weight: f64, known: &Known) -> Self {
         match known {
             Known::Number(median) => Self {
@@ -115,15 +145,26 @@ impl HeadLoss {
     }
 }
 
-fn cross_entropy(outputs: &[f32], shifts: &[f64], class: usize, share: f64, slopes: &mut [f32]) -> f64 {
+/// Of a picture that is `class`, and to the part that `other` says another class.
+fn cross_entropy(
+    outputs: &[f32],
+    shifts: &[f64],
+    class: usize,
+    other: Option<(usize, f64)>,
+    share: f64,
+    slopes: &mut [f32],
+) -> f64 {
+    let (second, part) = other.unwrap_or((class, 0.0));
     let shifted = |place: usize| f64::from(outputs[place]) + shifts[place];
     let largest = (0..outputs.len()).map(shifted).fold(f64::NEG_INFINITY, f64::max);
     let sum: f64 = (0..outputs.len()).map(|place| (shifted(place) - largest).exp()).sum();
     for (place, slope) in slopes.iter_mut().enumerate() {
         let probability = (shifted(place) - largest).exp() / sum;
-        *slope = (share * (probability - f64::from(u8::from(place == class)))) as f32;
+        let wanted = if place == class { 1.0 - part } else { 0.0 } + if place == second { part } else { 0.0 };
+        *slope = (share * (probability - wanted)) as f32;
     }
-    sum.ln() + largest - shifted(class)
+    // Without another, `part` is exactly zero and changes no bit.
+    sum.ln() + largest - (shifted(class) + part * (shifted(second) - shifted(class)))
 }
 
 /// Huber's loss divided by its threshold, so that it is the absolute error where it is linear.
@@ -154,8 +195,20 @@ mod tests {
     #[test]
     fn slopes_are_those_of_finite_differences() {
         let losses = losses();
-        let classes = [Some(Target::Class(2)), None, Some(Target::Class(0))];
-        let numbers = [Some(Target::Number(0.3)), Some(Target::Number(0.52)), None];
+        let mixed = |own, other, part| Wanted {
+            own: Some(own),
+            other: Some((other, part)),
+        };
+        let classes = [
+            mixed(Target::Class(2), Target::Class(3), 0.25),
+            None.into(),
+            Some(Target::Class(0)).into(),
+        ];
+        let numbers = [
+            mixed(Target::Number(0.3), Target::Number(0.4), 0.5),
+            Some(Target::Number(0.52)).into(),
+            None.into(),
+        ];
         for (place, targets, outputs) in [
             (
                 0,
@@ -184,11 +237,41 @@ mod tests {
     #[test]
     fn a_picture_learns_not_to_look_like_an_absent_class_and_a_label_of_one_says_nothing() {
         let losses = losses();
-        let slopes = losses.of(0, &[0.1, 3.0, 0.2, 0.3], &[Some(Target::Class(0))], 1).slopes;
+        let slopes = losses
+            .of(0, &[0.1, 3.0, 0.2, 0.3], &[Some(Target::Class(0)).into()], 1)
+            .slopes;
         assert!(slopes[0] < 0.0 && slopes[1] > slopes[3] && slopes[3] > slopes[2]);
         assert_eq!(losses.present().next(), Some(&[true, false, true, true][..]));
-        let slopes = losses.of(0, &[0.1, 0.2, 0.2, 0.3], &[Some(Target::Class(1))], 1);
+        let slopes = losses.of(0, &[0.1, 0.2, 0.2, 0.3], &[Some(Target::Class(1)).into()], 1);
         assert_eq!((slopes.loss, slopes.slopes), (0.0, vec![0.0; 4]));
+    }
+
+    #[test]
+    fn a_mixed_picture_costs_what_its_parts_cost_and_an_unknown_label_is_not_mixed() {
+        let losses = losses();
+        let outputs = [0.4, -1.0, 0.9, 0.2];
+        let of = |own: Option<usize>, other: Option<(usize, f32)>| {
+            let wanted = Wanted {
+                own: own.map(Target::Class),
+                other: other.map(|(class, part)| (Target::Class(class), part)),
+            };
+            losses.of(0, &outputs, &[wanted], 1)
+        };
+        let (first, second) = (of(Some(0), None), of(Some(2), None));
+        let mixed = of(Some(0), Some((2, 0.25)));
+        assert!((mixed.loss - (0.75 * first.loss + 0.25 * second.loss)).abs() < 1e-9);
+        for (mixed, (first, second)) in mixed.slopes.iter().zip(first.slopes.iter().zip(&second.slopes)) {
+            assert!((mixed - (0.75 * first + 0.25 * second)).abs() < 1e-6);
+        }
+        // Class 1 is absent here: the head learns of the picture itself alone; of a picture without label nothing.
+        let alone = of(Some(0), Some((1, 0.25)));
+        assert_eq!((alone.loss, alone.slopes), (first.loss, first.slopes));
+        assert_eq!(of(None, Some((0, 0.25))).loss, 0.0);
+        let number = |own: f32, other: Option<(Target, f32)>| {
+            let own = Some(Target::Number(own));
+            losses.of(1, &[0.9], &[Wanted { own, other }], 1).loss
+        };
+        assert!((number(0.2, Some((Target::Number(0.6), 0.25))) - number(0.3, None)).abs() < 1e-6);
     }
 
     #[test]
@@ -204,7 +287,7 @@ mod tests {
         let losses = losses();
         let mut push = [0.0; 4];
         for (class, count) in [(0, 50.0), (2, 10.0), (3, 40.0)] {
-            let slopes = losses.of(0, &[0.7; 4], &[Some(Target::Class(class))], 1).slopes;
+            let slopes = losses.of(0, &[0.7; 4], &[Some(Target::Class(class)).into()], 1).slopes;
             push.iter_mut()
                 .zip(slopes)
                 .for_each(|(sum, slope)| *sum += count * slope);
@@ -226,13 +309,13 @@ mod tests {
     fn a_nan_stays_visible() {
         assert!(
             losses()
-                .of(0, &[f32::NAN, 0.0, 0.0, 0.0], &[Some(Target::Class(0))], 1)
+                .of(0, &[f32::NAN, 0.0, 0.0, 0.0], &[Some(Target::Class(0)).into()], 1)
                 .loss
                 .is_nan()
         );
         assert!(
             losses()
-                .of(1, &[f32::NAN], &[Some(Target::Number(0.0))], 1)
+                .of(1, &[f32::NAN], &[Some(Target::Number(0.0)).into()], 1)
                 .loss
                 .is_nan()
         );

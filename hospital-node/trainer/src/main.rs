@@ -15,16 +15,18 @@ mod examples;
 mod explain;
 mod failure;
 mod loss;
+mod making;
 mod optimiser;
 mod passes;
 mod probe;
 mod random;
-mod recipe;
 mod tell;
 mod train;
 mod work;
 
 use std::process::ExitCode;
+
+use snowball_recipes as recipe;
 
 const USAGE: &str = "snowball-trainer: trains and evaluates on one frozen dataset, for a hospital node
 

@@ -10,17 +10,10 @@ use snowball_models::Network;
 use snowball_protocol::StudyPlan;
 use snowball_worker::groups::Groups;
 
-use crate::{
-    device::Place,
-    examples::{Examples, Target},
-    failure::Failure,
-    loss::Losses,
-    random::JobSeed,
-    recipe,
-};
+use crate::{device::Place, examples::Examples, failure::Failure, loss::Losses, making, random::JobSeed, recipe};
 
-/// Pictures of a slice on the CPU.
-const SLICE: usize = 8;
+/// Pictures of a slice on the CPU, and of a group that is mixed anywhere.
+pub const SLICE: usize = 8;
 /// Slices whose gradients are held at once.
 const WAVE: usize = 16;
 
@@ -87,16 +80,14 @@ impl Passes<'_> {
     ) -> Result<Step, Failure> {
         let device = self.place.device.clone().autodiff();
         let network = Network::load_learning(self.plan, parameters, &device, |tensor| learns(tensor.offset))?;
-        let outputs = network.forward(self.pictures(slice, drawn, &device)?)?;
+        let mut pictures = self.pictures(slice, drawn)?;
+        let wanted = making::wanted(self, slice, drawn, &mut pictures);
+        let outputs = network.forward(self.tensor(pictures, &device))?;
         let mut loss = 0.0;
         let mut surrogate: Option<Tensor<1>> = None;
         for (head, output) in outputs.into_iter().enumerate() {
             let values = read(output.clone().detach())?;
-            let targets: Vec<Option<Target>> = slice
-                .iter()
-                .map(|position| self.examples.targets(*position)[head])
-                .collect();
-            let slopes = self.losses.of(head, &values, &targets, labelled[head]);
+            let slopes = self.losses.of(head, &values, &wanted[head], labelled[head]);
             loss += slopes.loss;
             // Its derivative by the output is the slope, which is all that the way back needs to know of the loss.
             let slopes = Tensor::from_data(TensorData::new(slopes.slopes, output.dims()), &device);
@@ -113,7 +104,8 @@ impl Passes<'_> {
         Ok(Step { loss, gradient })
     }
 
-    fn pictures(&self, slice: &[usize], drawn: u64, device: &Device) -> Result<Tensor<4>, Failure> {
+    /// The varied pictures, one after another.
+    fn pictures(&self, slice: &[usize], drawn: u64) -> Result<Vec<f32>, Failure> {
         let side = self.examples.side();
         let mut values = vec![0.0; slice.len() * side * side];
         values
@@ -122,17 +114,17 @@ impl Passes<'_> {
             .enumerate()
             .try_for_each(|(place, (input, position))| {
                 let random = self.seed.picture(drawn + place as u64);
-                recipe::training(
-                    self.plan.augmentation,
-                    &self.examples.square(*position)?,
-                    side,
-                    random,
-                    input,
-                );
+                let mut square = self.examples.square(*position)?;
+                recipe::vary(self.plan.augmentation, &mut square, side, random, input);
                 Ok::<_, Failure>(())
             })?;
-        let data = TensorData::new(values, [slice.len(), 1, side, side]);
-        Ok(Tensor::from_data(data, device))
+        Ok(values)
+    }
+
+    fn tensor(&self, values: Vec<f32>, device: &Device) -> Tensor<4> {
+        let side = self.examples.side();
+        let count = values.len() / (side * side);
+        Tensor::from_data(TensorData::new(values, [count, 1, side, side]), device)
     }
 
     /// How many pictures of the batch have each head's label.

@@ -10,6 +10,8 @@ pub struct JobSeed([u8; 32]);
 
 /// Streams from here on shuffle; those below vary pictures.
 const SHUFFLES: u64 = 1 << 63;
+/// Streams from here on make labels and mix pictures; no job has so many epochs.
+const MAKING: u64 = SHUFFLES | 1 << 62;
 
 impl JobSeed {
     /// The seed of the job with number `stream` under a plan with `seed`.
@@ -27,7 +29,12 @@ impl JobSeed {
 
     /// The generator that exchanges labels.
     pub fn exchange(&self) -> ChaCha8Rng {
-        self.stream(u64::MAX)
+        self.stream(MAKING - 1)
+    }
+
+    /// The generator for what is done to the picture that is the `draw`th of this job after it was varied.
+    pub fn making(&self, draw: u64) -> ChaCha8Rng {
+        self.stream(MAKING | draw & (SHUFFLES / 2 - 1))
     }
 
     fn stream(&self, stream: u64) -> ChaCha8Rng {

@@ -319,6 +319,7 @@ fn the_best_model_is_given_and_training_that_helps_no_more_ends() {
     let patient = |patience, groups| {
         let tuning = Tuning {
             patience: Some(patience),
+            exchanged: false,
             groups,
             draw: None,
         };
@@ -401,6 +402,59 @@ fn every_step_is_corrected_everywhere_after_the_bound_of_the_slope() {
     };
     let outcome = run_with(&Job::Train(asked), &[&parameters, &vec![f32::NAN; parameters.len()]]);
     assert!(reason(&outcome).0.contains("NaN"));
+}
+
+/// The evaluation after training by `plan` on radiographs of `parts`.
+fn trained(plan: &StudyPlan, parts: &[BodyPart], steps: u32) -> Evaluation {
+    assert_eq!(plan.faults(), []);
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("set");
+    dataset(&data, parts);
+    let asked = TrainJob {
+        evaluate_every: steps,
+        ..job(plan, &data, steps)
+    };
+    let mut outcome = run(
+        &Job::Train(asked),
+        Some(&Layout::of(plan).initial_parameters(plan.seed)),
+    );
+    assert!(outcome.status.success(), "{:?}", outcome.answers.last());
+    let checked = outcome.answers.drain(..).find_map(|answer| match answer {
+        Answer::Checked { evaluation, .. } => Some(evaluation),
+        _ => None,
+    });
+    checked.unwrap()
+}
+
+#[test]
+fn parts_are_learned_from_pictures_that_are_varied_strongly_and_mixed() {
+    let mut plan = plan();
+    plan.augmentation = snowball_protocol::plan::Augmentation::XrStrongV1;
+    let seen = recall(&trained(&plan, &[BodyPart::Chest, BodyPart::Hand, BodyPart::Knee], 200));
+    assert!(seen > 0.7, "{seen}");
+}
+
+#[test]
+fn quarter_turns_and_the_order_of_tiles_are_learned_without_any_label() {
+    // Bars across lie down when they are turned; a disc in the middle goes to the corners with its tiles.
+    for (label, classes, part) in [
+        (LabelName::Rotation, ["0", "90"], BodyPart::Chest),
+        (LabelName::Jigsaw, ["1234", "4321"], BodyPart::Knee),
+    ] {
+        let mut plan = plan();
+        plan.augmentation = snowball_protocol::plan::Augmentation::XrSslV1;
+        plan.heads.truncate(1);
+        plan.heads[0].label = label;
+        plan.heads[0].kind = HeadKind::Classes(classes.into_iter().map(str::to_owned).collect());
+        let evaluation = trained(&plan, &[part], 80);
+        let accuracy = evaluation
+            .head(label)
+            .and_then(HeadEvaluation::balanced_accuracy)
+            .unwrap();
+        assert!(accuracy > 0.9, "{label:?}: {evaluation:?}");
+        // Every radiograph counts, also those without a label of their own.
+        assert_eq!(evaluation.images, 30);
+    }
 }
 
 #[test]

@@ -162,7 +162,7 @@ fn check_learning(checks: &mut Checks, policy: &Policy, plan: &StudyPlan) -> Res
     let unlisted: Vec<_> = labels
         .iter()
         .copied()
-        .filter(|label| !policy.labels().contains(label))
+        .filter(|label| !label.is_made() && !policy.labels().contains(label))
         .collect();
     checks.require(Clause::Labels, unlisted.is_empty(), || Why::Labels { labels: unlisted })?;
     let unretained: Vec<_> = labels

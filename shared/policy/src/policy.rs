@@ -123,10 +123,13 @@ impl Policy {
         &self.0.labels.allowed
     }
 
-    /// Whether a network may learn `label`: it is listed, and what it rests on may be retained.
+    /// Whether a network may learn `label`: it is listed, and what it rests on may be retained; or the trainer makes it, which tells
+    /// nothing of a patient and needs no permission.
     #[must_use]
     pub fn allows_label(&self, label: LabelName) -> bool {
-        self.0.labels.allowed.contains(&label) && required_option(label).is_none_or(|option| self.retains(option))
+        label.is_made()
+            || self.0.labels.allowed.contains(&label)
+                && required_option(label).is_none_or(|option| self.retains(option))
     }
 
     /// Which networks may be trained.
@@ -255,6 +258,11 @@ impl Approval {
 pub(crate) const fn required_option(label: LabelName) -> Option<DeidentificationOption> {
     match label {
         LabelName::Sex | LabelName::Age => Some(DeidentificationOption::RetainPatientCharacteristics),
-        LabelName::BodyPart | LabelName::View | LabelName::Laterality | LabelName::Site(_) => None,
+        LabelName::BodyPart
+        | LabelName::View
+        | LabelName::Laterality
+        | LabelName::Rotation
+        | LabelName::Jigsaw
+        | LabelName::Site(_) => None,
     }
 }

@@ -113,18 +113,75 @@ pub enum LabelName {
     Age,
     /// One that the hospitals import: `site_knee_oa` for their column `knee_oa`.
     Site(SiteLabelName),
+    /// By how many quarter turns the trainer turned the picture (Gidaris et al. 2018): made by the trainer, not known of any patient.
+    Rotation,
+    /// In which order the trainer put the picture's tiles (Noroozi and Favaro 2016): made by the trainer, not known of any patient.
+    Jigsaw,
 }
 
 /// A label that nothing is known of.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error(
-    "{0:?} is no label; known are body_part, view, laterality, sex, age, and site_NAME for one that the hospitals import"
+    "{0:?} is no label; known are body_part, view, laterality, sex, age, rotation, jigsaw, and site_NAME for one that the hospitals import"
 )]
 pub struct UnknownLabel(String);
 
+/// Degrees of the quarter turns, counter-clockwise.
+const TURNS: [&str; 4] = ["0", "90", "180", "270"];
+
+/// The orders of two by two tiles, all of them: which tile of the radiograph stands at each place, row by row.
+const TILES_2: [&str; 24] = [
+    "1234", "1243", "1324", "1342", "1423", "1432", "2134", "2143", "2314", "2341", "2413", "2431", "3124", "3142",
+    "3214", "3241", "3412", "3421", "4123", "4132", "4213", "4231", "4312", "4321",
+];
+
+/// Orders of three by three tiles, as far from each other as a greedy choice makes them: any two differ at seven places or more.
+const TILES_3: [&str; 32] = [
+    "123456789",
+    "214365897",
+    "341278956",
+    "432189675",
+    "567891234",
+    "658917342",
+    "789523461",
+    "896742513",
+    "975634128",
+    "134297568",
+    "245781369",
+    "278196453",
+    "291537684",
+    "386495172",
+    "429618537",
+    "457326918",
+    "593174862",
+    "124539876",
+    "125378694",
+    "126783945",
+    "127964358",
+    "132645987",
+    "135862479",
+    "138754296",
+    "142938765",
+    "143829657",
+    "148567923",
+    "149386572",
+    "154682793",
+    "156479238",
+    "165493827",
+    "173985426",
+];
+
 impl LabelName {
     /// Those of the vocabulary.
-    const KNOWN: [Self; 5] = [Self::BodyPart, Self::View, Self::Laterality, Self::Sex, Self::Age];
+    const KNOWN: [Self; 7] = [
+        Self::BodyPart,
+        Self::View,
+        Self::Laterality,
+        Self::Sex,
+        Self::Age,
+        Self::Rotation,
+        Self::Jigsaw,
+    ];
 
     /// The label as written in plans and as the prefix of the head's tensors.
     #[must_use]
@@ -136,6 +193,8 @@ impl LabelName {
             Self::Sex => "sex",
             Self::Age => "age",
             Self::Site(name) => name.code(),
+            Self::Rotation => "rotation",
+            Self::Jigsaw => "jigsaw",
         }
     }
 
@@ -148,7 +207,15 @@ impl LabelName {
             Self::Laterality => Laterality::ALL.iter().map(|term| term.code()).collect(),
             Self::Sex => Sex::ALL.iter().map(|term| term.code()).collect(),
             Self::Age | Self::Site(_) => Vec::new(),
+            Self::Rotation => TURNS.to_vec(),
+            Self::Jigsaw => [TILES_2.as_slice(), TILES_3.as_slice()].concat(),
         }
+    }
+
+    /// Whether the trainer makes this label by what it does to a picture: every radiograph has it, and it tells nothing of a patient.
+    #[must_use]
+    pub const fn is_made(self) -> bool {
+        matches!(self, Self::Rotation | Self::Jigsaw)
     }
 }
 
@@ -176,9 +243,9 @@ impl JsonSchema for LabelName {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
-            "description": "Which label a head of the network learns: one of the vocabulary, or one that the hospitals import, `site_` and its name.",
+            "description": "Which label a head of the network learns: one of the vocabulary, one that the trainer makes (rotation, jigsaw), or one that the hospitals import, `site_` and its name.",
             "type": "string",
-            "pattern": "^(body_part|view|laterality|sex|age|site_[A-Za-z0-9_]{1,43})$"
+            "pattern": "^(body_part|view|laterality|sex|age|rotation|jigsaw|site_[A-Za-z0-9_]{1,43})$"
         })
     }
 }
@@ -192,7 +259,7 @@ impl Labels {
             LabelName::View => self.view.map(View::code),
             LabelName::Laterality => self.laterality.map(Laterality::code),
             LabelName::Sex => self.sex.map(Sex::code),
-            LabelName::Age => None,
+            LabelName::Age | LabelName::Rotation | LabelName::Jigsaw => None,
             LabelName::Site(name) => return self.site.get(&name).and_then(SiteValue::class),
         };
         known.map(Cow::Borrowed)

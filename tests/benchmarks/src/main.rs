@@ -1,11 +1,11 @@
 //! `snowball-benchmark`: how fast this machine de-identifies and takes in, beside other programs; how a node bears a large
-//! archive; how fast a round of federated averaging is, and what each encoding of updates costs in quality. What it prints was measured
+//! archive; how fast a round of federated averaging is, and what each encoding of updates costs in quality; how many pictures a second the recipes make. What it prints was measured
 //! in that run; the one table of other days' figures says so.
 //!
 //! It runs `hospital-node` and its peers as people do, by their command lines, over the same files on the same processors. It
 //! must never be pointed at a node's real home: it makes homes of its own and removes them.
 //!
-//! Start at [`deidentification`], [`large`], [`rounds`] and [`transfers`].
+//! Start at [`deidentification`], [`large`], [`rounds`], [`transfers`] and [`recipes`].
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod corpus;
@@ -16,6 +16,7 @@ mod home;
 mod large;
 mod ours;
 mod peers;
+mod recipes;
 mod rounds;
 mod table;
 mod transfers;
@@ -46,6 +47,7 @@ enum Verb {
     Rounds(rounds::Rounds),
     Idle(rounds::Idle),
     Transfers(transfers::Transfers),
+    Recipes(recipes::Recipes),
     #[command(hide = true)]
     Floor(floors::Floor),
     #[command(hide = true)]
@@ -94,6 +96,7 @@ fn main() -> ExitCode {
         Verb::Rounds(verb) => verb.run(),
         Verb::Idle(verb) => verb.run(),
         Verb::Transfers(verb) => verb.run(),
+        Verb::Recipes(verb) => verb.run(),
         Verb::Floor(verb) => verb.run().map(|()| true),
         Verb::Header(verb) => verb.run().map(|()| true),
         Verb::Sites(verb) => verb.run().map(|()| true),
@@ -120,6 +123,7 @@ mod tests {
             include_str!("../../../hospital-node/docs/speed.md"),
             include_str!("../../../aggregator/docs/speed.md"),
             include_str!("../../../aggregator/docs/transfers.md"),
+            include_str!("../../../aggregator/docs/recipes.md"),
         ];
         let start = "    cargo run --bin snowball-benchmark -- ";
         let mut samples: Vec<String> = documents

@@ -36,12 +36,14 @@ fn forget(labels: &mut Labels, label: LabelName) {
         LabelName::Sex => labels.sex = None,
         LabelName::Age => labels.age_years = None,
         LabelName::Site(name) => drop(labels.site.remove(&name)),
+        // No radiograph carries them.
+        LabelName::Rotation | LabelName::Jigsaw => {}
     }
 }
 
-/// Whether `head` can learn from a radiograph with `labels`.
+/// Whether `head` can learn from a radiograph with `labels`: from any, where the trainer makes the label.
 pub(super) fn is_known(labels: &Labels, head: &Head) -> bool {
-    head.class(labels).is_some() || head.number(labels).is_some()
+    head.label.is_made() || head.class(labels).is_some() || head.number(labels).is_some()
 }
 
 /// The classes of one head (numbers: decades of age) in the training part.

@@ -165,6 +165,24 @@ fn a_radiograph_without_any_label_asked_for_stays_out() {
         (of(&[LabelName::View]), of(&[LabelName::View, LabelName::Sex]), of(&[])),
         (1, 2, 2)
     );
+    // What the trainer makes it makes of every radiograph, and it fills no cell in which somebody could stand out.
+    assert_eq!((of(&[LabelName::Rotation]), of(&[LabelName::Jigsaw])), (2, 2));
+}
+
+#[test]
+fn a_made_label_is_no_class_that_somebody_could_stand_out_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path(), crate::sample::keys()).unwrap();
+    store.add_all(&cohort(40)).unwrap();
+    let heads = [head(LabelName::Rotation)];
+    let frozen = store
+        .freeze(&FreezeRequest {
+            heads: &heads,
+            cell_min: 1_000,
+            ..request(folder.path())
+        })
+        .unwrap();
+    assert!(frozen.training.radiographs > 0 && frozen.cells[&LabelName::Rotation].is_empty());
 }
 
 #[test]

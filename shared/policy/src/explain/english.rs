@@ -152,6 +152,8 @@ fn about_learning(policy: &Policy) -> Vec<String> {
     let side = policy.input_side_max();
     let mut sentences = vec![
         format!("A network may learn to tell: {}.", list(&learnt)),
+        "It may also learn to tell what the trainer itself did to a picture (rotation, jigsaw): that says nothing about a patient."
+            .to_owned(),
         format!("These networks may be trained: {}.", list(&networks)),
         format!("They see each radiograph at no more than {side} by {side} pixels."),
     ];
@@ -378,6 +380,8 @@ fn label_words(label: LabelName) -> Cow<'static, str> {
         LabelName::Laterality => "the side of the body",
         LabelName::Sex => "the sex",
         LabelName::Age => "the age",
+        LabelName::Rotation => "how the trainer turned a picture",
+        LabelName::Jigsaw => "in which order the trainer put a picture's tiles",
     };
     word.into()
 }

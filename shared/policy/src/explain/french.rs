@@ -166,6 +166,9 @@ fn about_learning(policy: &Policy) -> Vec<String> {
     let side = policy.input_side_max();
     let mut sentences = vec![
         format!("Un réseau peut apprendre à reconnaître : {}.", list(&learnt)),
+        "Il peut aussi apprendre à reconnaître ce que le programme d'apprentissage a fait lui-même à une image (rotation, jigsaw) : cela ne \
+         dit rien d'un patient."
+            .to_owned(),
         format!("Ces réseaux peuvent être entraînés : {}.", list(&networks)),
         format!("Ils voient chaque radiographie en {side} sur {side} pixels au plus."),
     ];
@@ -393,6 +396,8 @@ fn label_words(label: LabelName) -> Cow<'static, str> {
         LabelName::Laterality => "le côté du corps",
         LabelName::Sex => "le sexe",
         LabelName::Age => "l'âge",
+        LabelName::Rotation => "comment le programme d'apprentissage a tourné une image",
+        LabelName::Jigsaw => "dans quel ordre le programme d'apprentissage a placé les carreaux d'une image",
     };
     word.into()
 }

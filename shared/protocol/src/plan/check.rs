@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{
-    Adaptive, Combination, HeadKind, Late, OptimiserRule, Schedule, Sent, ServerOptimiser, Span, StudyPlan,
+    Adaptive, Combination, HeadKind, Late, Operation, OptimiserRule, Schedule, Sent, ServerOptimiser, Span, StudyPlan,
     UpdateEncoding,
 };
 use crate::{
@@ -28,6 +28,7 @@ impl StudyPlan {
         let mut faults = Faults::default();
         self.check_document(&mut faults);
         self.check_heads(&mut faults);
+        self.check_sides(self.augmentation.operations(), &mut faults);
         self.check_learning(&mut faults);
         self.check_strategy(&mut faults);
         self.check_transfer(&mut faults);
@@ -111,6 +112,51 @@ impl StudyPlan {
                     );
                 }
             }
+        }
+    }
+
+    /// What varies pictures or makes labels of them must leave the other heads something true to learn.
+    fn check_sides(&self, operations: &[Operation], faults: &mut Faults) {
+        let has = |label| self.heads.iter().any(|head| head.label == label);
+        // Situs, where it is ever a label, belongs here.
+        let sided = [LabelName::View, LabelName::Laterality]
+            .into_iter()
+            .find(|label| has(*label));
+        if let Some(label) = sided.as_ref().map(LabelName::code) {
+            for operation in operations.iter().filter(|operation| !operation.keeps_side()) {
+                let rule = format!(
+                    "does not go with a head for {label}: its {} makes left look like right or standing like lying, and {label} \
+                     would be learned wrong; take another recipe",
+                    operation.name()
+                );
+                faults.unless(false, "augmentation", &rule);
+            }
+            faults.unless(
+                !has(LabelName::Rotation),
+                "heads.label",
+                &format!(
+                    "rotation does not go with {label}: a radiograph that the trainer turned shows another {label} than its label \
+                     says; learn one of them in a study of its own"
+                ),
+            );
+        }
+        faults.unless(
+            !has(LabelName::Jigsaw) || self.heads.len() == 1,
+            "heads.label",
+            "jigsaw stands alone: other heads would only ever see radiographs cut into tiles; learn them in a study that begins \
+             with this one's network",
+        );
+        let jigsaws = self.heads.iter().filter(|head| head.label == LabelName::Jigsaw);
+        for head in jigsaws {
+            let HeadKind::Classes(orders) = &head.kind else {
+                continue;
+            };
+            let lengths: BTreeSet<_> = orders.iter().map(String::len).collect();
+            faults.unless(
+                lengths.len() <= 1,
+                "heads.kind.classes",
+                "of jigsaw must be orders of four tiles or of nine, not both: all radiographs are cut alike",
+            );
         }
     }
 
@@ -407,7 +453,7 @@ impl Faults {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::labels::{BodyPart, LabelName, Labels};
+    use crate::labels::{BodyPart, Labels};
     use crate::plan::{
         Architecture, Augmentation, Comparison, Drift, Head, KeptRole, LocalTraining, Network, Optimiser,
         Preprocessing, Rounds, Strategy, Transfer,
@@ -637,6 +683,59 @@ mod tests {
         assert!(text.contains("keep = [\"normalisation\"]"), "{text}");
         assert_eq!(toml::from_str::<StudyPlan>(&text).unwrap(), plan);
         assert!(toml::from_str::<StudyPlan>(&text.replace("normalisation", "heads")).is_err());
+    }
+
+    fn with_heads(labels: &[LabelName]) -> StudyPlan {
+        let mut plan = sound();
+        let head = |label: &LabelName| Head {
+            label: *label,
+            kind: HeadKind::Classes(label.codes().into_iter().take(24).map(str::to_owned).collect()),
+            weight: 1.0,
+        };
+        plan.heads = labels.iter().map(head).collect();
+        plan
+    }
+
+    #[test]
+    fn a_made_label_goes_only_with_heads_that_stay_true() {
+        use LabelName::{BodyPart, Jigsaw, Laterality, Rotation, Sex, View};
+        for (labels, words) in [
+            (&[Rotation][..], None),
+            (&[Jigsaw], None),
+            (&[Rotation, BodyPart, Sex], None),
+            (&[Rotation, View], Some("rotation does not go with view")),
+            (&[Laterality, Rotation], Some("rotation does not go with laterality")),
+            (&[Jigsaw, BodyPart], Some("jigsaw stands alone")),
+        ] {
+            let faults = with_heads(labels).faults();
+            assert_eq!(faults.len(), usize::from(words.is_some()), "{labels:?}: {faults:?}");
+            assert!(words.is_none_or(|words| faults[0].rule.contains(words)), "{faults:?}");
+        }
+        let mut mixed = with_heads(&[Jigsaw]);
+        mixed.heads[0].kind = HeadKind::Classes(vec!["1234".to_owned(), "123456789".to_owned()]);
+        assert!(
+            mixed.faults()[0].rule.contains("four tiles or of nine"),
+            "{:?}",
+            mixed.faults()
+        );
+        mixed.heads[0].kind = HeadKind::Regression { unit: 1.0 };
+        assert_eq!(mixed.faults()[0].field, "heads.kind");
+    }
+
+    #[test]
+    fn a_recipe_that_turned_pictures_over_would_not_go_with_the_side() {
+        let quarter = [Operation::Rotate { degrees: 90.0 }];
+        for (labels, is_faulty) in [
+            (&[LabelName::View][..], true),
+            (&[LabelName::BodyPart, LabelName::Laterality], true),
+            (&[LabelName::BodyPart, LabelName::Sex], false),
+        ] {
+            let mut faults = Faults::default();
+            with_heads(labels).check_sides(&quarter, &mut faults);
+            assert_eq!(!faults.0.is_empty(), is_faulty, "{labels:?}");
+            let is_named = |fault: &PlanFault| fault.field == "augmentation" && fault.rule.contains("its rotation");
+            assert!(faults.0.iter().all(is_named));
+        }
     }
 
     #[test]
