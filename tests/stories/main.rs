@@ -12,7 +12,6 @@ mod closed_pipe;
 mod deidentify;
 mod enrolment;
 mod evidence;
-mod finetune;
 mod heads;
 mod held_line;
 mod hostile_files;
