@@ -22,6 +22,7 @@ mod pull;
 mod quarantine;
 mod receipts;
 mod receive;
+mod reconstruct;
 mod renew;
 mod report;
 mod retention;
@@ -109,6 +110,7 @@ enum Verb {
     Keys(keys::Keys),
     Pretrain(pretrain::Pretrain),
     Evaluate(evaluate::Evaluate),
+    Reconstruct(reconstruct::Reconstruct),
     #[command(subcommand)]
     Receipts(receipts::Receipts),
     #[command(subcommand)]
@@ -189,6 +191,7 @@ pub fn run() -> ExitCode {
         Verb::Run(verb) => verb.run(&context),
         Verb::Pretrain(verb) => verb.run(&context),
         Verb::Evaluate(verb) => verb.run(&context),
+        Verb::Reconstruct(verb) => verb.run(&context),
         Verb::Receipts(verb) => verb.run(&context),
         Verb::Ledger(verb) => verb.run(&context),
         Verb::Audit(verb) => verb.run(&context),

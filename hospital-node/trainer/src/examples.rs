@@ -34,6 +34,8 @@ pub enum Known {
 pub struct Examples {
     shard: Shard,
     targets: Vec<Vec<Option<Target>>>,
+    /// Whether a radiograph without labels is learned from as well.
+    needs_no_label: bool,
 }
 
 impl Examples {
@@ -59,7 +61,11 @@ impl Examples {
             .iter()
             .map(|record| plan.heads.iter().map(|head| target(head, &record.labels)).collect())
             .collect();
-        Ok(Self { shard, targets })
+        Ok(Self {
+            shard,
+            targets,
+            needs_no_label: plan.pretext.is_some(),
+        })
     }
 
     /// Side of each picture in pixels.
@@ -67,12 +73,12 @@ impl Examples {
         self.shard.manifest().side as usize
     }
 
-    /// The radiographs of `part` that have at least one label of the plan.
+    /// The radiographs of `part` that have at least one label of the plan; all, where it learns without labels.
     pub fn labelled(&self, part: Part) -> Vec<usize> {
         let positions = self.shard.part(part);
         positions
             .into_iter()
-            .filter(|position| self.targets[*position].iter().any(Option::is_some))
+            .filter(|position| self.needs_no_label || self.targets[*position].iter().any(Option::is_some))
             .collect()
     }
 

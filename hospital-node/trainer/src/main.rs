@@ -18,6 +18,7 @@ mod passes;
 mod probe;
 mod random;
 mod recipe;
+mod reconstruction;
 mod train;
 mod work;
 

@@ -7,7 +7,7 @@
 use burn::tensor::{Device, Tensor, TensorData};
 use rayon::prelude::*;
 use snowball_models::Network;
-use snowball_protocol::StudyPlan;
+use snowball_protocol::{StudyPlan, plan::Reconstruction};
 
 use crate::{
     device::Place,
@@ -16,6 +16,7 @@ use crate::{
     loss::Losses,
     random::JobSeed,
     recipe,
+    reconstruction::{self, Shown},
 };
 
 /// Pictures of a slice on the CPU.
@@ -58,7 +59,13 @@ impl Passes<'_> {
         for wave in slices.chunks(WAVE) {
             let steps: Vec<Result<Step, Failure>> = wave
                 .par_iter()
-                .map(|(number, slice)| self.slice(parameters, slice, drawn + (number * size) as u64, &labelled))
+                .map(|(number, slice)| {
+                    let drawn = drawn + (number * size) as u64;
+                    match self.plan.reconstruction() {
+                        Some(asked) => self.redraw(asked, parameters, slice, drawn, batch.len()),
+                        None => self.slice(parameters, slice, drawn, &labelled),
+                    }
+                })
                 .collect();
             for step in steps {
                 let step = step?;
@@ -76,7 +83,7 @@ impl Passes<'_> {
     fn slice(&self, parameters: &[f32], slice: &[usize], drawn: u64, labelled: &[usize]) -> Result<Step, Failure> {
         let device = self.place.device.clone().autodiff();
         let network = Network::load(self.plan, parameters, &device)?;
-        let outputs = network.forward(self.pictures(slice, drawn, &device)?)?;
+        let outputs = network.forward(self.tensor(self.pictures(slice, drawn)?, &device))?;
         let mut loss = 0.0;
         let mut surrogate: Option<Tensor<1>> = None;
         for (head, output) in outputs.into_iter().enumerate() {
@@ -102,7 +109,38 @@ impl Passes<'_> {
         Ok(Step { loss, gradient })
     }
 
-    fn pictures(&self, slice: &[usize], drawn: u64, device: &Device) -> Result<Tensor<4>, Failure> {
+    /// Part of a batch of `batch` pictures, which the network draws again.
+    fn redraw(
+        &self,
+        asked: Reconstruction,
+        parameters: &[f32],
+        slice: &[usize],
+        drawn: u64,
+        batch: usize,
+    ) -> Result<Step, Failure> {
+        let device = self.place.device.clone().autodiff();
+        let side = self.examples.side();
+        let pictures = self.pictures(slice, drawn)?;
+        let (mut inputs, mut counts) = (Vec::with_capacity(pictures.len()), Vec::with_capacity(pictures.len()));
+        for (place, picture) in pictures.chunks(side * side).enumerate() {
+            let random = self.seed.mask(drawn + place as u64);
+            let shown: Shown = reconstruction::show(asked.masked, side, picture, random);
+            inputs.extend(shown.input);
+            counts.extend(shown.counts);
+        }
+        let network = Network::load(self.plan, parameters, &device)?;
+        let redrawn = network.draw(self.tensor(inputs, &device))?;
+        let loss = reconstruction::loss(redrawn, &pictures, &counts, batch);
+        let value = read(loss.clone().detach().reshape([1, 1]))?;
+        let gradient = network.gradients(&mut loss.backward())?;
+        Ok(Step {
+            loss: value.into_iter().map(f64::from).sum(),
+            gradient,
+        })
+    }
+
+    /// The varied pictures, one after another.
+    fn pictures(&self, slice: &[usize], drawn: u64) -> Result<Vec<f32>, Failure> {
         let side = self.examples.side();
         let mut values = vec![0.0; slice.len() * side * side];
         values
@@ -120,8 +158,13 @@ impl Passes<'_> {
                 );
                 Ok::<_, Failure>(())
             })?;
-        let data = TensorData::new(values, [slice.len(), 1, side, side]);
-        Ok(Tensor::from_data(data, device))
+        Ok(values)
+    }
+
+    fn tensor(&self, values: Vec<f32>, device: &Device) -> Tensor<4> {
+        let side = self.examples.side();
+        let count = values.len() / (side * side);
+        Tensor::from_data(TensorData::new(values, [count, 1, side, side]), device)
     }
 
     /// How many pictures of the batch have each head's label.

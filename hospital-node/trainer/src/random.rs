@@ -8,8 +8,9 @@ use snowball_protocol::Sha256Digest;
 #[derive(Clone, Copy)]
 pub struct JobSeed([u8; 32]);
 
-/// Streams from here on shuffle; those below vary pictures.
+/// Streams from here on shuffle; those below vary pictures, and the upper half of these hides parts of them.
 const SHUFFLES: u64 = 1 << 63;
+const MASKS: u64 = 1 << 62;
 
 impl JobSeed {
     /// The seed of the job with number `stream` under a plan with `seed`.
@@ -22,7 +23,12 @@ impl JobSeed {
 
     /// The generator for the picture that is the `draw`th of this job.
     pub fn picture(&self, draw: u64) -> ChaCha8Rng {
-        self.stream(draw & (SHUFFLES - 1))
+        self.stream(draw & (MASKS - 1))
+    }
+
+    /// The generator for what is hidden of the picture that is the `draw`th of this job.
+    pub fn mask(&self, draw: u64) -> ChaCha8Rng {
+        self.stream(MASKS | draw & (MASKS - 1))
     }
 
     fn stream(&self, stream: u64) -> ChaCha8Rng {

@@ -35,6 +35,11 @@ pub fn plain(preprocessing: Preprocessing, square: &[u16], input: &mut [f32]) {
     }
 }
 
+/// How bright a value of an input is, from 0 black to 1 white.
+pub fn tone(value: f32) -> f32 {
+    (value * DEVIATION + MEAN).clamp(0.0, 1.0)
+}
+
 /// Rotation, shift and scale in one resampling; one tone curve; dark borders; noise. Never flips: side and view are labels.
 fn xr_light_v1(square: &[u16], side: usize, random: &mut ChaCha8Rng, input: &mut [f32]) {
     let placement = Placement::draw(side, random);
