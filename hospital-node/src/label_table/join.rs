@@ -125,7 +125,8 @@ impl Said {
 
 #[cfg(test)]
 mod tests {
-    use snowball_store::{SiteLabel, SiteValue};
+    use snowball_protocol::site_label::SiteValue;
+    use snowball_store::SiteLabel;
 
     use super::*;
 

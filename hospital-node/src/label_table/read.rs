@@ -7,7 +7,8 @@ use std::{
 };
 
 use snowball_crypto::Pseudonym;
-use snowball_store::{SiteLabel, SiteValue};
+use snowball_protocol::site_label::SiteValue;
+use snowball_store::SiteLabel;
 
 use super::{Columns, LabelTable, Labels};
 

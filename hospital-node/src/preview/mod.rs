@@ -92,7 +92,7 @@ pub struct Plan {
     /// What the board approves.
     pub digest: Sha256Digest,
     pub network: String,
-    pub labels: Vec<&'static str>,
+    pub labels: Vec<String>,
     pub rounds: u32,
     pub sites_min: u32,
     pub sites_max: u32,
@@ -379,7 +379,7 @@ impl Plan {
                 network.width,
                 network.input_side
             ),
-            labels: plan.heads.iter().map(|head| head.label.code()).collect(),
+            labels: plan.heads.iter().map(|head| head.label.code().to_owned()).collect(),
             rounds: plan.rounds.count,
             sites_min: plan.rounds.sites.min,
             sites_max: plan.rounds.sites.max,

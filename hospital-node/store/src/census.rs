@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use snowball_crypto::Pseudonym;
+use snowball_protocol::site_label::SiteValue;
 
 use crate::{
     Store, StoreError,
     fact::{self, Facts, Making},
-    site_labels::SiteValue,
     split,
 };
 

@@ -5,21 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use rusqlite::params;
 use serde::{Deserialize, Serialize};
 use snowball_crypto::Pseudonym;
+use snowball_protocol::site_label::SiteValue;
 
 use crate::{
     Store, StoreError,
     fact::{self, Facts, Making},
 };
-
-/// What a hospital's own label says.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum SiteValue {
-    /// A number in the hospital's own unit.
-    Number(f32),
-    /// A code.
-    Class(String),
-}
 
 /// One label of one radiograph.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]

@@ -1,5 +1,7 @@
 //! One sound file: header, picture and envelope, kept apart until the last moment so that faults can be made in each.
 
+use std::collections::BTreeMap;
+
 use rand::{Rng, SeedableRng, seq::IndexedRandom};
 use rand_chacha::ChaCha8Rng;
 use snowball_protocol::{
@@ -208,6 +210,7 @@ impl Draft {
                 laterality: is_paired(examination.part).then_some(examination.side),
                 sex: Some(examination.sex),
                 age_years: Some(examination.age_years),
+                site: BTreeMap::new(),
             },
             written: None,
             marker: self.picture.marker.map(str::to_owned),

@@ -1,5 +1,7 @@
 //! How a header says what a picture shows: by a tag, by a local alias, by a code, in words, or not at all.
 
+use std::collections::BTreeMap;
+
 use dicom_dictionary_std::tags;
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
@@ -101,6 +103,7 @@ pub fn write(form: &mut Form, order: &Order, site: &Site, random: &mut ChaCha8Rn
         laterality: side(form, order, is_french, &mut series, random),
         sex: sex(form, order.patient.sex, random),
         age_years: age(form, order, random),
+        site: BTreeMap::new(),
     };
     if series.is_empty() {
         form.text(

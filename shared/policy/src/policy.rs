@@ -255,6 +255,6 @@ impl Approval {
 pub(crate) const fn required_option(label: LabelName) -> Option<DeidentificationOption> {
     match label {
         LabelName::Sex | LabelName::Age => Some(DeidentificationOption::RetainPatientCharacteristics),
-        LabelName::BodyPart | LabelName::View | LabelName::Laterality => None,
+        LabelName::BodyPart | LabelName::View | LabelName::Laterality | LabelName::Site(_) => None,
     }
 }

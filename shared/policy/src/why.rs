@@ -135,7 +135,7 @@ impl Why {
     }
 }
 
-fn codes(labels: &[LabelName]) -> Vec<&'static str> {
+fn codes(labels: &[LabelName]) -> Vec<&str> {
     labels.iter().map(|label| label.code()).collect()
 }
 

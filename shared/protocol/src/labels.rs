@@ -3,8 +3,12 @@
 //! Codes follow the defined terms of DICOM: body parts PS3.16 annex L, views `ViewPosition` (0018,5101), sides
 //! `ImageLaterality` (0020,0062), sex `PatientSex` (0010,0040). What is not in here is unknown, never guessed.
 
-use schemars::JsonSchema;
+use std::{borrow::Cow, collections::BTreeMap};
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
+
+use crate::site_label::{SiteLabelName, SiteValue};
 
 macro_rules! vocabulary {
     ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $code:literal),+ $(,)? }) => {
@@ -88,11 +92,14 @@ pub struct Labels {
     /// Age in years at the examination; ages above 89 stand as 90.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub age_years: Option<f32>,
+    /// The hospital's own labels that a plan asks for.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub site: BTreeMap<SiteLabelName, SiteValue>,
 }
 
 /// Which label a head of the network learns.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub enum LabelName {
     /// [`BodyPart`].
     BodyPart,
@@ -104,22 +111,35 @@ pub enum LabelName {
     Sex,
     /// Age in years.
     Age,
+    /// One that the hospitals import: `site_knee_oa` for their column `knee_oa`.
+    Site(SiteLabelName),
 }
 
+/// A label that nothing is known of.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error(
+    "{0:?} is no label; known are body_part, view, laterality, sex, age, and site_NAME for one that the hospitals import"
+)]
+pub struct UnknownLabel(String);
+
 impl LabelName {
+    /// Those of the vocabulary.
+    const KNOWN: [Self; 5] = [Self::BodyPart, Self::View, Self::Laterality, Self::Sex, Self::Age];
+
     /// The label as written in plans and as the prefix of the head's tensors.
     #[must_use]
-    pub const fn code(self) -> &'static str {
+    pub fn code(&self) -> &str {
         match self {
             Self::BodyPart => "body_part",
             Self::View => "view",
             Self::Laterality => "laterality",
             Self::Sex => "sex",
             Self::Age => "age",
+            Self::Site(name) => name.code(),
         }
     }
 
-    /// The codes that a class head of this label may list; empty for a label that is a number.
+    /// The codes that a class head of this label may list; empty for a label that is a number, or whose codes are the hospitals' own.
     #[must_use]
     pub fn codes(self) -> Vec<&'static str> {
         match self {
@@ -127,22 +147,55 @@ impl LabelName {
             Self::View => View::ALL.iter().map(|term| term.code()).collect(),
             Self::Laterality => Laterality::ALL.iter().map(|term| term.code()).collect(),
             Self::Sex => Sex::ALL.iter().map(|term| term.code()).collect(),
-            Self::Age => Vec::new(),
+            Self::Age | Self::Site(_) => Vec::new(),
         }
+    }
+}
+
+impl TryFrom<String> for LabelName {
+    type Error = UnknownLabel;
+
+    fn try_from(code: String) -> Result<Self, UnknownLabel> {
+        let known = Self::KNOWN.into_iter().find(|label| label.code() == code);
+        known
+            .or_else(|| code.parse().ok().map(Self::Site))
+            .ok_or(UnknownLabel(code))
+    }
+}
+
+impl From<LabelName> for String {
+    fn from(label: LabelName) -> Self {
+        label.code().to_owned()
+    }
+}
+
+impl JsonSchema for LabelName {
+    fn schema_name() -> Cow<'static, str> {
+        "LabelName".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "Which label a head of the network learns: one of the vocabulary, or one that the hospitals import, `site_` and its name.",
+            "type": "string",
+            "pattern": "^(body_part|view|laterality|sex|age|site_[A-Za-z0-9_]{1,43})$"
+        })
     }
 }
 
 impl Labels {
     /// The class code of `label`, if it is a class and known.
     #[must_use]
-    pub fn class(&self, label: LabelName) -> Option<&'static str> {
-        match label {
+    pub fn class(&self, label: LabelName) -> Option<Cow<'_, str>> {
+        let known: Option<&'static str> = match label {
             LabelName::BodyPart => self.body_part.map(BodyPart::code),
             LabelName::View => self.view.map(View::code),
             LabelName::Laterality => self.laterality.map(Laterality::code),
             LabelName::Sex => self.sex.map(Sex::code),
             LabelName::Age => None,
-        }
+            LabelName::Site(name) => return self.site.get(&name).and_then(SiteValue::class),
+        };
+        known.map(Cow::Borrowed)
     }
 
     /// The coarser class that the class of `label` lies within, if it is known and there is one.
@@ -159,6 +212,7 @@ impl Labels {
     pub fn number(&self, label: LabelName) -> Option<f32> {
         match label {
             LabelName::Age => self.age_years,
+            LabelName::Site(name) => self.site.get(&name).and_then(SiteValue::number),
             _ => None,
         }
     }

@@ -24,6 +24,7 @@ pub mod problem;
 pub mod receipt;
 pub mod record;
 pub mod session;
+pub mod site_label;
 pub mod update;
 
 pub use digest::Sha256Digest;

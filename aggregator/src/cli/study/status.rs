@@ -283,7 +283,8 @@ pub fn metrics(evaluation: &Evaluation) -> Value {
 /// The same in a line.
 pub fn quality(evaluation: &Evaluation) -> String {
     let heads = evaluation.heads.iter().filter_map(|head| {
-        let label = head.label().code();
+        let label = head.label();
+        let label = label.code();
         match (head.balanced_accuracy(), head.mean_absolute_errors()) {
             (Some(accuracy), _) => Some(format!("{label} {:.1} %", accuracy * 100.0)),
             (_, Some((error, constant))) => Some(format!("{label} {error:.2} (constant {constant:.2})")),

@@ -5,7 +5,7 @@ mod age;
 pub(crate) mod dictionary;
 pub(crate) mod fold;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use dicom_core::Tag;
 use dicom_dictionary_std::tags;
@@ -73,6 +73,7 @@ impl Labelled {
                 laterality,
                 sex,
                 age_years,
+                site: BTreeMap::new(),
             },
             sources: LabelSources {
                 body_part: body_part_source,

@@ -1,6 +1,8 @@
 //! What a change of policy would do to the training that the store permits: for each label, how many radiographs may be
 //! learned from.
 
+use std::collections::BTreeSet;
+
 use anyhow::Result;
 use serde::Serialize;
 use snowball_confidentiality::Language;
@@ -11,7 +13,7 @@ use snowball_store::{Cell, Census, Table};
 /// A label of which more or fewer radiographs may be learned.
 #[derive(PartialEq, Eq, Debug, Serialize)]
 pub(super) struct LabelChange {
-    label: &'static str,
+    label: String,
     /// Radiographs that may be learned from under the policy in force.
     from: u64,
     /// Under the one that is proposed.
@@ -20,18 +22,24 @@ pub(super) struct LabelChange {
 
 /// The labels whose number of radiographs changes.
 pub(super) fn compare(old: &Policy, new: &Policy, census: &Census) -> Vec<LabelChange> {
-    let labels = [
-        (LabelName::BodyPart, "body_part"),
-        (LabelName::View, "view"),
-        (LabelName::Laterality, "laterality"),
-        (LabelName::Sex, "sex"),
-        (LabelName::Age, "age_band"),
+    let known = [
+        LabelName::BodyPart,
+        LabelName::View,
+        LabelName::Laterality,
+        LabelName::Sex,
+        LabelName::Age,
     ];
-    let changes = labels.into_iter().map(|(label, table)| {
-        let table = census.tables.get(table);
+    let own = [old, new].into_iter().flat_map(Policy::labels);
+    let own: BTreeSet<LabelName> = own.filter(|label| !known.contains(label)).copied().collect();
+    let changes = known.into_iter().chain(own).map(|label| {
+        let table = census.tables.get(&match label {
+            LabelName::Age => "age_band".to_owned(),
+            LabelName::Site(name) => format!("site: {}", name.name()),
+            _ => label.code().to_owned(),
+        });
         let count = |policy| table.map_or(0, |table| learnable(policy, label, table));
         LabelChange {
-            label: label.code(),
+            label: label.code().to_owned(),
             from: count(old),
             to: count(new),
         }
@@ -130,7 +138,7 @@ mod tests {
         assert_eq!(
             fewer,
             [LabelChange {
-                label: "view",
+                label: "view".to_owned(),
                 from: 27,
                 to: 20
             }]
@@ -146,7 +154,7 @@ mod tests {
         assert_eq!(
             none,
             [LabelChange {
-                label: "age",
+                label: "age".to_owned(),
                 from: 11,
                 to: 0
             }]

@@ -35,6 +35,7 @@ fn forget(labels: &mut Labels, label: LabelName) {
         LabelName::Laterality => labels.laterality = None,
         LabelName::Sex => labels.sex = None,
         LabelName::Age => labels.age_years = None,
+        LabelName::Site(name) => drop(labels.site.remove(&name)),
     }
 }
 
@@ -49,7 +50,8 @@ pub(super) fn cells(facts: &[Fact], head: &Head) -> Table {
     for fact in facts.iter().filter(|fact| fact.part == Part::Training) {
         let class = match &head.kind {
             HeadKind::Classes(classes) => head.class(&fact.labels).map(|class| classes[class].as_str()),
-            HeadKind::Regression { .. } => head.number(&fact.labels).and_then(age_band),
+            HeadKind::Regression { .. } if head.label == LabelName::Age => head.number(&fact.labels).and_then(age_band),
+            HeadKind::Regression { .. } => head.number(&fact.labels).map(|_| "a number"),
         };
         if let Some(class) = class {
             let (radiographs, patients) = cells.entry(class).or_default();

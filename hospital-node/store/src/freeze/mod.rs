@@ -21,6 +21,7 @@ use snowball_protocol::{
     labels::LabelName,
     limits::INPUT_SIDE_MAX,
     plan::{Head, Preprocessing, canonical_json},
+    site_label::SiteLabelName,
 };
 use snowball_worker::{
     key::{DatasetKey, DatasetSource},
@@ -133,6 +134,7 @@ impl Store {
         let _freezing = self.freezing()?;
         self.lock().commit(&self.packs)?;
         let mut facts = self.facts()?;
+        self.add_site_labels(&mut facts, request.heads)?;
         classes::leave_out_small(&mut facts, request.heads, request.cell_min);
         facts.retain(|fact| {
             request.heads.is_empty() || request.heads.iter().any(|head| classes::is_known(&fact.labels, head))
@@ -263,6 +265,30 @@ impl Store {
             progress(done, facts.len() as u64);
         }
         Ok(writer.finish()?.digest())
+    }
+
+    /// Adds the hospital's own labels that `heads` ask for.
+    fn add_site_labels(&self, facts: &mut [Fact], heads: &[Head]) -> Result<(), StoreError> {
+        let wanted: Vec<SiteLabelName> = heads
+            .iter()
+            .filter_map(|head| match head.label {
+                LabelName::Site(name) => Some(name),
+                _ => None,
+            })
+            .collect();
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        self.read(|connection| {
+            for fact in facts {
+                let own = self.site_labels_in(connection, &fact.radiograph)?;
+                let found = wanted.iter().filter_map(|name| Some((*name, own.get(name.name())?)));
+                fact.labels
+                    .site
+                    .extend(found.map(|(name, label)| (name, label.value.clone())));
+            }
+            Ok(())
+        })
     }
 
     /// The square that the network sees, as u16.

@@ -264,3 +264,59 @@ fn a_term_counts_as_the_class_that_it_lies_within_unless_it_is_a_class_itself() 
     );
     assert_eq!(classes(&["CHEST", "LSPINE"]), (vec!["LSPINE".to_owned()], 20));
 }
+
+/// A table's grades are learned from as classes or as numbers, of the radiographs that have one; another label's are not in the dataset.
+#[test]
+fn the_hospitals_own_labels_are_learned_from() {
+    use snowball_crypto::Pseudonym;
+    use snowball_protocol::site_label::SiteValue;
+
+    use crate::{SiteLabel, SiteLabels};
+
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path(), crate::sample::keys()).unwrap();
+    let radiographs = cohort(60);
+    store.add_all(&radiographs).unwrap();
+    let label = |value| SiteLabel { value, noisy: false };
+    let labels: BTreeMap<Pseudonym, SiteLabels> = (0..40)
+        .map(|place| {
+            let grade = label(SiteValue::Number((place % 2) as f32));
+            let clinic = label(SiteValue::Class("cast".to_owned()));
+            let both = [("grade".to_owned(), grade), ("clinic".to_owned(), clinic)];
+            (*radiographs[place].id(), SiteLabels::from(both))
+        })
+        .collect();
+    let names = BTreeSet::from(["grade".to_owned(), "clinic".to_owned()]);
+    store.set_site_labels(&names, &labels).unwrap();
+    let name: SiteLabelName = "site_grade".parse().unwrap();
+    let kinds = [
+        HeadKind::Classes(vec!["0".to_owned(), "1".to_owned()]),
+        HeadKind::Regression { unit: 4.0 },
+    ];
+    for kind in kinds {
+        let heads = [Head {
+            label: LabelName::Site(name),
+            kind: kind.clone(),
+            weight: 1.0,
+        }];
+        let request = FreezeRequest {
+            heads: &heads,
+            ..request(folder.path())
+        };
+        let frozen = store.freeze(&request).unwrap();
+        let shard = Shard::open(&store.source(&frozen.folder).unwrap()).unwrap();
+        assert_eq!(shard.records().len(), 40);
+        for record in shard.records() {
+            assert_eq!(record.labels.site.keys().collect::<Vec<_>>(), [&name]);
+            assert!(heads[0].class(&record.labels).is_some() || heads[0].number(&record.labels).is_some());
+        }
+        let classes: Vec<&str> = frozen.cells[&LabelName::Site(name)]
+            .keys()
+            .map(String::as_str)
+            .collect();
+        match kind {
+            HeadKind::Classes(_) => assert_eq!(classes, ["0", "1"]),
+            HeadKind::Regression { .. } => assert_eq!(classes, ["a number"]),
+        }
+    }
+}

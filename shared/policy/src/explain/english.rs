@@ -1,5 +1,7 @@
 //! In English.
 
+use std::borrow::Cow;
+
 use snowball_protocol::{
     labels::LabelName,
     plan::{Architecture, Sent},
@@ -368,14 +370,16 @@ fn about_retention(policy: &Policy) -> Vec<String> {
     ]
 }
 
-const fn label_words(label: LabelName) -> &'static str {
-    match label {
+fn label_words(label: LabelName) -> Cow<'static, str> {
+    let word = match label {
+        LabelName::Site(name) => return format!("the hospital's own label {}", name.name()).into(),
         LabelName::BodyPart => "the body part",
         LabelName::View => "the view",
         LabelName::Laterality => "the side of the body",
         LabelName::Sex => "the sex",
         LabelName::Age => "the age",
-    }
+    };
+    word.into()
 }
 
 const fn network_words(architecture: Architecture) -> &'static str {

@@ -1,5 +1,7 @@
 //! In French.
 
+use std::borrow::Cow;
+
 use snowball_protocol::{
     labels::LabelName,
     plan::{Architecture, Sent},
@@ -383,14 +385,16 @@ fn about_retention(policy: &Policy) -> Vec<String> {
     ]
 }
 
-const fn label_words(label: LabelName) -> &'static str {
-    match label {
+fn label_words(label: LabelName) -> Cow<'static, str> {
+    let word = match label {
+        LabelName::Site(name) => return format!("l'étiquette {} propre à l'hôpital", name.name()).into(),
         LabelName::BodyPart => "la partie du corps",
         LabelName::View => "l'incidence",
         LabelName::Laterality => "le côté du corps",
         LabelName::Sex => "le sexe",
         LabelName::Age => "l'âge",
-    }
+    };
+    word.into()
 }
 
 const fn network_words(architecture: Architecture) -> &'static str {

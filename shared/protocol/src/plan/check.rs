@@ -6,7 +6,10 @@ use super::{
     Adaptive, Combination, Decoder, HeadKind, Late, OptimiserRule, Schedule, Sent, ServerOptimiser, Span, StudyPlan,
     UpdateEncoding,
 };
-use crate::limits::{CLASSES_MAX, EXAMPLES_MAX, HEADS_MAX, INPUT_SIDE_MAX, LATE_ROUNDS_MAX, ROUNDS_MAX, SITES_MAX};
+use crate::{
+    labels::LabelName,
+    limits::{CLASSES_MAX, EXAMPLES_MAX, HEADS_MAX, INPUT_SIDE_MAX, LATE_ROUNDS_MAX, ROUNDS_MAX, SITES_MAX},
+};
 
 /// One rule that a plan breaks.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -88,7 +91,15 @@ impl StudyPlan {
                         "heads.kind.classes",
                         "must be different",
                     );
-                    for class in classes.iter().filter(|class| !known.contains(&class.as_str())) {
+                    let is_own = matches!(head.label, LabelName::Site(_));
+                    for class in classes.iter().filter(|class| is_own && !is_code(class)) {
+                        let rule = format!("{class:?} is no code of a hospital's: 1 to 64 of a-z, A-Z, 0-9 and _ . -");
+                        faults.unless(false, "heads.kind.classes", &rule);
+                    }
+                    for class in classes
+                        .iter()
+                        .filter(|class| !is_own && !known.contains(&class.as_str()))
+                    {
                         let rule = format!("{class:?} is no {}; known are {}", head.label.code(), known.join(", "));
                         faults.unless(false, "heads.kind.classes", &rule);
                     }
@@ -379,6 +390,12 @@ impl StudyPlan {
             );
         }
     }
+}
+
+/// As the import of tables takes them.
+fn is_code(text: &str) -> bool {
+    let is_fit = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
+    (1..=64).contains(&text.len()) && text.bytes().all(is_fit)
 }
 
 fn is_within(value: f64, min: f64, max: f64) -> bool {

@@ -176,7 +176,7 @@ impl Head {
         let place = |code: &str| classes.iter().position(|class| class == code);
         labels
             .class(self.label)
-            .and_then(place)
+            .and_then(|code| place(&code))
             .or_else(|| labels.wider_class(self.label).and_then(place))
     }
 
