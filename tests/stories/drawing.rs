@@ -48,10 +48,23 @@ async fn hospitals_learn_to_draw_what_is_hidden_and_what_leaves_is_an_error_a_si
         .await
         .unwrap();
     assert_eq!(evaluation["reconstruction"]["images"], evaluation["images"]);
-    assert!(census["radiographs"].as_u64().is_some_and(|count| count > 50), "{census}");
+    assert!(
+        census["radiographs"].as_u64().is_some_and(|count| count > 50),
+        "{census}"
+    );
     let page = stage.folder.path().join("page.png");
     let out = page.to_str().unwrap();
-    let arguments = ["reconstruct", "--plan", plan, "--model", "federated", "--out", out, "--pictures", "3"];
+    let arguments = [
+        "reconstruct",
+        "--plan",
+        plan,
+        "--model",
+        "federated",
+        "--out",
+        out,
+        "--pictures",
+        "3",
+    ];
     let drawn = stage.consortium.node(site, &arguments).await.unwrap();
     assert!(drawn["pictures"].as_u64().is_some_and(|count| (1..=3).contains(&count)));
     assert_eq!(std::fs::metadata(&page).unwrap().permissions().mode() & 0o777, 0o600);

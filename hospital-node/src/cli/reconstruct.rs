@@ -70,7 +70,13 @@ impl Reconstruct {
         };
         let path = home.model(&plan.study, kind);
         let limit = usize::try_from(Layout::of(&plan).bytes())?;
-        let missing = || format!("no {kind} model of {}; train one first ({})", plan.study, path.display());
+        let missing = || {
+            format!(
+                "no {kind} model of {}; train one first ({})",
+                plan.study,
+                path.display()
+            )
+        };
         let bytes = files::read_bounded(&path, limit).with_context(missing)?;
         ensure!(bytes.len() == limit, "{} is not a model of this plan", path.display());
         let parameters = snowball_layout::from_le_bytes(&bytes).context("the model is no list of numbers")?;
@@ -96,7 +102,8 @@ impl Reconstruct {
         let tones = tones.context("the trainer drew nothing")?;
         let mut png = Cursor::new(Vec::new());
         page(&tones, side).write_to(&mut png, ImageFormat::Png)?;
-        files::write_private(&self.out, png.get_ref()).with_context(|| format!("cannot write {}", self.out.display()))?;
+        files::write_private(&self.out, png.get_ref())
+            .with_context(|| format!("cannot write {}", self.out.display()))?;
         let document = serde_json::json!({"file": self.out, "pictures": pictures, "model": path});
         context.print(&document, || {
             format!(

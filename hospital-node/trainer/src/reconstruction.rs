@@ -175,7 +175,11 @@ fn draw(
             drawn: Vec::new(),
         });
     }
-    let inputs: Vec<f32> = drawings.iter().flat_map(|drawing| &drawing.shown.input).copied().collect();
+    let inputs: Vec<f32> = drawings
+        .iter()
+        .flat_map(|drawing| &drawing.shown.input)
+        .copied()
+        .collect();
     let network = Network::load(plan, parameters, &place.device)?;
     let inputs = Tensor::from_data(TensorData::new(inputs, [slice.len(), 1, side, side]), &place.device);
     let drawn = read(network.draw(inputs)?.flatten(1, 3))?;
@@ -248,7 +252,11 @@ mod tests {
         assert_eq!(drawing.errors(), (0.0, 0.25));
         // What is drawn over what was shown costs nothing.
         let (drawn, counts) = (&mut drawing.drawn, &drawing.shown.counts);
-        drawn.iter_mut().zip(counts).filter(|(_, counts)| !**counts).for_each(|(value, _)| *value = 9.0);
+        drawn
+            .iter_mut()
+            .zip(counts)
+            .filter(|(_, counts)| !**counts)
+            .for_each(|(value, _)| *value = 9.0);
         assert_eq!(drawing.errors().0, 0.0);
         drawn_worse(&mut drawing);
         assert_eq!(drawing.errors().0, 1.0);
@@ -261,7 +269,11 @@ mod tests {
     }
 
     fn drawn_worse(drawing: &mut Drawing) {
-        let hidden = drawing.drawn.iter_mut().zip(&drawing.shown.counts).filter(|(_, counts)| **counts);
+        let hidden = drawing
+            .drawn
+            .iter_mut()
+            .zip(&drawing.shown.counts)
+            .filter(|(_, counts)| **counts);
         hidden.for_each(|(value, _)| *value += 1.0);
     }
 
@@ -278,7 +290,11 @@ mod tests {
         let expected = mean(drawings.iter().map(|drawing| drawing.errors().0));
         let flat = |of: fn(&Drawing) -> &Vec<f32>| drawings.iter().flat_map(of).copied().collect::<Vec<f32>>();
         let drawn = TensorData::new(flat(|drawing| &drawing.drawn), [3, 1, SIDE, SIDE]);
-        let counts: Vec<bool> = drawings.iter().flat_map(|drawing| &drawing.shown.counts).copied().collect();
+        let counts: Vec<bool> = drawings
+            .iter()
+            .flat_map(|drawing| &drawing.shown.counts)
+            .copied()
+            .collect();
         let drawn = Tensor::from_data(drawn, &Device::flex());
         let found = loss(drawn, &flat(|drawing| &drawing.picture), &counts, 3);
         let found = f64::from(found.into_scalar::<f32>());

@@ -559,7 +559,7 @@ fn radiographs_that_nobody_labelled_are_drawn_again_better_than_by_their_means()
         };
         eprintln!("{decoder:?}: {before:.3} to {after:.3}, the mean {constant:.3}");
         assert_eq!(constant, again, "the same patches are hidden each time");
-        assert!(after < 0.5 * constant && after < before);
+        assert!(after < 0.75 * constant && after < 0.75 * before);
         let Some(Answer::Trained { examples, .. }) = outcome.answers.last() else {
             panic!("not trained")
         };
@@ -577,8 +577,15 @@ fn radiographs_that_nobody_labelled_are_drawn_again_better_than_by_their_means()
         let tones = outcome.parameters.unwrap();
         let [seen, shown, drawn] = [0, 1, 2].map(|square| &tones[square * SIDE * SIDE..][..SIDE * SIDE]);
         let expected = picture(BodyPart::Chest, 20.0, 6);
-        assert!(seen.iter().zip(expected).all(|(tone, stored)| (tone - f32::from(stored) / 65_535.0).abs() < 1e-5));
-        let hidden = shown.iter().zip(seen).filter(|(shown, seen)| (*shown - *seen).abs() > 1e-5);
+        assert!(
+            seen.iter()
+                .zip(expected)
+                .all(|(tone, stored)| (tone - f32::from(stored) / 65_535.0).abs() < 1e-5)
+        );
+        let hidden = shown
+            .iter()
+            .zip(seen)
+            .filter(|(shown, seen)| (*shown - *seen).abs() > 1e-5);
         assert_eq!(hidden.count(), SIDE * SIDE / 2);
         let changed = drawn.iter().zip(seen).filter(|(drawn, seen)| drawn != seen).count();
         assert!(changed > SIDE * SIDE / 4 && changed <= SIDE * SIDE / 2);

@@ -3,7 +3,8 @@ use snowball_protocol::{
     labels::LabelName,
     plan::{
         Architecture, Augmentation, Decoder, Head, HeadKind, KeptRole, LocalTraining, Masked, Network, Optimiser,
-        OptimiserRule, Preprocessing, Pretext, Reconstruction, Rounds, Schedule, Sent, Span, Strategy, StudyPlan, Transfer,
+        OptimiserRule, Preprocessing, Pretext, Reconstruction, Rounds, Schedule, Sent, Span, Strategy, StudyPlan,
+        Transfer,
     },
 };
 
@@ -216,7 +217,9 @@ fn an_encoder_has_the_trunk_of_the_network_that_tells_classes() {
     let trunk = |plan: &StudyPlan| {
         let tensors = Layout::of(plan).tensors.into_iter();
         let trunk = tensors.filter(|tensor| tensor.name.starts_with("trunk."));
-        trunk.map(|tensor| (tensor.name, tensor.shape, tensor.offset)).collect::<Vec<_>>()
+        trunk
+            .map(|tensor| (tensor.name, tensor.shape, tensor.offset))
+            .collect::<Vec<_>>()
     };
     for architecture in with_stages() {
         let told = trunk(&plan(architecture, 16));
@@ -225,7 +228,10 @@ fn an_encoder_has_the_trunk_of_the_network_that_tells_classes() {
             assert_eq!(trunk(&plan), told, "{}", architecture.code());
             let rest = Layout::of(&plan).tensors.len() - told.len();
             let of_decoder = Layout::of(&plan).tensors.into_iter();
-            assert_eq!(of_decoder.filter(|tensor| tensor.name.starts_with("decoder.")).count(), rest);
+            assert_eq!(
+                of_decoder.filter(|tensor| tensor.name.starts_with("decoder.")).count(),
+                rest
+            );
         }
     }
 }
@@ -243,7 +249,11 @@ fn decoders_have_the_parameters_that_arithmetic_gives() {
         (Architecture::ResNet50, vec![16, 8, 4, 1]),
     ] {
         let width = 64;
-        let deepest = if architecture == Architecture::ResNet50 { 32 * width } else { 8 * width };
+        let deepest = if architecture == Architecture::ResNet50 {
+            32 * width
+        } else {
+            8 * width
+        };
         let skips: Vec<usize> = skips.into_iter().map(|widths| widths * width).chain([0]).collect();
         let (mut plain, mut u_net, mut channels) = (0, 0, deepest);
         for (scale, skip) in skips.iter().enumerate() {
@@ -254,7 +264,10 @@ fn decoders_have_the_parameters_that_arithmetic_gives() {
         }
         for (decoder, expected) in [(Decoder::Plain, plain), (Decoder::UNet, u_net)] {
             let layout = Layout::of(&drawing(architecture, 64, decoder));
-            let tensors = layout.tensors.iter().filter(|tensor| tensor.name.starts_with("decoder."));
+            let tensors = layout
+                .tensors
+                .iter()
+                .filter(|tensor| tensor.name.starts_with("decoder."));
             let found: usize = tensors.map(Tensor::values).sum();
             assert_eq!(found, expected + channels + 1, "{} {decoder:?}", architecture.code());
         }

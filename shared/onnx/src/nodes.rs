@@ -117,8 +117,10 @@ impl Nodes {
                 self.node("Gemm", inputs, &out, vec![integer("transB", 1)]);
             }
             Operation::Upsample => {
-                let [Some(Shape::Picture([_, h, w])), Some(Shape::Picture([_, height, width]))] =
-                    [before, step.inputs.get(1).map(|input| shapes[input.index()])]
+                let [
+                    Some(Shape::Picture([_, h, w])),
+                    Some(Shape::Picture([_, height, width])),
+                ] = [before, step.inputs.get(1).map(|input| shapes[input.index()])]
                 else {
                     return;
                 };
@@ -154,7 +156,11 @@ impl Nodes {
     fn upsample(&mut self, input: &str, out: &str, [h, w]: [usize; 2], [height, width]: [usize; 2]) {
         let scales = self.constant("scales.twice".to_owned(), &[4], vec![1.0, 1.0, 2.0, 2.0]);
         let is_whole = [height, width] == [2 * h, 2 * w];
-        let twice = if is_whole { out.to_owned() } else { format!("{out}.twice") };
+        let twice = if is_whole {
+            out.to_owned()
+        } else {
+            format!("{out}.twice")
+        };
         let attributes = vec![
             text("mode", "nearest"),
             text("coordinate_transformation_mode", "asymmetric"),

@@ -33,7 +33,11 @@ fn every_node_uses_what_was_made_before_and_every_number_is_there() {
             ..plan(architecture)
         }
     };
-    let drawn = [(Architecture::Small, Decoder::Plain), (Architecture::ResNet34, Decoder::UNet)].map(drawing);
+    let drawn = [
+        (Architecture::Small, Decoder::Plain),
+        (Architecture::ResNet34, Decoder::UNet),
+    ]
+    .map(drawing);
     for plan in Architecture::ALL.map(plan).into_iter().chain(drawn) {
         let layout = Graph::of(&plan).layout;
         let parameters: Vec<f32> = (0..layout.parameters()).map(|position| position as f32).collect();
@@ -63,7 +67,10 @@ fn every_node_uses_what_was_made_before_and_every_number_is_there() {
         }
         let outputs: Vec<&str> = graph.output.iter().map(|output| output.name.as_str()).collect();
         assert_eq!(outputs[0], "features");
-        assert_eq!(outputs.len(), 1 + plan.heads.len() + usize::from(plan.pretext.is_some()));
+        assert_eq!(
+            outputs.len(),
+            1 + plan.heads.len() + usize::from(plan.pretext.is_some())
+        );
         assert_eq!(outputs.contains(&"reconstruction"), plan.pretext.is_some());
         assert!(outputs.iter().all(|name| known.contains(*name)));
     }

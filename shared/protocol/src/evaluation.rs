@@ -122,7 +122,9 @@ impl Evaluation {
     /// Mean loss over all heads that have images, and over the reconstruction.
     #[must_use]
     pub fn mean_loss(&self) -> Option<f64> {
-        let drawn = self.reconstruction.and_then(ReconstructionEvaluation::mean_squared_errors);
+        let drawn = self
+            .reconstruction
+            .and_then(ReconstructionEvaluation::mean_squared_errors);
         let heads = self.heads.iter().filter_map(HeadEvaluation::mean_loss);
         let losses: Vec<f64> = heads.chain(drawn.map(|errors| errors.0)).collect();
         (!losses.is_empty()).then(|| losses.iter().sum::<f64>() / losses.len() as f64)

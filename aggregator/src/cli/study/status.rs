@@ -292,7 +292,8 @@ pub fn quality(evaluation: &Evaluation) -> String {
         }
     });
     let drawn = evaluation.reconstruction.and_then(|drawn| drawn.mean_squared_errors());
-    let drawn = drawn.map(|(error, constant)| format!("drawn again off by {error:.3} squared (constant {constant:.3})"));
+    let drawn =
+        drawn.map(|(error, constant)| format!("drawn again off by {error:.3} squared (constant {constant:.3})"));
     heads.chain(drawn).collect::<Vec<_>>().join(", ")
 }
 

@@ -42,7 +42,10 @@ fn a_drawing_is_as_large_as_its_picture_and_only_a_plan_that_asks_for_it_has_one
     }
     let plan = plan(Architecture::Small, 8);
     let network = Network::load(&plan, &Layout::of(&plan).initial_parameters(1), &device).unwrap();
-    assert!(matches!(network.draw(pictures(1, 32, &device)), Err(ModelError::NoDecoder)));
+    assert!(matches!(
+        network.draw(pictures(1, 32, &device)),
+        Err(ModelError::NoDecoder)
+    ));
 }
 
 /// Beyond the step itself: which of the four values that one becomes is cut off where a side is odd.
@@ -56,7 +59,9 @@ fn a_scale_is_doubled_by_repeating_each_value() {
     };
     for side in [5, 6] {
         let inputs = [small.clone(), Tensor::zeros([1, 4, side, side], &device)].map(steps::Value::Pictures);
-        let large = steps::take(&step, &[], inputs.into()).and_then(steps::Value::pictures).unwrap();
+        let large = steps::take(&step, &[], inputs.into())
+            .and_then(steps::Value::pictures)
+            .unwrap();
         assert_eq!(large.dims(), [1, 1, side, side]);
         let (large, small) = (values(large), values(small.clone()));
         for place in 0..side * side {
@@ -94,7 +99,10 @@ fn slopes_are_those_of_finite_differences() {
             };
             let measured = (at(1e-3) - at(-1e-3)) / 2e-3;
             let name = &tensor.name;
-            assert!((measured / length - 1.0).abs() < 0.05, "{name}: {measured} against {length}");
+            assert!(
+                (measured / length - 1.0).abs() < 0.05,
+                "{name}: {measured} against {length}"
+            );
         }
     }
 }

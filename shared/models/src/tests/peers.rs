@@ -70,7 +70,11 @@ numpy.concatenate([output.reshape(-1) for output in outputs]).astype("<f4").tofi
     let drawn = decoders::ENCODERS.into_iter().flat_map(|architecture| {
         let plan = |decoder| decoders::drawing(architecture, decoder);
         // Sides that scales are cut for, and one that is doubled whole each time.
-        [(plan(Decoder::Plain), 97), (plan(Decoder::UNet), 90), (plan(Decoder::UNet), 64)]
+        [
+            (plan(Decoder::Plain), 97),
+            (plan(Decoder::UNet), 90),
+            (plan(Decoder::UNet), 64),
+        ]
     });
     for (mut plan, side) in told.into_iter().chain(drawn) {
         plan.network.input_side = side as u32;
@@ -204,7 +208,12 @@ for number, stage in enumerate(reversed(stages), 1):
 drawn = functional.conv2d(signal, tensors["decoder.picture.weight"], tensors["decoder.picture.bias"])
 drawn.numpy().astype("<f4").tofile(folder + "/outputs.f32")
 "#;
-    for (decoder, side) in [(Decoder::Plain, 64), (Decoder::Plain, 51), (Decoder::UNet, 64), (Decoder::UNet, 51)] {
+    for (decoder, side) in [
+        (Decoder::Plain, 64),
+        (Decoder::Plain, 51),
+        (Decoder::UNet, 64),
+        (Decoder::UNet, 51),
+    ] {
         let plan = decoders::drawing(Architecture::Small, decoder);
         let device = Device::flex();
         let layout = Layout::of(&plan);
@@ -226,6 +235,10 @@ drawn.numpy().astype("<f4").tofile(folder + "/outputs.f32")
         }
         let network = Network::load(&plan, &parameters, &device).unwrap();
         let theirs = numbers(&folder.path().join("outputs.f32"));
-        assert_alike(&format!("{decoder:?} of {side}"), &outputs(&plan, &network, pictures), &theirs);
+        assert_alike(
+            &format!("{decoder:?} of {side}"),
+            &outputs(&plan, &network, pictures),
+            &theirs,
+        );
     }
 }

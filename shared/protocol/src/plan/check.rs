@@ -549,7 +549,11 @@ mod tests {
         assert!(!toml::to_string(&plan).unwrap().contains("pretext"));
         plan.heads.clear();
         assert_eq!(plan.faults()[0].field, "heads");
-        for (decoder, masked) in [(Decoder::Plain, None), (Decoder::Plain, masked), (Decoder::UNet, masked)] {
+        for (decoder, masked) in [
+            (Decoder::Plain, None),
+            (Decoder::Plain, masked),
+            (Decoder::UNet, masked),
+        ] {
             plan.pretext = pretext(decoder, masked);
             assert_eq!(plan.faults(), []);
             let read: StudyPlan = toml::from_str(&toml::to_string(&plan).unwrap()).unwrap();
@@ -558,18 +562,31 @@ mod tests {
         type Change = fn(&mut StudyPlan);
         let changes: [(&str, Change); 4] = [
             ("heads", |plan| plan.heads = sound().heads),
-            ("network.architecture", |plan| plan.network.architecture = Architecture::Vgg16),
+            ("network.architecture", |plan| {
+                plan.network.architecture = Architecture::Vgg16
+            }),
             ("comparison.own_model", |plan| plan.comparison.own_model = true),
-            ("pretext.reconstruction.masked.patch", |plan| plan.network.input_side = 60),
+            ("pretext.reconstruction.masked.patch", |plan| {
+                plan.network.input_side = 60
+            }),
         ];
         for (field, change) in changes {
             let mut plan = plan.clone();
             change(&mut plan);
-            assert_eq!(plan.faults().iter().map(|fault| fault.field).collect::<Vec<_>>(), [field]);
+            assert_eq!(
+                plan.faults().iter().map(|fault| fault.field).collect::<Vec<_>>(),
+                [field]
+            );
         }
         plan.pretext = pretext(Decoder::UNet, None);
         assert_eq!(plan.faults()[0].field, "pretext.reconstruction.decoder");
-        plan.pretext = pretext(Decoder::Plain, Some(Masked { patch: 8, share: f64::NAN }));
+        plan.pretext = pretext(
+            Decoder::Plain,
+            Some(Masked {
+                patch: 8,
+                share: f64::NAN,
+            }),
+        );
         assert_eq!(plan.faults()[0].field, "pretext.reconstruction.masked.share");
     }
 

@@ -105,13 +105,20 @@ mod tests {
     #[test]
     fn the_samples_of_the_page_about_networks_are_read() {
         let page = include_str!("../../../../aggregator/docs/networks.md");
-        let blocks = page.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next());
+        let blocks = page
+            .split("```toml\n")
+            .skip(1)
+            .filter_map(|rest| rest.split("```").next());
         let samples: Vec<Pretext> = blocks
             .filter(|block| block.starts_with("[pretext"))
             .map(|block| toml::from_str::<Sample>(block).unwrap().pretext)
             .collect();
         let masked = Some(Masked { patch: 8, share: 0.6 });
-        let expected = [(Decoder::Plain, None), (Decoder::Plain, masked), (Decoder::UNet, masked)];
+        let expected = [
+            (Decoder::Plain, None),
+            (Decoder::Plain, masked),
+            (Decoder::UNet, masked),
+        ];
         let expected = expected.map(|(decoder, masked)| Pretext::Reconstruction(Reconstruction { decoder, masked }));
         assert_eq!(samples, expected);
     }
