@@ -29,6 +29,7 @@ pub fn plan(study: &str) -> StudyPlan {
             kind: HeadKind::Classes(vec!["CHEST".to_owned(), "HAND".to_owned()]),
             weight: 1.0,
         }],
+        pretext: None,
         preprocessing: Preprocessing::LetterboxV1,
         augmentation: Augmentation::None,
         optimiser: Optimiser {

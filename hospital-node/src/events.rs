@@ -246,6 +246,11 @@ pub fn summary(evaluation: &Evaluation) -> String {
     {
         parts.push(format!("age off by {error:.1} years (constant {constant:.1})"));
     }
+    if let Some((error, constant)) = evaluation.reconstruction.and_then(|drawn| drawn.mean_squared_errors()) {
+        parts.push(format!(
+            "drawn again off by {error:.3} squared (constant {constant:.3})"
+        ));
+    }
     if parts.is_empty() {
         "no labels".to_owned()
     } else {

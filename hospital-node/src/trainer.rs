@@ -212,7 +212,7 @@ impl Trainer {
     }
 
     /// Runs one job. `blocks` of numbers follow it: parameters, and what corrects them. After training, the new parameters (`count` of them)
-    /// come back. Blocks.
+    /// come back; after a drawing, so many tones. Blocks.
     pub fn run(
         &self,
         job: &Job,
@@ -290,7 +290,7 @@ impl Worker {
             match answer {
                 Answer::Failed { reason, remedy } => bail!("{reason}; {remedy}"),
                 Answer::Confined { confinement } => check_confinement(wish, &confinement)?,
-                Answer::Trained { .. } => {
+                Answer::Trained { .. } | Answer::Drawn => {
                     let trained = pipe::receive_parameters(&mut output, count)?;
                     hear(answer);
                     return Ok(Some(trained));

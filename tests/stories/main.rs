@@ -10,6 +10,7 @@ mod certificates;
 mod claims;
 mod closed_pipe;
 mod deidentify;
+mod drawing;
 mod enrolment;
 mod evidence;
 mod heads;

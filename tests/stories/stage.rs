@@ -51,6 +51,7 @@ pub fn plan(sites: u32, rounds: u32) -> StudyPlan {
                 weight: 1.0,
             },
         ],
+        pretext: None,
         preprocessing: Preprocessing::LetterboxV1,
         augmentation: Augmentation::XrLightV1,
         optimiser: Optimiser {

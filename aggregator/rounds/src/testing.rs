@@ -34,6 +34,7 @@ pub(crate) fn plan() -> StudyPlan {
             kind: HeadKind::Classes(vec!["CHEST".to_owned(), "HAND".to_owned()]),
             weight: 1.0,
         }],
+        pretext: None,
         preprocessing: Preprocessing::LetterboxV1,
         augmentation: Augmentation::XrLightV1,
         optimiser: Optimiser {

@@ -7,7 +7,7 @@ use snowball_protocol::{
     Sha256Digest, SiteName,
     evaluation::{Evaluation, HeadEvaluation},
     gain::{Gain, Verdict, worst},
-    plan::{HeadKind, Late, StudyPlan, StudyStage},
+    plan::{Decoder, HeadKind, Late, StudyPlan, StudyStage},
 };
 
 use super::{MODEL_FILE, ONNX_FILE, ReleaseRequest, SCRIPT_FILE};
@@ -117,6 +117,27 @@ fn recipe(out: &mut String, plan: &StudyPlan) -> std::fmt::Result {
         };
         writeln!(out, "- Head `{}`: {what}", head.label.code())?;
     }
+    if let Some(asked) = plan.reconstruction() {
+        let decoder = match asked.decoder {
+            Decoder::Plain => "plain decoder",
+            Decoder::UNet => "U-Net's decoder",
+        };
+        let hidden = asked.masked.map_or_else(
+            || "all of the picture is shown".to_owned(),
+            |masked| {
+                format!(
+                    "{:.0} % of its patches of {} pixels are hidden and must be guessed",
+                    masked.share * 100.0,
+                    masked.patch
+                )
+            },
+        );
+        writeln!(
+            out,
+            "- Draws radiographs again, without any label: {decoder}; {hidden}. The tensors `trunk.*` are of use for other tasks; \
+             `decoder.*` are not."
+        )?;
+    }
     writeln!(
         out,
         "\nOpen it in PyTorch: `import model; network = model.load()` with `{SCRIPT_FILE}` of this folder; or `{ONNX_FILE}` in any ONNX \
@@ -216,6 +237,16 @@ fn heads(out: &mut String, name: &str, evaluation: &Evaluation) -> std::fmt::Res
             "| {name} | {} | {images} | {} | {} | {} |",
             head.label().code(),
             cell(head.balanced_accuracy()),
+            cell(errors.map(|errors| errors.0)),
+            cell(errors.map(|errors| errors.1)),
+        )?;
+    }
+    if let Some(drawn) = evaluation.reconstruction {
+        let errors = drawn.mean_squared_errors();
+        writeln!(
+            out,
+            "| {name} | drawn again, squared error | {} | - | {} | {} |",
+            drawn.images,
             cell(errors.map(|errors| errors.0)),
             cell(errors.map(|errors| errors.1)),
         )?;

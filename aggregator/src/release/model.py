@@ -4,6 +4,7 @@
     network = model.load()                      # the folder that this file lies in
     outputs = network(pictures)                 # [N, 1, side, side] float32; a dict, one output a head
     features = network.features(pictures)       # what the heads see
+    drawn = network.draw(pictures)              # where radiographs were drawn again: [N, 1, side, side]
 
 `python model.py` says what the network is and that its weights fit.
 
@@ -29,9 +30,16 @@ class Network(torch.nn.Module):
                 self._add(step["layer"], _layer(step))
 
     def forward(self, pictures):
-        """One output `[N, outputs]` a head."""
+        """One output `[N, outputs]` a head, and `reconstruction` where the network draws pictures again."""
         signals = self._signals(pictures)
-        return {head["label"]: signals[head["step"]] for head in self.description["heads"]}
+        outputs = {head["label"]: signals[head["step"]] for head in self.description["heads"]}
+        if "reconstruction" in self.description:
+            outputs["reconstruction"] = signals[self.description["reconstruction"]]
+        return outputs
+
+    def draw(self, pictures):
+        """The pictures drawn again, `[N, 1, side, side]`; for release of a study with `pretext.reconstruction`."""
+        return self._signals(pictures)[self.description["reconstruction"]]
 
     def features(self, pictures):
         """What the heads see, `[N, features]`."""
@@ -61,6 +69,9 @@ class Network(torch.nn.Module):
             return inputs[0].amax((2, 3))
         if operation == "flatten":
             return inputs[0].flatten(1)
+        if operation == "upsample":
+            height, width = inputs[1].shape[2:]
+            return functional.interpolate(inputs[0], scale_factor=2, mode="nearest")[:, :, :height, :width]
         if operation == "add":
             return inputs[0] + inputs[1]
         if operation == "concat":

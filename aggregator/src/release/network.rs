@@ -22,7 +22,7 @@ pub fn document(plan: &StudyPlan) -> Value {
             json
         })
         .collect();
-    json!({
+    let mut document = json!({
         "format": 1,
         "architecture": plan.network.architecture.code(),
         "width": plan.network.width,
@@ -31,7 +31,11 @@ pub fn document(plan: &StudyPlan) -> Value {
         "steps": steps,
         "features": graph.features.index(),
         "heads": heads,
-    })
+    });
+    if let Some(picture) = graph.picture {
+        document["reconstruction"] = json!(picture.index());
+    }
+    document
 }
 
 fn describe(graph: &Graph, step: &Step) -> Value {
@@ -77,6 +81,7 @@ fn describe(graph: &Graph, step: &Step) -> Value {
                 json!({ "layer": layer(*weight), "features": features, "outputs": outputs }),
             )
         }
+        Operation::Upsample => ("upsample", json!({})),
         Operation::Add => ("add", json!({})),
         Operation::Concat => ("concat", json!({})),
     };

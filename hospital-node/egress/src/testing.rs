@@ -44,6 +44,7 @@ pub fn candidate(delta: Vec<f32>) -> Candidate {
                 images: 4,
                 classes,
             }],
+            reconstruction: None,
         }),
         dataset: DatasetFacts {
             training_patients: 30,

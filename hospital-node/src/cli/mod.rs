@@ -28,6 +28,7 @@ mod quarantine;
 mod receipts;
 mod receive;
 mod recipes;
+mod reconstruct;
 mod renew;
 mod report;
 mod retention;
@@ -120,6 +121,7 @@ enum Verb {
     Finetune(Box<finetune::Finetune>),
     Evaluate(evaluate::Evaluate),
     Predict(predict::Predict),
+    Reconstruct(reconstruct::Reconstruct),
     #[command(subcommand)]
     Receipts(receipts::Receipts),
     #[command(subcommand)]
@@ -204,6 +206,7 @@ pub fn run() -> ExitCode {
         Verb::Finetune(verb) => verb.run(&context),
         Verb::Evaluate(verb) => verb.run(&context),
         Verb::Predict(verb) => verb.run(&context),
+        Verb::Reconstruct(verb) => verb.run(&context),
         Verb::Receipts(verb) => verb.run(&context),
         Verb::Ledger(verb) => verb.run(&context),
         Verb::Audit(verb) => verb.run(&context),

@@ -228,6 +228,18 @@ const TEXTS: &[(&str, &str)] = &[
         "The fingerprint of the shared model that was measured.",
         "L'empreinte du modèle partagé qui a été mesuré.",
     ),
+    (
+        "The same sum if each radiograph's mean brightness were drawn everywhere.",
+        "La même somme si la luminosité moyenne de chaque radiographie était dessinée partout.",
+    ),
+    (
+        "How many validation radiographs were drawn again.",
+        "Combien de radiographies de validation ont été redessinées.",
+    ),
+    (
+        "How far off the drawings were: each radiograph's mean squared error, added up over the validation radiographs.",
+        "L'écart des dessins : l'erreur quadratique moyenne de chaque radiographie, additionnée sur les radiographies de validation.",
+    ),
     // Roles of tensors, and what of a network may stay.
     ("weights", "poids"),
     (

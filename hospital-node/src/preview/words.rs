@@ -367,6 +367,21 @@ const EVALUATION: &[Words] = &[
         About::Study,
         "The fingerprint of the shared model that was measured.",
     ),
+    words(
+        "evaluation.reconstruction.constant_squared_error_sum",
+        About::Patients,
+        "The same sum if each radiograph's mean brightness were drawn everywhere.",
+    ),
+    words(
+        "evaluation.reconstruction.images",
+        About::Patients,
+        "How many validation radiographs were drawn again.",
+    ),
+    words(
+        "evaluation.reconstruction.squared_error_sum",
+        About::Patients,
+        "How far off the drawings were: each radiograph's mean squared error, added up over the validation radiographs.",
+    ),
 ];
 
 /// What a node asks for without sending a body: the way, how often, and why. The line says who asks by its certificate.
@@ -418,7 +433,7 @@ mod tests {
         Attempt, RoundNumber, Sha256Digest,
         authorities::AuthoritiesKept,
         enrolment::RenewalRequest,
-        evaluation::{ClassCount, Evaluation, HeadEvaluation},
+        evaluation::{ClassCount, Evaluation, HeadEvaluation, ReconstructionEvaluation},
         heads::HeadsOffer,
         labels::LabelName,
         session::{Decline, Hello, JoinRequest},
@@ -453,6 +468,11 @@ mod tests {
                     absolute_error_square_sum: Some(1.0),
                 },
             ],
+            reconstruction: Some(ReconstructionEvaluation {
+                images: 4,
+                squared_error_sum: 1.0,
+                constant_squared_error_sum: 1.0,
+            }),
         }
     }
 

@@ -71,7 +71,7 @@ impl<W: io::Write> Answers<W> {
         })
     }
 
-    /// Ends training: the answer, then the parameters.
+    /// Ends training, or a drawing: the answer, then the numbers.
     ///
     /// # Errors
     /// When the node is gone.

@@ -17,7 +17,7 @@ use crate::{
     failure::Failure,
     loss, making,
     passes::read,
-    recipe,
+    recipe, reconstruction,
 };
 
 /// Pictures that go through the network at once.
@@ -31,6 +31,9 @@ pub fn evaluate(
     parameters: &[f32],
     part: Part,
 ) -> Result<Evaluation, Failure> {
+    if let Some(asked) = plan.reconstruction() {
+        return reconstruction::evaluate(plan, asked, examples, place, parameters, part);
+    }
     let positions = examples.labelled(part);
     let slices: Vec<&[usize]> = positions.chunks(SLICE).collect();
     let pass = |slice: &&[usize]| outputs(plan, examples, place, parameters, slice);
@@ -63,6 +66,7 @@ pub fn evaluate(
         model_digest,
         images: positions.len() as u64,
         heads,
+        reconstruction: None,
     })
 }
 

@@ -40,6 +40,8 @@ pub struct Examples {
     targets: Vec<Vec<Option<Target>>>,
     /// The radiographs to learn from, where they are not all.
     drawn: Option<BTreeSet<usize>>,
+    /// Whether a radiograph without labels is learned from as well.
+    needs_no_label: bool,
 }
 
 impl Examples {
@@ -71,6 +73,7 @@ impl Examples {
             shard,
             targets,
             drawn: None,
+            needs_no_label: plan.pretext.is_some(),
         })
     }
 
@@ -132,12 +135,12 @@ impl Examples {
         self.shard.part(part)
     }
 
-    /// The radiographs of `part` that have at least one label of the plan.
+    /// The radiographs of `part` that have at least one label of the plan; all, where it learns without labels.
     pub fn labelled(&self, part: Part) -> Vec<usize> {
         let positions = self.shard.part(part);
         positions
             .into_iter()
-            .filter(|position| self.targets[*position].iter().any(Option::is_some))
+            .filter(|position| self.needs_no_label || self.targets[*position].iter().any(Option::is_some))
             .filter(|position| match &self.drawn {
                 Some(drawn) if part == Part::Training => drawn.contains(position),
                 _ => true,

@@ -20,6 +20,7 @@ mod optimiser;
 mod passes;
 mod probe;
 mod random;
+mod reconstruction;
 mod tell;
 mod train;
 mod work;

@@ -7,10 +7,19 @@
 use burn::tensor::{Device, Tensor, TensorData};
 use rayon::prelude::*;
 use snowball_models::Network;
-use snowball_protocol::StudyPlan;
+use snowball_protocol::{StudyPlan, plan::Reconstruction};
 use snowball_worker::groups::Groups;
 
-use crate::{device::Place, examples::Examples, failure::Failure, loss::Losses, making, random::JobSeed, recipe};
+use crate::{
+    device::Place,
+    examples::Examples,
+    failure::Failure,
+    loss::Losses,
+    making,
+    random::JobSeed,
+    recipe,
+    reconstruction::{self, Shown},
+};
 
 /// Pictures of a slice on the CPU, and of a group that is mixed anywhere.
 pub const SLICE: usize = 8;
@@ -55,7 +64,13 @@ impl Passes<'_> {
         for wave in slices.chunks(WAVE) {
             let steps: Vec<Result<Step, Failure>> = wave
                 .par_iter()
-                .map(|(number, slice)| self.slice(parameters, learns, slice, drawn + (number * size) as u64, &labelled))
+                .map(|(number, slice)| {
+                    let drawn = drawn + (number * size) as u64;
+                    match self.plan.reconstruction() {
+                        Some(asked) => self.redraw(asked, parameters, learns, slice, drawn, batch.len()),
+                        None => self.slice(parameters, learns, slice, drawn, &labelled),
+                    }
+                })
                 .collect();
             for step in steps {
                 let step = step?;
@@ -102,6 +117,37 @@ impl Passes<'_> {
         };
         let gradient = network.gradients(&mut surrogate.backward())?;
         Ok(Step { loss, gradient })
+    }
+
+    /// Part of a batch of `batch` pictures, which the network draws again.
+    fn redraw(
+        &self,
+        asked: Reconstruction,
+        parameters: &[f32],
+        learns: impl Fn(usize) -> bool,
+        slice: &[usize],
+        drawn: u64,
+        batch: usize,
+    ) -> Result<Step, Failure> {
+        let device = self.place.device.clone().autodiff();
+        let side = self.examples.side();
+        let pictures = self.pictures(slice, drawn)?;
+        let (mut inputs, mut counts) = (Vec::with_capacity(pictures.len()), Vec::with_capacity(pictures.len()));
+        for (place, picture) in pictures.chunks(side * side).enumerate() {
+            let random = self.seed.mask(drawn + place as u64);
+            let shown: Shown = reconstruction::show(asked.masked, side, picture, random);
+            inputs.extend(shown.input);
+            counts.extend(shown.counts);
+        }
+        let network = Network::load_learning(self.plan, parameters, &device, |tensor| learns(tensor.offset))?;
+        let redrawn = network.draw(self.tensor(inputs, &device))?;
+        let loss = reconstruction::loss(redrawn, &pictures, &counts, batch);
+        let value = read(loss.clone().detach().reshape([1, 1]))?;
+        let gradient = network.gradients(&mut loss.backward())?;
+        Ok(Step {
+            loss: value.into_iter().map(f64::from).sum(),
+            gradient,
+        })
     }
 
     /// The varied pictures, one after another.

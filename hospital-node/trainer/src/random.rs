@@ -8,10 +8,12 @@ use snowball_protocol::Sha256Digest;
 #[derive(Clone, Copy)]
 pub struct JobSeed([u8; 32]);
 
-/// Streams from here on shuffle; those below vary pictures.
+/// Streams from here on shuffle; those below vary pictures, and the upper half of these hides parts of them.
 const SHUFFLES: u64 = 1 << 63;
 /// Streams from here on make labels and mix pictures; no job has so many epochs.
 const MAKING: u64 = SHUFFLES | 1 << 62;
+/// From here to the half of all streams they hide parts of pictures.
+const MASKS: u64 = 1 << 62;
 
 impl JobSeed {
     /// The seed of the job with number `stream` under a plan with `seed`.
@@ -24,7 +26,12 @@ impl JobSeed {
 
     /// The generator for the picture that is the `draw`th of this job.
     pub fn picture(&self, draw: u64) -> ChaCha8Rng {
-        self.stream(draw & (SHUFFLES - 1))
+        self.stream(draw & (MASKS - 1))
+    }
+
+    /// The generator for what is hidden of the picture that is the `draw`th of this job.
+    pub fn mask(&self, draw: u64) -> ChaCha8Rng {
+        self.stream(MASKS | draw & (MASKS - 1))
     }
 
     /// The generator that exchanges labels.

@@ -12,14 +12,14 @@ use snowball_confine::{Reach, confine};
 use snowball_layout::Layout;
 use snowball_protocol::{StudyPlan, limits::PARAMETERS_MAX};
 use snowball_worker::{
-    job::{Answer, DeviceChoice, Job},
+    job::{Answer, DeviceChoice, EvaluateJob, Job},
     key::DatasetSource,
     pipe,
 };
 
 use crate::{
     answers::Answers, device::Place, evaluate::evaluate, examples::Examples, explain::explain, failure::Failure, probe,
-    tell::tell, train::train,
+    reconstruction::drawings, tell::tell, train::train,
 };
 
 /// Threads of the CPU pool get this much stack; a network's way back is recursive in places.
@@ -96,6 +96,18 @@ fn job<W: Write + Send>(mut input: impl Read, answers: &mut Answers<W>) -> Resul
             let parameters = parameters(&job.of.plan, &mut input)?;
             on_threads(job.of.threads, || {
                 explain(&job, &Place::open(job.of.device)?, &parameters, answers)
+            })
+        }
+        Job::Draw(mut job) => {
+            job.of.threads = threads(job.of.threads);
+            let EvaluateJob { plan, dataset, .. } = &job.of;
+            enclose(dataset, job.of.device, answers)?;
+            let parameters = parameters(plan, &mut input)?;
+            on_threads(job.of.threads, || {
+                let examples = Examples::open(plan, dataset)?;
+                let (place, count) = (Place::open(job.of.device)?, job.pictures as usize);
+                let drawn = drawings(plan, &examples, &place, &parameters, job.of.part, count)?;
+                Ok(answers.trained(&Answer::Drawn, &drawn)?)
             })
         }
     }

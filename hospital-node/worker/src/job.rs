@@ -20,6 +20,8 @@ pub enum Job {
     Tell(EvaluateJob),
     /// Tell where in some radiographs of the part an output came from. Parameters follow.
     Explain(ExplainJob),
+    /// Draw radiographs again with the given parameters, for people at the site to look at. Parameters follow.
+    Draw(DrawJob),
 }
 
 /// A stretch of training.
@@ -115,6 +117,15 @@ pub struct SaliencyMap {
     pub values: Vec<f32>,
 }
 
+/// Radiographs to draw again; the plan asks for a reconstruction.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct DrawJob {
+    /// With which plan, of which part of which dataset, and where.
+    pub of: EvaluateJob,
+    /// How many; fewer where the part has fewer.
+    pub pictures: u32,
+}
+
 /// Where to compute.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -126,7 +137,7 @@ pub enum DeviceChoice {
     Gpu,
 }
 
-/// What the trainer answers, in order; [`Answer::Confined`] comes before it opens a dataset, and [`Answer::Trained`], [`Answer::Evaluated`], [`Answer::Done`], [`Answer::Probed`] and [`Answer::Failed`] end a job.
+/// What the trainer answers, in order; [`Answer::Confined`] comes before it opens a dataset, and [`Answer::Trained`], [`Answer::Evaluated`], [`Answer::Done`], [`Answer::Drawn`], [`Answer::Probed`] and [`Answer::Failed`] end a job.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "answer", rename_all = "snake_case")]
 pub enum Answer {
@@ -189,6 +200,9 @@ pub enum Answer {
         /// Radiographs in all.
         radiographs: u64,
     },
+    /// The drawings asked for follow as one block: for each radiograph three squares of the plan's side, as it is, as the network is shown
+    /// it, and as the network draws it where something was hidden (everywhere, where nothing was), each row by row from 0 black to 1 white.
+    Drawn,
     /// The devices.
     Probed {
         /// One for each; the CPU is always first.

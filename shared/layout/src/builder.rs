@@ -92,14 +92,25 @@ impl Builder {
     }
 
     pub(crate) fn convolution(&mut self, input: Signal, name: &str, kernel: Kernel) -> Signal {
-        let shape = vec![
-            kernel.outputs,
-            self.width(input) / kernel.groups,
-            kernel.size[0],
-            kernel.size[1],
-        ];
-        let fan_in = shape[1..].iter().product();
-        let weight = self.tensor(format!("{name}.weight"), shape, Role::Weight, Start::He { fan_in });
+        let [_, rest @ ..] = self.kernel_shape(input, kernel);
+        let fan_in = rest.iter().product();
+        self.convolve(input, name, kernel, Start::He { fan_in })
+    }
+
+    /// One channel of a picture: it starts near the middle of black and white, whatever it sees.
+    pub(crate) fn drawn(&mut self, input: Signal, name: &str) -> Signal {
+        let fan_in = self.width(input);
+        self.convolve(input, name, Kernel::square(1, 1).with_bias(), Start::Small { fan_in })
+    }
+
+    fn kernel_shape(&self, input: Signal, kernel: Kernel) -> [usize; 4] {
+        let channels = self.width(input) / kernel.groups;
+        [kernel.outputs, channels, kernel.size[0], kernel.size[1]]
+    }
+
+    fn convolve(&mut self, input: Signal, name: &str, kernel: Kernel, start: Start) -> Signal {
+        let shape = self.kernel_shape(input, kernel).to_vec();
+        let weight = self.tensor(format!("{name}.weight"), shape, Role::Weight, start);
         let bias = kernel.has_bias.then(|| self.bias(name, kernel.outputs, 0.0));
         let operation = Operation::Convolution {
             weight,
@@ -164,6 +175,12 @@ impl Builder {
     pub(crate) fn head(&mut self, input: Signal, name: &str, outputs: usize, middle: f32) -> Signal {
         let fan_in = self.width(input);
         self.layer(input, name, outputs, Start::Small { fan_in }, middle)
+    }
+
+    /// Twice as large, cut to the size of `like`.
+    pub(crate) fn upsample(&mut self, input: Signal, like: Signal) -> Signal {
+        let width = self.width(input);
+        self.step(Operation::Upsample, vec![input, like], width)
     }
 
     pub(crate) fn add(&mut self, first: Signal, second: Signal) -> Signal {

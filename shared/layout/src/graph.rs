@@ -87,6 +87,9 @@ pub enum Operation {
         /// `[out]`.
         bias: Place,
     },
+    /// Twice as high and wide by repeating each value; of that the upper left part that is as large as the second signal, of which nothing
+    /// else is used.
+    Upsample,
     /// The sum of two signals.
     Add,
     /// Several signals, one channel (or feature) after another.
@@ -125,6 +128,7 @@ const fn windows(side: usize, length: usize, stride: usize, padding: usize) -> O
 pub(crate) fn shape(operation: &Operation, inputs: &[Shape], outputs: usize, side: usize) -> Option<Shape> {
     use Operation::{
         Add, Concat, Convolution, Flatten, Grid, GroupNorm, Linear, MaxPool, Maximum, Mean, MeanPool, Picture, Relu,
+        Upsample,
     };
     Some(match (operation, inputs) {
         (Picture, []) => Shape::Picture([1, side, side]),
@@ -146,6 +150,11 @@ pub(crate) fn shape(operation: &Operation, inputs: &[Shape], outputs: usize, sid
         (Mean | Maximum, [Shape::Picture([channels, ..])]) => Shape::Features(*channels),
         (Flatten, [Shape::Picture([channels, height, width])]) => Shape::Features(channels * height * width),
         (Linear { .. }, [Shape::Features(_)]) => Shape::Features(outputs),
+        (Upsample, [Shape::Picture([channels, h, w]), Shape::Picture([_, height, width])])
+            if [height.div_ceil(2), width.div_ceil(2)] == [*h, *w] =>
+        {
+            Shape::Picture([*channels, *height, *width])
+        }
         (Add, [first, second]) if first == second => *first,
         (Concat, [first, rest @ ..]) => rest.iter().try_fold(*first, |sum, next| match (sum, *next) {
             (Shape::Picture([a, height, width]), Shape::Picture([b, h, w])) if [h, w] == [height, width] => {

@@ -85,16 +85,19 @@ pub struct Graph {
     pub features: Signal,
     /// The output of each head, in the plan's order.
     pub heads: Vec<Signal>,
+    /// The radiograph drawn again, `[N, 1, side, side]`, where the plan asks for that.
+    pub picture: Option<Signal>,
     /// Channels or features of each step's output.
     widths: Vec<usize>,
 }
 
 impl Graph {
-    /// The network and the heads that `plan` asks for.
+    /// The network, the heads and the decoder that `plan` asks for.
     #[must_use]
     pub fn of(plan: &StudyPlan) -> Self {
         let mut builder = Builder::new();
-        let features = networks::trunk(&mut builder, &plan.network);
+        let trunk = networks::trunk(&mut builder, &plan.network);
+        let features = trunk.features;
         let head = |head: &snowball_protocol::plan::Head| {
             let middle = match head.kind {
                 HeadKind::Classes(_) => 0.0,
@@ -109,12 +112,17 @@ impl Graph {
             )
         };
         let heads = plan.heads.iter().map(head).collect();
+        let picture = plan.reconstruction().and_then(|reconstruction| {
+            let width = plan.network.width as usize;
+            networks::decoder::picture(&mut builder, &trunk, width, reconstruction.decoder)
+        });
         let (layout, steps, widths) = builder.finish();
         Self {
             layout,
             steps,
             features,
             heads,
+            picture,
             widths,
         }
     }

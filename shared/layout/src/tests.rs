@@ -2,8 +2,9 @@ use proptest::prelude::*;
 use snowball_protocol::{
     labels::LabelName,
     plan::{
-        Architecture, Augmentation, Head, HeadKind, KeptRole, LocalTraining, Network, Optimiser, OptimiserRule,
-        Preprocessing, Rounds, Schedule, Sent, Span, Strategy, StudyPlan, Transfer,
+        Architecture, Augmentation, Decoder, Head, HeadKind, KeptRole, LocalTraining, Masked, Network, Optimiser,
+        OptimiserRule, Preprocessing, Pretext, Reconstruction, Rounds, Schedule, Sent, Span, Strategy, StudyPlan,
+        Transfer,
     },
 };
 
@@ -35,6 +36,7 @@ pub(crate) fn plan(architecture: Architecture, width: u32) -> StudyPlan {
                 weight: 1.0,
             },
         ],
+        pretext: None,
         preprocessing: Preprocessing::LetterboxV1,
         augmentation: Augmentation::XrLightV1,
         optimiser: Optimiser {
@@ -178,6 +180,100 @@ fn every_tensor_is_used_by_one_step_and_every_norm_has_whole_groups() {
     }
 }
 
+fn drawing(architecture: Architecture, width: u32, decoder: Decoder) -> StudyPlan {
+    let masked = Some(Masked { patch: 8, share: 0.6 });
+    let pretext = Some(Pretext::Reconstruction(Reconstruction { decoder, masked }));
+    let heads = Vec::new();
+    StudyPlan {
+        heads,
+        pretext,
+        ..plan(architecture, width)
+    }
+}
+
+fn with_stages() -> impl Iterator<Item = Architecture> {
+    let all = Architecture::ALL.into_iter();
+    all.filter(|architecture| architecture.has_stages())
+}
+
+#[test]
+fn a_decoder_draws_a_picture_of_the_same_size_whatever_it_is() {
+    for architecture in with_stages() {
+        for decoder in [Decoder::Plain, Decoder::UNet] {
+            let graph = Graph::of(&drawing(architecture, 16, decoder));
+            for side in [32, 33, 47, 64, 97, 224] {
+                let shapes = graph.shapes(side).unwrap();
+                let drawn = shapes[graph.picture.unwrap().index()];
+                assert_eq!(drawn, Shape::Picture([1, side, side]), "{}", architecture.code());
+            }
+            assert!(graph.heads.is_empty());
+        }
+        assert_eq!(Graph::of(&plan(architecture, 16)).picture, None);
+    }
+}
+
+#[test]
+fn an_encoder_has_the_trunk_of_the_network_that_tells_classes() {
+    let trunk = |plan: &StudyPlan| {
+        let tensors = Layout::of(plan).tensors.into_iter();
+        let trunk = tensors.filter(|tensor| tensor.name.starts_with("trunk."));
+        trunk
+            .map(|tensor| (tensor.name, tensor.shape, tensor.offset))
+            .collect::<Vec<_>>()
+    };
+    for architecture in with_stages() {
+        let told = trunk(&plan(architecture, 16));
+        for decoder in [Decoder::Plain, Decoder::UNet] {
+            let plan = drawing(architecture, 16, decoder);
+            assert_eq!(trunk(&plan), told, "{}", architecture.code());
+            let rest = Layout::of(&plan).tensors.len() - told.len();
+            let of_decoder = Layout::of(&plan).tensors.into_iter();
+            assert_eq!(
+                of_decoder.filter(|tensor| tensor.name.starts_with("decoder.")).count(),
+                rest
+            );
+        }
+    }
+}
+
+/// By the textbook: a convolution has inputs x outputs x 9 weights, its norm two numbers a channel, and the last one a weight a channel
+/// and a bias. Scales have half of the channels of the one before, from eight widths on; U-Net's see the encoder's as well.
+#[test]
+fn decoders_have_the_parameters_that_arithmetic_gives() {
+    let unit = |inputs: usize, outputs: usize| 9 * inputs * outputs + 2 * outputs;
+    for (architecture, skips) in [
+        (Architecture::Small, vec![4, 2, 1]),
+        (Architecture::ResNet18, vec![4, 2, 1]),
+        (Architecture::ResNet18Full, vec![4, 2, 1, 1]),
+        (Architecture::ResNet34, vec![4, 2, 1, 1]),
+        (Architecture::ResNet50, vec![16, 8, 4, 1]),
+    ] {
+        let width = 64;
+        let deepest = if architecture == Architecture::ResNet50 {
+            32 * width
+        } else {
+            8 * width
+        };
+        let skips: Vec<usize> = skips.into_iter().map(|widths| widths * width).chain([0]).collect();
+        let (mut plain, mut u_net, mut channels) = (0, 0, deepest);
+        for (scale, skip) in skips.iter().enumerate() {
+            let outputs = (8 * width) >> (scale + 1);
+            plain += unit(channels, outputs);
+            u_net += unit(channels + skip, outputs) + unit(outputs, outputs);
+            channels = outputs;
+        }
+        for (decoder, expected) in [(Decoder::Plain, plain), (Decoder::UNet, u_net)] {
+            let layout = Layout::of(&drawing(architecture, 64, decoder));
+            let tensors = layout
+                .tensors
+                .iter()
+                .filter(|tensor| tensor.name.starts_with("decoder."));
+            let found: usize = tensors.map(Tensor::values).sum();
+            assert_eq!(found, expected + channels + 1, "{} {decoder:?}", architecture.code());
+        }
+    }
+}
+
 /// What a study's approvals hang on: a change here makes every approved plan another network.
 #[test]
 fn the_layouts_of_the_first_two_networks_stay_what_they_were() {
@@ -291,6 +387,28 @@ proptest! {
             prop_assert!(from_le_bytes(&bytes[..bytes.len() - cut]).is_none());
         }
     }
+}
+
+/// What the page about networks says of each decoder: at width 64, encoder and all.
+#[test]
+fn the_page_about_networks_says_what_decoders_cost() {
+    let page = include_str!("../../../aggregator/docs/networks.md");
+    let rows = with_stages().map(|architecture| {
+        let of = |decoder| {
+            let graph = Graph::of(&drawing(architecture, 64, decoder));
+            (
+                graph.layout.parameters() as f64 / 1e6,
+                graph.multiplications(224).unwrap() as f64 / 1e9,
+            )
+        };
+        let ((plain, plain_work), (u_net, u_net_work)) = (of(Decoder::Plain), of(Decoder::UNet));
+        format!(
+            "| `{}` | {plain:.1} | {plain_work:.2} | {u_net:.1} | {u_net_work:.2} |",
+            architecture.code()
+        )
+    });
+    let rows = rows.collect::<Vec<_>>().join("\n");
+    assert!(page.contains(&rows), "the page lacks the rows\n{rows}");
 }
 
 /// What the page about networks says of each: at width 64, without heads.

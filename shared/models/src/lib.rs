@@ -36,6 +36,9 @@ pub enum ModelError {
         /// What came.
         found: [usize; 4],
     },
+    /// A drawing was asked of a network that has no decoder.
+    #[error("the plan asks for no reconstruction, so its network draws nothing")]
+    NoDecoder,
     /// The device did not give its values back.
     #[error("the device did not give its values back: {0}")]
     Device(String),

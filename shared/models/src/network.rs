@@ -12,7 +12,7 @@ use crate::{
     weights::{self, Weight},
 };
 
-/// The network that a plan asks for, with one linear head a label.
+/// The network that a plan asks for, with one linear head a label, or with a decoder.
 #[derive(Debug)]
 pub struct Network {
     graph: Graph,
@@ -45,8 +45,14 @@ impl Network {
         let graph = Graph::of(plan);
         let weights = weights::load(&graph.layout, parameters, device, learns)?;
         let mut readers = vec![0; graph.steps.len()];
-        for signal in graph.steps.iter().flat_map(|step| &step.inputs).chain(&graph.heads) {
+        for signal in graph.heads.iter().chain(&graph.picture) {
             readers[signal.index()] += 1;
+        }
+        // From the end: a step that nobody reads reads nothing.
+        for (number, step) in graph.steps.iter().enumerate().rev() {
+            if readers[number] > 0 {
+                step.inputs.iter().for_each(|input| readers[input.index()] += 1);
+            }
         }
         Ok(Self {
             graph,
@@ -83,6 +89,27 @@ impl Network {
     /// # Errors
     /// When the pictures have another shape, or are smaller than the network takes.
     pub fn forward(&self, pictures: Tensor<4>) -> Result<Vec<Tensor<2>>, ModelError> {
+        let (mut values, mut readers) = self.signals(pictures)?;
+        let outputs = self.graph.heads.iter().map(|head| {
+            let value = read(&mut values, &mut readers, head.index()).and_then(Value::features);
+            value.ok_or(ModelError::Step { step: head.index() })
+        });
+        outputs.collect()
+    }
+
+    /// Pictures `[N, 1, side, side]` to the same, drawn again.
+    ///
+    /// # Errors
+    /// When the pictures have another shape or are smaller than the network takes, or the plan asks for no drawing.
+    pub fn draw(&self, pictures: Tensor<4>) -> Result<Tensor<4>, ModelError> {
+        let drawn = self.graph.picture.ok_or(ModelError::NoDecoder)?.index();
+        let (mut values, mut readers) = self.signals(pictures)?;
+        let value = read(&mut values, &mut readers, drawn).and_then(Value::pictures);
+        value.ok_or(ModelError::Step { step: drawn })
+    }
+
+    /// Does all steps; what nobody will read any more is given back at once.
+    fn signals(&self, pictures: Tensor<4>) -> Result<(Vec<Option<Value>>, Vec<usize>), ModelError> {
         let found = pictures.dims();
         let [count, channels, height, width] = found;
         let is_sound = count > 0 && channels == 1 && height == width && self.graph.shapes(height).is_some();
@@ -92,6 +119,11 @@ impl Network {
         let mut readers = self.readers.clone();
         let mut values: Vec<Option<Value>> = vec![Some(Value::Pictures(pictures))];
         for (number, step) in self.graph.steps.iter().enumerate().skip(1) {
+            // Without a head nobody reads the features, nor what only they are made of.
+            if readers[number] == 0 {
+                values.push(None);
+                continue;
+            }
             let mut inputs = Vec::with_capacity(step.inputs.len());
             for input in &step.inputs {
                 inputs.extend(read(&mut values, &mut readers, input.index()));
@@ -99,11 +131,7 @@ impl Network {
             let value = steps::take(step, &self.weights, inputs).ok_or(ModelError::Step { step: number })?;
             values.push(Some(value));
         }
-        let outputs = self.graph.heads.iter().map(|head| {
-            let value = read(&mut values, &mut readers, head.index()).and_then(Value::features);
-            value.ok_or(ModelError::Step { step: head.index() })
-        });
-        outputs.collect()
+        Ok((values, readers))
     }
 
     /// Where each parameter lies.

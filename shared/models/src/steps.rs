@@ -3,8 +3,8 @@
 use burn::tensor::{
     Tensor,
     activation::relu,
-    module::{adaptive_avg_pool2d, avg_pool2d, conv2d, linear, max_pool2d},
-    ops::{AvgPoolOptions, ConvOptions, MaxPoolOptions},
+    module::{adaptive_avg_pool2d, avg_pool2d, conv2d, interpolate, linear, max_pool2d},
+    ops::{AvgPoolOptions, ConvOptions, InterpolateMode, InterpolateOptions, MaxPoolOptions},
 };
 use snowball_layout::{NORM_EPSILON, Operation, Step, Window};
 
@@ -99,6 +99,17 @@ pub(crate) fn take(step: &Step, weights: &[Weight], inputs: Vec<Value>) -> Optio
             let (matrix, bias) = (weights.get(*weight)?.matrix()?, weights.get(*bias)?.line()?);
             let features = inputs.next()?.features()?;
             Some(Value::Features(linear(features, matrix.transpose(), Some(bias))))
+        }
+        Operation::Upsample => {
+            let (input, like) = (inputs.next()?.pictures()?, inputs.next()?.pictures()?);
+            let ([count, channels, h, w], [_, _, height, width]) = (input.dims(), like.dims());
+            let twice = InterpolateOptions::new(InterpolateMode::Nearest).with_output_size([2 * h, 2 * w]);
+            let drawn = interpolate(input, twice);
+            Some(Value::Pictures(if [height, width] == [2 * h, 2 * w] {
+                drawn
+            } else {
+                drawn.slice([0..count, 0..channels, 0..height, 0..width])
+            }))
         }
         Operation::Add => match (inputs.next()?, inputs.next()?) {
             (Value::Pictures(first), Value::Pictures(second)) => Some(Value::Pictures(first + second)),

@@ -11,6 +11,7 @@ use snowball_protocol::{
 
 use super::*;
 
+mod decoders;
 mod peers;
 
 fn plan(architecture: Architecture, width: u32) -> StudyPlan {
@@ -39,6 +40,7 @@ fn plan(architecture: Architecture, width: u32) -> StudyPlan {
                 weight: 1.0,
             },
         ],
+        pretext: None,
         preprocessing: Preprocessing::LetterboxV1,
         augmentation: Augmentation::None,
         optimiser: Optimiser {

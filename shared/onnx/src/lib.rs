@@ -28,10 +28,12 @@ const BLOCK_BYTES: usize = 1 << 16;
 const PICTURES: &str = "pictures";
 /// The name of what the heads see.
 const FEATURES: &str = "features";
+/// The name of the picture that is drawn again.
+const RECONSTRUCTION: &str = "reconstruction";
 
 /// Writes the network of `plan` with `parameters`, little-endian f32 in the layout's order. Its input is `pictures`, f32 `[N, 1, side,
 /// side]` with the plan's side; its outputs are `features` `[N, features]`, which the heads see, and one `[N, outputs]` a head, called as
-/// its label. `properties` go into the file as they are.
+/// its label, or `reconstruction` `[N, 1, side, side]`. `properties` go into the file as they are.
 ///
 /// # Errors
 /// When the system refuses, or `parameters` ends early.
@@ -54,6 +56,10 @@ pub fn write(
         let label = head.label.code();
         nodes.rename(name(*signal), label);
         output.push(value(label, &dimensions(shapes[signal.index()])));
+    }
+    if let Some(signal) = graph.picture {
+        nodes.rename(name(signal), RECONSTRUCTION);
+        output.push(value(RECONSTRUCTION, &dimensions(shapes[signal.index()])));
     }
     let (node, constants, weights) = nodes.finish();
     let head = message::Graph {

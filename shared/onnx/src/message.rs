@@ -79,6 +79,8 @@ pub(crate) struct Attribute {
     pub float: Option<f32>,
     #[prost(int64, optional, tag = "3")]
     pub integer: Option<i64>,
+    #[prost(bytes = "vec", optional, tag = "4")]
+    pub text: Option<Vec<u8>>,
     #[prost(int64, repeated, packed = "false", tag = "8")]
     pub integers: Vec<i64>,
     #[prost(int32, tag = "20")]
@@ -89,6 +91,7 @@ pub(crate) struct Attribute {
 pub(crate) mod kind {
     pub(crate) const FLOAT: i32 = 1;
     pub(crate) const INT: i32 = 2;
+    pub(crate) const STRING: i32 = 3;
     pub(crate) const INTS: i32 = 7;
 }
 

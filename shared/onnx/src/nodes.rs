@@ -116,6 +116,16 @@ impl Nodes {
                 inputs.extend([*weight, *bias].map(|place| self.weights[place].name.clone()));
                 self.node("Gemm", inputs, &out, vec![integer("transB", 1)]);
             }
+            Operation::Upsample => {
+                let [
+                    Some(Shape::Picture([_, h, w])),
+                    Some(Shape::Picture([_, height, width])),
+                ] = [before, step.inputs.get(1).map(|input| shapes[input.index()])]
+                else {
+                    return;
+                };
+                self.upsample(&inputs[0], &out, [h, w], [height, width]);
+            }
             Operation::Add => self.node("Add", inputs, &out, Vec::new()),
             Operation::Concat => self.node("Concat", inputs, &out, vec![integer("axis", 1)]),
         }
@@ -140,6 +150,30 @@ impl Nodes {
         let [scale, shift] = affine.map(|place| self.weights[place].name.clone());
         self.node("Mul", vec![back, scale], &scaled, Vec::new());
         self.node("Add", vec![scaled, shift], out, Vec::new());
+    }
+
+    /// Each value twice in both directions, then what goes beyond `size` cut off.
+    fn upsample(&mut self, input: &str, out: &str, [h, w]: [usize; 2], [height, width]: [usize; 2]) {
+        let scales = self.constant("scales.twice".to_owned(), &[4], vec![1.0, 1.0, 2.0, 2.0]);
+        let is_whole = [height, width] == [2 * h, 2 * w];
+        let twice = if is_whole {
+            out.to_owned()
+        } else {
+            format!("{out}.twice")
+        };
+        let attributes = vec![
+            text("mode", "nearest"),
+            text("coordinate_transformation_mode", "asymmetric"),
+            text("nearest_mode", "floor"),
+        ];
+        // The region of interest is of no use here, and has no name.
+        let inputs = vec![input.to_owned(), String::new(), scales];
+        self.node("Resize", inputs, &twice, attributes);
+        if !is_whole {
+            let (begins, ends) = (self.shape(&[0, 0]), self.shape(&[height as i64, width as i64]));
+            let axes = self.shape(&[2, 3]);
+            self.node("Slice", vec![twice, begins, ends, axes], out, Vec::new());
+        }
     }
 
     /// The means of a grid as two products: which rows, and which columns, a field is the mean of.
@@ -220,6 +254,15 @@ fn integers(name: &str, values: &[i64]) -> Attribute {
         name: name.to_owned(),
         integers: values.to_vec(),
         kind: kind::INTS,
+        ..Attribute::default()
+    }
+}
+
+fn text(name: &str, value: &str) -> Attribute {
+    Attribute {
+        name: name.to_owned(),
+        text: Some(value.as_bytes().to_vec()),
+        kind: kind::STRING,
         ..Attribute::default()
     }
 }

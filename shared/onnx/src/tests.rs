@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 
 use prost::Message as _;
-use snowball_protocol::plan::Architecture;
+use snowball_protocol::plan::{Architecture, Decoder, Masked, Pretext, Reconstruction};
 
 use super::*;
 
@@ -23,8 +23,22 @@ fn written(plan: &StudyPlan, parameters: &[f32]) -> Model {
 
 #[test]
 fn every_node_uses_what_was_made_before_and_every_number_is_there() {
-    for architecture in Architecture::ALL {
-        let plan = plan(architecture);
+    let drawing = |(architecture, decoder)| {
+        let masked = Some(Masked { patch: 8, share: 0.5 });
+        let pretext = Some(Pretext::Reconstruction(Reconstruction { decoder, masked }));
+        let heads = Vec::new();
+        StudyPlan {
+            heads,
+            pretext,
+            ..plan(architecture)
+        }
+    };
+    let drawn = [
+        (Architecture::Small, Decoder::Plain),
+        (Architecture::ResNet34, Decoder::UNet),
+    ]
+    .map(drawing);
+    for plan in Architecture::ALL.map(plan).into_iter().chain(drawn) {
         let layout = Graph::of(&plan).layout;
         let parameters: Vec<f32> = (0..layout.parameters()).map(|position| position as f32).collect();
         let model = written(&plan, &parameters);
@@ -43,7 +57,8 @@ fn every_node_uses_what_was_made_before_and_every_number_is_there() {
         let mut known: BTreeSet<String> = graph.initializer.iter().map(|tensor| tensor.name.clone()).collect();
         known.extend(graph.input.iter().map(|input| input.name.clone()));
         for node in &graph.node {
-            assert!(node.input.iter().all(|name| known.contains(name)), "{}", node.name);
+            let mut named = node.input.iter().filter(|name| !name.is_empty());
+            assert!(named.all(|name| known.contains(name)), "{}", node.name);
             assert!(
                 node.output.iter().all(|name| known.insert(name.clone())),
                 "{}",
@@ -52,7 +67,11 @@ fn every_node_uses_what_was_made_before_and_every_number_is_there() {
         }
         let outputs: Vec<&str> = graph.output.iter().map(|output| output.name.as_str()).collect();
         assert_eq!(outputs[0], "features");
-        assert_eq!(outputs.len(), 1 + plan.heads.len());
+        assert_eq!(
+            outputs.len(),
+            1 + plan.heads.len() + usize::from(plan.pretext.is_some())
+        );
+        assert_eq!(outputs.contains(&"reconstruction"), plan.pretext.is_some());
         assert!(outputs.iter().all(|name| known.contains(*name)));
     }
 }

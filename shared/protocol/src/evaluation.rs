@@ -15,6 +15,21 @@ pub struct Evaluation {
     pub images: u64,
     /// Per head.
     pub heads: Vec<HeadEvaluation>,
+    /// How well radiographs were drawn again, where the plan asks for that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reconstruction: Option<ReconstructionEvaluation>,
+}
+
+/// How well radiographs were drawn again: squared errors of the prepared picture, where it was masked if the plan masks.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReconstructionEvaluation {
+    /// Radiographs drawn.
+    pub images: u64,
+    /// Sum of each radiograph's mean squared error.
+    pub squared_error_sum: f64,
+    /// The same where each radiograph's mean is drawn: of what the network was shown of it.
+    pub constant_squared_error_sum: f64,
 }
 
 /// One head's counts.
@@ -63,11 +78,12 @@ pub struct ClassCount {
 }
 
 impl Evaluation {
-    /// Leaves out every class with fewer than `cell_min` images, and every head with fewer than that.
+    /// Leaves out every class with fewer than `cell_min` images, and every head and reconstruction with fewer than that.
     pub fn hide_small_cells(&mut self, cell_min: u64) {
         self.heads.retain(|head| match head {
             HeadEvaluation::Classes { images, .. } | HeadEvaluation::Regression { images, .. } => *images >= cell_min,
         });
+        self.reconstruction = self.reconstruction.filter(|drawn| drawn.images >= cell_min);
         for head in &mut self.heads {
             if let HeadEvaluation::Classes { classes, .. } = head {
                 classes.retain(|class| class.images >= cell_min);
@@ -83,6 +99,10 @@ impl Evaluation {
         let model_digest = total.model_digest;
         for part in parts.filter(|part| part.model_digest == model_digest) {
             total.images += part.images;
+            total.reconstruction = match (total.reconstruction, part.reconstruction) {
+                (Some(one), Some(other)) => Some(one.plus(other)),
+                (one, other) => one.or(other),
+            };
             for head in &part.heads {
                 match total.heads.iter_mut().find(|sum| sum.label() == head.label()) {
                     Some(sum) => sum.add(head),
@@ -99,11 +119,34 @@ impl Evaluation {
         self.heads.iter().find(|head| head.label() == label)
     }
 
-    /// Mean loss over all heads that have images.
+    /// Mean loss over all heads that have images, and over the reconstruction.
     #[must_use]
     pub fn mean_loss(&self) -> Option<f64> {
-        let losses: Vec<f64> = self.heads.iter().filter_map(HeadEvaluation::mean_loss).collect();
+        let drawn = self
+            .reconstruction
+            .and_then(ReconstructionEvaluation::mean_squared_errors);
+        let heads = self.heads.iter().filter_map(HeadEvaluation::mean_loss);
+        let losses: Vec<f64> = heads.chain(drawn.map(|errors| errors.0)).collect();
         (!losses.is_empty()).then(|| losses.iter().sum::<f64>() / losses.len() as f64)
+    }
+}
+
+impl ReconstructionEvaluation {
+    /// Mean squared error, and that of each radiograph's mean.
+    #[must_use]
+    pub fn mean_squared_errors(self) -> Option<(f64, f64)> {
+        Some((
+            ratio(self.squared_error_sum, self.images)?,
+            ratio(self.constant_squared_error_sum, self.images)?,
+        ))
+    }
+
+    fn plus(self, other: Self) -> Self {
+        Self {
+            images: self.images + other.images,
+            squared_error_sum: self.squared_error_sum + other.squared_error_sum,
+            constant_squared_error_sum: self.constant_squared_error_sum + other.constant_squared_error_sum,
+        }
     }
 }
 
@@ -238,7 +281,29 @@ mod tests {
                     correct,
                 }],
             }],
+            reconstruction: None,
         }
+    }
+
+    #[test]
+    fn drawings_add_up_over_the_sites_that_have_enough_of_them() {
+        let of = |images, error: f64| {
+            let mut evaluation = chest(10, 5);
+            evaluation.heads.clear();
+            evaluation.reconstruction = Some(ReconstructionEvaluation {
+                images,
+                squared_error_sum: error * images as f64,
+                constant_squared_error_sum: images as f64,
+            });
+            evaluation
+        };
+        let pooled = Evaluation::pooled([&of(10, 0.5), &chest(1, 1), &of(30, 0.1)]).unwrap();
+        let (error, constant) = pooled.reconstruction.unwrap().mean_squared_errors().unwrap();
+        assert!((error - 0.2).abs() < 1e-12 && constant == 1.0);
+        assert_eq!(of(10, 0.5).mean_loss(), Some(0.5));
+        let mut small = of(4, 0.5);
+        small.hide_small_cells(5);
+        assert_eq!((small.reconstruction, small.mean_loss()), (None, None));
     }
 
     #[test]

@@ -249,6 +249,7 @@ mod tests {
             model_digest: Sha256Digest::of(b"model"),
             images: 100,
             heads: vec![head],
+            reconstruction: None,
         }
     }
 

@@ -249,6 +249,7 @@ mod tests {
                         correct,
                     }],
                 }],
+                reconstruction: None,
             }),
         };
         Results {

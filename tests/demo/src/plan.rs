@@ -59,6 +59,7 @@ pub fn plan(size: Size, sites: u32, rounds: Option<u32>, seed: u64) -> StudyPlan
                 weight: 2.5,
             },
         ],
+        pretext: None,
         preprocessing: Preprocessing::LetterboxV1,
         augmentation: Augmentation::XrLightV1,
         optimiser: Optimiser {

@@ -35,6 +35,7 @@ pub fn plan(sites: u32, rounds: u32) -> StudyPlan {
             kind: HeadKind::Classes(LabelName::BodyPart.codes().into_iter().map(str::to_owned).collect()),
             weight: 1.0,
         }],
+        pretext: None,
         preprocessing: Preprocessing::LetterboxV1,
         augmentation: Augmentation::None,
         optimiser: Optimiser {

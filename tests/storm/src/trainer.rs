@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use snowball_confine::{Reach, confine};
 use snowball_layout::Layout;
 use snowball_protocol::{Sha256Digest, evaluation::Evaluation};
@@ -74,9 +74,11 @@ fn job() -> Result<()> {
                 model_digest: Sha256Digest::of(b"the node knows which"),
                 images: 0,
                 heads: Vec::new(),
+                reconstruction: None,
             };
             Ok(pipe::send(&mut output, &Answer::Evaluated { evaluation })?)
         }
+        Job::Draw(_) | Job::Tell(_) | Job::Explain(_) => bail!("the stand-in trains and evaluates, no more"),
     }
 }
 

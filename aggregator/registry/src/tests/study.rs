@@ -84,6 +84,7 @@ async fn a_study_runs_to_its_release_over_restarts_at_every_step() {
             model_digest,
             images: 3,
             heads: vec![],
+            reconstruction: None,
         });
         let step = study
             .phase

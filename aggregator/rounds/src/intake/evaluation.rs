@@ -34,7 +34,21 @@ pub fn check_evaluation(plan: &StudyPlan, model: Sha256Digest, evaluation: &Eval
     evaluation
         .heads
         .iter()
-        .try_for_each(|head| check_head(plan, evaluation.images, head))
+        .try_for_each(|head| check_head(plan, evaluation.images, head))?;
+    check_reconstruction(plan, evaluation)
+}
+
+fn check_reconstruction(plan: &StudyPlan, evaluation: &Evaluation) -> Result<(), Problem> {
+    let Some(drawn) = evaluation.reconstruction else {
+        return Ok(());
+    };
+    if plan.reconstruction().is_none() {
+        return malformed("the evaluation is of a reconstruction that the plan does not ask for");
+    }
+    if drawn.images > evaluation.images {
+        return malformed("the reconstruction has more images than were evaluated");
+    }
+    check_sums(&[drawn.squared_error_sum, drawn.constant_squared_error_sum])
 }
 
 fn check_head(plan: &StudyPlan, images_evaluated: u64, head: &HeadEvaluation) -> Result<(), Problem> {
@@ -76,6 +90,10 @@ fn check_head(plan: &StudyPlan, images_evaluated: u64, head: &HeadEvaluation) ->
     if images > images_evaluated {
         return malformed("a head of the evaluation has more images than were evaluated");
     }
+    check_sums(&sums)
+}
+
+fn check_sums(sums: &[f64]) -> Result<(), Problem> {
     if sums.iter().any(|sum| !sum.is_finite() || *sum < 0.0) {
         return Err(Problem::new(
             ProblemCode::NotFinite,

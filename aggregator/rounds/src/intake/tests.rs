@@ -3,10 +3,9 @@ use std::ops::Range;
 use proptest::prelude::*;
 use snowball_protocol::{
     Attempt, ProblemCode, RoundNumber, Sha256Digest, StudyPlan,
-    evaluation::{ClassCount, Evaluation, HeadEvaluation},
+    evaluation::{ClassCount, Evaluation, HeadEvaluation, ReconstructionEvaluation},
     labels::LabelName,
-    plan::Late,
-    plan::UpdateEncoding,
+    plan::{Late, Pretext, Reconstruction, UpdateEncoding},
     update::{Encoding, UpdateHeader},
 };
 
@@ -251,6 +250,7 @@ fn every_check_refuses_with_its_own_code() {
                 model_digest,
                 images: u64::MAX,
                 heads,
+                reconstruction: None,
             });
         }),
     ];
@@ -417,6 +417,7 @@ fn an_evaluation_is_bounded() {
                 correct: 5,
             }],
         }],
+        reconstruction: None,
     };
     assert_eq!(check_evaluation(&plan, model, &sound), Ok(()));
 
@@ -472,4 +473,29 @@ fn an_evaluation_is_bounded() {
         *loss_sum = f64::INFINITY;
     };
     assert_eq!(code(&infinite), ProblemCode::NotFinite);
+}
+
+#[test]
+fn a_reconstruction_is_bounded_and_only_taken_where_the_plan_asks_for_it() {
+    let mut plan = crate::testing::plan();
+    let model = Sha256Digest::of(b"initial");
+    let evaluation = |images, squared_error_sum| Evaluation {
+        model_digest: model,
+        images: 10,
+        heads: Vec::new(),
+        reconstruction: Some(ReconstructionEvaluation {
+            images,
+            squared_error_sum,
+            constant_squared_error_sum: 5.0,
+        }),
+    };
+    let code = |plan: &StudyPlan, evaluation| check_evaluation(plan, model, &evaluation).map_err(|fault| fault.code);
+    assert_eq!(code(&plan, evaluation(10, 3.0)), Err(ProblemCode::Malformed));
+    plan.heads.clear();
+    plan.pretext = Some(Pretext::Reconstruction(Reconstruction::default()));
+    assert_eq!(code(&plan, evaluation(10, 3.0)), Ok(()));
+    assert_eq!(code(&plan, evaluation(11, 3.0)), Err(ProblemCode::Malformed));
+    for sum in [f64::NAN, -1.0, f64::INFINITY] {
+        assert_eq!(code(&plan, evaluation(10, sum)), Err(ProblemCode::NotFinite));
+    }
 }

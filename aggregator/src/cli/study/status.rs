@@ -268,7 +268,16 @@ pub fn metrics(evaluation: &Evaluation) -> Value {
             "constant_mean_absolute_error": head.mean_absolute_errors().map(|errors| errors.1),
         }),
     });
-    json!({ "images": evaluation.images, "loss": evaluation.mean_loss(), "heads": heads.collect::<Vec<_>>() })
+    let mut json =
+        json!({ "images": evaluation.images, "loss": evaluation.mean_loss(), "heads": heads.collect::<Vec<_>>() });
+    if let Some(drawn) = evaluation.reconstruction {
+        let errors = drawn.mean_squared_errors();
+        json["reconstruction"] = json!({
+            "images": drawn.images, "mean_squared_error": errors.map(|errors| errors.0),
+            "constant_mean_squared_error": errors.map(|errors| errors.1),
+        });
+    }
+    json
 }
 
 /// The same in a line.
@@ -282,7 +291,10 @@ pub fn quality(evaluation: &Evaluation) -> String {
             _ => None,
         }
     });
-    heads.collect::<Vec<_>>().join(", ")
+    let drawn = evaluation.reconstruction.and_then(|drawn| drawn.mean_squared_errors());
+    let drawn =
+        drawn.map(|(error, constant)| format!("drawn again off by {error:.3} squared (constant {constant:.3})"));
+    heads.chain(drawn).collect::<Vec<_>>().join(", ")
 }
 
 /// The final model beside each site's own.
@@ -364,6 +376,7 @@ mod tests {
                     absolute_error_square_sum: None,
                 },
             ],
+            reconstruction: None,
         });
         let json = record_json(&record).unwrap();
         assert_eq!(json["training_loss"], 1.25);

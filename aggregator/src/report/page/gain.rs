@@ -19,11 +19,16 @@ type Course<'a> = Vec<(u32, &'a HeadEvaluation)>;
 impl Sheet<'_> {
     pub(super) fn gain(&self, page: &mut Page, study: &StudyTold) {
         let mut labels: BTreeMap<LabelName, BTreeMap<&SiteName, Course<'_>>> = BTreeMap::new();
+        let mut drawn: BTreeMap<&SiteName, Vec<(u32, f64)>> = BTreeMap::new();
         let mut add = |site, round, evaluation| {
             let evaluation: &Evaluation = evaluation;
             for head in &evaluation.heads {
                 let course = labels.entry(head.label()).or_default().entry(site).or_default();
                 course.push((round, head));
+            }
+            let errors = evaluation.reconstruction.and_then(|drawn| drawn.mean_squared_errors());
+            if let Some((error, _)) = errors {
+                drawn.entry(site).or_default().push((round, error));
             }
         };
         for record in &study.records {
@@ -40,6 +45,14 @@ impl Sheet<'_> {
         }
         for (label, sites) in labels {
             self.curves(page, label, &sites);
+        }
+        if !drawn.is_empty() {
+            page.say(self.word(words::CURVES_DRAWN));
+            page.curves(&Curves {
+                label: "mean squared error".to_owned(),
+                lines: drawn.into_iter().map(|(site, line)| (site.to_string(), line)).collect(),
+                written: |value| format!("{value:.3}"),
+            });
         }
         self.compared(page, &of_finals(&study.finals));
     }

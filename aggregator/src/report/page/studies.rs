@@ -205,7 +205,7 @@ impl Sheet<'_> {
         })
     }
 
-    /// Per head: the balanced accuracy, or the error beside that of always saying the same.
+    /// Per head: the balanced accuracy, or the error beside that of always saying the same; and of radiographs drawn again.
     fn quality(&self, evaluation: &Evaluation) -> Html {
         let heads = evaluation.heads.iter().filter_map(|head| {
             let label = ("label", Html::code(head.label().code()));
@@ -225,7 +225,15 @@ impl Sheet<'_> {
                 _ => None,
             }
         });
-        Html::below(heads)
+        let drawn = evaluation.reconstruction.and_then(|drawn| drawn.mean_squared_errors());
+        let drawn = drawn.map(|(error, constant)| {
+            let values = [
+                ("error", self.decimals(Some(error))),
+                ("constant", self.decimals(Some(constant))),
+            ];
+            self.say(words::QUALITY_DRAWN, &values)
+        });
+        Html::below(heads.chain(drawn))
     }
 }
 

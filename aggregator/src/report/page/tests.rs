@@ -143,6 +143,7 @@ fn report() -> Report {
                 correct: 9,
             }],
         }],
+        reconstruction: None,
     });
     let mut history = History::default();
     made_up().iter().for_each(|record| history.add(record));

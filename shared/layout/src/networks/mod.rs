@@ -4,6 +4,7 @@
 //! the dropout of VGG, AlexNet and Inception is left out. At width 64 each has its paper's channels.
 
 mod alexnet;
+pub(crate) mod decoder;
 mod densenet;
 mod inception;
 mod resnet;
@@ -24,8 +25,24 @@ pub const STAGES: usize = 4;
 /// The width at which a network has its paper's channels.
 const PAPERS_WIDTH: usize = 64;
 
-/// Adds the trunk and gives the features that the heads see.
-pub(crate) fn trunk(builder: &mut Builder, network: &Network) -> Signal {
+/// What the rest of a network is built on.
+pub(crate) struct Trunk {
+    /// What the heads see.
+    pub features: Signal,
+    /// The last picture of each size, the largest first and each half as large as the one before, rounded up; none where the network
+    /// halves otherwise.
+    pub stages: Vec<Signal>,
+}
+
+impl Trunk {
+    const fn without_stages(features: Signal) -> Self {
+        let stages = Vec::new();
+        Self { features, stages }
+    }
+}
+
+/// Adds the trunk.
+pub(crate) fn trunk(builder: &mut Builder, network: &Network) -> Trunk {
     let width = network.width as usize;
     match network.architecture {
         Architecture::Small => small::trunk(builder, width),
@@ -33,11 +50,11 @@ pub(crate) fn trunk(builder: &mut Builder, network: &Network) -> Signal {
         Architecture::ResNet18Full => resnet::full_18(builder, width),
         Architecture::ResNet34 => resnet::full_34(builder, width),
         Architecture::ResNet50 => resnet::full_50(builder, width),
-        Architecture::DenseNet121 => densenet::trunk(builder, width),
-        Architecture::Vgg16 => vgg::trunk(builder, width),
-        Architecture::InceptionV3 => inception::trunk(builder, width),
-        Architecture::Xception => xception::trunk(builder, width),
-        Architecture::AlexNet => alexnet::trunk(builder, width),
+        Architecture::DenseNet121 => Trunk::without_stages(densenet::trunk(builder, width)),
+        Architecture::Vgg16 => Trunk::without_stages(vgg::trunk(builder, width)),
+        Architecture::InceptionV3 => Trunk::without_stages(inception::trunk(builder, width)),
+        Architecture::Xception => Trunk::without_stages(xception::trunk(builder, width)),
+        Architecture::AlexNet => Trunk::without_stages(alexnet::trunk(builder, width)),
     }
 }
 

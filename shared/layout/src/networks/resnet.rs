@@ -2,7 +2,7 @@
 //! paper's 7x7/2 stem with max-pooling and so take weights that were trained on ImageNet. ResNet-50 strides in the 3x3 convolution, as
 //! torchvision's does.
 
-use super::STAGES;
+use super::{STAGES, Trunk};
 use crate::{
     builder::{Builder, Kernel, PICTURE},
     graph::{Operation, Signal},
@@ -17,39 +17,44 @@ enum Block {
     Bottleneck,
 }
 
-pub(super) fn light_18(builder: &mut Builder, width: usize) -> Signal {
+pub(super) fn light_18(builder: &mut Builder, width: usize) -> Trunk {
     let stem = builder.unit(PICTURE, "trunk.stem", Kernel::square(width, 3).stride(2));
     stages(builder, stem, width, [2, 2, 2, 2], Block::Plain)
 }
 
-pub(super) fn full_18(builder: &mut Builder, width: usize) -> Signal {
+pub(super) fn full_18(builder: &mut Builder, width: usize) -> Trunk {
     full(builder, width, [2, 2, 2, 2], Block::Plain)
 }
 
-pub(super) fn full_34(builder: &mut Builder, width: usize) -> Signal {
+pub(super) fn full_34(builder: &mut Builder, width: usize) -> Trunk {
     full(builder, width, [3, 4, 6, 3], Block::Plain)
 }
 
-pub(super) fn full_50(builder: &mut Builder, width: usize) -> Signal {
+pub(super) fn full_50(builder: &mut Builder, width: usize) -> Trunk {
     full(builder, width, [3, 4, 6, 3], Block::Bottleneck)
 }
 
-fn full(builder: &mut Builder, width: usize, blocks: [usize; STAGES], block: Block) -> Signal {
+fn full(builder: &mut Builder, width: usize, blocks: [usize; STAGES], block: Block) -> Trunk {
     let stem = builder.unit(PICTURE, "trunk.stem", Kernel::square(width, 7).stride(2));
-    let stem = builder.max_pool(stem, 3, 2, 1);
-    stages(builder, stem, width, blocks, block)
+    let pooled = builder.max_pool(stem, 3, 2, 1);
+    let mut trunk = stages(builder, pooled, width, blocks, block);
+    trunk.stages.insert(0, stem);
+    trunk
 }
 
-fn stages(builder: &mut Builder, stem: Signal, width: usize, blocks: [usize; STAGES], block: Block) -> Signal {
+fn stages(builder: &mut Builder, stem: Signal, width: usize, blocks: [usize; STAGES], block: Block) -> Trunk {
     let mut signal = stem;
+    let mut stages = Vec::with_capacity(STAGES + 1);
     for (stage, count) in blocks.into_iter().enumerate() {
         for number in 0..count {
             let name = format!("trunk.stage{}.{number}", stage + 1);
             let stride = if stage > 0 && number == 0 { 2 } else { 1 };
             signal = residual(builder, signal, &name, width << stage, stride, block);
         }
+        stages.push(signal);
     }
-    builder.pooled(Operation::Mean, signal)
+    let features = builder.pooled(Operation::Mean, signal);
+    Trunk { features, stages }
 }
 
 fn residual(builder: &mut Builder, input: Signal, name: &str, width: usize, stride: usize, block: Block) -> Signal {

@@ -2,6 +2,8 @@
 
 use std::{path::Path, process::Command};
 
+use snowball_protocol::plan::Decoder;
+
 use super::*;
 
 /// Runs `script` with the folder and `words` as its arguments. False, said aloud, where Python lacks something.
@@ -30,7 +32,10 @@ fn numbers(path: &Path) -> Vec<f32> {
     snowball_layout::from_le_bytes(&std::fs::read(path).unwrap()).unwrap()
 }
 
-fn outputs(network: &Network, pictures: Tensor<4>) -> Vec<f32> {
+fn outputs(plan: &StudyPlan, network: &Network, pictures: Tensor<4>) -> Vec<f32> {
+    if plan.pretext.is_some() {
+        return network.draw(pictures).unwrap().try_into_vec_as().unwrap();
+    }
     let outputs = network.forward(pictures).unwrap().into_iter();
     outputs
         .flat_map(|output| output.try_into_vec_as::<f32>().unwrap())
@@ -61,26 +66,35 @@ features, *outputs = session.run(None, {"pictures": pictures})
 assert features.shape[0] == count
 numpy.concatenate([output.reshape(-1) for output in outputs]).astype("<f4").tofile(folder + "/outputs.f32")
 "#;
-    const SIDE: usize = 97;
-    for architecture in Architecture::ALL {
-        let mut plan = plan(architecture, architecture.width_step());
-        plan.network.input_side = SIDE as u32;
+    let told = Architecture::ALL.map(|architecture| (plan(architecture, architecture.width_step()), 97));
+    let drawn = decoders::ENCODERS.into_iter().flat_map(|architecture| {
+        let plan = |decoder| decoders::drawing(architecture, decoder);
+        // Sides that scales are cut for, and one that is doubled whole each time.
+        [
+            (plan(Decoder::Plain), 97),
+            (plan(Decoder::UNet), 90),
+            (plan(Decoder::UNet), 64),
+        ]
+    });
+    for (mut plan, side) in told.into_iter().chain(drawn) {
+        plan.network.input_side = side as u32;
         let device = Device::flex();
         let layout = Layout::of(&plan);
         let parameters = unlike_the_first(&layout);
-        let pictures = pictures(3, SIDE, &device);
+        let pictures = pictures(3, side, &device);
         let folder = tempfile::tempdir().unwrap();
         let bytes = snowball_layout::to_le_bytes(&parameters);
         let mut file = std::fs::File::create(folder.path().join("model.onnx")).unwrap();
         snowball_onnx::write(&plan, bytes.as_slice(), &[], &mut file).unwrap();
         let values = snowball_layout::to_le_bytes(&pictures.try_to_vec_as::<f32>().unwrap());
         std::fs::write(folder.path().join("pictures.f32"), values).unwrap();
-        if !python(SCRIPT, folder.path(), &["3".to_owned(), SIDE.to_string()]) {
+        if !python(SCRIPT, folder.path(), &["3".to_owned(), side.to_string()]) {
             return;
         }
         let network = Network::load(&plan, &parameters, &device).unwrap();
         let theirs = numbers(&folder.path().join("outputs.f32"));
-        assert_alike(architecture.code(), &outputs(&network, pictures), &theirs);
+        let name = format!("{} {:?}", plan.network.architecture.code(), plan.pretext);
+        assert_alike(&name, &outputs(&plan, &network, pictures), &theirs);
     }
 }
 
@@ -149,6 +163,82 @@ with torch.no_grad():
         let device = Device::flex();
         let network = Network::load(&plan, &parameters, &device).unwrap();
         let pictures = Tensor::from_data(TensorData::new(read("pictures"), [2, 1, SIDE, SIDE]), &device);
-        assert_alike(name, &outputs(&network, pictures), &read("outputs"));
+        assert_alike(name, &outputs(&plan, &network, pictures), &read("outputs"));
+    }
+}
+
+/// The decoders by the textbook, written once more in PyTorch on the small encoder, with our weights by their names.
+#[test]
+fn pytorch_draws_what_burn_draws() {
+    const SCRIPT: &str = r#"
+import sys
+try:
+    import numpy, torch
+except ImportError as missing:
+    print("skipped:", missing, file=sys.stderr); sys.exit(9)
+from torch.nn import functional
+folder, decoder, side = sys.argv[1], sys.argv[2], int(sys.argv[3])
+flat = torch.from_numpy(numpy.fromfile(folder + "/parameters.f32", "<f4"))
+tensors = {}
+for line in open(folder + "/layout.txt"):
+    name, offset, *shape = line.split()
+    shape = [int(length) for length in shape]
+    offset, count = int(offset), int(numpy.prod(shape))
+    tensors[name] = flat[offset : offset + count].reshape(shape)
+
+def unit(signal, name, stride=1):
+    signal = functional.conv2d(signal, tensors[name + ".conv.weight"], stride=stride, padding=1)
+    groups = max(signal.shape[1] // 8, 1)
+    return functional.group_norm(signal, groups, tensors[name + ".norm.weight"], tensors[name + ".norm.bias"]).relu()
+
+pictures = torch.from_numpy(numpy.fromfile(folder + "/pictures.f32", "<f4")).reshape(-1, 1, side, side)
+stages = [pictures]
+for number in range(1, 5):
+    stages.append(unit(stages[-1], f"trunk.stage{number}", stride=2))
+signal = stages.pop()
+for number, stage in enumerate(reversed(stages), 1):
+    height, width = stage.shape[2:]
+    signal = signal.repeat_interleave(2, dim=2).repeat_interleave(2, dim=3)[:, :, :height, :width]
+    if decoder == "Plain":
+        signal = unit(signal, f"decoder.scale{number}")
+    else:
+        if stage is not pictures:
+            signal = torch.cat([signal, stage], 1)
+        signal = unit(unit(signal, f"decoder.scale{number}.0"), f"decoder.scale{number}.1")
+drawn = functional.conv2d(signal, tensors["decoder.picture.weight"], tensors["decoder.picture.bias"])
+drawn.numpy().astype("<f4").tofile(folder + "/outputs.f32")
+"#;
+    for (decoder, side) in [
+        (Decoder::Plain, 64),
+        (Decoder::Plain, 51),
+        (Decoder::UNet, 64),
+        (Decoder::UNet, 51),
+    ] {
+        let plan = decoders::drawing(Architecture::Small, decoder);
+        let device = Device::flex();
+        let layout = Layout::of(&plan);
+        let parameters = unlike_the_first(&layout);
+        let pictures = pictures(3, side, &device);
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, values: &[f32]| {
+            std::fs::write(folder.path().join(name), snowball_layout::to_le_bytes(values)).unwrap();
+        };
+        write("parameters.f32", &parameters);
+        write("pictures.f32", &pictures.try_to_vec_as::<f32>().unwrap());
+        let lines = layout.tensors.iter().map(|tensor| {
+            let shape: Vec<String> = tensor.shape.iter().map(ToString::to_string).collect();
+            format!("{} {} {}\n", tensor.name, tensor.offset, shape.join(" "))
+        });
+        std::fs::write(folder.path().join("layout.txt"), lines.collect::<String>()).unwrap();
+        if !python(SCRIPT, folder.path(), &[format!("{decoder:?}"), side.to_string()]) {
+            return;
+        }
+        let network = Network::load(&plan, &parameters, &device).unwrap();
+        let theirs = numbers(&folder.path().join("outputs.f32"));
+        assert_alike(
+            &format!("{decoder:?} of {side}"),
+            &outputs(&plan, &network, pictures),
+            &theirs,
+        );
     }
 }

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::{
-    Adaptive, Combination, HeadKind, Late, Operation, OptimiserRule, Schedule, Sent, ServerOptimiser, Span, StudyPlan,
-    UpdateEncoding,
+    Adaptive, Combination, Decoder, HeadKind, Late, Operation, OptimiserRule, Schedule, Sent, ServerOptimiser, Span,
+    StudyPlan, UpdateEncoding,
 };
 use crate::{
     labels::LabelName,
@@ -29,6 +29,7 @@ impl StudyPlan {
         self.check_document(&mut faults);
         self.check_heads(&mut faults);
         self.check_sides(self.augmentation.operations(), &mut faults);
+        self.check_pretext(&mut faults);
         self.check_learning(&mut faults);
         self.check_strategy(&mut faults);
         self.check_transfer(&mut faults);
@@ -59,7 +60,12 @@ impl StudyPlan {
     }
 
     fn check_heads(&self, faults: &mut Faults) {
-        faults.unless((1..=HEADS_MAX).contains(&self.heads.len()), "heads", "must be 1 to 32");
+        let least = usize::from(self.pretext.is_none());
+        faults.unless(
+            (least..=HEADS_MAX).contains(&self.heads.len()),
+            "heads",
+            "must be 1 to 32",
+        );
         let distinct: BTreeSet<_> = self.heads.iter().map(|head| head.label).collect();
         faults.unless(
             distinct.len() == self.heads.len(),
@@ -158,6 +164,46 @@ impl StudyPlan {
                 "of jigsaw must be orders of four tiles or of nine, not both: all radiographs are cut alike",
             );
         }
+    }
+
+    fn check_pretext(&self, faults: &mut Faults) {
+        let Some(reconstruction) = self.reconstruction() else {
+            return;
+        };
+        faults.unless(
+            self.heads.is_empty(),
+            "heads",
+            "must be absent beside pretext.reconstruction: no label is learned",
+        );
+        let network = &self.network;
+        faults.unless(
+            network.architecture.has_stages(),
+            "network.architecture",
+            "must be small or a ResNet beside pretext.reconstruction: no decoder is built on the others",
+        );
+        faults.unless(
+            !self.comparison.own_model,
+            "comparison.own_model",
+            "must be absent beside pretext.reconstruction: only what heads tell is compared",
+        );
+        let Some(masked) = reconstruction.masked else {
+            faults.unless(
+                reconstruction.decoder == Decoder::Plain,
+                "pretext.reconstruction.decoder",
+                "\"u-net\" needs pretext.reconstruction.masked: it sees the whole picture and would pass it on",
+            );
+            return;
+        };
+        faults.unless(
+            (2..=network.input_side / 2).contains(&masked.patch) && network.input_side.is_multiple_of(masked.patch),
+            "pretext.reconstruction.masked.patch",
+            "must be from 2 to half of network.input_side and divide it",
+        );
+        faults.unless(
+            is_within(masked.share, 0.05, 0.95),
+            "pretext.reconstruction.masked.share",
+            "must be from 0.05 to 0.95",
+        );
     }
 
     fn check_learning(&self, faults: &mut Faults) {
@@ -455,8 +501,8 @@ mod tests {
     use super::*;
     use crate::labels::{BodyPart, Labels};
     use crate::plan::{
-        Architecture, Augmentation, Comparison, Drift, Head, KeptRole, LocalTraining, Network, Optimiser,
-        Preprocessing, Rounds, Strategy, Transfer,
+        Architecture, Augmentation, Comparison, Drift, Head, KeptRole, LocalTraining, Masked, Network, Optimiser,
+        Preprocessing, Pretext, Reconstruction, Rounds, Strategy, Transfer,
     };
 
     fn sound() -> StudyPlan {
@@ -477,6 +523,7 @@ mod tests {
                 kind: HeadKind::Classes(vec!["CHEST".to_owned(), "HAND".to_owned()]),
                 weight: 1.0,
             }],
+            pretext: None,
             preprocessing: Preprocessing::LetterboxV1,
             augmentation: Augmentation::XrLightV1,
             optimiser: Optimiser {
@@ -538,6 +585,55 @@ mod tests {
                 "rounds.updates.min"
             ]
         );
+    }
+
+    #[test]
+    fn a_plan_that_draws_radiographs_again_has_no_heads_and_a_network_that_a_decoder_is_built_on() {
+        let pretext = |decoder, masked| Some(Pretext::Reconstruction(Reconstruction { decoder, masked }));
+        let masked = Some(Masked { patch: 8, share: 0.6 });
+        let mut plan = sound();
+        assert!(!toml::to_string(&plan).unwrap().contains("pretext"));
+        plan.heads.clear();
+        assert_eq!(plan.faults()[0].field, "heads");
+        for (decoder, masked) in [
+            (Decoder::Plain, None),
+            (Decoder::Plain, masked),
+            (Decoder::UNet, masked),
+        ] {
+            plan.pretext = pretext(decoder, masked);
+            assert_eq!(plan.faults(), []);
+            let read: StudyPlan = toml::from_str(&toml::to_string(&plan).unwrap()).unwrap();
+            assert_eq!(read.digest(), plan.digest());
+        }
+        type Change = fn(&mut StudyPlan);
+        let changes: [(&str, Change); 4] = [
+            ("heads", |plan| plan.heads = sound().heads),
+            ("network.architecture", |plan| {
+                plan.network.architecture = Architecture::Vgg16
+            }),
+            ("comparison.own_model", |plan| plan.comparison.own_model = true),
+            ("pretext.reconstruction.masked.patch", |plan| {
+                plan.network.input_side = 60
+            }),
+        ];
+        for (field, change) in changes {
+            let mut plan = plan.clone();
+            change(&mut plan);
+            assert_eq!(
+                plan.faults().iter().map(|fault| fault.field).collect::<Vec<_>>(),
+                [field]
+            );
+        }
+        plan.pretext = pretext(Decoder::UNet, None);
+        assert_eq!(plan.faults()[0].field, "pretext.reconstruction.decoder");
+        plan.pretext = pretext(
+            Decoder::Plain,
+            Some(Masked {
+                patch: 8,
+                share: f64::NAN,
+            }),
+        );
+        assert_eq!(plan.faults()[0].field, "pretext.reconstruction.masked.share");
     }
 
     #[test]

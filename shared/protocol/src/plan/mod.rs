@@ -6,6 +6,7 @@ mod architecture;
 mod augmentation;
 mod canonical;
 mod check;
+mod pretext;
 mod schedule;
 mod strategy;
 mod transfer;
@@ -17,6 +18,7 @@ pub use architecture::Architecture;
 pub use augmentation::Operation;
 pub use canonical::canonical_json;
 pub use check::PlanFault;
+pub use pretext::{Decoder, Masked, Pretext, Reconstruction};
 pub use strategy::{Adaptive, Combination, ServerOptimiser, Strategy};
 pub use transfer::{Transfer, UpdateEncoding};
 
@@ -45,8 +47,12 @@ pub struct StudyPlan {
     pub seed: u64,
     /// What is trained.
     pub network: Network,
-    /// What it learns to tell.
+    /// What it learns to tell; nothing where the plan has a pretext.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub heads: Vec<Head>,
+    /// What it learns where nothing is labelled. Absent: only what the heads tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pretext: Option<Pretext>,
     /// How a radiograph becomes the network's input.
     pub preprocessing: Preprocessing,
     /// How training pictures are varied.
@@ -421,6 +427,15 @@ impl StudyPlan {
             "SCAFFOLD".to_owned()
         } else {
             self.strategy.name()
+        }
+    }
+
+    /// How it draws radiographs again, where that is what it learns.
+    #[must_use]
+    pub const fn reconstruction(&self) -> Option<Reconstruction> {
+        match self.pretext {
+            Some(Pretext::Reconstruction(reconstruction)) => Some(reconstruction),
+            None => None,
         }
     }
 
