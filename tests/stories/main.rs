@@ -13,6 +13,7 @@ mod deidentify;
 mod drawing;
 mod enrolment;
 mod evidence;
+mod finetune;
 mod heads;
 mod held_line;
 mod hostile_files;
