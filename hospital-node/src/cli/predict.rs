@@ -276,7 +276,7 @@ mod tests {
             lines[2]
         );
         assert_eq!(lines.len(), 3);
-        assert!(lines.iter().all(|line| line.split(',').count() == 16));
+        assert!(lines.iter().all(|line| line.split(',').count() == 17));
     }
 
     #[test]
