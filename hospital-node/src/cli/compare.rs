@@ -21,9 +21,11 @@ use preset::Preset;
 const DOCUMENT_BYTES_MAX: usize = 1 << 20;
 
 /// Compare ways of learning with few labels on this site's radiographs alone. Nothing leaves; the policy must permit it.
+///
+/// The folder holds report.html, figures.json, and runs.jsonl: ended early, the same command goes on where it stood.
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  hospital-node compare --preset body-parts-for-age --out comparison\n  hospital-node compare --preset body-parts-for-age --write my-question\n  hospital-node compare --arms my-question/comparison.toml --plan my-question/plan.toml --out comparison\n\nThe folder holds report.html, figures.json, and runs.jsonl: ended early, the same command goes on where it stood."
+    after_help = "Examples:\n  hospital-node compare --preset body-parts-for-age --out comparison\n  hospital-node compare --preset body-parts-for-age --write my-question\n  hospital-node compare --arms my-question/comparison.toml --plan my-question/plan.toml --out comparison"
 )]
 pub struct Compare {
     /// What is compared: arms, numbers of labels, seeds, claims.
