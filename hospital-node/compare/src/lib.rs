@@ -2,7 +2,7 @@
 //!
 //! Everything here is decided from runs that are done: nothing trains, nothing reads a file. The node's `compare` trains the arms of a
 //! [`Comparison`] and hands what they said to [`Replicates`]; [`findings`] puts into words what the data show and what they do not, and
-//! [`page`] makes a page of it.
+//! [`page()`] makes a page of it.
 //!
 //! Start at [`Comparison`], then [`Replicates::of`].
 #![cfg_attr(test, allow(clippy::unwrap_used))]

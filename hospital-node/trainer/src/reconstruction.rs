@@ -148,7 +148,7 @@ pub fn drawings(
             let filled = drawing.drawn.iter().zip(&drawing.shown.counts).zip(&drawing.picture);
             let filled = filled.map(|((drawn, counts), seen)| if *counts { *drawn } else { *seen });
             let pictures = [drawing.picture.clone(), drawing.shown.input, filled.collect()];
-            tones.extend(pictures.into_iter().flatten().map(|value| recipe::tone(value)));
+            tones.extend(pictures.into_iter().flatten().map(recipe::tone));
         }
     }
     Ok(tones)
