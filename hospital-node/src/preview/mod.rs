@@ -181,7 +181,7 @@ pub fn run(wish: &Wish<'_>, site: Site<'_>, folder: &Path, progress: &Progress<'
     let begun = std::time::Instant::now();
     let (plan, layout) = (wish.plan, Layout::of(wish.plan));
     let drawn = draw(wish, folder, progress)?;
-    let home = make_home(&folder.join("home"), site.config)?;
+    let home = make_home(&folder.join("home"), site.config, wish.seed)?;
     selftest::take_in(&home, site.config, &drawn.dicom, progress)?;
     let store = home.open_store(site.config)?;
     let policy = site.standing.policy.as_ref();
@@ -258,10 +258,15 @@ fn draw(wish: &Wish<'_>, folder: &Path, progress: &Progress<'_>) -> Result<Hospi
     hospitals.into_iter().next().context("no hospital was drawn")
 }
 
-/// A node of its own, with keys of its own, that knows nothing of the real one but how it is set up.
-fn make_home(root: &Path, config: &NodeConfig) -> Result<Home> {
+/// A node of its own, with keys of its own, that knows nothing of the real one but how it is set up. Its secret follows from the seed:
+/// which part a made-up patient belongs to follows from the secret, and the same preview shows the same fields each time.
+fn make_home(root: &Path, config: &NodeConfig, seed: u64) -> Result<Home> {
     init::make(root, config.site.clone(), config.training.threads)?;
-    Home::existing(root)
+    let home = Home::existing(root)?;
+    let secret = hex::encode(Sha256Digest::of(format!("snowball preview {seed}").as_bytes()).as_bytes());
+    snowball_service::files::write_private(&home.site_secret(), secret.as_bytes())
+        .context("cannot write the secret of the preview's own node")?;
+    Ok(home)
 }
 
 fn train(
