@@ -35,7 +35,7 @@ pub(super) struct KeptModel {
 enum Model {
     /// The final model of the study.
     Federated,
-    /// The one of `pretrain --local`.
+    /// The one of `pretrain --local` or `finetune`.
     Local,
 }
 

@@ -3,17 +3,15 @@
 use std::{io::Cursor, path::PathBuf};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use clap::{Args, ValueEnum};
+use clap::Args;
 use image::{GrayImage, ImageFormat, Luma, imageops};
-use snowball_layout::Layout;
 use snowball_service::files;
 use snowball_worker::{
     job::{DrawJob, EvaluateJob, Job},
     shard::Part,
 };
 
-use super::{Context, pretrain};
-use crate::{datasets, policy, trainer};
+use super::{Context, kept_model::KeptModel};
 
 /// Most radiographs on a page.
 const PICTURES_MAX: i64 = 200;
@@ -28,18 +26,14 @@ const GAP: usize = 2;
 const MARGIN: usize = 12;
 
 /// Draw a page of radiographs as they are, as the network is shown them, and as it draws them again. The pixels are patients': the file
-/// stays on site.
+/// stays on site; the policy must permit it.
 #[derive(Args)]
 #[command(
     after_help = "Example: hospital-node reconstruct --plan masked.toml --model local --out page.png --pictures 12"
 )]
 pub struct Reconstruct {
-    /// The study's plan, with [pretext.reconstruction].
-    #[arg(long)]
-    plan: PathBuf,
-    /// Which of the models that are kept on site.
-    #[arg(long, value_enum)]
-    model: Model,
+    #[command(flatten)]
+    of: KeptModel,
     /// The PNG file to write.
     #[arg(long)]
     out: PathBuf,
@@ -48,48 +42,20 @@ pub struct Reconstruct {
     pictures: u32,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
-enum Model {
-    /// The final model of the study.
-    Federated,
-    /// The one of `pretrain --local`.
-    Local,
-}
-
 impl Reconstruct {
     pub fn run(self, context: &Context) -> Result<()> {
-        let home = context.home()?;
-        let config = home.config()?;
-        let plan = pretrain::read_plan(&self.plan)?;
+        let opened = self.of.open(context)?;
+        let (plan, trainer) = (&opened.plan, &opened.trainer);
         if plan.reconstruction().is_none() {
             bail!("the plan asks for no reconstruction; take one with [pretext.reconstruction]");
         }
-        let kind = match self.model {
-            Model::Federated => "federated",
-            Model::Local => "local",
-        };
-        let path = home.model(&plan.study, kind);
-        let limit = usize::try_from(Layout::of(&plan).bytes())?;
-        let missing = || {
-            format!(
-                "no {kind} model of {}; train one first ({})",
-                plan.study,
-                path.display()
-            )
-        };
-        let bytes = files::read_bounded(&path, limit).with_context(missing)?;
-        ensure!(bytes.len() == limit, "{} is not a model of this plan", path.display());
-        let parameters = snowball_layout::from_le_bytes(&bytes).context("the model is no list of numbers")?;
-
-        let dataset = datasets::freeze(&home, &home.open_store(&config)?, &plan)?;
-        let pictures = dataset.frozen.testing.radiographs.min(u64::from(self.pictures));
+        let pictures = opened.dataset.frozen.testing.radiographs.min(u64::from(self.pictures));
         ensure!(pictures > 0, "this site has no radiograph of a testing patient");
-        let trainer = trainer::choose(&config.training, &home.scratch())?.held_as(policy::confinement(&home));
         let side = plan.network.input_side as usize;
         let job = Job::Draw(DrawJob {
             of: EvaluateJob {
                 plan: plan.clone(),
-                dataset: dataset.source,
+                dataset: opened.dataset.source.clone(),
                 part: Part::Testing,
                 device: trainer.device,
                 threads: trainer.threads,
@@ -98,13 +64,13 @@ impl Reconstruct {
             pictures: u32::try_from(pictures)?,
         });
         let numbers = usize::try_from(pictures)? * SQUARES * side * side;
-        let tones = trainer.run(&job, &[&parameters], numbers, |_| {})?;
+        let tones = trainer.run(&job, &[&opened.parameters], numbers, |_| {})?;
         let tones = tones.context("the trainer drew nothing")?;
         let mut png = Cursor::new(Vec::new());
         page(&tones, side).write_to(&mut png, ImageFormat::Png)?;
         files::write_private(&self.out, png.get_ref())
             .with_context(|| format!("cannot write {}", self.out.display()))?;
-        let document = serde_json::json!({"file": self.out, "pictures": pictures, "model": path});
+        let document = serde_json::json!({"file": self.out, "pictures": pictures, "model_digest": opened.digest});
         context.print(&document, || {
             format!(
                 "{pictures} radiographs in {}: each as it is, as the network is shown it, and as it draws it",

@@ -55,8 +55,11 @@ pub(super) fn train(bench: &Bench, question: &Question, out: &Path) -> Result<Tr
         "{} patients with the label are set apart for testing; at least 10 are needed",
         judged.people()
     );
-    let (mut runs, mut file) = open(&out.join("runs.jsonl"), bench.digest)?;
-    let pretrained = pretrain(bench, question, out)?;
+    let runs_file = out.join("runs.jsonl");
+    // Where nothing was begun, what lies there for arms to begin from is of something else.
+    let is_begun = runs_file.exists();
+    let (mut runs, mut file) = open(&runs_file, bench.digest)?;
+    let pretrained = pretrain(bench, question, out, is_begun)?;
     let comparison = &question.comparison;
     let mut done: BTreeSet<_> = runs.iter().map(key).collect();
     let bar = alone::progress_bar(comparison.runs());
@@ -141,15 +144,15 @@ fn open(path: &Path, digest: Sha256Digest) -> Result<(Vec<Run>, std::fs::File)> 
     Ok((runs, file))
 }
 
-/// Trains what the arms begin from, or takes it from `out` where it was trained before.
-fn pretrain(bench: &Bench, question: &Question, out: &Path) -> Result<BTreeMap<String, Weights>> {
+/// Trains what the arms begin from, or takes it from `out` where this comparison `is_begun` and it was trained before.
+fn pretrain(bench: &Bench, question: &Question, out: &Path, is_begun: bool) -> Result<BTreeMap<String, Weights>> {
     let mut networks = BTreeMap::new();
     for (place, (one, bench)) in question.comparison.pretrain.iter().zip(&bench.before).enumerate() {
         let path = out.join(format!("pretrained-{place}.f32"));
         let bytes = usize::try_from(bench.layout.bytes())?;
         let kept = files::read_bounded(&path, bytes)
             .ok()
-            .filter(|kept| kept.len() == bytes)
+            .filter(|kept| is_begun && kept.len() == bytes)
             .and_then(|kept| snowball_layout::from_le_bytes(&kept));
         let values = if let Some(kept) = kept {
             kept
