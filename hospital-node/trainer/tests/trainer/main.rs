@@ -1,6 +1,9 @@
 //! The program as the node sees it: a job into its standard input, answers out of its standard output.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod tuning;
+mod without_labels;
+
 use std::{
     io::BufReader,
     path::Path,
@@ -27,7 +30,7 @@ const SIDE: usize = 32;
 
 /// The probe's plan with three classes and more learning in it.
 fn plan() -> StudyPlan {
-    let mut plan: StudyPlan = serde_json::from_str(include_str!("../src/probe.json")).unwrap();
+    let mut plan: StudyPlan = serde_json::from_str(include_str!("../../src/probe.json")).unwrap();
     plan.augmentation = snowball_protocol::plan::Augmentation::XrLightV1;
     plan.optimiser.learning_rate = 5e-3;
     plan.optimiser.weight_decay = 0.05;
@@ -204,160 +207,6 @@ fn recall(evaluation: &Evaluation) -> f64 {
         .unwrap()
 }
 
-#[test]
-fn what_does_not_learn_stays_bit_for_bit_what_it_was() {
-    let folder = tempfile::tempdir().unwrap();
-    let data = folder.path().join("set");
-    dataset(&data, &[BodyPart::Chest, BodyPart::Hand, BodyPart::Knee]);
-    for rule in [OptimiserRule::Adamw, OptimiserRule::Sgd { momentum: 0.9 }] {
-        let mut plan = plan();
-        plan.optimiser.rule = rule;
-        let layout = Layout::of(&plan);
-        let before = layout.initial_parameters(plan.seed);
-        let moved = |steps, pace| -> Vec<String> {
-            let outcome = tuned(&plan, &data, steps, &before, at_pace(&plan, pace));
-            let after = outcome.parameters.unwrap();
-            let bits = |values: &[f32]| values.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
-            let mut names: Vec<String> = (layout.tensors.iter())
-                .filter(|tensor| {
-                    let range = tensor.offset..tensor.offset + tensor.values();
-                    bits(&before[range.clone()]) != bits(&after[range])
-                })
-                .map(|tensor| tensor.stage().unwrap_or("heads").to_owned())
-                .collect();
-            names.dedup();
-            names
-        };
-        assert_eq!(moved(5, Pace::HEADS_ALONE), ["heads"]);
-        let gradual = Pace {
-            unfreeze_steps: 3,
-            ..Pace::default()
-        };
-        assert_eq!(moved(3, gradual), ["heads"]);
-        assert_eq!(moved(4, gradual), ["stage4", "heads"]);
-        assert_eq!(moved(7, gradual), ["stage3", "stage4", "heads"]);
-        assert_eq!(moved(13, gradual), ["stage1", "stage2", "stage3", "stage4", "heads"]);
-    }
-}
-
-#[test]
-fn a_stage_at_half_the_rate_goes_half_as_far() {
-    let folder = tempfile::tempdir().unwrap();
-    let data = folder.path().join("set");
-    dataset(&data, &[BodyPart::Chest, BodyPart::Hand, BodyPart::Knee]);
-    let mut plan = plan();
-    plan.optimiser.rule = OptimiserRule::Sgd { momentum: 0.0 };
-    plan.optimiser.schedule = Schedule::Constant;
-    plan.optimiser.weight_decay = 0.0;
-    let layout = Layout::of(&plan);
-    let before = layout.initial_parameters(plan.seed);
-    let far = |pace| {
-        let after = tuned(&plan, &data, 1, &before, at_pace(&plan, pace))
-            .parameters
-            .unwrap();
-        let square = |place: usize| f64::from(after[place] - before[place]).powi(2);
-        let of = |name: &str| {
-            let tensor = layout.tensor(name).unwrap();
-            (tensor.offset..tensor.offset + tensor.values())
-                .map(square)
-                .sum::<f64>()
-                .sqrt()
-        };
-        [
-            "trunk.stage4.conv.weight",
-            "trunk.stage3.conv.weight",
-            "heads.age.weight",
-        ]
-        .map(of)
-    };
-    let whole = far(Pace::default());
-    let falling = far(Pace {
-        trunk_rate: 0.5,
-        rate_fall: 0.5,
-        unfreeze_steps: 0,
-    });
-    for (place, expected) in [0.5, 0.25, 1.0].into_iter().enumerate() {
-        let found = falling[place] / whole[place];
-        assert!((found - expected).abs() < 1e-3, "{place}: {found}");
-    }
-}
-
-#[test]
-fn a_number_of_labels_is_all_that_is_learned_from() {
-    let folder = tempfile::tempdir().unwrap();
-    let data = folder.path().join("set");
-    dataset(&data, &[BodyPart::Chest, BodyPart::Hand, BodyPart::Knee]);
-    let plan = plan();
-    let parameters = Layout::of(&plan).initial_parameters(plan.seed);
-    let drawn = |labels| {
-        let tuning = Tuning {
-            draw: Some(LabelDraw { labels, seed: 3 }),
-            ..Tuning::default()
-        };
-        tuned(&plan, &data, 10, &parameters, tuning)
-    };
-    let outcome = drawn(20);
-    let Some(Answer::Trained { examples, .. }) = outcome.answers.last() else {
-        panic!("{:?}", outcome.answers.last())
-    };
-    assert_eq!(*examples, 20);
-    let seen = |outcome: &Outcome| {
-        let checked = outcome.answers.iter().find_map(|answer| match answer {
-            Answer::Checked { evaluation, .. } => Some(evaluation.images),
-            _ => None,
-        });
-        checked.unwrap()
-    };
-    let all = tuned(&plan, &data, 10, &parameters, Tuning::default());
-    assert_eq!(seen(&outcome), seen(&all), "the validation part stays whole");
-    assert_ne!(outcome.parameters, all.parameters);
-    assert!(reason(&drawn(1_000)).0.contains("1000 labels were asked for"));
-}
-
-#[test]
-fn the_best_model_is_given_and_training_that_helps_no_more_ends() {
-    let folder = tempfile::tempdir().unwrap();
-    let data = folder.path().join("set");
-    dataset(&data, &[BodyPart::Chest, BodyPart::Hand, BodyPart::Knee]);
-    let plan = plan();
-    let parameters = Layout::of(&plan).initial_parameters(plan.seed);
-    let patient = |patience, groups| {
-        let tuning = Tuning {
-            patience: Some(patience),
-            exchanged: false,
-            groups,
-            draw: None,
-        };
-        tuned(&plan, &data, 75, &parameters, tuning)
-    };
-    let outcome = patient(100, None);
-    let checks: Vec<(u32, &Evaluation)> = (outcome.answers.iter())
-        .filter_map(|answer| match answer {
-            Answer::Checked { step, evaluation } => Some((*step, evaluation)),
-            _ => None,
-        })
-        .collect();
-    assert_eq!(
-        checks.iter().map(|check| check.0).collect::<Vec<_>>(),
-        [10, 20, 30, 40, 50, 60, 70, 75]
-    );
-    let loss = |evaluation: &Evaluation| evaluation.mean_loss().unwrap();
-    let best = (checks.iter()).min_by(|a, b| loss(a.1).total_cmp(&loss(b.1))).unwrap();
-    let told = |outcome: &Outcome| match outcome.answers.last() {
-        Some(Answer::Trained { steps, best_step, .. }) => (*steps, best_step.unwrap()),
-        other => panic!("{other:?}"),
-    };
-    assert_eq!(told(&outcome), (75, best.0));
-    let given =
-        snowball_protocol::Sha256Digest::of(&snowball_layout::to_le_bytes(outcome.parameters.as_ref().unwrap()));
-    assert_eq!(given, best.1.model_digest);
-
-    // Steps too small to change an output: the first evaluation stays the best.
-    let mut groups = Groups::of(&Layout::of(&plan), Pace::default());
-    groups.groups.iter_mut().for_each(|group| group.factor = 1e-30);
-    assert_eq!(told(&patient(2, Some(groups))), (30, 10));
-}
-
 /// SCAFFOLD: whatever the slope, and however it was bounded, each step goes its rate times the correction further, also where this site
 /// has nothing to learn from; and steps that are corrected add up.
 #[test]
@@ -429,37 +278,6 @@ fn trained(plan: &StudyPlan, parts: &[BodyPart], steps: u32) -> Evaluation {
         _ => None,
     });
     checked.unwrap()
-}
-
-#[test]
-fn parts_are_learned_from_pictures_that_are_varied_strongly_and_mixed() {
-    let mut plan = plan();
-    plan.augmentation = snowball_protocol::plan::Augmentation::XrStrongV1;
-    let seen = recall(&trained(&plan, &[BodyPart::Chest, BodyPart::Hand, BodyPart::Knee], 200));
-    assert!(seen > 0.7, "{seen}");
-}
-
-#[test]
-fn quarter_turns_and_the_order_of_tiles_are_learned_without_any_label() {
-    // Bars across lie down when they are turned; a disc in the middle goes to the corners with its tiles.
-    for (label, classes, part) in [
-        (LabelName::Rotation, ["0", "90"], BodyPart::Chest),
-        (LabelName::Jigsaw, ["1234", "4321"], BodyPart::Knee),
-    ] {
-        let mut plan = plan();
-        plan.augmentation = snowball_protocol::plan::Augmentation::XrSslV1;
-        plan.heads.truncate(1);
-        plan.heads[0].label = label;
-        plan.heads[0].kind = HeadKind::Classes(classes.into_iter().map(str::to_owned).collect());
-        let evaluation = trained(&plan, &[part], 80);
-        let accuracy = evaluation
-            .head(label)
-            .and_then(HeadEvaluation::balanced_accuracy)
-            .unwrap();
-        assert!(accuracy > 0.9, "{label:?}: {evaluation:?}");
-        // Every radiograph counts, also those without a label of their own.
-        assert_eq!(evaluation.images, 30);
-    }
 }
 
 #[test]
@@ -832,105 +650,4 @@ fn the_probe_speaks_to_people_and_programs() {
     assert!(outcome.status.success());
     assert!(matches!(outcome.answers.as_slice(), [Answer::Probed { devices, .. }] if devices[0].sound));
     assert!(!probe(&["dance"]).status.success());
-}
-
-/// The same bars and discs with no label at all, and a plan that hides half of each.
-fn unlabelled(folder: &Path, decoder: Decoder) -> StudyPlan {
-    let mut writer = writer(folder);
-    for number in 0..60 {
-        let body_part = [BodyPart::Chest, BodyPart::Hand, BodyPart::Knee][number % 3];
-        let record = ShardRecord {
-            radiograph: format!("r{number}"),
-            patient: format!("p{number}"),
-            part: [Part::Training, Part::Training, Part::Validation][number / 3 % 3],
-            labels: Labels::default(),
-        };
-        writer.add(&record, &picture(body_part, 20.0, number)).unwrap();
-    }
-    writer.finish().unwrap();
-    let mut plan = plan();
-    plan.heads.clear();
-    let masked = Some(Masked { patch: 4, share: 0.5 });
-    plan.pretext = Some(Pretext::Reconstruction(Reconstruction { decoder, masked }));
-    plan.augmentation = snowball_protocol::plan::Augmentation::None;
-    assert_eq!(plan.faults(), []);
-    plan
-}
-
-#[test]
-fn radiographs_that_nobody_labelled_are_drawn_again_better_than_by_their_means() {
-    let folder = tempfile::tempdir().unwrap();
-    let data = folder.path().join("set");
-    for decoder in [Decoder::Plain, Decoder::UNet] {
-        let plan = unlabelled(&data, decoder);
-        let parameters = Layout::of(&plan).initial_parameters(plan.seed);
-        let asked = TrainJob {
-            evaluate_first: true,
-            evaluate_every: 100,
-            threads: 2,
-            ..job(&plan, &data, 100)
-        };
-        let outcome = run(&Job::Train(asked), Some(&parameters));
-        let errors: Vec<(f64, f64)> = outcome
-            .answers
-            .iter()
-            .filter_map(|answer| match answer {
-                Answer::Checked { evaluation, .. } => evaluation.reconstruction?.mean_squared_errors(),
-                _ => None,
-            })
-            .collect();
-        let [(before, constant), (after, again)] = errors[..] else {
-            panic!("{errors:?}")
-        };
-        eprintln!("{decoder:?}: {before:.3} to {after:.3}, the mean {constant:.3}");
-        assert_eq!(constant, again, "the same patches are hidden each time");
-        assert!(after < 0.75 * constant && after < 0.75 * before);
-        let Some(Answer::Trained { examples, .. }) = outcome.answers.last() else {
-            panic!("not trained")
-        };
-        assert_eq!(*examples, 42, "every radiograph of the training part");
-
-        let trained = outcome.parameters.unwrap();
-        let of = EvaluateJob {
-            plan,
-            dataset: source(&data),
-            part: Part::Validation,
-            device: DeviceChoice::Cpu,
-            threads: 1,
-        };
-        let outcome = run(&Job::Draw(DrawJob { of, pictures: 5 }), Some(&trained));
-        let tones = outcome.parameters.unwrap();
-        let [seen, shown, drawn] = [0, 1, 2].map(|square| &tones[square * SIDE * SIDE..][..SIDE * SIDE]);
-        let expected = picture(BodyPart::Chest, 20.0, 6);
-        assert!(
-            seen.iter()
-                .zip(expected)
-                .all(|(tone, stored)| (tone - f32::from(stored) / 65_535.0).abs() < 1e-5)
-        );
-        let hidden = shown
-            .iter()
-            .zip(seen)
-            .filter(|(shown, seen)| (*shown - *seen).abs() > 1e-5);
-        assert_eq!(hidden.count(), SIDE * SIDE / 2);
-        let changed = drawn.iter().zip(seen).filter(|(drawn, seen)| drawn != seen).count();
-        assert!(changed > SIDE * SIDE / 4 && changed <= SIDE * SIDE / 2);
-    }
-}
-
-#[test]
-fn what_is_hidden_does_not_hang_on_the_number_of_threads() {
-    let folder = tempfile::tempdir().unwrap();
-    let data = folder.path().join("set");
-    let plan = unlabelled(&data, Decoder::Plain);
-    let parameters = Layout::of(&plan).initial_parameters(plan.seed);
-    let train = |threads: u32, stream: u64| {
-        let asked = TrainJob {
-            threads,
-            stream,
-            ..job(&plan, &data, 4)
-        };
-        run(&Job::Train(asked), Some(&parameters)).parameters.unwrap()
-    };
-    let first = train(1, 5);
-    assert!(first == train(1, 5) && first == train(3, 5) && first != train(1, 6));
 }
