@@ -1,9 +1,7 @@
 //! Making a release: everything is written into a new folder; the signature is the last file.
 
 use std::{
-    collections::BTreeMap,
     fs,
-    io::BufReader,
     path::{Path, PathBuf},
 };
 
@@ -16,13 +14,7 @@ use snowball_protocol::{
 };
 use snowball_service::files;
 
-use super::{
-    CARD_FILE, LINEAGE_FILE, Lineage, MODEL_FILE, NETWORK_FILE, ONNX_FILE, SCRIPT_FILE, SIGNATURE_FILE, card, network,
-    tensors,
-};
-
-/// Opens a release in PyTorch.
-const SCRIPT: &[u8] = include_bytes!("model.py");
+use super::{CARD_FILE, LINEAGE_FILE, Lineage, SIGNATURE_FILE, card};
 
 /// What a release is made from.
 pub struct ReleaseRequest<'a> {
@@ -56,20 +48,14 @@ pub fn create(dir: &Path, request: &ReleaseRequest<'_>, key: &SigningKey) -> Res
         ("layout_digest", layout.digest().to_string()),
         ("round", last.round.to_string()),
     ];
-    let mut metadata = BTreeMap::from(properties.clone());
-    metadata.insert("format", "pt".to_owned());
-    let written = tensors::write(&dir.join(MODEL_FILE), &layout, request.parameters, &metadata)?;
+    let written = snowball_model_files::write(dir, request.plan, request.parameters, &properties)
+        .with_context(|| format!("cannot write the model into {}", dir.display()))?;
     ensure!(
         written.numbers == last.model_out,
         "the final model's file is not what the last round made; do not release it"
     );
 
-    let onnx_file_digest = write_onnx(&dir.join(ONNX_FILE), request, &properties)?;
-    let network = canonical_json(&network::document(request.plan));
-    files::write_durable(&dir.join(NETWORK_FILE), &network)?;
-    files::write_durable(&dir.join(SCRIPT_FILE), SCRIPT)?;
-
-    let card = card::card(request, &layout, &written.file);
+    let card = card::card(request, &layout, &written.model);
     files::write_durable(&dir.join(CARD_FILE), card.as_bytes())?;
     let lineage = Lineage {
         format: 1,
@@ -82,10 +68,10 @@ pub fn create(dir: &Path, request: &ReleaseRequest<'_>, key: &SigningKey) -> Res
         layout_digest: layout.digest(),
         parameters: layout.parameters() as u64,
         model_digest: written.numbers,
-        model_file_digest: written.file,
-        onnx_file_digest,
-        network_digest: Sha256Digest::of(&network),
-        script_digest: Sha256Digest::of(SCRIPT),
+        model_file_digest: written.model,
+        onnx_file_digest: written.onnx,
+        network_digest: written.network,
+        script_digest: written.script,
         card_digest: Sha256Digest::of(card.as_bytes()),
         rounds: request.rounds.iter().map(Into::into).collect(),
         evaluation: Evaluation::pooled(request.evaluations.iter().map(|(_, evaluation)| evaluation)),
@@ -104,20 +90,6 @@ pub fn create(dir: &Path, request: &ReleaseRequest<'_>, key: &SigningKey) -> Res
     Ok((lineage, Sha256Digest::of(&document)))
 }
 
-/// Writes the network and its parameters as ONNX, durably, and gives the file's digest.
-fn write_onnx(path: &Path, request: &ReleaseRequest<'_>, properties: &[(&str, String)]) -> Result<Sha256Digest> {
-    let source =
-        fs::File::open(request.parameters).with_context(|| format!("cannot read {}", request.parameters.display()))?;
-    tensors::durably(path, |out| {
-        Ok(snowball_onnx::write(
-            request.plan,
-            BufReader::new(source),
-            properties,
-            out,
-        )?)
-    })
-}
-
 fn ensure_empty(dir: &Path) -> Result<()> {
     fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
     let found: Vec<PathBuf> = fs::read_dir(dir)?
@@ -131,7 +103,10 @@ fn ensure_empty(dir: &Path) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{fixture, release::verify};
+    use crate::{
+        fixture,
+        release::{MODEL_FILE, NETWORK_FILE, ONNX_FILE, SCRIPT_FILE, verify},
+    };
 
     #[test]
     fn a_release_verifies_and_every_changed_file_is_found() {

@@ -4,22 +4,13 @@
 mod card;
 mod create;
 mod lineage;
-mod network;
-mod tensors;
 mod verify;
 
 pub use create::{ReleaseRequest, create};
 pub use lineage::Lineage;
+pub use snowball_model_files::{MODEL_FILE, NETWORK_FILE, ONNX_FILE, SCRIPT_FILE};
 pub use verify::verify;
 
-/// The parameters, in the safetensors format.
-pub const MODEL_FILE: &str = "model.safetensors";
-/// The network and its parameters, in the ONNX format.
-pub const ONNX_FILE: &str = "model.onnx";
-/// The network's steps, for `model.py` and other programs.
-pub const NETWORK_FILE: &str = "network.json";
-/// Opens the release in PyTorch.
-pub const SCRIPT_FILE: &str = "model.py";
 /// What the model is, for people.
 pub const CARD_FILE: &str = "model-card.md";
 /// Where it comes from, for programs and auditors.

@@ -7,9 +7,7 @@ use snowball_crypto::{Signature, VerifyingKey};
 use snowball_protocol::Sha256Digest;
 use snowball_service::files;
 
-use super::{
-    CARD_FILE, LINEAGE_FILE, Lineage, MODEL_FILE, NETWORK_FILE, ONNX_FILE, SCRIPT_FILE, SIGNATURE_FILE, tensors,
-};
+use super::{CARD_FILE, LINEAGE_FILE, Lineage, MODEL_FILE, NETWORK_FILE, ONNX_FILE, SCRIPT_FILE, SIGNATURE_FILE};
 
 const LINEAGE_BYTES_MAX: usize = 256 << 20;
 const TEXT_BYTES_MAX: usize = 64 << 20;
@@ -40,10 +38,12 @@ pub fn verify(dir: &Path, key: &VerifyingKey) -> Result<(Lineage, Vec<String>)> 
         }
     }
     let onnx = dir.join(ONNX_FILE);
-    if tensors::digest(&onnx).with_context(|| format!("cannot read {}", onnx.display()))? != lineage.onnx_file_digest {
+    let digest =
+        snowball_model_files::digest(&onnx).with_context(|| format!("cannot read {}", onnx.display()))?;
+    if digest != lineage.onnx_file_digest {
         found.push(format!("{ONNX_FILE} was changed"));
     }
-    match tensors::read(&dir.join(MODEL_FILE)) {
+    match snowball_model_files::read(&dir.join(MODEL_FILE)) {
         Ok((digests, metadata)) => {
             if digests.file != lineage.model_file_digest {
                 found.push(format!("{MODEL_FILE} was changed"));

@@ -69,19 +69,40 @@ pub(super) struct Opened {
     pub cell_min: u64,
 }
 
+/// What a kept model is used with.
+pub(super) struct Permitted {
+    pub store: Store,
+    pub dataset: StudyDataset,
+    pub trainer: Trainer,
+}
+
+/// Freezes the dataset of `plan` and asks the policy, which must permit the use of its model although nothing leaves.
+pub(super) fn permitted(home: &Home, plan: &StudyPlan) -> Result<Permitted> {
+    let config = home.config()?;
+    let store = home.open_store(&config)?;
+    let dataset = datasets::freeze(home, &store, plan)?;
+    let trainer = trainer::choose(&config.training, &home.scratch())?.held_as(policy::confinement(home));
+    let is_confined = trainer.confinement.is_whole();
+    alone::permit(home, plan, &dataset, Action::Evaluate, is_confined)?;
+    Ok(Permitted {
+        store,
+        dataset,
+        trainer,
+    })
+}
+
 impl KeptModel {
     /// Reads the model, freezes its study's dataset and asks the policy, which must permit it although nothing leaves.
     pub fn open(&self, context: &Context) -> Result<Opened> {
         let home = context.home()?;
-        let config = home.config()?;
         let plan = pretrain::read_plan(&self.plan)?;
-        let store = home.open_store(&config)?;
-        let dataset = datasets::freeze(&home, &store, &plan)?;
         let bytes = self.read(&home, &plan)?;
         let parameters = snowball_layout::from_le_bytes(&bytes).context("the model is no list of numbers")?;
-        let trainer = trainer::choose(&config.training, &home.scratch())?.held_as(policy::confinement(&home));
-        let is_confined = trainer.confinement.is_whole();
-        alone::permit(&home, &plan, &dataset, Action::Evaluate, is_confined)?;
+        let Permitted {
+            store,
+            dataset,
+            trainer,
+        } = permitted(&home, &plan)?;
         Ok(Opened {
             cell_min: policy::in_force(&home).map_or(0, |signed| signed.policy.cell_min()),
             plan,

@@ -12,6 +12,7 @@ pub(crate) mod deidentify;
 mod doctor;
 mod enroll;
 mod evaluate;
+mod export;
 mod finetune;
 mod ingest;
 pub(crate) mod init;
@@ -121,6 +122,7 @@ enum Verb {
     Finetune(Box<finetune::Finetune>),
     Evaluate(evaluate::Evaluate),
     Predict(predict::Predict),
+    Export(export::Export),
     Reconstruct(reconstruct::Reconstruct),
     #[command(subcommand)]
     Receipts(receipts::Receipts),
@@ -206,6 +208,7 @@ pub fn run() -> ExitCode {
         Verb::Finetune(verb) => verb.run(&context),
         Verb::Evaluate(verb) => verb.run(&context),
         Verb::Predict(verb) => verb.run(&context),
+        Verb::Export(verb) => verb.run(&context),
         Verb::Reconstruct(verb) => verb.run(&context),
         Verb::Receipts(verb) => verb.run(&context),
         Verb::Ledger(verb) => verb.run(&context),

@@ -1,4 +1,4 @@
-"""Opens this release's network in PyTorch.
+"""Opens this folder's network in PyTorch.
 
     import model
     network = model.load()                      # the folder that this file lies in
@@ -38,7 +38,7 @@ class Network(torch.nn.Module):
         return outputs
 
     def draw(self, pictures):
-        """The pictures drawn again, `[N, 1, side, side]`; for release of a study with `pretext.reconstruction`."""
+        """The pictures drawn again, `[N, 1, side, side]`; where the network was trained to."""
         return self._signals(pictures)[self.description["reconstruction"]]
 
     def features(self, pictures):
@@ -108,7 +108,7 @@ def _layer(step):
 
 
 def load(folder=None):
-    """The network of a release's folder with its weights, for use and not for training."""
+    """The network of a folder with its weights, for use and not for training."""
     folder = pathlib.Path(folder or pathlib.Path(__file__).parent)
     network = Network(json.loads((folder / "network.json").read_text(encoding="utf-8")))
     network.load_state_dict(safetensors.torch.load_file(folder / "model.safetensors"), strict=True)

@@ -6,18 +6,17 @@
 use std::{
     collections::BTreeMap,
     fs::{self, File},
-    io::{BufReader, BufWriter, Read, Write},
+    io::{self, BufReader, BufWriter, Read, Write},
     path::Path,
 };
 
-use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::{Map, Value, json};
 use snowball_layout::Layout;
 use snowball_protocol::{Sha256Digest, digest::RunningDigest};
 
 const BLOCK_BYTES: usize = 1 << 20;
 /// The header of the largest layout fits many times over.
-const HEADER_BYTES_MAX: u64 = 16 << 20;
+const HEADER_BYTES_MAX: usize = 16 << 20;
 
 /// Digests of what was written.
 pub struct Written {
@@ -28,14 +27,17 @@ pub struct Written {
 }
 
 /// Writes `parameters` (little-endian f32 in `layout`'s order) to `path`, durably.
-pub fn write(path: &Path, layout: &Layout, parameters: &Path, metadata: &BTreeMap<&str, String>) -> Result<Written> {
+pub(crate) fn write(
+    path: &Path,
+    layout: &Layout,
+    parameters: &Path,
+    metadata: &BTreeMap<&str, String>,
+) -> io::Result<Written> {
     let header = header(layout, metadata)?;
-    let mut source = File::open(parameters).with_context(|| format!("cannot read {}", parameters.display()))?;
-    ensure!(
-        source.metadata()?.len() == layout.bytes(),
-        "{} does not have the layout's size",
-        parameters.display()
-    );
+    let mut source = File::open(parameters)?;
+    if source.metadata()?.len() != layout.bytes() {
+        return Err(malformed("the parameters do not have the layout's size"));
+    }
     let mut numbers = RunningDigest::default();
     let file = durably(path, |out| {
         out.write_all(&(header.len() as u64).to_le_bytes())?;
@@ -52,21 +54,27 @@ pub fn write(path: &Path, layout: &Layout, parameters: &Path, metadata: &BTreeMa
 }
 
 /// Writes a file with what `write` writes, whole and durable when this returns, and gives its digest.
-pub fn durably(path: &Path, write: impl FnOnce(&mut Digested<BufWriter<File>>) -> Result<()>) -> Result<Sha256Digest> {
+pub(crate) fn durably(
+    path: &Path,
+    write: impl FnOnce(&mut Digested<BufWriter<File>>) -> io::Result<()>,
+) -> io::Result<Sha256Digest> {
     let partial = path.with_added_extension("partial");
     let mut out = Digested {
         inner: BufWriter::new(File::create(&partial)?),
         digest: RunningDigest::default(),
     };
     write(&mut out)?;
-    let file = out.inner.into_inner().map_err(std::io::IntoInnerError::into_error)?;
+    let file = out.inner.into_inner().map_err(io::IntoInnerError::into_error)?;
     file.sync_all()?;
     fs::rename(&partial, path)?;
     Ok(out.digest.finish())
 }
 
 /// The digest of a file of any size.
-pub fn digest(path: &Path) -> Result<Sha256Digest> {
+///
+/// # Errors
+/// When the system refuses.
+pub fn digest(path: &Path) -> io::Result<Sha256Digest> {
     let mut digest = RunningDigest::default();
     copy(&mut File::open(path)?, |block| {
         digest.update(block);
@@ -75,22 +83,28 @@ pub fn digest(path: &Path) -> Result<Sha256Digest> {
     Ok(digest.finish())
 }
 
-/// Reads `path` once and digests it; also returns its metadata.
-pub fn read(path: &Path) -> Result<(Written, BTreeMap<String, String>)> {
-    let mut source = BufReader::new(File::open(path).with_context(|| format!("cannot read {}", path.display()))?);
+/// Reads the safetensors file at `path` once and digests it; also returns its metadata.
+///
+/// # Errors
+/// When the system refuses, or the file is none: its header ends early, is larger than 16 MiB, or is no JSON.
+pub fn read(path: &Path) -> io::Result<(Written, BTreeMap<String, String>)> {
+    let mut source = BufReader::new(File::open(path)?);
     let mut file = RunningDigest::default();
     let mut length = [0; 8];
-    source.read_exact(&mut length).context("the file has no header")?;
+    source
+        .read_exact(&mut length)
+        .map_err(|_| malformed("the file has no header"))?;
     file.update(&length);
-    let length = u64::from_le_bytes(length);
-    ensure!(
-        length <= HEADER_BYTES_MAX,
-        "the file's header is larger than {HEADER_BYTES_MAX} bytes"
-    );
-    let mut header = vec![0; usize::try_from(length)?];
-    source.read_exact(&mut header).context("the file's header is cut off")?;
+    let length = usize::try_from(u64::from_le_bytes(length)).unwrap_or(usize::MAX);
+    if length > HEADER_BYTES_MAX {
+        return Err(malformed("the file's header is larger than 16 MiB"));
+    }
+    let mut header = vec![0; length];
+    source
+        .read_exact(&mut header)
+        .map_err(|_| malformed("the file's header is cut off"))?;
     file.update(&header);
-    let header: Value = serde_json::from_slice(&header).context("the file's header is no JSON")?;
+    let header: Value = serde_json::from_slice(&header).map_err(|_| malformed("the file's header is no JSON"))?;
     let metadata = header.get("__metadata__").cloned().unwrap_or(json!({}));
     let mut numbers = RunningDigest::default();
     copy(&mut source, |block| {
@@ -107,13 +121,18 @@ pub fn read(path: &Path) -> Result<(Written, BTreeMap<String, String>)> {
     ))
 }
 
-fn header(layout: &Layout, metadata: &BTreeMap<&str, String>) -> Result<Vec<u8>> {
+fn malformed(why: impl Into<String>) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, why.into())
+}
+
+fn header(layout: &Layout, metadata: &BTreeMap<&str, String>) -> io::Result<Vec<u8>> {
     let mut fields = Map::new();
     fields.insert("__metadata__".to_owned(), serde_json::to_value(metadata)?);
     let mut next = 0;
     for tensor in &layout.tensors {
         if tensor.offset != next {
-            bail!("tensor {} does not follow the one before it", tensor.name);
+            let why = format!("tensor {} does not follow the one before it", tensor.name);
+            return Err(malformed(why));
         }
         next += tensor.shape.iter().product::<usize>();
         let entry = json!({ "dtype": "F32", "shape": tensor.shape, "data_offsets": [tensor.offset * 4, next * 4] });
@@ -125,7 +144,7 @@ fn header(layout: &Layout, metadata: &BTreeMap<&str, String>) -> Result<Vec<u8>>
     Ok(header)
 }
 
-fn copy(source: &mut impl Read, mut take: impl FnMut(&[u8]) -> std::io::Result<()>) -> Result<()> {
+fn copy(source: &mut impl Read, mut take: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
     let mut block = vec![0; BLOCK_BYTES];
     loop {
         match source.read(&mut block)? {
@@ -136,19 +155,19 @@ fn copy(source: &mut impl Read, mut take: impl FnMut(&[u8]) -> std::io::Result<(
 }
 
 /// Digests what is written through it.
-pub struct Digested<W> {
+pub(crate) struct Digested<W> {
     inner: W,
     digest: RunningDigest,
 }
 
 impl<W: Write> Write for Digested<W> {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let count = self.inner.write(bytes)?;
         self.digest.update(&bytes[..count]);
         Ok(count)
     }
 
-    fn flush(&mut self) -> std::io::Result<()> {
+    fn flush(&mut self) -> io::Result<()> {
         self.inner.flush()
     }
 }
@@ -156,12 +175,12 @@ impl<W: Write> Write for Digested<W> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixture;
+    use crate::testing::plan;
 
     #[test]
     fn the_safetensors_library_reads_what_was_written() {
         let folder = tempfile::tempdir().unwrap();
-        let plan = fixture::plan("tensors");
+        let plan = plan();
         let layout = Layout::of(&plan);
         let parameters = layout.initial_parameters(plan.seed);
         let source = folder.path().join("0.f32");

@@ -1,4 +1,4 @@
-//! The network of a release as a document: what `model.py` builds in PyTorch, and anybody else elsewhere.
+//! A network as a document: what `model.py` builds in PyTorch, and anybody else elsewhere.
 
 use serde_json::{Value, json};
 use snowball_layout::{Graph, NORM_EPSILON, Operation, Place, Step, Window};
@@ -6,7 +6,7 @@ use snowball_protocol::{StudyPlan, plan::HeadKind};
 
 /// The content of `network.json`: the steps in order, each with the numbers of the steps that it needs; a layer has the name that its
 /// weights have in the safetensors file, less `.weight` and `.bias`.
-pub fn document(plan: &StudyPlan) -> Value {
+pub(crate) fn document(plan: &StudyPlan) -> Value {
     let graph = Graph::of(plan);
     let steps: Vec<Value> = graph.steps.iter().map(|step| describe(&graph, step)).collect();
     let heads: Vec<Value> = plan
