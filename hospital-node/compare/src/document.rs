@@ -24,6 +24,9 @@ pub struct Comparison {
     /// Draws of the bootstrap.
     #[serde(default = "draws")]
     pub draws: u32,
+    /// On which patients every arm is judged.
+    #[serde(default)]
+    pub judged_on: JudgedOn,
     /// What is trained first, on this site's radiographs and without the label in question, for arms to begin from.
     #[serde(default)]
     pub pretrain: Vec<Pretraining>,
@@ -32,6 +35,18 @@ pub struct Comparison {
     /// What was claimed before anything was trained.
     #[serde(default)]
     pub claims: Vec<Claim>,
+}
+
+/// Patients that nothing is fitted to. No arm stops early or is chosen by how good it is, so that validation patients are as untouched as
+/// testing patients; whoever will choose by the one or the other judges on testing patients alone.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum JudgedOn {
+    /// Testing patients.
+    #[default]
+    Testing,
+    /// Validation and testing patients: twice as many, and intervals that are narrower.
+    HeldBack,
 }
 
 /// A network that is trained first.
@@ -247,6 +262,9 @@ mod tests {
         assert_eq!(document.faults(), Vec::<String>::new());
         assert_eq!(document.runs(), (1 + 1 + 2) * 2 * 3);
         assert_eq!(document.draws, 2_000);
+        assert_eq!(document.judged_on, JudgedOn::Testing);
+        let more = toml::from_str::<Comparison>(&TEXT.replace("seeds = 3", "seeds = 3\njudged_on = \"held_back\"")).unwrap();
+        assert_eq!(more.judged_on, JudgedOn::HeldBack);
     }
 
     #[test]

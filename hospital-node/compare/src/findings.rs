@@ -189,7 +189,7 @@ pub fn limits(comparison: &Comparison, judged: &Judged, replicates: &Replicates)
              of a training is known roughly only.",
             comparison.draws, comparison.seeds
         ),
-        "It is one hospital's radiographs. A network that is better here may not be better elsewhere.".to_owned(),
+        "It is one site's radiographs. A network that is better here may not be better elsewhere.".to_owned(),
     ];
     if pairs > 1 {
         said.push(format!(

@@ -16,7 +16,7 @@ mod runs;
 #[cfg(test)]
 mod tests;
 
-pub use document::{Arm, Claim, Comparison, Pretraining};
+pub use document::{Arm, Claim, Comparison, JudgedOn, Pretraining};
 pub use measure::Measure;
 pub use page::{Told, page};
 pub use replicates::{Interval, Reach, Replicates, RunFault};

@@ -114,9 +114,9 @@ impl Alone {
         Ok(learned)
     }
 
-    /// Trains by `plan`, whose dataset is this one, and tells what the network then says of every radiograph of `part`: head after
-    /// head, in the dataset's order.
-    pub fn teach(&self, plan: &StudyPlan, order: Order, part: Part) -> Result<Vec<Vec<f32>>> {
+    /// Trains by `plan`, whose dataset is this one, and tells what the network then says of every radiograph of `parts`: head after
+    /// head, part after part in the dataset's order.
+    pub fn teach(&self, plan: &StudyPlan, order: Order, parts: &[Part]) -> Result<Vec<Vec<f32>>> {
         let learned = self.learn(plan, order, |_| ())?;
         let asked = Asked {
             trainer: &self.trainer,
@@ -124,16 +124,20 @@ impl Alone {
             dataset: &self.dataset.source,
             parameters: &learned.parameters,
         };
-        let told = asked.tell(&Shard::open(&self.dataset.source)?, part)?;
-        Ok(told.into_iter().map(|told| told.outputs).collect())
+        let shard = Shard::open(&self.dataset.source)?;
+        let mut outputs = Vec::new();
+        for part in parts {
+            outputs.extend(asked.tell(&shard, *part)?.into_iter().map(|told| told.outputs));
+        }
+        Ok(outputs)
     }
 
-    /// The radiographs of `part`, in the dataset's order.
-    pub fn records(&self, part: Part) -> Result<Vec<ShardRecord>> {
+    /// The radiographs of `parts`, part after part in the dataset's order.
+    pub fn records(&self, parts: &[Part]) -> Result<Vec<ShardRecord>> {
         let shard = Shard::open(&self.dataset.source)?;
-        let positions = shard.part(part);
-        Ok(positions
-            .into_iter()
+        Ok(parts
+            .iter()
+            .flat_map(|part| shard.part(*part))
             .map(|position| shard.records()[position].clone())
             .collect())
     }

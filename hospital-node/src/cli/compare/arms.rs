@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{Context as _, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
-use snowball_compare::{Arm, Judged, Outputs, Run, Truths};
+use snowball_compare::{Arm, Judged, JudgedOn, Outputs, Run, Truths};
 use snowball_layout::Layout;
 use snowball_protocol::{
     Sha256Digest, StudyPlan,
@@ -48,11 +48,11 @@ struct Begun {
 pub(super) fn train(bench: &Bench, question: &Question, out: &Path) -> Result<Trained> {
     files::create_home(out).with_context(|| format!("cannot use {}", out.display()))?;
     let head = &question.plan.heads[0];
-    let testing = bench.alone.records(Part::Testing)?;
-    let (places, judged) = judged(head, &testing);
+    let held_back = bench.alone.records(parts(question.comparison.judged_on))?;
+    let (places, judged) = judged(head, &held_back);
     ensure!(
         judged.people() >= 10,
-        "{} patients with the label are set apart for testing; at least 10 are needed",
+        "{} patients with the label are set apart to judge by; at least 10 are needed",
         judged.people()
     );
     let runs_file = out.join("runs.jsonl");
@@ -181,7 +181,15 @@ fn weights<'a>(bench: &'a Bench, pretrained: &'a BTreeMap<String, Weights>, from
     found.with_context(|| format!("{from} was not opened"))
 }
 
-/// One training, and what it says of every radiograph of the testing part.
+/// Where the patients are whom every run is judged on.
+const fn parts(judged_on: JudgedOn) -> &'static [Part] {
+    match judged_on {
+        JudgedOn::Testing => &[Part::Testing],
+        JudgedOn::HeldBack => &[Part::Validation, Part::Testing],
+    }
+}
+
+/// One training, and what it says of every radiograph that it is judged on.
 fn taught(
     bench: &Bench,
     question: &Question,
@@ -217,7 +225,8 @@ fn taught(
         evaluate_every: 0,
         tuning: Some(tuning),
     };
-    bench.alone.teach(&plan, order, Part::Testing)
+    bench.alone
+        .teach(&plan, order, parts(question.comparison.judged_on))
 }
 
 /// The question's plan as this arm has it, under this seed.
