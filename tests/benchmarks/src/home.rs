@@ -25,13 +25,24 @@ impl Home {
     /// # Errors
     /// When a command refuses.
     pub fn make(node: &Path, folder: &Path) -> Result<Self> {
+        Self::with_policy(node, folder, &policy()?, None)
+    }
+
+    /// Makes a node in `folder` with this policy in force, and with this secret instead of a random one.
+    ///
+    /// # Errors
+    /// When a command refuses.
+    pub fn with_policy(node: &Path, folder: &Path, policy: &str, secret: Option<&str>) -> Result<Self> {
         let home = Self {
             node: node.to_owned(),
             folder: folder.to_owned(),
         };
         home.ask(&["init", "--site", SITE])?;
+        if let Some(secret) = secret {
+            snowball_service::files::write_private(&folder.join("keys/site.secret"), secret.as_bytes())?;
+        }
         let (key, file) = (folder.join("board.pem"), folder.join("board.toml"));
-        fs::write(&file, policy()?)?;
+        fs::write(&file, policy)?;
         let (key_text, file_text) = (key.display().to_string(), file.display().to_string());
         home.ask(&["policy", "key", "--out", &key_text])?;
         home.ask(&["policy", "sign", "--key", &key_text, &file_text])?;
@@ -40,10 +51,17 @@ impl Home {
         Ok(home)
     }
 
-    /// The command with these arguments.
+    /// The command with these arguments, to be read by a program.
     pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = self.plain(&["--json"]);
+        command.args(arguments);
+        command
+    }
+
+    /// The command with these arguments, to be read by people.
+    pub fn plain(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.node);
-        command.arg("--home").arg(&self.folder).arg("--json").args(arguments);
+        command.arg("--home").arg(&self.folder).args(arguments);
         command
     }
 
