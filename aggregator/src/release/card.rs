@@ -169,13 +169,14 @@ fn metrics(out: &mut String, request: &ReleaseRequest<'_>) -> std::fmt::Result {
     };
     writeln!(
         out,
-        "On validation patients of {} site(s), {} radiographs; classes too rare at a site are left out there.\n",
+        "On validation patients of {} site(s), {} radiographs; classes too rare at a site are left out there. Intervals are of 95 % and \
+         take radiographs as independent.\n",
         request.evaluations.len(),
         pooled.images
     )?;
     writeln!(
         out,
-        "| site | label | radiographs | balanced accuracy | mean absolute error | the same for a constant |\n|---|---|---|---|---|---|"
+        "| site | label | radiographs | balanced accuracy | mean absolute error | interval | the error of a constant |\n|---|---|---|---|---|---|---|"
     )?;
     for (site, evaluation) in request.evaluations {
         heads(out, site.as_str(), evaluation)?;
@@ -234,10 +235,12 @@ fn heads(out: &mut String, name: &str, evaluation: &Evaluation) -> std::fmt::Res
         let errors = head.mean_absolute_errors();
         writeln!(
             out,
-            "| {name} | {} | {images} | {} | {} | {} |",
+            "| {name} | {} | {images} | {} | {} | {} | {} |",
             head.label().code(),
             cell(head.balanced_accuracy()),
             cell(errors.map(|errors| errors.0)),
+            head.interval()
+                .map_or_else(|| "-".to_owned(), |(low, high)| format!("{low:.3} to {high:.3}")),
             cell(errors.map(|errors| errors.1)),
         )?;
     }
@@ -245,7 +248,7 @@ fn heads(out: &mut String, name: &str, evaluation: &Evaluation) -> std::fmt::Res
         let errors = drawn.mean_squared_errors();
         writeln!(
             out,
-            "| {name} | drawn again, squared error | {} | - | {} | {} |",
+            "| {name} | drawn again, squared error | {} | - | {} | - | {} |",
             drawn.images,
             cell(errors.map(|errors| errors.0)),
             cell(errors.map(|errors| errors.1)),
@@ -316,7 +319,7 @@ fn date(time: i64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use snowball_protocol::{gain::Measure, labels::LabelName, plan::KeptRole};
+    use snowball_protocol::{evaluation::ClassCount, gain::Measure, labels::LabelName, plan::KeptRole};
 
     use super::*;
     use crate::fixture;
@@ -344,12 +347,28 @@ mod tests {
             gain("north", 0.75, (0.125, 0.375)),
             gain("south", 0.25, (-0.375, -0.125)),
         ];
+        let seen = Evaluation {
+            model_digest: Sha256Digest::of(b"out"),
+            images: 10,
+            heads: vec![HeadEvaluation::Classes {
+                label: LabelName::BodyPart,
+                loss_sum: 1.0,
+                images: 10,
+                classes: vec![ClassCount {
+                    class: "CHEST".to_owned(),
+                    images: 10,
+                    correct: 5,
+                }],
+            }],
+            reconstruction: None,
+        };
+        let evaluations = [("north".parse().unwrap(), seen)];
         let request = ReleaseRequest {
             consortium: "Test",
             plan: &plan,
             rounds: &rounds,
             parameters: "unused".as_ref(),
-            evaluations: &[],
+            evaluations: &evaluations,
             gains: &gains,
             approved_by: None,
             now: 1_800_000_000,
@@ -358,6 +377,7 @@ mod tests {
         for part in [
             "CHEST, HAND",
             "| north | 1 | 10 |",
+            "| all | body_part | 10 | 0.500 | - | 0.238 to 0.762 | - |",
             "| north | body_part | 40 | 0.750 | 0.500 | +0.250 | 0.125 to 0.375 | a gain |",
             "| south | body_part | 40 | 0.250 | 0.500 | -0.250 | -0.375 to -0.125 | **harm** |",
             "Least well off for body_part: south, -0.250.",

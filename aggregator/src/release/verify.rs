@@ -38,8 +38,7 @@ pub fn verify(dir: &Path, key: &VerifyingKey) -> Result<(Lineage, Vec<String>)> 
         }
     }
     let onnx = dir.join(ONNX_FILE);
-    let digest =
-        snowball_model_files::digest(&onnx).with_context(|| format!("cannot read {}", onnx.display()))?;
+    let digest = snowball_model_files::digest(&onnx).with_context(|| format!("cannot read {}", onnx.display()))?;
     if digest != lineage.onnx_file_digest {
         found.push(format!("{ONNX_FILE} was changed"));
     }

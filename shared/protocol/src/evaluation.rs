@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{digest::Sha256Digest, labels::LabelName};
 
+/// Of a normal distribution, the point that 2.5 % lie beyond.
+pub(crate) const NORMAL_95: f64 = 1.959_963_984_540_054;
+
 /// The quality of one model on one site's validation part.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -200,6 +203,48 @@ impl HeadEvaluation {
         ))
     }
 
+    /// The interval that holds the balanced accuracy, or the mean absolute error, with 95 % confidence, where the counts allow to say. It
+    /// takes radiographs as independent: where one patient has several, it is too narrow. To each class two successes and two failures are
+    /// added (Agresti and Coull 1998), which keeps it honest where a class has few radiographs.
+    #[must_use]
+    pub fn interval(&self) -> Option<(f64, f64)> {
+        let Self::Classes { classes, .. } = self else {
+            let (mean, half) = (
+                self.mean_absolute_errors()?.0,
+                NORMAL_95 * self.mean_error_variance()?.sqrt(),
+            );
+            return Some(((mean - half).max(0.0), mean + half));
+        };
+        let tried: Vec<&ClassCount> = classes.iter().filter(|class| class.images > 0).collect();
+        let count = (!tried.is_empty()).then_some(tried.len() as f64)?;
+        let (mut centre, mut variance) = (0.0, 0.0);
+        for class in tried {
+            let images = class.images as f64 + 4.0;
+            let recall = (class.correct as f64 + 2.0) / images;
+            centre += recall / count;
+            variance += recall * (1.0 - recall) / images / (count * count);
+        }
+        let half = NORMAL_95 * variance.sqrt();
+        Some(((centre - half).max(0.0), (centre + half).min(1.0)))
+    }
+
+    /// Variance of the mean absolute error; absent where the squares were not told, or there is one radiograph.
+    pub(crate) fn mean_error_variance(&self) -> Option<f64> {
+        let Self::Regression {
+            images,
+            absolute_error_sum,
+            absolute_error_square_sum,
+            ..
+        } = self
+        else {
+            return None;
+        };
+        let count = *images as f64;
+        let squares = absolute_error_square_sum.filter(|_| *images > 1)?;
+        let mean = absolute_error_sum / count;
+        Some(((squares - count * mean * mean) / (count - 1.0) / count).max(0.0))
+    }
+
     fn add(&mut self, other: &Self) {
         match (self, other) {
             (
@@ -304,6 +349,28 @@ mod tests {
         let mut small = of(4, 0.5);
         small.hide_small_cells(5);
         assert_eq!((small.reconstruction, small.mean_loss()), (None, None));
+    }
+
+    #[test]
+    fn an_interval_is_told_where_the_counts_allow_it() {
+        let near = |found: Option<(f64, f64)>, (low, high): (f64, f64)| {
+            found.is_some_and(|found| (found.0 - low).abs() < 1e-3 && (found.1 - high).abs() < 1e-3)
+        };
+        assert!(near(chest(10, 5).heads[0].interval(), (0.238, 0.762)));
+        assert!(near(chest(100, 100).heads[0].interval(), (0.954, 1.0)));
+        assert_eq!(chest(0, 0).heads[0].interval(), None);
+        let ages = |images, square_sum| HeadEvaluation::Regression {
+            label: LabelName::Age,
+            loss_sum: 0.0,
+            images,
+            absolute_error_sum: 10.0,
+            constant_absolute_error_sum: 0.0,
+            absolute_error_square_sum: square_sum,
+        };
+        // Errors of 1, 2, 3 and 4 years.
+        assert!(near(ages(4, Some(30.0)).interval(), (1.235, 3.765)));
+        assert_eq!(ages(4, None).interval(), None);
+        assert_eq!(ages(1, Some(100.0)).interval(), None);
     }
 
     #[test]

@@ -3,14 +3,11 @@
 use serde::Serialize;
 
 use crate::{
-    evaluation::{ClassCount, Evaluation, HeadEvaluation},
+    evaluation::{ClassCount, Evaluation, HeadEvaluation, NORMAL_95},
     ids::SiteName,
     labels::LabelName,
     update::FinalEvaluation,
 };
-
-/// Of a normal distribution, the point that 2.5 % lie beyond.
-const NORMAL_95: f64 = 1.959_963_984_540_054;
 
 /// The shared model beside the site's own, for one label.
 #[derive(Clone, PartialEq, Debug, Serialize)]
@@ -126,9 +123,8 @@ fn compare(site: &SiteName, shared: &HeadEvaluation, own: &HeadEvaluation) -> Op
             )
         }
         (HeadEvaluation::Regression { images, .. }, HeadEvaluation::Regression { .. }) => {
-            let (shared_error, own_error) = (Errors::of(shared)?, Errors::of(own)?);
-            let (shared, own) = (shared_error.mean, own_error.mean);
-            let variance = shared_error.variance.zip(own_error.variance);
+            let variance = shared.mean_error_variance().zip(own.mean_error_variance());
+            let (shared, own) = (shared.mean_absolute_errors()?.0, own.mean_absolute_errors()?.0);
             let interval = variance.map(|(shared_variance, own_variance)| {
                 let half = NORMAL_95 * (shared_variance + own_variance).sqrt();
                 (own - shared - half, own - shared + half)
@@ -184,33 +180,6 @@ fn interval_of_recalls(pairs: &[Pair]) -> (f64, f64) {
     }
     let half = NORMAL_95 * variance.sqrt();
     (centre - half, centre + half)
-}
-
-/// A mean of absolute errors, and how sure it is.
-struct Errors {
-    mean: f64,
-    /// Of the mean; absent where the squares were not told, or there is one radiograph.
-    variance: Option<f64>,
-}
-
-impl Errors {
-    fn of(head: &HeadEvaluation) -> Option<Self> {
-        let HeadEvaluation::Regression {
-            images,
-            absolute_error_sum,
-            absolute_error_square_sum,
-            ..
-        } = head
-        else {
-            return None;
-        };
-        let count = *images as f64;
-        let mean = (*images > 0).then(|| absolute_error_sum / count)?;
-        let variance = absolute_error_square_sum
-            .filter(|_| *images > 1)
-            .map(|squares| ((squares - count * mean * mean) / (count - 1.0) / count).max(0.0));
-        Some(Self { mean, variance })
-    }
 }
 
 #[cfg(test)]
