@@ -47,11 +47,7 @@ impl Export {
         let opened = parent::open(&home, &self.model, None)?;
         let plan = opened.plan.context("the model's plan is not known")?;
         kept_model::permitted(&home, &plan)?;
-        ensure!(
-            !self.out.exists(),
-            "{} exists; name a new folder",
-            self.out.display()
-        );
+        ensure!(!self.out.exists(), "{} exists; name a new folder", self.out.display());
         files::create_home(&self.out).with_context(|| format!("cannot make {}", self.out.display()))?;
         let properties = [
             ("study", plan.study.to_string()),

@@ -55,6 +55,12 @@ pub(super) fn train(bench: &Bench, question: &Question, out: &Path) -> Result<Tr
         "{} patients with the label are set apart to judge by; at least 10 are needed",
         judged.people()
     );
+    let to_learn_from = labelled(head, &bench.alone.records(&[Part::Training])?);
+    let most = question.comparison.labels.last().copied().unwrap_or_default();
+    ensure!(
+        to_learn_from >= most,
+        "{most} labels were asked for, and {to_learn_from} radiographs of the training part have one; ask for fewer"
+    );
     let runs_file = out.join("runs.jsonl");
     // Where nothing was begun, what lies there for arms to begin from is of something else.
     let is_begun = runs_file.exists();
@@ -225,8 +231,7 @@ fn taught(
         evaluate_every: 0,
         tuning: Some(tuning),
     };
-    bench.alone
-        .teach(&plan, order, parts(question.comparison.judged_on))
+    bench.alone.teach(&plan, order, parts(question.comparison.judged_on))
 }
 
 /// The question's plan as this arm has it, under this seed.
@@ -240,6 +245,12 @@ fn plan_of(plan: &StudyPlan, arm: &Arm, seed: u32) -> StudyPlan {
         plan.optimiser.learning_rate = rate;
     }
     plan
+}
+
+/// How many of `records` have the label.
+fn labelled(head: &Head, records: &[ShardRecord]) -> u64 {
+    let has = |record: &&ShardRecord| head.class(&record.labels).is_some() || head.number(&record.labels).is_some();
+    records.iter().filter(has).count() as u64
 }
 
 /// The places among `records` that have the label, and what is true of them.
