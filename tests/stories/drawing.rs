@@ -3,6 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 
 use snowball_protocol::plan::{Decoder, Masked, Pretext, Reconstruction};
+use snowball_tests::{PolicyWish, run};
 
 use crate::{
     learning::opens_in_pytorch,
@@ -67,4 +68,24 @@ async fn hospitals_learn_to_draw_what_is_hidden_and_what_leaves_is_an_error_a_si
     assert!(drawn["pictures"].as_u64().is_some_and(|count| (1..=3).contains(&count)));
     assert_eq!(std::fs::metadata(&page).unwrap().permissions().mode() & 0o777, 0o600);
     assert!(std::fs::read(&page).unwrap().starts_with(b"\x89PNG"));
+
+    // It is a use of the model like any other: without the board's word for this study nothing is drawn.
+    let mut foreign = stage.plan.clone();
+    foreign.study = "another".parse().unwrap();
+    stage
+        .consortium
+        .install_policy(site, &foreign, &PolicyWish::default())
+        .await
+        .unwrap();
+    std::fs::remove_file(&page).unwrap();
+    let denied = run(&stage.consortium.programs.node, &site.home, &arguments)
+        .await
+        .unwrap();
+    assert_eq!(
+        denied.status.code(),
+        Some(3),
+        "{}",
+        String::from_utf8_lossy(&denied.stderr)
+    );
+    assert!(!page.exists());
 }

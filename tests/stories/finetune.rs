@@ -1,11 +1,16 @@
 //! A release learns on at a site: its signature is looked at, its trunk stays where only the heads learn, and the chain of parents is kept.
 
+use std::os::unix::fs::PermissionsExt;
+
 use serde_json::Value;
 use snowball_layout::Layout;
 use snowball_protocol::{Sha256Digest, StudyPlan, labels::LabelName};
 use snowball_tests::{PolicyWish, run};
 
-use crate::stage::{Stage, ended};
+use crate::{
+    learning::opens_in_pytorch,
+    stage::{Stage, ended},
+};
 
 /// A plan for another study with one head of the story's, permitted by the first site's board.
 async fn another_study(stage: &Stage, name: &str) -> (StudyPlan, String) {
@@ -110,6 +115,27 @@ async fn a_release_learns_on_and_the_chain_of_its_children_is_known() {
     assert_eq!(record["parents"][1]["model"], lineage["model_digest"]);
     let model = std::fs::read(site.home.join("models/old-ages-local.f32")).unwrap();
     assert_eq!(record["model"], Sha256Digest::of(&model).to_string());
+
+    // What was trained here opens elsewhere as a release does, and says where it comes from.
+    let taken = stage.folder.path().join("taken");
+    let words = ["export", "local:old-ages", "--out", taken.to_str().unwrap()];
+    let told = stage.consortium.node(&site, &words).await.unwrap();
+    assert_eq!(told["model_digest"], Sha256Digest::of(&model).to_string());
+    opens_in_pytorch(&taken, &["age"]);
+    let history = std::fs::read(taken.join("history.json")).unwrap();
+    assert_eq!(serde_json::from_slice::<Value>(&history).unwrap(), record);
+    assert_eq!(std::fs::metadata(&taken).unwrap().permissions().mode() & 0o777, 0o700);
+    let again = run(&program, &site.home, &words).await.unwrap();
+    assert!(!again.status.success(), "nothing is written over");
+    let nowhere = stage.folder.path().join("nowhere");
+    let words = ["export", "local:ages", "--out", nowhere.to_str().unwrap()];
+    let denied = run(&program, &site.home, &words).await.unwrap();
+    assert_eq!(
+        denied.status.code(),
+        Some(3),
+        "the board's policy of today knows old-ages alone"
+    );
+    assert!(!nowhere.exists());
 
     // Files that are not those of the lineage are not used, key or not.
     let file_of_model = release.join("model.safetensors");
