@@ -68,7 +68,11 @@ pub fn comparison(asked: &Knees, plan: &StudyPlan, learned: &Learned) -> Result<
             format!("steps = {}\naugmentation = \"xr-strong-v1\"\n", steps * 2),
         ),
         ("federated", list([learned.release.as_path()])?, tuned.clone()),
-        ("centralised", list([Path::new("pretrained:centralised")])?, tuned.clone()),
+        (
+            "centralised",
+            list([Path::new("pretrained:centralised")])?,
+            tuned.clone(),
+        ),
         ("alone, mean", list(alone)?, tuned.clone()),
         (
             "exchanged labels",

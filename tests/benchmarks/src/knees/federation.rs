@@ -28,7 +28,10 @@ pub async fn learn(consortium: &Consortium, plan: &StudyPlan) -> Result<Learned>
         snowball_service::files::write_private(&site.home.join("keys/site.secret"), SECRET.as_bytes())?;
         consortium.install_policy(site, plan, &PolicyWish::default()).await?;
         let intake = consortium.ingest(site).await?;
-        eprintln!("{}: {} of {} files accepted", site.name, intake["accepted"], intake["files"]);
+        eprintln!(
+            "{}: {} of {} files accepted",
+            site.name, intake["accepted"], intake["files"]
+        );
         consortium.enrol(site, &hear).await?;
     }
     let name = plan.study.as_str();
@@ -57,9 +60,7 @@ pub async fn learn(consortium: &Consortium, plan: &StudyPlan) -> Result<Learned>
 async fn reviewed(consortium: &Consortium, plan: &StudyPlan, nodes: &mut [Running]) -> Result<()> {
     let mut round = 0;
     loop {
-        let status = consortium
-            .aggregator(&["study", "status", plan.study.as_str()])
-            .await?;
+        let status = consortium.aggregator(&["study", "status", plan.study.as_str()]).await?;
         let done = status["rounds"].as_array().map_or(0, Vec::len);
         if done > round {
             round = done;

@@ -17,6 +17,8 @@ use crate::home::Home;
 
 /// Of every home in this experiment: which part a patient belongs to follows from it. It guards nobody: the radiographs are public.
 const SECRET: &str = "5eed5eed5eed5eed5eed5eed5eed5eed5eed5eed5eed5eed5eed5eed5eed5eed";
+/// Of each hospital, beside its dicom/.
+const TABLE: &str = "site-labels.csv";
 /// Fewest hospitals that learn together.
 const HOSPITALS_MIN: usize = 2;
 
@@ -80,12 +82,14 @@ impl Knees {
             fs::write(question.join(name), content)?;
         }
         let home = Home::with_policy(&node, &out.join("all"), &documents::policy()?, Some(SECRET))?;
-        for (name, folder) in &hospitals {
+        for (_, folder) in &hospitals {
             home.ask(&["ingest", text(&folder.join("dicom"))?])?;
-            let table = folder.join("site-labels.csv");
-            let said = home.ask(&labels(text(&table)?))?;
-            eprintln!("{name}: labels {said}");
         }
+        let tables: Vec<PathBuf> = hospitals.iter().map(|(_, folder)| folder.join(TABLE)).collect();
+        let table = out.join("all-labels.csv");
+        fs::write(&table, joined(&tables)?)?;
+        let said = home.ask(&labels(text(&table)?))?;
+        eprintln!("all: labelled {}", said["labelled"]);
         compare(&home, &question, &out.join("comparison"))
     }
 
@@ -96,7 +100,7 @@ impl Knees {
         for entry in entries {
             let entry = entry?;
             let folder = entry.path();
-            if folder.join("dicom").is_dir() && folder.join("site-labels.csv").is_file() {
+            if folder.join("dicom").is_dir() && folder.join(TABLE).is_file() {
                 let name = entry.file_name().to_string_lossy().to_lowercase();
                 found.push((format!("hospital-{name}"), folder));
             }
@@ -109,6 +113,28 @@ impl Knees {
         );
         Ok(found)
     }
+}
+
+/// One table of several with the same heading: an import replaces what an earlier one said of the same column.
+fn joined(tables: &[PathBuf]) -> Result<String> {
+    let mut joined: Option<String> = None;
+    for path in tables {
+        let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let (heading, rows) = text.split_once('\n').unwrap_or((&text, ""));
+        match &mut joined {
+            None => joined = Some(format!("{}\n", text.trim_end())),
+            Some(joined) => {
+                ensure!(
+                    joined.starts_with(&format!("{heading}\n")),
+                    "{} has another heading than the first table",
+                    path.display()
+                );
+                joined.push_str(rows.trim_end());
+                joined.push('\n');
+            }
+        }
+    }
+    joined.context("there is no table")
 }
 
 const fn labels(table: &str) -> [&str; 8] {
@@ -141,4 +167,23 @@ fn compare(home: &Home, question: &Path, out: &Path) -> Result<bool> {
         out.display()
     );
     Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_with_one_heading_become_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let paths = [("a", "key,oa\n1,0\n"), ("b", "key,oa\n2,1")].map(|(name, text)| {
+            let path = folder.path().join(name);
+            fs::write(&path, text).unwrap();
+            path
+        });
+        assert_eq!(joined(&paths).unwrap(), "key,oa\n1,0\n2,1\n");
+        assert!(joined(&[]).is_err());
+        fs::write(&paths[1], "key,kl\n3,4\n").unwrap();
+        assert!(joined(&paths).unwrap_err().to_string().contains("another heading"));
+    }
 }
