@@ -298,7 +298,7 @@ def check_sites(sites, updates, finished, key, rounds):
 
 def check_aggregator(folder, key):
     """Updates and rounds; gives the updates and the finished rounds."""
-    admitted, finished, opened, final = {}, {}, {}, {}
+    admitted, finished, opened, final, plans = {}, {}, {}, {}, {}
     for record in folder.records():
         entry = record["entry"]
         kind = entry["entry"]
@@ -310,6 +310,8 @@ def check_aggregator(folder, key):
             opened[entry["study"], entry["round"]] = entry["model_in"]
         elif kind == "study_finished":
             final[entry["study"]] = entry["model"]
+        elif kind == "study_created":
+            plans[entry["study"]] = entry["plan_digest"]
     updates = {}
     for update in folder.table("updates.jsonl"):
         header, receipt = update["header"], update["receipt"]["receipt"]
@@ -326,7 +328,7 @@ def check_aggregator(folder, key):
     for name in admitted.keys() - updates.keys():
         find("update_undocumented", "round {1} of {0}, {2}".format(*name))
     check_rounds(folder, admitted, finished, updates)
-    check_models(finished, opened, final)
+    check_models(finished, opened, final, first_models(folder, plans))
     return updates, finished
 
 
@@ -358,10 +360,21 @@ def check_rounds(folder, admitted, finished, updates):
         find("round_undocumented", "round {1} of {0}".format(*name))
 
 
-def check_models(finished, opened, final):
+def first_models(folder, plans):
+    """What studies begin with whose plans name weights; what a seed makes, and whether a plan is there at all, is not looked at here."""
+    first = {}
+    for study, digest in plans.items():
+        path = "plans/" + digest.removeprefix("sha256:") + ".json"
+        content = (folder.root / path).read_bytes() if path in folder.files else b""
+        if "sha256:" + hashlib.sha256(content).hexdigest() == digest and "start" in json.loads(content):
+            first[study] = json.loads(content)["start"]["model"]
+    return first
+
+
+def check_models(finished, opened, final, first):
     for study in {study for study, _ in finished}:
         rounds = sorted(number for name, number in finished if name == study)
-        before = None
+        before = first.get(study)
         for expected, number in enumerate(rounds, 1):
             entry, place = finished[study, number], f"round {number} of {study}"
             starts = {entry["model_in"], opened.get((study, number), entry["model_in"]), before or entry["model_in"]}

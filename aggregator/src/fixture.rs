@@ -4,8 +4,8 @@ use snowball_protocol::{
     RoundNumber, Sha256Digest, StudyPlan,
     labels::LabelName,
     plan::{
-        Architecture, Augmentation, Head, HeadKind, LocalTraining, Network, Optimiser, OptimiserRule, Preprocessing,
-        Rounds, Schedule, Sent, Span, Strategy, Transfer,
+        Architecture, Augmentation, Beginning, Head, HeadKind, LocalTraining, Network, Optimiser, OptimiserRule, Origin,
+        Preprocessing, Rounds, Schedule, Sent, Span, Strategy, Transfer,
     },
     record::{Contribution, RoundRecord},
 };
@@ -19,6 +19,7 @@ pub fn plan(study: &str) -> StudyPlan {
         purpose: "pretraining".parse().unwrap(),
         stage: snowball_protocol::plan::StudyStage::default(),
         seed: 7,
+        start: None,
         network: Network {
             architecture: Architecture::Small,
             input_side: 32,
@@ -60,6 +61,26 @@ pub fn plan(study: &str) -> StudyPlan {
         },
         send: vec![Sent::Update, Sent::Metrics],
         comparison: snowball_protocol::plan::Comparison::default(),
+    }
+}
+
+/// What a study begins with that begins from the release of another, which began from a file.
+pub fn start(model: Sha256Digest) -> Beginning {
+    Beginning {
+        model,
+        stages: vec!["stem".to_owned(), "stage1".to_owned()],
+        heads: Vec::new(),
+        parents: vec![
+            Origin::Release {
+                study: "ages".parse().unwrap(),
+                lineage: Sha256Digest::of(b"lineage"),
+                model: Sha256Digest::of(b"model"),
+            },
+            Origin::File {
+                name: "resnet18.safetensors".to_owned(),
+                digest: Sha256Digest::of(b"file"),
+            },
+        ],
     }
 }
 

@@ -1,6 +1,7 @@
 //! Carries out what `participation` decides: follows every study of the aggregator until it is over.
 
 mod contribute;
+mod first;
 mod hours;
 mod kept;
 mod own_model;

@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
 use snowball_crypto::VerifyingKey;
-use snowball_protocol::{Sha256Digest, StudyName, StudyPlan, ids::UnixSeconds};
+use snowball_protocol::{Sha256Digest, StudyName, StudyPlan, ids::UnixSeconds, plan::Origin};
 use snowball_service::files;
 use snowball_worker::{draw::LabelDraw, groups::Pace};
 
@@ -93,6 +93,21 @@ impl LocalModel {
 }
 
 impl Parent {
+    /// What a release's own plan says that it began from. The release's signature vouches for those words, not for that model.
+    pub fn of(origin: &Origin) -> Self {
+        let (study, digest, model) = match origin {
+            Origin::Release { study, lineage, model } => (Some(study.clone()), *lineage, Some(*model)),
+            Origin::File { digest, .. } => (None, *digest, None),
+        };
+        Self {
+            from: origin.name(),
+            study,
+            digest,
+            model,
+            signature: SignatureCheck::None,
+        }
+    }
+
     /// For people.
     pub fn told(&self) -> String {
         let study = self

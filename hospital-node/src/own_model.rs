@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use snowball_layout::Layout;
-use snowball_protocol::{Sha256Digest, StudyName, StudyPlan};
+use snowball_protocol::{Sha256Digest, StudyName};
 use snowball_service::files;
 
 use crate::home::Home;
@@ -34,14 +34,15 @@ impl OwnModel {
         Ok(own)
     }
 
-    /// Its bytes, little-endian f32 in the layout's order; before the first round those that every site begins with.
-    pub fn bytes(&self, plan: &StudyPlan, layout: &Layout) -> Result<Vec<u8>> {
+    /// Its bytes, little-endian f32 in the layout's order; none before the first round: it begins with what every site begins with.
+    pub fn bytes(&self, layout: &Layout) -> Result<Option<Vec<u8>>> {
         if self.rounds == 0 {
-            return Ok(snowball_layout::to_le_bytes(&layout.initial_parameters(plan.seed)));
+            return Ok(None);
         }
         let path = self.path(self.rounds);
         let limit = usize::try_from(layout.bytes()).unwrap_or(usize::MAX);
-        files::read_bounded(&path, limit).with_context(|| format!("cannot read {}", path.display()))
+        let bytes = files::read_bounded(&path, limit).with_context(|| format!("cannot read {}", path.display()))?;
+        Ok(Some(bytes))
     }
 
     /// Keeps it with one round more in it; the one before is removed after that.
@@ -79,6 +80,8 @@ impl OwnModel {
 
 #[cfg(test)]
 mod tests {
+    use snowball_protocol::StudyPlan;
+
     use super::*;
 
     fn plan() -> StudyPlan {
@@ -86,20 +89,16 @@ mod tests {
     }
 
     #[test]
-    fn it_begins_with_the_model_that_all_begin_with_and_goes_on_after_a_crash() {
+    fn it_begins_with_nothing_of_its_own_and_goes_on_after_a_crash() {
         let folder = tempfile::tempdir().unwrap();
         let home = Home::at(folder.path());
         let (plan, layout) = (plan(), Layout::of(&plan()));
         let mut own = OwnModel::of(&home, &plan.study).unwrap();
-        let first = own.bytes(&plan, &layout).unwrap();
-        assert_eq!(
-            first,
-            snowball_layout::to_le_bytes(&layout.initial_parameters(plan.seed))
-        );
+        assert_eq!(own.bytes(&layout).unwrap(), None, "the driver begins with the study's first model");
         own.keep(&[1; 8]).unwrap();
         own.keep(&[2; 8]).unwrap();
         let again = OwnModel::of(&home, &plan.study).unwrap();
-        assert_eq!((again.rounds, again.bytes(&plan, &layout).unwrap()), (2, vec![2; 8]));
+        assert_eq!((again.rounds, again.bytes(&layout).unwrap()), (2, Some(vec![2; 8])));
         assert!(!own.path(1).exists());
         // A crash between write and removal leaves both.
         std::fs::write(own.path(1), [1; 8]).unwrap();

@@ -6,12 +6,11 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail, ensure};
-use serde::Deserialize;
-use snowball_crypto::{Signature, VerifyingKey};
+use snowball_crypto::VerifyingKey;
 use snowball_layout::Layout;
 use snowball_protocol::{Sha256Digest, StudyName, StudyPlan, limits::PLAN_BYTES_MAX};
 use snowball_service::files;
-use snowball_weights::Weights;
+use snowball_weights::{Release, ReleaseError, Weights};
 
 use crate::{
     home::Home,
@@ -62,15 +61,6 @@ pub struct Opened {
     pub parents: Vec<Parent>,
 }
 
-/// What a node reads of a release's `lineage.json`.
-#[derive(Deserialize)]
-struct ReleaseLineage {
-    plan: StudyPlan,
-    plan_digest: Sha256Digest,
-    model_digest: Sha256Digest,
-    model_file_digest: Sha256Digest,
-}
-
 /// Opens what `source` names. A release's files must be those of its lineage, and with `key` its lineage must be signed by that key.
 pub fn open(home: &Home, source: &Source, key: Option<&VerifyingKey>) -> Result<Opened> {
     match source {
@@ -98,40 +88,33 @@ fn release(folder: &Path, key: Option<&VerifyingKey>) -> Result<Opened> {
         }
         None => SignatureCheck::NotChecked,
     };
-    let lineage: ReleaseLineage = serde_json::from_slice(&document)
-        .with_context(|| format!("the lineage in {} does not parse", folder.display()))?;
     let bytes = read(&folder.join("model.safetensors"), WEIGHTS_BYTES_MAX)?;
-    let digest = Sha256Digest::of(&bytes);
-    if digest != lineage.model_file_digest || lineage.plan.digest() != lineage.plan_digest {
-        bail!(crate::cli::Refused(format!(
-            "the release in {} is not what its lineage names: model.safetensors or the plan was changed; fetch it again",
-            folder.display()
-        )));
-    }
+    let release = match Release::read(&document, &bytes) {
+        Err(ReleaseError::Altered) => bail!(crate::cli::Refused(format!(
+            "the release in {}: {}",
+            folder.display(),
+            ReleaseError::Altered
+        ))),
+        read => read.with_context(|| format!("cannot use the release in {}", folder.display()))?,
+    };
     let parent = Parent {
         from: folder.display().to_string(),
-        study: Some(lineage.plan.study.clone()),
-        digest,
-        model: Some(lineage.model_digest),
+        study: Some(release.plan.study.clone()),
+        digest: release.file,
+        model: Some(release.model),
         signature,
     };
+    let before = release.plan.start.iter().flat_map(|start| &start.parents).map(Parent::of);
     Ok(Opened {
-        weights: Weights::read(&bytes)?,
-        plan: Some(lineage.plan),
-        parents: vec![parent],
+        parents: std::iter::once(parent).chain(before).collect(),
+        weights: release.weights,
+        plan: Some(release.plan),
     })
 }
 
 fn check_signature(folder: &Path, document: &[u8], key: &VerifyingKey) -> Result<()> {
     let signature = read(&folder.join("lineage.json.sig"), SIGNATURE_BYTES_MAX)?;
-    let holds = String::from_utf8_lossy(&signature)
-        .trim()
-        .parse::<Signature>()
-        .is_ok_and(|signature| {
-            key.verify(&snowball_audit::lineage_signed_bytes(document), &signature)
-                .is_ok()
-        });
-    if !holds {
+    if !snowball_audit::is_lineage_signed(document, &signature, key) {
         bail!(crate::cli::Refused(format!(
             "the release in {} is not signed by the key {key}; its weights are not used. Ask the coordinator for the key, or fetch \
              the release again",

@@ -4,6 +4,7 @@
 mod archive;
 mod audit;
 mod authority;
+mod begun;
 mod benchmark;
 mod capture;
 mod certificates;

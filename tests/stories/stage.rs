@@ -34,6 +34,7 @@ pub fn plan(sites: u32, rounds: u32) -> StudyPlan {
         purpose: "pretraining".parse().unwrap(),
         stage: snowball_protocol::plan::StudyStage::default(),
         seed: 11,
+        start: None,
         network: Network {
             architecture: Architecture::Small,
             input_side: 32,

@@ -24,6 +24,7 @@ pub(crate) fn plan() -> StudyPlan {
         purpose: "pretraining".parse().unwrap(),
         stage: snowball_protocol::plan::StudyStage::default(),
         seed: 7,
+        start: None,
         network: Network {
             architecture: Architecture::Small,
             input_side: 64,

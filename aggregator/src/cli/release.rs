@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use snowball_crypto::VerifyingKey;
 use snowball_ledger::Entry;
-use snowball_protocol::{SiteName, StudyName, evaluation::Evaluation, gain, record::RoundRecord};
+use snowball_protocol::{SiteName, StudyName, evaluation::Evaluation, gain, plan::Origin, record::RoundRecord};
 use snowball_registry::{ObjectFolder, ObjectName, Registry, RegistryError, Release as Saved, Study};
 use snowball_rounds::{Event, Phase};
 use snowball_service::{clock, files};
@@ -195,10 +195,18 @@ impl Verify {
     fn run(&self) -> Result<Answer> {
         let key: VerifyingKey = read_key(&self.key)?;
         let (lineage, found) = release::verify(&self.dir, &key).map_err(|error| Refused(format!("{error:#}")))?;
-        let json = json!({ "study": lineage.study, "model_digest": lineage.model_digest, "holds": found.is_empty(), "found": found });
+        let json = json!({
+            "study": lineage.study, "model_digest": lineage.model_digest, "parents": lineage.parents(), "holds": found.is_empty(),
+            "found": found,
+        });
         if found.is_empty() {
+            let parents = lineage.parents().iter().map(Origin::name).collect::<Vec<_>>();
+            let parents = match parents.join(",\nwhich began from ") {
+                none if none.is_empty() => none,
+                some => format!("\nIt began from {some}."),
+            };
             let text = format!(
-                "The release of {} holds: model {}.",
+                "The release of {} holds: model {}.{parents}",
                 lineage.study, lineage.model_digest
             );
             return Ok(Answer::new(text, json));

@@ -57,6 +57,7 @@ fn write(
         "| Input | one grey channel, {side} x {side}, f32 |\n",
         side = plan.network.input_side
     )?;
+    parents(out, plan)?;
     recipe(out, plan)?;
     sites(out, request)?;
     metrics(out, request)?;
@@ -77,6 +78,27 @@ const fn publication(stage: StudyStage) -> &'static str {
         StudyStage::Collaboration => "**not approved**: for the hospitals of the consortium only",
         StudyStage::ProofOfConcept => "**not approved**: a trial",
     }
+}
+
+/// What was learned before, elsewhere: its data and its faults are in this network too.
+fn parents(out: &mut String, plan: &StudyPlan) -> std::fmt::Result {
+    let Some(start) = &plan.start else { return Ok(()) };
+    let heads: Vec<&str> = start.heads.iter().map(|label| label.code()).collect();
+    let heads = if heads.is_empty() {
+        "No head was taken".to_owned()
+    } else {
+        format!("So are the heads {}", heads.join(", "))
+    };
+    writeln!(
+        out,
+        "## Parents\n\nIt did not begin at random: the trunk's stages {} are those of the first of these. {heads}; all else began from \
+         the plan's seed. What those networks learned from is in this one too; their own cards say what that was.\n",
+        start.stages.join(", ")
+    )?;
+    for parent in &start.parents {
+        writeln!(out, "1. {}", parent.name())?;
+    }
+    writeln!(out)
 }
 
 fn recipe(out: &mut String, plan: &StudyPlan) -> std::fmt::Result {
@@ -389,7 +411,14 @@ mod tests {
         ] {
             assert!(text.contains(part), "{part} is missing in:\n{text}");
         }
-        assert!(!text.contains("Kept at the sites"));
+        assert!(!text.contains("Kept at the sites") && !text.contains("## Parents"));
+        let mut begun = plan.clone();
+        begun.start = Some(fixture::start(Sha256Digest::of(b"in")));
+        let of_begun = ReleaseRequest { plan: &begun, ..request };
+        let text = card(&of_begun, &Layout::of(&begun), &Sha256Digest::of(b"file"));
+        for part in ["stages stem, stage1", "No head was taken", "1. the release sha256:", " of ages\n", "bears no signature"] {
+            assert!(text.contains(part), "{part} is missing in:\n{text}");
+        }
         let mut keeping = plan.clone();
         keeping.local.keep = vec![KeptRole::Normalisation];
         let request = ReleaseRequest {

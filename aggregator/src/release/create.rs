@@ -139,7 +139,7 @@ mod tests {
             create(&dir, &request, &key).is_err(),
             "a folder that holds something is never written over"
         );
-        assert_eq!(verify(&dir, &key.verifying_key()).unwrap(), (lineage, vec![]));
+        assert_eq!(verify(&dir, &key.verifying_key()).unwrap(), (lineage.clone(), vec![]));
         assert_eq!(
             verify(&dir, &SigningKey::generate().unwrap().verifying_key())
                 .unwrap()
@@ -158,6 +158,14 @@ mod tests {
             assert!(!verify(&dir, &key.verifying_key()).unwrap().1.is_empty(), "{name}");
             fs::write(&path, sound).unwrap();
         }
+        let mut begun = lineage.clone();
+        begun.plan.start = Some(fixture::start(Sha256Digest::of(b"0")));
+        begun.plan_digest = begun.plan.digest();
+        assert_eq!(begun.contradictions(), [""; 0]);
+        assert_eq!(begun.parents().len(), 2);
+        begun.rounds[0].model_in = Sha256Digest::of(b"exchanged");
+        assert_eq!(begun.contradictions().len(), 1);
+
         let path = dir.join(LINEAGE_FILE);
         let text = fs::read_to_string(&path).unwrap().replace("Dr Example", "Dr Exemple");
         fs::write(&path, text).unwrap();

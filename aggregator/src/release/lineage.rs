@@ -6,6 +6,7 @@ use snowball_protocol::{
     Sha256Digest, StudyName, StudyPlan,
     evaluation::Evaluation,
     ids::{RoundNumber, SiteName, UnixSeconds},
+    plan::Origin,
     record::RoundRecord,
 };
 
@@ -121,6 +122,12 @@ impl Lineage {
                 ),
             );
         }
+        if let (Some(start), Some(first)) = (&self.plan.start, self.rounds.first()) {
+            unless(
+                first.model_in == start.model,
+                "round 1 does not start from the model that the plan begins with".to_owned(),
+            );
+        }
         let last = self.rounds.last().map(|round| round.model_out);
         unless(
             last == Some(self.model_digest),
@@ -129,8 +136,13 @@ impl Lineage {
         found
     }
 
+    /// What the model comes from besides its own rounds, nearest first; empty where it began from a seed.
+    pub fn parents(&self) -> &[Origin] {
+        self.plan.start.as_ref().map_or(&[], |start| &start.parents)
+    }
+
     /// The bytes that are signed for the file content `document`: the content behind a line that says what it is.
     pub fn signed_bytes(document: &[u8]) -> Vec<u8> {
-        [b"snowball lineage v1\n", document].concat()
+        snowball_audit::lineage_signed_bytes(document)
     }
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
-use snowball_crypto::{Signature, VerifyingKey};
+use snowball_crypto::VerifyingKey;
 use snowball_protocol::Sha256Digest;
 use snowball_service::files;
 
@@ -16,15 +16,10 @@ const SIGNATURE_BYTES_MAX: usize = 1024;
 /// The lineage and everything that does not hold; an empty list means that the release is what its signer made.
 pub fn verify(dir: &Path, key: &VerifyingKey) -> Result<(Lineage, Vec<String>)> {
     let document = read(dir, LINEAGE_FILE, LINEAGE_BYTES_MAX)?;
-    let signature =
-        String::from_utf8(read(dir, SIGNATURE_FILE, SIGNATURE_BYTES_MAX)?).context("the signature is not text")?;
+    let signature = read(dir, SIGNATURE_FILE, SIGNATURE_BYTES_MAX)?;
     let lineage: Lineage = serde_json::from_slice(&document).context("the lineage does not parse")?;
     let mut found = Vec::new();
-    let signed = signature
-        .trim()
-        .parse::<Signature>()
-        .is_ok_and(|signature| key.verify(&Lineage::signed_bytes(&document), &signature).is_ok());
-    if !signed {
+    if !snowball_audit::is_lineage_signed(&document, &signature, key) {
         found.push("the signature of the lineage is not of this key".to_owned());
     }
     found.extend(lineage.contradictions());

@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result};
 use serde::Serialize;
 use snowball_crypto::VerifyingKey;
 use snowball_protocol::{
-    Sha256Digest, SiteName, StudyName, ids::UnixSeconds, record::RoundRecord, session::PhaseName,
+    Sha256Digest, SiteName, StudyName, ids::UnixSeconds, plan::Origin, record::RoundRecord, session::PhaseName,
     update::FinalEvaluation,
 };
 use snowball_registry::Registry;
@@ -58,6 +58,8 @@ pub struct StudyTold {
     pub name: StudyName,
     pub title: String,
     pub plan_digest: Sha256Digest,
+    /// What it began from, nearest first; empty where its seed made the first model.
+    pub parents: Vec<Origin>,
     pub phase: PhaseName,
     pub rounds_planned: u32,
     pub records: Vec<RoundRecord>,
@@ -93,6 +95,7 @@ pub async fn gather(home: &Home, registry: &Registry, now: UnixSeconds) -> Resul
             name: study.plan.study.clone(),
             title: study.plan.title.clone(),
             plan_digest: study.plan_digest,
+            parents: study.plan.start.iter().flat_map(|start| &start.parents).cloned().collect(),
             phase: study.phase.name(),
             rounds_planned: study.plan.rounds.count,
             records: rounds.into_iter().filter_map(|round| round.record).collect(),

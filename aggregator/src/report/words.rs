@@ -69,6 +69,9 @@ messages! {
     PAUSE = "since {from}: {reason}", "depuis {from} : {reason}";
     PAUSE_OVER = "from {from} to {to}: {reason}", "du {from} au {to} : {reason}";
     PLAN = "digest of the plan", "empreinte du plan";
+    BEGAN = "began from, nearest first", "partie de, du plus proche au plus lointain";
+    BEGAN_RELEASE = "the release {digest} of {study}", "la version publiée {digest} de {study}";
+    BEGAN_FILE = "the file {name}, {digest}, which nobody signed", "le fichier {name}, {digest}, que personne n’a signé";
     CREATED = "created, started", "créée, lancée";
     FINAL = "final model", "modèle final";
     JOINED = "joined", "participants";

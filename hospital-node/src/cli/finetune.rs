@@ -131,23 +131,12 @@ impl Finetune {
         let theirs = opened.plan.as_ref();
         let theirs =
             theirs.with_context(|| format!("{name} does not say what its heads mean; leave out --keep-heads"))?;
-        let same = alone.plan.heads.iter().filter(|head| {
-            let mut others = theirs.heads.iter();
-            others.any(|other| other.label == head.label && other.kind == head.kind)
-        });
-        let taken: Vec<LabelName> = same
-            .map(|head| head.label)
-            .filter(|label| snowball_weights::lay_head(&opened.weights, &alone.plan, *label, initial))
-            .collect();
+        let taken = snowball_weights::lay_alike_heads(&opened.weights, theirs, &alone.plan, |_| true, initial);
         ensure!(
             !taken.is_empty(),
             "{name} has no head like one of this plan, with the same classes or unit; leave out --keep-heads"
         );
-        let is_taken = |tensor: &str| {
-            let mut taken = taken.iter();
-            taken.any(|label| tensor.starts_with(&format!("heads.{}.", label.code())))
-        };
-        report.unused.retain(|tensor| !is_taken(tensor));
+        report.without_heads(&taken);
         Ok((report, taken))
     }
 

@@ -2,16 +2,21 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use clap::Args;
+use snowball_layout::Layout;
 use snowball_protocol::{StudyPlan, limits::PLAN_BYTES_MAX};
 use snowball_service::{files, output};
+use snowball_weights::{Found, Report, Wish};
 
 use super::{
-    Context,
+    Context, Refused,
     alone::{Alone, Order},
 };
-use crate::parent::{self, Source};
+use crate::{
+    local_model::Parent,
+    parent::{self, Opened, Source},
+};
 
 /// Train on this site's radiographs alone, by a study's plan. Nothing leaves; the policy must permit it.
 #[derive(Args)]
@@ -41,16 +46,7 @@ impl Pretrain {
     pub fn run(self, context: &Context) -> Result<()> {
         let alone = Alone::prepare(context, read_plan(&self.plan)?)?;
         let (plan, steps) = (&alone.plan, alone.steps(self.steps)?);
-        let mut initial = alone.layout.initial_parameters(plan.seed);
-        let (mut weights, mut parents) = (None, Vec::new());
-        if let Some(source) = &self.from {
-            let opened = parent::open(&alone.home, source, None)?;
-            let name = &opened.parents[0].from;
-            let report = snowball_weights::lay(&opened.weights, plan, &mut initial)
-                .with_context(|| format!("cannot begin with {name}"))?;
-            output::note(format_args!("{name}: {report}"));
-            (weights, parents) = (Some(report), opened.parents);
-        }
+        let (initial, weights, parents) = self.initial(&alone)?;
         let learned = alone.train(Order {
             initial,
             steps,
@@ -71,6 +67,50 @@ impl Pretrain {
             )
         })
     }
+}
+
+impl Pretrain {
+    /// What training begins with, what of the weights fitted, and whose they are.
+    fn initial(&self, alone: &Alone) -> Result<(Vec<f32>, Option<Report>, Vec<Parent>)> {
+        let plan = &alone.plan;
+        let Some(source) = &self.from else {
+            if let Some(parent) = plan.start.as_ref().and_then(|start| start.parents.first()) {
+                bail!(Refused(format!(
+                    "the plan begins from {}; name these weights with --from",
+                    parent.name()
+                )));
+            }
+            return Ok((alone.layout.initial_parameters(plan.seed), None, Vec::new()));
+        };
+        let opened = parent::open(&alone.home, source, None)?;
+        let name = opened.parents[0].from.clone();
+        let (initial, report) = laid(&opened, plan).with_context(|| format!("cannot begin with {name}"))?;
+        output::note(format_args!("{name}: {report}"));
+        Ok((initial, Some(report), opened.parents))
+    }
+}
+
+/// The trunk of the weights over the seed; where the plan says what it begins from, that and nothing else.
+fn laid(opened: &Opened, plan: &StudyPlan) -> Result<(Vec<f32>, Report)> {
+    let Some(start) = &plan.start else {
+        let mut initial = Layout::of(plan).initial_parameters(plan.seed);
+        let report = snowball_weights::lay(&opened.weights, plan, &mut initial)?;
+        return Ok((initial, report));
+    };
+    let found = Found {
+        weights: &opened.weights,
+        plan: opened.plan.as_ref(),
+        parents: &start.parents,
+    };
+    let begun = snowball_weights::begin(found, plan, Wish::default())?;
+    ensure!(
+        begun.start.model == start.model,
+        Refused(format!(
+            "these weights give the model {}, and the plan begins with {}; name the weights that it means",
+            begun.start.model, start.model
+        ))
+    );
+    Ok((begun.parameters, begun.report))
 }
 
 /// Reads a plan from TOML or JSON and checks its rules.

@@ -49,7 +49,10 @@ impl Driver {
             self.until_it_may_train(study).await;
             let next = RoundNumber(own.rounds + 1);
             self.egress.door().may_train(plan, Some(next), &study.dataset.facts)?;
-            let model = own.bytes(plan, &study.layout)?;
+            let model = match own.bytes(&study.layout)? {
+                Some(model) => model,
+                None => self.first(study).await?,
+            };
             let bytes = self.one_round_of_own(study, next, model).await?;
             let digest = own.keep(&bytes)?;
             self.egress.door().record(Entry::OwnModelTrained {
@@ -74,7 +77,7 @@ impl Driver {
         self.try_to_train_own(study, count, count).await?;
         let own = OwnModel::of(&self.home, &plan.study)?;
         anyhow::ensure!(own.rounds == count, "it has {} of {count} rounds", own.rounds);
-        let bytes = own.bytes(plan, &study.layout)?;
+        let bytes = own.bytes(&study.layout)?.context("it has no round")?;
         // Whole as it is: nothing of it was ever shared.
         let parameters = study.with_kept(&bytes, None)?;
         Ok(Some(self.quality(study, parameters, Sha256Digest::of(&bytes)).await?))

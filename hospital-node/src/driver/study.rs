@@ -109,7 +109,7 @@ impl Driver {
         let mut open = held.without_outcome;
         let mut closed = BTreeSet::new();
         let mut unsettled: Option<(RoundNumber, String)> = None;
-        let mut is_waiting = false;
+        let (mut is_waiting, mut has_first) = (false, false);
         loop {
             let task = self
                 .steadily(|| self.egress.door().task(&study.plan.study, POLL_SECONDS))
@@ -125,6 +125,10 @@ impl Driver {
                 }
                 Action::Evaluate { .. } if self.waits(study, None)? => {
                     self.wait_for_hours(study, &mut is_waiting).await;
+                }
+                Action::Contribute { round, start } if !has_first => {
+                    self.check_first(study, round, &start.model).await?;
+                    has_first = true;
                 }
                 Action::Contribute { round, start } => match self.contribute(study, round, &start, &closed).await {
                     Ok(()) => {

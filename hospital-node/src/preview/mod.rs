@@ -22,7 +22,10 @@ use snowball_layout::Layout;
 use snowball_phantoms::{Consortium, Hospital, read_truth};
 use snowball_policy::DatasetFacts;
 use snowball_protocol::{
-    RoundNumber, Sha256Digest, StudyName, StudyPlan, evaluation::Evaluation, ids::UnixSeconds, plan::Sent,
+    RoundNumber, Sha256Digest, StudyName, StudyPlan,
+    evaluation::Evaluation,
+    ids::UnixSeconds,
+    plan::{Origin, Sent},
 };
 use snowball_service::files;
 use snowball_store::Frozen;
@@ -103,6 +106,19 @@ pub struct Plan {
     pub kept_parameters: u64,
     /// Whether the site keeps a control variate.
     pub keeps_control: bool,
+    /// What it begins from, nearest first; empty where its seed alone makes the first model.
+    pub parents: Vec<Ancestor>,
+}
+
+/// Weights that a study begins from, or that those began from.
+#[derive(Serialize)]
+pub struct Ancestor {
+    /// The study whose release they are.
+    pub release_of: Option<StudyName>,
+    /// What the file is called, where they are no release.
+    pub file: Option<String>,
+    /// Of the release's lineage, or of the file.
+    pub digest: Sha256Digest,
 }
 
 /// The run on made-up radiographs.
@@ -279,6 +295,7 @@ fn train(
 ) -> Result<(Trained, Evaluation)> {
     let mut plan = wish.plan.clone();
     plan.local.steps = wish.steps.unwrap_or(plan.local.steps);
+    // Also where the plan begins from weights, which are not at hand here: other values, the same fields.
     let before = layout.initial_parameters(plan.seed);
     let model = snowball_layout::to_le_bytes(&before);
     let order = Order {
@@ -392,6 +409,27 @@ impl Plan {
             kept: plan.local.keep.iter().map(|role| role.name()).collect(),
             kept_parameters: Layout::of(plan).kept(plan).parameters() as u64,
             keeps_control: plan.is_scaffold(),
+            parents: (plan.start.iter())
+                .flat_map(|start| &start.parents)
+                .map(Ancestor::of)
+                .collect(),
+        }
+    }
+}
+
+impl Ancestor {
+    fn of(origin: &Origin) -> Self {
+        match origin {
+            Origin::Release { study, lineage, .. } => Self {
+                release_of: Some(study.clone()),
+                file: None,
+                digest: *lineage,
+            },
+            Origin::File { name, digest } => Self {
+                release_of: None,
+                file: Some(name.clone()),
+                digest: *digest,
+            },
         }
     }
 }

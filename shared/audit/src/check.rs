@@ -71,7 +71,7 @@ fn check_both_sides(
         parties.receipts(site, facts, &updates, audit);
         parties.outcomes(site, facts, audit);
     }
-    rounds::check(folder, &aggregator, &updates, audit);
+    rounds::check(folder, &aggregator, &plans, &updates, audit);
     releases::check(folder, &aggregator, &keys.aggregator, audit);
     let silent: BTreeSet<&SiteName> = aggregator
         .admitted

@@ -1,7 +1,7 @@
 //! The files of an evidence folder: where each lies and what stands in it.
 
 use serde::{Deserialize, Serialize};
-use snowball_crypto::VerifyingKey;
+use snowball_crypto::{Signature, VerifyingKey};
 use snowball_protocol::{
     Sha256Digest, SiteName, StudyName,
     ids::{RoundNumber, UnixSeconds},
@@ -154,6 +154,15 @@ pub struct ReleaseContribution {
     pub site: SiteName,
     /// With which weight.
     pub examples: u64,
+}
+
+/// Whether `signature`, the content of `lineage.json.sig`, is that of `key` over the lineage.
+#[must_use]
+pub fn is_lineage_signed(document: &[u8], signature: &[u8], key: &VerifyingKey) -> bool {
+    String::from_utf8_lossy(signature)
+        .trim()
+        .parse::<Signature>()
+        .is_ok_and(|signature| key.verify(&lineage_signed_bytes(document), &signature).is_ok())
 }
 
 /// The bytes that the aggregator signs for a lineage.

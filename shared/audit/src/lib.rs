@@ -35,7 +35,7 @@ mod site;
 mod table;
 
 pub use check::audit;
-pub use documents::{ConsortiumFacts, EnrolmentFacts, UpdateFacts, lineage_signed_bytes, paths};
+pub use documents::{ConsortiumFacts, EnrolmentFacts, UpdateFacts, is_lineage_signed, lineage_signed_bytes, paths};
 pub use export::{Export, ExportError, Exported};
 pub use finding::{Code, Finding};
 pub use keys::{Keys, KeysError, SiteKeys};

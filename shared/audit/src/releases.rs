@@ -1,11 +1,11 @@
 //! The releases: signed, and what the rounds made.
 
-use snowball_crypto::{Signature, VerifyingKey};
+use snowball_crypto::VerifyingKey;
 use snowball_protocol::{Sha256Digest, StudyName};
 
 use crate::{
     aggregator::AggregatorFacts,
-    documents::{ReleaseFacts, ReleaseRound, lineage_signed_bytes, paths},
+    documents::{ReleaseFacts, ReleaseRound, is_lineage_signed, paths},
     finding::Code,
     folder::Folder,
     outcome::{Area, Audit},
@@ -47,11 +47,7 @@ fn one(
     if found != *digest {
         return Err((Code::ReleaseAltered, format!("the lineage in the evidence is {found}")));
     }
-    let is_signed = String::from_utf8_lossy(&signature)
-        .trim_end()
-        .parse::<Signature>()
-        .is_ok_and(|signature| key.verify(&lineage_signed_bytes(&document), &signature).is_ok());
-    if !is_signed {
+    if !is_lineage_signed(&document, &signature, key) {
         return Err((
             Code::ReleaseSignature,
             "its signature is not the aggregator's".to_owned(),

@@ -19,6 +19,7 @@ pub(crate) fn plan(architecture: Architecture, width: u32) -> StudyPlan {
         purpose: "pretraining".parse().unwrap(),
         stage: snowball_protocol::plan::StudyStage::default(),
         seed: 7,
+        start: None,
         network: Network {
             architecture,
             input_side: 64,

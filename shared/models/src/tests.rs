@@ -23,6 +23,7 @@ fn plan(architecture: Architecture, width: u32) -> StudyPlan {
         purpose: "pretraining".parse().unwrap(),
         stage: snowball_protocol::plan::StudyStage::default(),
         seed: 7,
+        start: None,
         network: Asked {
             architecture,
             input_side: 32,

@@ -22,6 +22,14 @@ pub const CSR_BYTES_MAX: usize = 16 * 1024;
 pub const UPLOAD_CHUNK_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Most parameters of a network that a study may ask for.
 pub const PARAMETERS_MAX: u64 = 400_000_000;
+/// Most ancestors that a plan names of the weights that it begins from.
+pub const START_PARENTS_MAX: usize = 16;
+/// Most stages of a trunk that are taken from them.
+pub const START_STAGES_MAX: usize = 64;
+/// Longest name of a file of weights, in characters.
+pub const START_NAME_CHARACTERS_MAX: usize = 200;
+/// Largest size of a number in them: above it no training could mend what they do.
+pub const START_NUMBER_MAX: f32 = 1e6;
 /// Most tensors of one network.
 pub const TENSORS_MAX: usize = 4_096;
 /// Most heads in a plan.

@@ -1,15 +1,19 @@
 //! Weights from elsewhere for a network of ours: an earlier release, or a network of PyTorch's, as a safetensors file.
 //!
-//! The trunk is taken, never a head: another file's classes are not this plan's. What does not fit stays as it was and is told. A first
+//! The trunk is taken, and a head only where its classes are known to be this plan's. What does not fit stays as it was and is told. A first
 //! layer for three colours is folded to grey. A file from outside is read by a parser that checks every length, and nothing in it is run:
 //! PyTorch's own pickles are not read.
 //!
-//! Start at [`Weights::read`] and [`lay`].
+//! Start at [`Weights::read`] and [`lay`]; [`begin()`] makes the model that a study begins with, [`Release`] is what it may begin from.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod begin;
 mod published;
+mod release;
 mod report;
 
+pub use begin::{BeginError, Begun, Found, Wish, begin, first_model, lay_alike_heads};
+pub use release::{Release, ReleaseError};
 pub use report::{Reason, Report};
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -41,11 +45,11 @@ pub enum WeightsError {
 /// The tensors of a file by name.
 #[derive(Debug, Default)]
 pub struct Weights {
-    tensors: BTreeMap<String, Found>,
+    tensors: BTreeMap<String, Numbers>,
 }
 
 #[derive(Debug)]
-struct Found {
+struct Numbers {
     shape: Vec<usize>,
     values: Vec<f32>,
 }
@@ -71,7 +75,7 @@ impl Weights {
                 _ => continue,
             };
             let shape = view.shape().to_vec();
-            tensors.insert(name.to_owned(), Found { shape, values });
+            tensors.insert(name.to_owned(), Numbers { shape, values });
         }
         Ok(Self { tensors })
     }
@@ -80,7 +84,7 @@ impl Weights {
     #[must_use]
     pub fn of(layout: &Layout, values: &[f32]) -> Self {
         let tensors = layout.tensors.iter().filter_map(|tensor| {
-            let found = Found {
+            let found = Numbers {
                 shape: tensor.shape.clone(),
                 values: values.get(tensor.offset..tensor.offset + tensor.values())?.to_vec(),
             };
@@ -161,7 +165,7 @@ pub fn lay_head(weights: &Weights, plan: &StudyPlan, label: LabelName, parameter
     let ours: Vec<&Tensor> = (layout.tensors.iter())
         .filter(|tensor| tensor.name.starts_with(&prefix))
         .collect();
-    let theirs: Option<Vec<&Found>> = (ours.iter())
+    let theirs: Option<Vec<&Numbers>> = (ours.iter())
         .map(|tensor| {
             let found = weights.tensors.get(&tensor.name)?;
             (found.shape == tensor.shape && found.values.iter().all(|value| value.is_finite())).then_some(found)
@@ -177,13 +181,13 @@ pub fn lay_head(weights: &Weights, plan: &StudyPlan, label: LabelName, parameter
 }
 
 /// The file's tensor for one of ours: under our own name, or under the one of the published network.
-fn find<'a>(weights: &'a Weights, architecture: Architecture, name: &str) -> Option<(&'a String, &'a Found)> {
+fn find<'a>(weights: &'a Weights, architecture: Architecture, name: &str) -> Option<(&'a String, &'a Numbers)> {
     let own = weights.tensors.get_key_value(name);
     own.or_else(|| weights.tensors.get_key_value(&published::name(architecture, name)?))
 }
 
 /// A convolution on three colours as one on grey: what it gives for grey copied to all three is what the sum of its filters gives.
-fn folded(found: &Found, shape: &[usize]) -> Option<Vec<f32>> {
+fn folded(found: &Numbers, shape: &[usize]) -> Option<Vec<f32>> {
     let ([outputs, 1, height, width], [had, 3, rows, columns]) = (shape, found.shape.as_slice()) else {
         return None;
     };

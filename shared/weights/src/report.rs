@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, fmt};
 
 use serde::Serialize;
+use snowball_protocol::labels::LabelName;
 
 /// Names that are told one by one; of the others their number.
 const NAMES_TOLD: usize = 6;
@@ -20,6 +21,17 @@ pub struct Report {
     pub not_asked: usize,
     /// Tensors of the file that have no place here: heads, running means and variances.
     pub unused: Vec<String>,
+}
+
+impl Report {
+    /// Leaves the heads out of what was not used, because they were taken.
+    pub fn without_heads(&mut self, taken: &[LabelName]) {
+        let is_taken = |tensor: &str| {
+            let mut taken = taken.iter();
+            taken.any(|label| tensor.starts_with(&format!("heads.{}.", label.code())))
+        };
+        self.unused.retain(|tensor| !is_taken(tensor));
+    }
 }
 
 /// Why a tensor stays as it began.

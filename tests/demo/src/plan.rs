@@ -44,6 +44,7 @@ pub fn plan(size: Size, sites: u32, rounds: Option<u32>, seed: u64) -> StudyPlan
         purpose: "pretraining".parse().expect("a name in the source follows the rule"),
         stage: snowball_protocol::plan::StudyStage::default(),
         seed,
+        start: None,
         network: Network {
             architecture: Architecture::Small,
             input_side,

@@ -25,6 +25,7 @@ pub fn plan(sites: u32, rounds: u32) -> StudyPlan {
         purpose: "pretraining".parse().unwrap_or_else(|_| unreachable!("a sound name")),
         stage: StudyStage::default(),
         seed: 11,
+        start: None,
         network: Network {
             architecture: Architecture::Small,
             input_side: 32,

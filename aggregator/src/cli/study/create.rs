@@ -9,11 +9,15 @@ use snowball_encoding::Coding;
 use snowball_layout::Layout;
 use snowball_ledger::Entry;
 use snowball_protocol::{
-    StudyPlan,
+    RoundNumber, StudyPlan,
     limits::{PARAMETERS_MAX, PLAN_BYTES_MAX},
+    plan::Origin,
 };
+use snowball_registry::{ObjectFolder, ObjectName};
 use snowball_service::{clock, files};
+use snowball_weights::Begun;
 
+use super::begin::BeginFrom;
 use crate::{
     cli::{Answer, Refused, open},
     home::Home,
@@ -30,10 +34,14 @@ pub struct Check {
 
 /// Creates a study from a plan.
 #[derive(Args)]
-#[command(after_help = "Example:\n  aggregator study create body-parts.toml")]
+#[command(
+    after_help = "Examples:\n  aggregator study create body-parts.toml\n  aggregator study create knees.toml --from release-1 --out knees-for-the-boards.json\n  aggregator study create knees.toml --from resnet18.safetensors --layers 2"
+)]
 pub struct Create {
     /// The plan, TOML or JSON
     plan: PathBuf,
+    #[command(flatten)]
+    from: BeginFrom,
 }
 
 impl Check {
@@ -47,11 +55,13 @@ impl Check {
 impl Create {
     /// The plan can not be changed afterwards: sites approve its digest.
     pub async fn run(&self, home: &Home) -> Result<Answer> {
-        let plan = read(&self.plan)?;
+        let mut plan = read(&self.plan)?;
         let (home, registry) = open(home).await?;
+        let begun = self.from.begin(&home, &mut plan)?;
         let (name, digest) = (plan.study.clone(), plan.digest());
         if let Some(existing) = registry.study(&name).await? {
             if existing.plan_digest == digest {
+                self.from.write(&plan)?;
                 return Ok(Answer::new(
                     format!("{name} exists already with this very plan."),
                     facts(&plan),
@@ -61,6 +71,16 @@ impl Create {
                 "a study called {name} exists already with another plan; give this one another name"
             )));
         }
+        match (&begun, &plan.start) {
+            // Before the study is there: one that begins from weights has its model from the first moment on.
+            (Some(begun), _) => keep_first_model(&home, &plan, begun)?,
+            (None, Some(start)) => bail!(Refused(format!(
+                "the plan begins from {}; name these weights with --from",
+                start.parents.first().map(Origin::name).unwrap_or_default()
+            ))),
+            (None, None) => {}
+        }
+        self.from.write(&plan)?;
         let now = clock::now();
         journal::record(
             &home,
@@ -72,9 +92,21 @@ impl Create {
         )?;
         registry.create_study(&plan, now).await?;
         registry.close().await;
-        let text = format!("Created.\n{}Next: aggregator study start {name}", describe(&plan));
-        Ok(Answer::new(text, facts(&plan)))
+        let report = begun.as_ref().map(|begun| format!("{}\n", begun.report)).unwrap_or_default();
+        let text = format!("Created.\n{}{report}Next: aggregator study start {name}", describe(&plan));
+        let mut facts = facts(&plan);
+        if let Some(begun) = &begun {
+            facts["weights"] = json!(begun.report);
+        }
+        Ok(Answer::new(text, facts))
     }
+}
+
+fn keep_first_model(home: &Home, plan: &StudyPlan, begun: &Begun) -> Result<()> {
+    let bytes = snowball_layout::to_le_bytes(&begun.parameters);
+    ObjectFolder::open(&home.objects_dir())?
+        .put(&ObjectName::model(&plan.study, RoundNumber(0)), &bytes)
+        .context("cannot write the model that the study begins with")
 }
 
 /// Reads and judges a plan.
@@ -127,9 +159,22 @@ fn describe(plan: &StudyPlan) -> String {
     } else {
         String::new()
     };
+    let start: String = (plan.start.iter())
+        .map(|start| {
+            let parents: Vec<String> = start.parents.iter().map(Origin::name).collect();
+            let heads: Vec<&str> = start.heads.iter().map(|label| label.code()).collect();
+            let heads = if heads.is_empty() { "none".to_owned() } else { heads.join(", ") };
+            format!(
+                "begins with {}\ntaken from  {}\n            stages {}; heads {heads}; all else from the seed\n",
+                start.model,
+                parents.join(",\n            which began from "),
+                start.stages.join(", ")
+            )
+        })
+        .collect();
     format!(
         "study       {}\nplan        {}\nnetwork     {}, {} parameters\nupdates     {}\nrounds      {} of at most {} s\n\
-         sites       {} to {}\n{kept}{control}",
+         sites       {} to {}\n{start}{kept}{control}",
         plan.study,
         plan.digest(),
         plan.network.architecture.code(),
@@ -156,6 +201,7 @@ fn facts(plan: &StudyPlan) -> Value {
         "plan_digest": plan.digest(),
         "layout_digest": layout.digest(),
         "parameters": layout.parameters(),
+        "start": plan.start,
         "update_bytes_max": Coding::of(plan, layout.parameters()).bytes().end(),
     })
 }

@@ -1,6 +1,7 @@
 //! `aggregator study`: from a plan to a running study and its end.
 
 mod abort;
+mod begin;
 mod create;
 mod pause;
 mod start;

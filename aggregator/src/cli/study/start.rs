@@ -1,12 +1,12 @@
-//! `aggregator study start`: the initial model is made from the plan's seed, and the sites are called.
+//! `aggregator study start`: the initial model is made from the plan's seed, or is there already, and the sites are called.
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use serde_json::json;
 use snowball_layout::Layout;
 use snowball_ledger::Entry;
-use snowball_protocol::{RoundNumber, Sha256Digest, StudyName};
-use snowball_registry::{ObjectFolder, ObjectName};
+use snowball_protocol::{RoundNumber, Sha256Digest, StudyName, StudyPlan, digest::RunningDigest};
+use snowball_registry::{ObjectError, ObjectFolder, ObjectName};
 use snowball_rounds::{Event, Phase};
 use snowball_service::clock;
 
@@ -37,13 +37,7 @@ impl Start {
             )));
         }
         let objects = ObjectFolder::open(&home.objects_dir())?;
-        let layout = Layout::of(&study.plan);
-        let bytes = snowball_layout::to_le_bytes(&layout.initial_parameters(study.plan.seed));
-        let model = Sha256Digest::of(&bytes);
-        objects
-            .put(&ObjectName::model(&self.study, RoundNumber(0)), &bytes)
-            .context("cannot write the initial model")?;
-        drop(bytes);
+        let model = first_model(&objects, &study.plan)?;
 
         let now = clock::now();
         journal::record(
@@ -68,4 +62,31 @@ impl Start {
             json!({ "study": self.study, "initial_model": model }),
         ))
     }
+}
+
+/// Makes the model of round 0 where the seed does; else it was kept when the study was created, and must be what the plan names.
+fn first_model(objects: &ObjectFolder, plan: &StudyPlan) -> Result<Sha256Digest> {
+    const CHUNK_BYTES: usize = 1 << 20;
+    let name = ObjectName::model(&plan.study, RoundNumber(0));
+    let Some(start) = &plan.start else {
+        let bytes = snowball_layout::to_le_bytes(&Layout::of(plan).initial_parameters(plan.seed));
+        objects.put(&name, &bytes).context("cannot write the initial model")?;
+        return Ok(Sha256Digest::of(&bytes));
+    };
+    let mut digest = RunningDigest::default();
+    objects
+        .read_chunks::<ObjectError>(&name, CHUNK_BYTES, |chunk| {
+            digest.update(chunk);
+            Ok(())
+        })
+        .context("cannot read the model that the study begins with")?;
+    let found = digest.finish();
+    if found != start.model {
+        bail!(Refused(format!(
+            "the model of round 0 is {found}, and the plan of {} begins with {}: its file was changed since the study was created; bring it \
+             back from a copy",
+            plan.study, start.model
+        )));
+    }
+    Ok(found)
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use snowball_protocol::{
     SiteName,
     evaluation::Evaluation,
+    plan::Origin,
     record::{Contribution, RoundRecord},
     session::PhaseName,
 };
@@ -95,6 +96,10 @@ impl Sheet<'_> {
                 finished.map_or_else(|| self.word(words::NONE), |(_, model)| Html::code(&model.to_string())),
             ),
         ];
+        if !study.parents.is_empty() {
+            let parents = study.parents.iter().map(|parent| self.parent(parent));
+            facts.push((self.word(words::BEGAN), Html::below(parents)));
+        }
         if !told.pauses.is_empty() {
             facts.push((
                 self.word(words::PAUSES),
@@ -105,6 +110,22 @@ impl Sheet<'_> {
             facts.push((self.word(words::OTHER_PLAN), self.names(strangers).bad()));
         }
         page.facts(facts);
+    }
+
+    fn parent(&self, parent: &Origin) -> Html {
+        match parent {
+            Origin::Release { study, lineage, .. } => {
+                let digest = Html::code(&lineage.to_string());
+                self.say(
+                    words::BEGAN_RELEASE,
+                    &[("digest", digest), ("study", study.as_str().into())],
+                )
+            }
+            Origin::File { name, digest } => {
+                let digest = Html::code(&digest.to_string());
+                self.say(words::BEGAN_FILE, &[("name", name.as_str().into()), ("digest", digest)])
+            }
+        }
     }
 
     fn rest(&self, rest: &Rest) -> Html {

@@ -3,6 +3,7 @@ use snowball_protocol::{
     Attempt, ProblemCode, RoundNumber, Sha256Digest,
     evaluation::{ClassCount, Evaluation, HeadEvaluation},
     labels::LabelName,
+    plan::Origin,
     record::RoundRecord,
     session::PhaseName,
     update::FinalEvaluation,
@@ -45,6 +46,7 @@ fn made_up() -> Vec<Record> {
         Entry::StudyCreated {
             study: study.clone(),
             plan_digest: plan.digest(),
+            parents: parents(),
         },
         Entry::AuthorityAdded {
             authority: digest("second ca"),
@@ -183,6 +185,24 @@ fn report() -> Report {
             public_key: "key".to_owned(),
             fingerprint: Some(digest("key")),
         },
+    }
+}
+
+/// A release, and the file that it began from, whose name somebody typed.
+fn parents() -> Vec<Origin> {
+    let mut parents = crate::fixture::start(digest("first model")).parents;
+    parents[1] = Origin::File {
+        name: TYPED.to_owned(),
+        digest: digest("weights"),
+    };
+    parents
+}
+
+#[test]
+fn the_page_says_what_a_study_began_from() {
+    let html = page(&report(), Language::English);
+    for part in [digest("weights").to_string().as_str(), "of ages", "nobody signed"] {
+        assert!(html.contains(part), "{part} is missing");
     }
 }
 

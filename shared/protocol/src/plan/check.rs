@@ -1,5 +1,7 @@
 //! The rules of a plan that its types cannot hold.
 
+mod start;
+
 use std::collections::BTreeSet;
 
 use super::{
@@ -27,6 +29,7 @@ impl StudyPlan {
     pub fn faults(&self) -> Vec<PlanFault> {
         let mut faults = Faults::default();
         self.check_document(&mut faults);
+        self.check_start(&mut faults);
         self.check_heads(&mut faults);
         self.check_sides(self.augmentation.operations(), &mut faults);
         self.check_pretext(&mut faults);

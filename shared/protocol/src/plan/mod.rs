@@ -8,6 +8,7 @@ mod canonical;
 mod check;
 mod pretext;
 mod schedule;
+mod start;
 mod strategy;
 mod transfer;
 
@@ -19,6 +20,7 @@ pub use augmentation::Operation;
 pub use canonical::canonical_json;
 pub use check::PlanFault;
 pub use pretext::{Decoder, Masked, Pretext, Reconstruction};
+pub use start::{Beginning, Origin};
 pub use strategy::{Adaptive, Combination, ServerOptimiser, Strategy};
 pub use transfer::{Transfer, UpdateEncoding};
 
@@ -45,6 +47,9 @@ pub struct StudyPlan {
     pub stage: StudyStage,
     /// The seed of everything random that is not a secret.
     pub seed: u64,
+    /// What it begins from. Absent: the seed alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start: Option<Beginning>,
     /// What is trained.
     pub network: Network,
     /// What it learns to tell; nothing where the plan has a pretext.

@@ -15,6 +15,7 @@ fn sound() -> StudyPlan {
         purpose: "pretraining".parse().unwrap(),
         stage: crate::plan::StudyStage::default(),
         seed: 7,
+        start: None,
         network: Network {
             architecture: Architecture::Small,
             input_side: 64,
