@@ -250,6 +250,7 @@ mod tests {
             images: 100,
             heads: vec![head],
             reconstruction: None,
+            contrast: None,
         }
     }
 
