@@ -251,6 +251,13 @@ pub fn summary(evaluation: &Evaluation) -> String {
             "drawn again off by {error:.3} squared (constant {constant:.3})"
         ));
     }
+    if let Some((found, chance)) = evaluation.contrast.and_then(|paired| paired.shares_found()) {
+        parts.push(format!(
+            "pairs found {:.1} % (chance {:.1} %)",
+            found * 100.0,
+            chance * 100.0
+        ));
+    }
     if parts.is_empty() {
         "no labels".to_owned()
     } else {

@@ -7,7 +7,7 @@ use snowball_protocol::{
     Sha256Digest, SiteName,
     evaluation::{Evaluation, HeadEvaluation},
     gain::{Gain, Verdict, worst},
-    plan::{Decoder, HeadKind, Late, StudyPlan, StudyStage},
+    plan::{Decoder, HeadKind, Late, Positives, StudyPlan, StudyStage},
 };
 
 use super::{MODEL_FILE, ONNX_FILE, ReleaseRequest, SCRIPT_FILE};
@@ -160,6 +160,20 @@ fn recipe(out: &mut String, plan: &StudyPlan) -> std::fmt::Result {
              `decoder.*` are not."
         )?;
     }
+    if let Some(asked) = plan.contrastive() {
+        let pair = match asked.positives {
+            Positives::Patient => {
+                "two radiographs of one patient (two views of the same where the patient has no other)"
+            }
+            Positives::Radiograph => "two views of one radiograph",
+        };
+        writeln!(
+            out,
+            "- Finds {pair} among those of other patients, without any label: NT-Xent at temperature {} on {} numbers. The tensors \
+             `trunk.*` are of use for other tasks; `projection.*` are not.",
+            asked.temperature, asked.dimension
+        )?;
+    }
     writeln!(
         out,
         "\nOpen it in PyTorch: `import model; network = model.load()` with `{SCRIPT_FILE}` of this folder; or `{ONNX_FILE}` in any ONNX \
@@ -274,6 +288,16 @@ fn heads(out: &mut String, name: &str, evaluation: &Evaluation) -> std::fmt::Res
             drawn.images,
             cell(errors.map(|errors| errors.0)),
             cell(errors.map(|errors| errors.1)),
+        )?;
+    }
+    if let Some(paired) = evaluation.contrast {
+        let (found, chance) = paired.shares_found().unzip();
+        writeln!(
+            out,
+            "| {name} | pairs found: {}, by chance {} | {} | - | - | - |",
+            cell(found),
+            cell(chance),
+            paired.images,
         )?;
     }
     Ok(())

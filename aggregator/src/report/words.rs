@@ -93,6 +93,8 @@ messages! {
     QUALITY_SHARE = "{label} {percent} % right, classes weighing the same", "{label} {percent} % justes, classes à poids égal";
     QUALITY_ERROR = "{label} off by {error} (always the same: {constant})", "{label} écart moyen {error} (constante : {constant})";
     QUALITY_DRAWN = "radiographs drawn again: mean squared error {error} (each one's mean: {constant})", "radiographies redessinées : erreur quadratique moyenne {error} (moyenne de chacune : {constant})";
+    QUALITY_FOUND = "radiographs of the same patient found: {percent} % (by chance: {chance} %)", "radiographies du même patient retrouvées : {percent} % (par hasard : {chance} %)";
+    CURVES_FOUND = "How often a radiograph of the same patient is found at each hospital, in percent, after each round:", "Part des radiographies du même patient retrouvées dans chaque hôpital, en pour cent, après chaque tour :";
     CURVES_DRAWN = "How far off radiographs drawn again are at each hospital, squared, after each round:", "Écart quadratique des radiographies redessinées dans chaque hôpital, après chaque tour :";
     CURVES_SHARE = "How many of {label} are told right at each hospital, in percent, classes weighing the same, after each round:", "Part de {label} justes dans chaque hôpital, en pour cent, classes à poids égal, après chaque tour :";
     CURVES_ERROR = "How far off {label} is on average at each hospital, after each round:", "Écart moyen pour {label} dans chaque hôpital, après chaque tour :";

@@ -45,6 +45,7 @@ pub fn candidate(delta: Vec<f32>) -> Candidate {
                 classes,
             }],
             reconstruction: None,
+            contrast: None,
         }),
         dataset: DatasetFacts {
             training_patients: 30,

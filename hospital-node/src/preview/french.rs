@@ -240,6 +240,22 @@ const TEXTS: &[(&str, &str)] = &[
         "How far off the drawings were: each radiograph's mean squared error, added up over the validation radiographs.",
         "L'écart des dessins : l'erreur quadratique moyenne de chaque radiographie, additionnée sur les radiographies de validation.",
     ),
+    (
+        "How many of these pairs chance alone would find.",
+        "Combien de ces paires le hasard seul trouverait.",
+    ),
+    (
+        "For how many of them the network found the radiograph likest that is of the same patient.",
+        "Pour combien d'entre elles le réseau a trouvé la plus ressemblante celle du même patient.",
+    ),
+    (
+        "For how many validation radiographs another of the same patient was looked for among those of others.",
+        "Pour combien de radiographies de validation une autre du même patient a été cherchée parmi celles d'autres patients.",
+    ),
+    (
+        "How hard the pairs were to find: the errors added up over the validation radiographs.",
+        "La difficulté de trouver les paires : les erreurs additionnées sur les radiographies de validation.",
+    ),
     // Roles of tensors, and what of a network may stay.
     ("weights", "poids"),
     (

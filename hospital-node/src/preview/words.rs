@@ -368,6 +368,26 @@ const EVALUATION: &[Words] = &[
         "The fingerprint of the shared model that was measured.",
     ),
     words(
+        "evaluation.contrast.chance_sum",
+        About::Patients,
+        "How many of these pairs chance alone would find.",
+    ),
+    words(
+        "evaluation.contrast.found",
+        About::Patients,
+        "For how many of them the network found the radiograph likest that is of the same patient.",
+    ),
+    words(
+        "evaluation.contrast.images",
+        About::Patients,
+        "For how many validation radiographs another of the same patient was looked for among those of others.",
+    ),
+    words(
+        "evaluation.contrast.loss_sum",
+        About::Patients,
+        "How hard the pairs were to find: the errors added up over the validation radiographs.",
+    ),
+    words(
         "evaluation.reconstruction.constant_squared_error_sum",
         About::Patients,
         "The same sum if each radiograph's mean brightness were drawn everywhere.",
@@ -433,7 +453,7 @@ mod tests {
         Attempt, RoundNumber, Sha256Digest,
         authorities::AuthoritiesKept,
         enrolment::RenewalRequest,
-        evaluation::{ClassCount, Evaluation, HeadEvaluation, ReconstructionEvaluation},
+        evaluation::{ClassCount, ContrastEvaluation, Evaluation, HeadEvaluation, ReconstructionEvaluation},
         heads::HeadsOffer,
         labels::LabelName,
         session::{Decline, Hello, JoinRequest},
@@ -472,6 +492,12 @@ mod tests {
                 images: 4,
                 squared_error_sum: 1.0,
                 constant_squared_error_sum: 1.0,
+            }),
+            contrast: Some(ContrastEvaluation {
+                images: 4,
+                loss_sum: 1.0,
+                found: 3,
+                chance_sum: 1.0,
             }),
         }
     }

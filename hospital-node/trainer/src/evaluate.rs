@@ -12,6 +12,7 @@ use snowball_protocol::{
 use snowball_worker::shard::Part;
 
 use crate::{
+    contrast,
     device::Place,
     examples::{Examples, Known, Target},
     failure::Failure,
@@ -33,6 +34,9 @@ pub fn evaluate(
 ) -> Result<Evaluation, Failure> {
     if let Some(asked) = plan.reconstruction() {
         return reconstruction::evaluate(plan, asked, examples, place, parameters, part);
+    }
+    if let Some(asked) = plan.contrastive() {
+        return contrast::evaluate(plan, asked, examples, place, parameters, part);
     }
     let positions = examples.labelled(part);
     let slices: Vec<&[usize]> = positions.chunks(SLICE).collect();
@@ -67,6 +71,7 @@ pub fn evaluate(
         images: positions.len() as u64,
         heads,
         reconstruction: None,
+        contrast: None,
     })
 }
 

@@ -1,6 +1,6 @@
 //! A frozen dataset as the plan's heads see it: pictures and targets.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rand::seq::SliceRandom;
 use snowball_protocol::{
@@ -146,6 +146,16 @@ impl Examples {
                 _ => true,
             })
             .collect()
+    }
+
+    /// The patient of the radiograph at each of `positions`, as a number that means nothing beyond this call.
+    pub fn patients(&self, positions: &[usize]) -> Vec<usize> {
+        let mut numbers: BTreeMap<&str, usize> = BTreeMap::new();
+        let of = |position: &usize| {
+            let next = numbers.len();
+            *numbers.entry(&self.shard.records()[*position].patient).or_insert(next)
+        };
+        positions.iter().map(of).collect()
     }
 
     /// The targets of the radiograph at `position`, one a head.

@@ -9,6 +9,7 @@
 
 mod answers;
 mod best;
+mod contrast;
 mod device;
 mod evaluate;
 mod examples;
@@ -17,6 +18,7 @@ mod failure;
 mod loss;
 mod making;
 mod optimiser;
+mod pairs;
 mod passes;
 mod probe;
 mod random;

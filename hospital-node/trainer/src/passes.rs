@@ -7,15 +7,20 @@
 use burn::tensor::{Device, Tensor, TensorData};
 use rayon::prelude::*;
 use snowball_models::Network;
-use snowball_protocol::{StudyPlan, plan::Reconstruction};
+use snowball_protocol::{
+    StudyPlan,
+    plan::{Augmentation, Reconstruction},
+};
 use snowball_worker::groups::Groups;
 
 use crate::{
+    contrast,
     device::Place,
     examples::Examples,
     failure::Failure,
     loss::Losses,
     making,
+    pairs::Pairs,
     random::JobSeed,
     recipe,
     reconstruction::{self, Shown},
@@ -24,7 +29,7 @@ use crate::{
 /// Pictures of a slice on the CPU, and of a group that is mixed anywhere.
 pub const SLICE: usize = 8;
 /// Slices whose gradients are held at once.
-const WAVE: usize = 16;
+pub const WAVE: usize = 16;
 
 /// What all batches of a job have in common.
 pub struct Passes<'a> {
@@ -40,6 +45,8 @@ pub struct Passes<'a> {
     pub seed: JobSeed,
     /// What learns; without them all of the network.
     pub groups: Option<&'a Groups>,
+    /// Which radiographs are of one patient, where the plan compares views.
+    pub pairs: Option<&'a Pairs>,
 }
 
 /// The loss of a batch and its derivative by every parameter.
@@ -54,7 +61,10 @@ impl Passes<'_> {
     /// The batch of step `number` through the network with `parameters`; `drawn` pictures of the job came before it.
     pub fn step(&self, number: u32, parameters: &[f32], batch: &[usize], drawn: u64) -> Result<Step, Failure> {
         let learns = |offset: usize| self.groups.is_none_or(|groups| groups.learns(offset, number));
-        let size = if self.place.is_cpu { SLICE } else { batch.len() };
+        if let (Some(asked), Some(pairs)) = (self.plan.contrastive(), self.pairs) {
+            return contrast::step(self, asked, pairs, parameters, learns, batch, drawn);
+        }
+        let size = self.slice_size(batch.len());
         let labelled = self.labelled(batch);
         let slices: Vec<(usize, &[usize])> = batch.chunks(size).enumerate().collect();
         let mut total = Step {
@@ -73,16 +83,15 @@ impl Passes<'_> {
                 })
                 .collect();
             for step in steps {
-                let step = step?;
-                total.loss += step.loss;
-                total
-                    .gradient
-                    .iter_mut()
-                    .zip(&step.gradient)
-                    .for_each(|(sum, slope)| *sum += slope);
+                total.add(&step?);
             }
         }
         Ok(total)
+    }
+
+    /// How many of `count` pictures go through the network at once.
+    pub fn slice_size(&self, count: usize) -> usize {
+        if self.place.is_cpu { SLICE } else { count }
     }
 
     fn slice(
@@ -152,25 +161,11 @@ impl Passes<'_> {
 
     /// The varied pictures, one after another.
     fn pictures(&self, slice: &[usize], drawn: u64) -> Result<Vec<f32>, Failure> {
-        let side = self.examples.side();
-        let mut values = vec![0.0; slice.len() * side * side];
-        values
-            .par_chunks_mut(side * side)
-            .zip(slice)
-            .enumerate()
-            .try_for_each(|(place, (input, position))| {
-                let random = self.seed.picture(drawn + place as u64);
-                let mut square = self.examples.square(*position)?;
-                recipe::vary(self.plan.augmentation, &mut square, side, random, input);
-                Ok::<_, Failure>(())
-            })?;
-        Ok(values)
+        varied(self.plan.augmentation, self.examples, self.seed, slice, drawn)
     }
 
     fn tensor(&self, values: Vec<f32>, device: &Device) -> Tensor<4> {
-        let side = self.examples.side();
-        let count = values.len() / (side * side);
-        Tensor::from_data(TensorData::new(values, [count, 1, side, side]), device)
+        tensor(values, self.examples.side(), device)
     }
 
     /// How many pictures of the batch have each head's label.
@@ -180,6 +175,44 @@ impl Passes<'_> {
             .map(|head| batch.iter().map(|position| has(*position, head)).sum())
             .collect()
     }
+}
+
+impl Step {
+    /// Adds that of another slice.
+    pub fn add(&mut self, other: &Self) {
+        self.loss += other.loss;
+        let slopes = self.gradient.iter_mut().zip(&other.gradient);
+        slopes.for_each(|(sum, slope)| *sum += slope);
+    }
+}
+
+/// The pictures of `slice`, varied by `recipe`, one after another; `drawn` pictures under this seed came before them.
+pub fn varied(
+    recipe: Augmentation,
+    examples: &Examples,
+    seed: JobSeed,
+    slice: &[usize],
+    drawn: u64,
+) -> Result<Vec<f32>, Failure> {
+    let side = examples.side();
+    let mut values = vec![0.0; slice.len() * side * side];
+    values
+        .par_chunks_mut(side * side)
+        .zip(slice)
+        .enumerate()
+        .try_for_each(|(place, (input, position))| {
+            let random = seed.picture(drawn + place as u64);
+            let mut square = examples.square(*position)?;
+            recipe::vary(recipe, &mut square, side, random, input);
+            Ok::<_, Failure>(())
+        })?;
+    Ok(values)
+}
+
+/// Pictures as a network takes them.
+pub fn tensor(values: Vec<f32>, side: usize, device: &Device) -> Tensor<4> {
+    let count = values.len() / (side * side);
+    Tensor::from_data(TensorData::new(values, [count, 1, side, side]), device)
 }
 
 /// The values of a small tensor, row by row.

@@ -118,6 +118,7 @@ pub fn evaluate(
         images: positions.len() as u64,
         heads: Vec::new(),
         reconstruction: Some(sums),
+        contrast: None,
     })
 }
 

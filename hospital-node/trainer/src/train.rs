@@ -17,6 +17,7 @@ use crate::{
     failure::Failure,
     loss::Losses,
     optimiser::Optimiser,
+    pairs::Pairs,
     passes::Passes,
     random::{JobSeed, Sampler},
 };
@@ -63,6 +64,15 @@ pub fn train<W: Write>(
     } else {
         job.steps
     };
+    let pairs = plan
+        .contrastive()
+        .map(|asked| Pairs::of(&examples, &training, asked.positives));
+    if pairs.as_ref().is_some_and(|pairs| pairs.patients() < 2) {
+        return Err(Failure::new(
+            "the training part has radiographs of one patient alone, who cannot be told from anybody",
+            "take in radiographs of more patients, or leave the study",
+        ));
+    }
     let losses = Losses::new(plan, &examples.known(plan));
     let seed = JobSeed::new(plan.seed, job.stream);
     let passes = Passes {
@@ -72,6 +82,7 @@ pub fn train<W: Write>(
         place,
         seed,
         groups: tuning.groups.as_ref(),
+        pairs: pairs.as_ref(),
     };
     let mut sampler = Sampler::new(seed, training);
     let mut optimiser = Optimiser::new(plan, &snowball_layout::Layout::of(plan), &losses, &parameters)

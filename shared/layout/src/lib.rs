@@ -87,12 +87,14 @@ pub struct Graph {
     pub heads: Vec<Signal>,
     /// The radiograph drawn again, `[N, 1, side, side]`, where the plan asks for that.
     pub picture: Option<Signal>,
+    /// What views are compared by, `[N, dimension]`, where the plan asks for that.
+    pub projection: Option<Signal>,
     /// Channels or features of each step's output.
     widths: Vec<usize>,
 }
 
 impl Graph {
-    /// The network, the heads and the decoder that `plan` asks for.
+    /// The network, the heads and the decoder or projection that `plan` asks for.
     #[must_use]
     pub fn of(plan: &StudyPlan) -> Self {
         let mut builder = Builder::new();
@@ -116,6 +118,9 @@ impl Graph {
             let width = plan.network.width as usize;
             networks::decoder::picture(&mut builder, &trunk, width, reconstruction.decoder)
         });
+        let projection = plan
+            .contrastive()
+            .map(|contrastive| networks::projection::vector(&mut builder, features, contrastive.dimension as usize));
         let (layout, steps, widths) = builder.finish();
         Self {
             layout,
@@ -123,6 +128,7 @@ impl Graph {
             features,
             heads,
             picture,
+            projection,
             widths,
         }
     }

@@ -2,9 +2,9 @@ use proptest::prelude::*;
 use snowball_protocol::{
     labels::LabelName,
     plan::{
-        Architecture, Augmentation, Decoder, Head, HeadKind, KeptRole, LocalTraining, Masked, Network, Optimiser,
-        OptimiserRule, Preprocessing, Pretext, Reconstruction, Rounds, Schedule, Sent, Span, Strategy, StudyPlan,
-        Transfer,
+        Architecture, Augmentation, Contrastive, Decoder, Head, HeadKind, KeptRole, LocalTraining, Masked, Network,
+        Optimiser, OptimiserRule, Positives, Preprocessing, Pretext, Reconstruction, Rounds, Schedule, Sent, Span,
+        Strategy, StudyPlan, Transfer,
     },
 };
 
@@ -234,6 +234,48 @@ fn an_encoder_has_the_trunk_of_the_network_that_tells_classes() {
                 rest
             );
         }
+    }
+}
+
+#[test]
+fn a_projection_lies_behind_the_trunk_of_any_network_and_is_no_stage_of_it() {
+    for architecture in Architecture::ALL {
+        let told = plan(architecture, architecture.width_step());
+        let compared = StudyPlan {
+            heads: Vec::new(),
+            pretext: Some(Pretext::Contrastive(Contrastive {
+                temperature: 0.1,
+                dimension: 24,
+                positives: Positives::Patient,
+            })),
+            ..told.clone()
+        };
+        let graph = Graph::of(&compared);
+        let layout = &graph.layout;
+        let shapes = graph.shapes(224).unwrap();
+        assert_eq!(shapes[graph.projection.unwrap().index()], Shape::Features(24));
+        let Shape::Features(features) = shapes[graph.features.index()] else {
+            panic!("{}", architecture.code())
+        };
+        let behind: Vec<_> = layout
+            .tensors
+            .iter()
+            .filter(|tensor| tensor.stage().is_none())
+            .collect();
+        let found: Vec<_> = behind
+            .iter()
+            .map(|tensor| (tensor.name.as_str(), tensor.values()))
+            .collect();
+        let expected = [
+            ("projection.hidden.weight", features * features),
+            ("projection.hidden.bias", features),
+            ("projection.output.weight", 24 * features),
+            ("projection.output.bias", 24),
+        ];
+        assert_eq!(found, expected, "{}", architecture.code());
+        // The trunk is that of the network that tells classes, number for number.
+        assert_eq!(layout.stages(), Layout::of(&told).stages());
+        assert_eq!(Graph::of(&told).projection, None);
     }
 }
 

@@ -30,11 +30,13 @@ class Network(torch.nn.Module):
                 self._add(step["layer"], _layer(step))
 
     def forward(self, pictures):
-        """One output `[N, outputs]` a head, and `reconstruction` where the network draws pictures again."""
+        """One output `[N, outputs]` a head; `reconstruction` where the network draws pictures again, `projection` where it compares them."""
         signals = self._signals(pictures)
         outputs = {head["label"]: signals[head["step"]] for head in self.description["heads"]}
         if "reconstruction" in self.description:
             outputs["reconstruction"] = signals[self.description["reconstruction"]]
+        if "projection" in self.description:
+            outputs["projection"] = signals[self.description["projection"]]
         return outputs
 
     def draw(self, pictures):

@@ -35,6 +35,9 @@ pub(crate) fn document(plan: &StudyPlan) -> Value {
     if let Some(picture) = graph.picture {
         document["reconstruction"] = json!(picture.index());
     }
+    if let Some(projection) = graph.projection {
+        document["projection"] = json!(projection.index());
+    }
     document
 }
 

@@ -39,6 +39,9 @@ pub enum ModelError {
     /// A drawing was asked of a network that has no decoder.
     #[error("the plan asks for no reconstruction, so its network draws nothing")]
     NoDecoder,
+    /// A projection was asked of a network that has none.
+    #[error("the plan compares no views, so its network has no projection")]
+    NoProjection,
     /// The device did not give its values back.
     #[error("the device did not give its values back: {0}")]
     Device(String),

@@ -12,7 +12,7 @@ use crate::{
     weights::{self, Weight},
 };
 
-/// The network that a plan asks for, with one linear head a label, or with a decoder.
+/// The network that a plan asks for, with one linear head a label, or with a decoder or a projection.
 #[derive(Debug)]
 pub struct Network {
     graph: Graph,
@@ -45,7 +45,7 @@ impl Network {
         let graph = Graph::of(plan);
         let weights = weights::load(&graph.layout, parameters, device, learns)?;
         let mut readers = vec![0; graph.steps.len()];
-        for signal in graph.heads.iter().chain(&graph.picture) {
+        for signal in graph.heads.iter().chain(&graph.picture).chain(&graph.projection) {
             readers[signal.index()] += 1;
         }
         // From the end: a step that nobody reads reads nothing.
@@ -106,6 +106,17 @@ impl Network {
         let (mut values, mut readers) = self.signals(pictures)?;
         let value = read(&mut values, &mut readers, drawn).and_then(Value::pictures);
         value.ok_or(ModelError::Step { step: drawn })
+    }
+
+    /// Pictures `[N, 1, side, side]` to what they are compared by, `[N, dimension]`.
+    ///
+    /// # Errors
+    /// When the pictures have another shape or are smaller than the network takes, or the plan compares none.
+    pub fn project(&self, pictures: Tensor<4>) -> Result<Tensor<2>, ModelError> {
+        let projection = self.graph.projection.ok_or(ModelError::NoProjection)?.index();
+        let (mut values, mut readers) = self.signals(pictures)?;
+        let value = read(&mut values, &mut readers, projection).and_then(Value::features);
+        value.ok_or(ModelError::Step { step: projection })
     }
 
     /// Does all steps; what nobody will read any more is given back at once.

@@ -30,10 +30,12 @@ const PICTURES: &str = "pictures";
 const FEATURES: &str = "features";
 /// The name of the picture that is drawn again.
 const RECONSTRUCTION: &str = "reconstruction";
+/// The name of what views are compared by.
+const PROJECTION: &str = "projection";
 
 /// Writes the network of `plan` with `parameters`, little-endian f32 in the layout's order. Its input is `pictures`, f32 `[N, 1, side,
 /// side]` with the plan's side; its outputs are `features` `[N, features]`, which the heads see, and one `[N, outputs]` a head, called as
-/// its label, or `reconstruction` `[N, 1, side, side]`. `properties` go into the file as they are.
+/// its label, `reconstruction` `[N, 1, side, side]` or `projection` `[N, dimension]`. `properties` go into the file as they are.
 ///
 /// # Errors
 /// When the system refuses, or `parameters` ends early.
@@ -60,6 +62,10 @@ pub fn write(
     if let Some(signal) = graph.picture {
         nodes.rename(name(signal), RECONSTRUCTION);
         output.push(value(RECONSTRUCTION, &dimensions(shapes[signal.index()])));
+    }
+    if let Some(signal) = graph.projection {
+        nodes.rename(name(signal), PROJECTION);
+        output.push(value(PROJECTION, &dimensions(shapes[signal.index()])));
     }
     let (node, constants, weights) = nodes.finish();
     let head = message::Graph {

@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 
 use prost::Message as _;
-use snowball_protocol::plan::{Architecture, Decoder, Masked, Pretext, Reconstruction};
+use snowball_protocol::plan::{Architecture, Contrastive, Decoder, Masked, Positives, Pretext, Reconstruction};
 
 use super::*;
 
@@ -38,7 +38,16 @@ fn every_node_uses_what_was_made_before_and_every_number_is_there() {
         (Architecture::ResNet34, Decoder::UNet),
     ]
     .map(drawing);
-    for plan in Architecture::ALL.map(plan).into_iter().chain(drawn) {
+    let compared = StudyPlan {
+        heads: Vec::new(),
+        pretext: Some(Pretext::Contrastive(Contrastive {
+            temperature: 0.1,
+            dimension: 16,
+            positives: Positives::Patient,
+        })),
+        ..plan(Architecture::AlexNet)
+    };
+    for plan in Architecture::ALL.map(plan).into_iter().chain(drawn).chain([compared]) {
         let layout = Graph::of(&plan).layout;
         let parameters: Vec<f32> = (0..layout.parameters()).map(|position| position as f32).collect();
         let model = written(&plan, &parameters);
@@ -71,7 +80,8 @@ fn every_node_uses_what_was_made_before_and_every_number_is_there() {
             outputs.len(),
             1 + plan.heads.len() + usize::from(plan.pretext.is_some())
         );
-        assert_eq!(outputs.contains(&"reconstruction"), plan.pretext.is_some());
+        assert_eq!(outputs.contains(&"reconstruction"), plan.reconstruction().is_some());
+        assert_eq!(outputs.contains(&"projection"), plan.contrastive().is_some());
         assert!(outputs.iter().all(|name| known.contains(*name)));
     }
 }

@@ -21,6 +21,23 @@ pub struct Evaluation {
     /// How well radiographs were drawn again, where the plan asks for that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reconstruction: Option<ReconstructionEvaluation>,
+    /// How well the other radiograph of a patient was found, where the plan asks for that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contrast: Option<ContrastEvaluation>,
+}
+
+/// How well the other view of a patient was found among those of a batch, each radiograph once.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ContrastEvaluation {
+    /// Radiographs whose pair was looked for among other patients.
+    pub images: u64,
+    /// Sum of the losses (NT-Xent), in nats: of each the mean over its two views.
+    pub loss_sum: f64,
+    /// Of how many the other view was likest to it.
+    pub found: u64,
+    /// Of how many that would be so by chance: the sum of one over the views that competed.
+    pub chance_sum: f64,
 }
 
 /// How well radiographs were drawn again: squared errors of the prepared picture, where it was masked if the plan masks.
@@ -81,12 +98,13 @@ pub struct ClassCount {
 }
 
 impl Evaluation {
-    /// Leaves out every class with fewer than `cell_min` images, and every head and reconstruction with fewer than that.
+    /// Leaves out every class with fewer than `cell_min` images, and every head, reconstruction and contrast with fewer than that.
     pub fn hide_small_cells(&mut self, cell_min: u64) {
         self.heads.retain(|head| match head {
             HeadEvaluation::Classes { images, .. } | HeadEvaluation::Regression { images, .. } => *images >= cell_min,
         });
         self.reconstruction = self.reconstruction.filter(|drawn| drawn.images >= cell_min);
+        self.contrast = self.contrast.filter(|paired| paired.images >= cell_min);
         for head in &mut self.heads {
             if let HeadEvaluation::Classes { classes, .. } = head {
                 classes.retain(|class| class.images >= cell_min);
@@ -106,6 +124,10 @@ impl Evaluation {
                 (Some(one), Some(other)) => Some(one.plus(other)),
                 (one, other) => one.or(other),
             };
+            total.contrast = match (total.contrast, part.contrast) {
+                (Some(one), Some(other)) => Some(one.plus(other)),
+                (one, other) => one.or(other),
+            };
             for head in &part.heads {
                 match total.heads.iter_mut().find(|sum| sum.label() == head.label()) {
                     Some(sum) => sum.add(head),
@@ -122,14 +144,15 @@ impl Evaluation {
         self.heads.iter().find(|head| head.label() == label)
     }
 
-    /// Mean loss over all heads that have images, and over the reconstruction.
+    /// Mean loss over all heads that have images, and over the reconstruction or contrast.
     #[must_use]
     pub fn mean_loss(&self) -> Option<f64> {
         let drawn = self
             .reconstruction
             .and_then(ReconstructionEvaluation::mean_squared_errors);
         let heads = self.heads.iter().filter_map(HeadEvaluation::mean_loss);
-        let losses: Vec<f64> = heads.chain(drawn.map(|errors| errors.0)).collect();
+        let paired = self.contrast.and_then(ContrastEvaluation::mean_loss);
+        let losses: Vec<f64> = heads.chain(drawn.map(|errors| errors.0)).chain(paired).collect();
         (!losses.is_empty()).then(|| losses.iter().sum::<f64>() / losses.len() as f64)
     }
 }
@@ -149,6 +172,32 @@ impl ReconstructionEvaluation {
             images: self.images + other.images,
             squared_error_sum: self.squared_error_sum + other.squared_error_sum,
             constant_squared_error_sum: self.constant_squared_error_sum + other.constant_squared_error_sum,
+        }
+    }
+}
+
+impl ContrastEvaluation {
+    /// Mean loss.
+    #[must_use]
+    pub fn mean_loss(self) -> Option<f64> {
+        ratio(self.loss_sum, self.images)
+    }
+
+    /// The share of the pairs that were found, and that which chance finds.
+    #[must_use]
+    pub fn shares_found(self) -> Option<(f64, f64)> {
+        Some((
+            ratio(self.found as f64, self.images)?,
+            ratio(self.chance_sum, self.images)?,
+        ))
+    }
+
+    fn plus(self, other: Self) -> Self {
+        Self {
+            images: self.images + other.images,
+            loss_sum: self.loss_sum + other.loss_sum,
+            found: self.found + other.found,
+            chance_sum: self.chance_sum + other.chance_sum,
         }
     }
 }
@@ -327,6 +376,7 @@ mod tests {
                 }],
             }],
             reconstruction: None,
+            contrast: None,
         }
     }
 
@@ -371,6 +421,28 @@ mod tests {
         assert!(near(ages(4, Some(30.0)).interval(), (1.235, 3.765)));
         assert_eq!(ages(4, None).interval(), None);
         assert_eq!(ages(1, Some(100.0)).interval(), None);
+    }
+
+    #[test]
+    fn pairs_add_up_over_the_sites_that_have_enough_of_them() {
+        let of = |images, found| {
+            let mut evaluation = chest(10, 5);
+            evaluation.heads.clear();
+            evaluation.contrast = Some(ContrastEvaluation {
+                images,
+                loss_sum: 2.0 * images as f64,
+                found,
+                chance_sum: images as f64 / 31.0,
+            });
+            evaluation
+        };
+        let pooled = Evaluation::pooled([&of(10, 1), &chest(1, 1), &of(30, 19)]).unwrap();
+        let (found, chance) = pooled.contrast.unwrap().shares_found().unwrap();
+        assert!((found - 0.5).abs() < 1e-12 && (chance - 1.0 / 31.0).abs() < 1e-12);
+        assert_eq!(of(10, 1).mean_loss(), Some(2.0));
+        let mut small = of(4, 4);
+        small.hide_small_cells(5);
+        assert_eq!((small.contrast, small.mean_loss()), (None, None));
     }
 
     #[test]

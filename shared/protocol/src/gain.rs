@@ -219,6 +219,7 @@ mod tests {
             images: 100,
             heads: vec![head],
             reconstruction: None,
+            contrast: None,
         }
     }
 

@@ -44,6 +44,8 @@ pub const ROUNDS_MAX: u32 = 100_000;
 pub const SITES_MAX: u32 = 10_000;
 /// Largest side of the network's square input, in pixels.
 pub const INPUT_SIDE_MAX: u32 = 2_048;
+/// Most radiographs a step where each is compared with all.
+pub const CONTRASTED_MAX: u32 = 1_024;
 /// Most examples one update may claim as its weight.
 pub const EXAMPLES_MAX: u64 = 1 << 24;
 /// Longest wait that a long poll may ask for, in seconds.

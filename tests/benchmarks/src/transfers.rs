@@ -250,6 +250,7 @@ mod tests {
                     }],
                 }],
                 reconstruction: None,
+                contrast: None,
             }),
         };
         Results {

@@ -75,6 +75,7 @@ fn job() -> Result<()> {
                 images: 0,
                 heads: Vec::new(),
                 reconstruction: None,
+                contrast: None,
             };
             Ok(pipe::send(&mut output, &Answer::Evaluated { evaluation })?)
         }

@@ -85,6 +85,7 @@ async fn a_study_runs_to_its_release_over_restarts_at_every_step() {
             images: 3,
             heads: vec![],
             reconstruction: None,
+            contrast: None,
         });
         let step = study
             .phase

@@ -35,7 +35,8 @@ pub fn check_evaluation(plan: &StudyPlan, model: Sha256Digest, evaluation: &Eval
         .heads
         .iter()
         .try_for_each(|head| check_head(plan, evaluation.images, head))?;
-    check_reconstruction(plan, evaluation)
+    check_reconstruction(plan, evaluation)?;
+    check_contrast(plan, evaluation)
 }
 
 fn check_reconstruction(plan: &StudyPlan, evaluation: &Evaluation) -> Result<(), Problem> {
@@ -49,6 +50,23 @@ fn check_reconstruction(plan: &StudyPlan, evaluation: &Evaluation) -> Result<(),
         return malformed("the reconstruction has more images than were evaluated");
     }
     check_sums(&[drawn.squared_error_sum, drawn.constant_squared_error_sum])
+}
+
+fn check_contrast(plan: &StudyPlan, evaluation: &Evaluation) -> Result<(), Problem> {
+    let Some(paired) = evaluation.contrast else {
+        return Ok(());
+    };
+    if plan.contrastive().is_none() {
+        return malformed("the evaluation is of pairs that the plan does not ask for");
+    }
+    if paired.images > evaluation.images || paired.found > paired.images {
+        return malformed("the pairs have more images than were evaluated, or more were found than looked for");
+    }
+    check_sums(&[paired.loss_sum, paired.chance_sum])?;
+    if paired.chance_sum > paired.images as f64 {
+        return malformed("chance finds more pairs than were looked for");
+    }
+    Ok(())
 }
 
 fn check_head(plan: &StudyPlan, images_evaluated: u64, head: &HeadEvaluation) -> Result<(), Problem> {

@@ -3,9 +3,9 @@ use std::ops::Range;
 use proptest::prelude::*;
 use snowball_protocol::{
     Attempt, ProblemCode, RoundNumber, Sha256Digest, StudyPlan,
-    evaluation::{ClassCount, Evaluation, HeadEvaluation, ReconstructionEvaluation},
+    evaluation::{ClassCount, ContrastEvaluation, Evaluation, HeadEvaluation, ReconstructionEvaluation},
     labels::LabelName,
-    plan::{Late, Pretext, Reconstruction, UpdateEncoding},
+    plan::{Contrastive, Late, Positives, Pretext, Reconstruction, UpdateEncoding},
     update::{Encoding, UpdateHeader},
 };
 
@@ -251,6 +251,7 @@ fn every_check_refuses_with_its_own_code() {
                 images: u64::MAX,
                 heads,
                 reconstruction: None,
+                contrast: None,
             });
         }),
     ];
@@ -418,6 +419,7 @@ fn an_evaluation_is_bounded() {
             }],
         }],
         reconstruction: None,
+        contrast: None,
     };
     assert_eq!(check_evaluation(&plan, model, &sound), Ok(()));
 
@@ -488,6 +490,7 @@ fn a_reconstruction_is_bounded_and_only_taken_where_the_plan_asks_for_it() {
             squared_error_sum,
             constant_squared_error_sum: 5.0,
         }),
+        contrast: None,
     };
     let code = |plan: &StudyPlan, evaluation| check_evaluation(plan, model, &evaluation).map_err(|fault| fault.code);
     assert_eq!(code(&plan, evaluation(10, 3.0)), Err(ProblemCode::Malformed));
@@ -497,5 +500,49 @@ fn a_reconstruction_is_bounded_and_only_taken_where_the_plan_asks_for_it() {
     assert_eq!(code(&plan, evaluation(11, 3.0)), Err(ProblemCode::Malformed));
     for sum in [f64::NAN, -1.0, f64::INFINITY] {
         assert_eq!(code(&plan, evaluation(10, sum)), Err(ProblemCode::NotFinite));
+    }
+}
+
+#[test]
+fn pairs_are_bounded_and_only_taken_where_the_plan_asks_for_them() {
+    let mut plan = crate::testing::plan();
+    let model = Sha256Digest::of(b"initial");
+    let sound = ContrastEvaluation {
+        images: 10,
+        loss_sum: 20.0,
+        found: 4,
+        chance_sum: 0.5,
+    };
+    let code = |plan: &StudyPlan, paired| {
+        let evaluation = Evaluation {
+            model_digest: model,
+            images: 10,
+            heads: Vec::new(),
+            reconstruction: None,
+            contrast: Some(paired),
+        };
+        check_evaluation(plan, model, &evaluation).map_err(|fault| fault.code)
+    };
+    assert_eq!(code(&plan, sound), Err(ProblemCode::Malformed));
+    plan.heads.clear();
+    plan.pretext = Some(Pretext::Contrastive(Contrastive {
+        temperature: 0.1,
+        dimension: 64,
+        positives: Positives::Patient,
+    }));
+    assert_eq!(code(&plan, sound), Ok(()));
+    for broken in [
+        ContrastEvaluation { images: 11, ..sound },
+        ContrastEvaluation { found: 11, ..sound },
+        ContrastEvaluation {
+            chance_sum: 10.5,
+            ..sound
+        },
+    ] {
+        assert_eq!(code(&plan, broken), Err(ProblemCode::Malformed), "{broken:?}");
+    }
+    for loss_sum in [f64::NAN, -1.0, f64::INFINITY] {
+        let broken = ContrastEvaluation { loss_sum, ..sound };
+        assert_eq!(code(&plan, broken), Err(ProblemCode::NotFinite));
     }
 }

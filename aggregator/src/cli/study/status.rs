@@ -277,6 +277,13 @@ pub fn metrics(evaluation: &Evaluation) -> Value {
             "constant_mean_squared_error": errors.map(|errors| errors.1),
         });
     }
+    if let Some(paired) = evaluation.contrast {
+        let shares = paired.shares_found();
+        json["contrast"] = json!({
+            "images": paired.images, "loss": paired.mean_loss(), "found": shares.map(|shares| shares.0),
+            "chance": shares.map(|shares| shares.1),
+        });
+    }
     json
 }
 
@@ -294,7 +301,10 @@ pub fn quality(evaluation: &Evaluation) -> String {
     let drawn = evaluation.reconstruction.and_then(|drawn| drawn.mean_squared_errors());
     let drawn =
         drawn.map(|(error, constant)| format!("drawn again off by {error:.3} squared (constant {constant:.3})"));
-    heads.chain(drawn).collect::<Vec<_>>().join(", ")
+    let paired = evaluation.contrast.and_then(|paired| paired.shares_found());
+    let paired =
+        paired.map(|(found, chance)| format!("pairs found {:.1} % (chance {:.1} %)", found * 100.0, chance * 100.0));
+    heads.chain(drawn).chain(paired).collect::<Vec<_>>().join(", ")
 }
 
 /// The final model beside each site's own.
@@ -377,6 +387,7 @@ mod tests {
                 },
             ],
             reconstruction: None,
+            contrast: None,
         });
         let json = record_json(&record).unwrap();
         assert_eq!(json["training_loss"], 1.25);

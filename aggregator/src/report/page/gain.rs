@@ -20,6 +20,7 @@ impl Sheet<'_> {
     pub(super) fn gain(&self, page: &mut Page, study: &StudyTold) {
         let mut labels: BTreeMap<LabelName, BTreeMap<&SiteName, Course<'_>>> = BTreeMap::new();
         let mut drawn: BTreeMap<&SiteName, Vec<(u32, f64)>> = BTreeMap::new();
+        let mut found: BTreeMap<&SiteName, Vec<(u32, f64)>> = BTreeMap::new();
         let mut add = |site, round, evaluation| {
             let evaluation: &Evaluation = evaluation;
             for head in &evaluation.heads {
@@ -29,6 +30,9 @@ impl Sheet<'_> {
             let errors = evaluation.reconstruction.and_then(|drawn| drawn.mean_squared_errors());
             if let Some((error, _)) = errors {
                 drawn.entry(site).or_default().push((round, error));
+            }
+            if let Some((share, _)) = evaluation.contrast.and_then(|paired| paired.shares_found()) {
+                found.entry(site).or_default().push((round, share * 100.0));
             }
         };
         for record in &study.records {
@@ -52,6 +56,14 @@ impl Sheet<'_> {
                 label: "mean squared error".to_owned(),
                 lines: drawn.into_iter().map(|(site, line)| (site.to_string(), line)).collect(),
                 written: |value| format!("{value:.3}"),
+            });
+        }
+        if !found.is_empty() {
+            page.say(self.word(words::CURVES_FOUND));
+            page.curves(&Curves {
+                label: "pairs found, percent".to_owned(),
+                lines: found.into_iter().map(|(site, line)| (site.to_string(), line)).collect(),
+                written: |value| format!("{value:.1}"),
             });
         }
         self.compared(page, &of_finals(&study.finals));

@@ -226,7 +226,7 @@ impl Sheet<'_> {
         })
     }
 
-    /// Per head: the balanced accuracy, or the error beside that of always saying the same; and of radiographs drawn again.
+    /// Per head: the balanced accuracy, or the error beside that of always saying the same; and of radiographs drawn again or found.
     fn quality(&self, evaluation: &Evaluation) -> Html {
         let heads = evaluation.heads.iter().filter_map(|head| {
             let label = ("label", Html::code(head.label().code()));
@@ -254,7 +254,15 @@ impl Sheet<'_> {
             ];
             self.say(words::QUALITY_DRAWN, &values)
         });
-        Html::below(heads.chain(drawn))
+        let paired = evaluation.contrast.and_then(|paired| paired.shares_found());
+        let paired = paired.map(|(found, chance)| {
+            let values = [
+                ("percent", self.decimals(Some(found * 100.0))),
+                ("chance", self.decimals(Some(chance * 100.0))),
+            ];
+            self.say(words::QUALITY_FOUND, &values)
+        });
+        Html::below(heads.chain(drawn).chain(paired))
     }
 }
 

@@ -146,6 +146,7 @@ fn report() -> Report {
             }],
         }],
         reconstruction: None,
+        contrast: None,
     });
     let mut history = History::default();
     made_up().iter().for_each(|record| history.add(record));

@@ -1,6 +1,7 @@
 //! The program as the node sees it: a job into its standard input, answers out of its standard output.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod pairs;
 mod tuning;
 mod without_labels;
 

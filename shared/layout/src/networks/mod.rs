@@ -7,6 +7,7 @@ mod alexnet;
 pub(crate) mod decoder;
 mod densenet;
 mod inception;
+pub(crate) mod projection;
 mod resnet;
 mod small;
 mod vgg;

@@ -1,12 +1,15 @@
 //! The rules of a plan that its types cannot hold.
 
+mod pretexts;
 mod start;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeSet;
 
 use super::{
-    Adaptive, Combination, Decoder, HeadKind, Late, Operation, OptimiserRule, Schedule, Sent, ServerOptimiser, Span,
-    StudyPlan, UpdateEncoding,
+    Adaptive, Combination, HeadKind, Late, Operation, OptimiserRule, Schedule, Sent, ServerOptimiser, Span, StudyPlan,
+    UpdateEncoding,
 };
 use crate::{
     labels::LabelName,
@@ -33,6 +36,7 @@ impl StudyPlan {
         self.check_heads(&mut faults);
         self.check_sides(self.augmentation.operations(), &mut faults);
         self.check_pretext(&mut faults);
+        self.check_contrast(&mut faults);
         self.check_learning(&mut faults);
         self.check_strategy(&mut faults);
         self.check_transfer(&mut faults);
@@ -167,46 +171,6 @@ impl StudyPlan {
                 "of jigsaw must be orders of four tiles or of nine, not both: all radiographs are cut alike",
             );
         }
-    }
-
-    fn check_pretext(&self, faults: &mut Faults) {
-        let Some(reconstruction) = self.reconstruction() else {
-            return;
-        };
-        faults.unless(
-            self.heads.is_empty(),
-            "heads",
-            "must be absent beside pretext.reconstruction: no label is learned",
-        );
-        let network = &self.network;
-        faults.unless(
-            network.architecture.has_stages(),
-            "network.architecture",
-            "must be small or a ResNet beside pretext.reconstruction: no decoder is built on the others",
-        );
-        faults.unless(
-            !self.comparison.own_model,
-            "comparison.own_model",
-            "must be absent beside pretext.reconstruction: only what heads tell is compared",
-        );
-        let Some(masked) = reconstruction.masked else {
-            faults.unless(
-                reconstruction.decoder == Decoder::Plain,
-                "pretext.reconstruction.decoder",
-                "\"u-net\" needs pretext.reconstruction.masked: it sees the whole picture and would pass it on",
-            );
-            return;
-        };
-        faults.unless(
-            (2..=network.input_side / 2).contains(&masked.patch) && network.input_side.is_multiple_of(masked.patch),
-            "pretext.reconstruction.masked.patch",
-            "must be from 2 to half of network.input_side and divide it",
-        );
-        faults.unless(
-            is_within(masked.share, 0.05, 0.95),
-            "pretext.reconstruction.masked.share",
-            "must be from 0.05 to 0.95",
-        );
     }
 
     fn check_learning(&self, faults: &mut Faults) {
@@ -498,6 +462,3 @@ impl Faults {
         self.unless(holds, field, &format!("needs {min} <= min <= max <= {max}"));
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -19,7 +19,7 @@ pub use architecture::Architecture;
 pub use augmentation::Operation;
 pub use canonical::canonical_json;
 pub use check::PlanFault;
-pub use pretext::{Decoder, Masked, Pretext, Reconstruction};
+pub use pretext::{Contrastive, Decoder, Masked, Positives, Pretext, Reconstruction};
 pub use start::{Beginning, Origin};
 pub use strategy::{Adaptive, Combination, ServerOptimiser, Strategy};
 pub use transfer::{Transfer, UpdateEncoding};
@@ -440,7 +440,16 @@ impl StudyPlan {
     pub const fn reconstruction(&self) -> Option<Reconstruction> {
         match self.pretext {
             Some(Pretext::Reconstruction(reconstruction)) => Some(reconstruction),
-            None => None,
+            Some(Pretext::Contrastive(_)) | None => None,
+        }
+    }
+
+    /// How it tells two views of one patient from those of others, where that is what it learns.
+    #[must_use]
+    pub const fn contrastive(&self) -> Option<Contrastive> {
+        match self.pretext {
+            Some(Pretext::Contrastive(contrastive)) => Some(contrastive),
+            Some(Pretext::Reconstruction(_)) | None => None,
         }
     }
 

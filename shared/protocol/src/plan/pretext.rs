@@ -11,6 +11,40 @@ use super::Architecture;
 pub enum Pretext {
     /// To draw the radiograph again: the loss is the mean squared error of the prepared picture (deviation 0.25 of black to white).
     Reconstruction(Reconstruction),
+    /// To find the other radiograph of the same patient among those of a batch: NT-Xent (SimCLR, Chen et al. 2020) on two radiographs of a
+    /// patient (MICLe, Azizi et al. 2021).
+    Contrastive(Contrastive),
+}
+
+/// How two views of one patient are told from those of others.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Contrastive {
+    /// What likenesses, from -1 to 1, are divided by before they compete: from 0.01 to 1. The smaller, the more the likest strangers count.
+    pub temperature: f64,
+    /// Numbers that the projection head gives a picture, and that are compared: from 8 to 1024.
+    pub dimension: u32,
+    /// What the two views are of.
+    #[serde(default, skip_serializing_if = "Positives::is_patient")]
+    pub positives: Positives,
+}
+
+/// What the two views of a pair are of.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Positives {
+    /// Two radiographs of one patient, drawn anew each time; twice the same where the patient has no other.
+    #[default]
+    Patient,
+    /// Always twice the same radiograph.
+    Radiograph,
+}
+
+impl Positives {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+    const fn is_patient(&self) -> bool {
+        matches!(self, Self::Patient)
+    }
 }
 
 /// How the radiograph is drawn again.
@@ -100,6 +134,14 @@ mod tests {
         let written = toml::to_string(&Sample { pretext }).unwrap();
         assert_eq!(read(&written).unwrap(), pretext);
         assert!(read("[pretext.reconstruction]\nencoder = \"small\"").is_err());
+        let pretext = Pretext::Contrastive(Contrastive {
+            temperature: 0.1,
+            dimension: 64,
+            positives: Positives::Radiograph,
+        });
+        let text = "[pretext.contrastive]\ntemperature = 0.1\ndimension = 64\npositives = \"radiograph\"";
+        assert_eq!(read(text).unwrap(), pretext);
+        assert_eq!(read(&toml::to_string(&Sample { pretext }).unwrap()).unwrap(), pretext);
     }
 
     #[test]
@@ -119,8 +161,13 @@ mod tests {
             (Decoder::Plain, masked),
             (Decoder::UNet, masked),
         ];
-        let expected = expected.map(|(decoder, masked)| Pretext::Reconstruction(Reconstruction { decoder, masked }));
-        assert_eq!(samples, expected);
+        let drawn = expected.map(|(decoder, masked)| Pretext::Reconstruction(Reconstruction { decoder, masked }));
+        let paired = Pretext::Contrastive(Contrastive {
+            temperature: 0.1,
+            dimension: 128,
+            positives: Positives::Patient,
+        });
+        assert_eq!(samples, drawn.into_iter().chain([paired]).collect::<Vec<_>>());
     }
 
     #[test]

@@ -3,8 +3,8 @@
 use super::*;
 use crate::labels::{BodyPart, Labels};
 use crate::plan::{
-    Architecture, Augmentation, Comparison, Drift, Head, KeptRole, LocalTraining, Masked, Network, Optimiser,
-    Preprocessing, Pretext, Reconstruction, Rounds, Strategy, Transfer,
+    Architecture, Augmentation, Comparison, Contrastive, Decoder, Drift, Head, KeptRole, LocalTraining, Masked,
+    Network, Optimiser, Positives, Preprocessing, Pretext, Reconstruction, Rounds, Strategy, Transfer,
 };
 
 fn sound() -> StudyPlan {
@@ -137,6 +137,49 @@ fn a_plan_that_draws_radiographs_again_has_no_heads_and_a_network_that_a_decoder
         }),
     );
     assert_eq!(plan.faults()[0].field, "pretext.reconstruction.masked.share");
+}
+
+#[test]
+fn a_plan_that_looks_for_pairs_has_several_radiographs_a_step_and_views_that_differ() {
+    type Change = fn(&mut StudyPlan, &mut Contrastive);
+    let faults = |change: Change| {
+        let mut contrastive = Contrastive {
+            temperature: 0.1,
+            dimension: 64,
+            positives: Positives::Patient,
+        };
+        let mut plan = sound();
+        plan.heads.clear();
+        plan.augmentation = Augmentation::XrSslV1;
+        plan.local.batch_size = 32;
+        change(&mut plan, &mut contrastive);
+        plan.pretext = Some(Pretext::Contrastive(contrastive));
+        let read: StudyPlan = toml::from_str(&toml::to_string(&plan).unwrap()).unwrap();
+        assert_eq!(read.digest(), plan.digest());
+        plan.faults().into_iter().map(|fault| fault.field).collect::<Vec<_>>()
+    };
+    assert_eq!(faults(|_, _| {}), <[&str; 0]>::default());
+    assert_eq!(
+        faults(|plan, _| plan.network.architecture = Architecture::Vgg16),
+        <[&str; 0]>::default()
+    );
+    let changes: [(&str, Change); 12] = [
+        ("heads", |plan, _| plan.heads = sound().heads),
+        ("pretext.contrastive.temperature", |_, asked| asked.temperature = 0.0),
+        ("pretext.contrastive.temperature", |_, asked| asked.temperature = 0.009),
+        ("pretext.contrastive.temperature", |_, asked| asked.temperature = 1.1),
+        ("pretext.contrastive.temperature", |_, asked| asked.temperature = -0.1),
+        ("pretext.contrastive.dimension", |_, asked| asked.dimension = 7),
+        ("pretext.contrastive.dimension", |_, asked| asked.dimension = 1_025),
+        ("local.batch_size", |plan, _| plan.local.batch_size = 1),
+        ("local.batch_size", |plan, _| plan.local.batch_size = 1_025),
+        ("augmentation", |plan, _| plan.augmentation = Augmentation::None),
+        ("augmentation", |plan, _| plan.augmentation = Augmentation::XrStrongV1),
+        ("comparison.own_model", |plan, _| plan.comparison.own_model = true),
+    ];
+    for (field, change) in changes {
+        assert_eq!(faults(change), [field]);
+    }
 }
 
 #[test]
