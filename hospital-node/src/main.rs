@@ -19,6 +19,7 @@ mod home;
 mod kept_parameters;
 mod label_table;
 mod local_model;
+mod mask_files;
 mod metrics;
 mod outputs;
 mod overlay;

@@ -99,7 +99,7 @@ fn own_terms(store: &Store, record: &ShardRecord) -> Result<BTreeMap<String, Str
     Ok(labels
         .filter_map(|(name, label)| match label.value {
             SiteValue::Class(code) => Some((name, code)),
-            SiteValue::Number(_) => None,
+            SiteValue::Number(_) | SiteValue::Mask { .. } => None,
         })
         .collect())
 }

@@ -21,6 +21,7 @@ mod keys;
 mod labels;
 mod ledger;
 mod linkage;
+mod masks;
 mod policy;
 mod predict;
 mod pretrain;
@@ -98,6 +99,8 @@ enum Verb {
     Census(census::Census),
     #[command(subcommand)]
     Labels(labels::Labels),
+    #[command(subcommand)]
+    Masks(masks::Masks),
     #[command(subcommand)]
     Quarantine(quarantine::Quarantine),
     #[command(subcommand)]
@@ -193,6 +196,7 @@ pub fn run() -> ExitCode {
         Verb::Selftest(verb) => verb.run(&context),
         Verb::Census(verb) => verb.run(&context),
         Verb::Labels(verb) => verb.run(&context),
+        Verb::Masks(verb) => verb.run(&context),
         Verb::Quarantine(verb) => verb.run(&context),
         Verb::Study(verb) => verb.run(&context),
         Verb::Report(verb) => verb.run(&context),

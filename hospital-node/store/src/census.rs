@@ -95,11 +95,12 @@ impl Store {
                 for (name, term) in properties(&making.acquisition) {
                     add(name, term.as_deref());
                 }
-                let own = self.site_labels_in(connection, &radiograph)?;
+                let own = self.all_labels_in(connection, &radiograph)?;
                 for name in &names {
                     let term = own.get(name).map(|label| match &label.value {
                         SiteValue::Class(code) => code.as_str(),
                         SiteValue::Number(_) => "a number",
+                        SiteValue::Mask { .. } => "a mask",
                     });
                     add(&format!("site: {name}"), term);
                 }

@@ -92,6 +92,12 @@ pub enum StoreError {
         /// The bound.
         what: &'static str,
     },
+    /// A label and a mask of one name.
+    #[error("{what} of this name is kept already; take another name, or remove that first")]
+    NameTaken {
+        /// What is kept.
+        what: &'static str,
+    },
     /// A file that is not in the quarantine, or has been decided on.
     #[error("no file {digest} waits in the quarantine")]
     NotHeld {

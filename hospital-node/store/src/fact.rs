@@ -33,13 +33,15 @@ pub(crate) struct Facts {
     pub study: Pseudonym,
     series: Pseudonym,
     pub accession: Option<Pseudonym>,
-    rows: u32,
-    columns: u32,
+    /// Of the picture as it came.
+    pub rows: u32,
+    pub columns: u32,
     bits_stored: u8,
     #[serde(deserialize_with = "known_labels")]
     pub labels: Labels,
-    master_rows: u32,
-    master_columns: u32,
+    /// Of the picture as it is kept.
+    pub master_rows: u32,
+    pub master_columns: u32,
     encoding: u8,
     /// Digest of the encoded picture, which datasets follow from.
     digest: Sha256Digest,

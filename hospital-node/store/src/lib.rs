@@ -18,6 +18,7 @@ mod error;
 mod fact;
 mod freeze;
 mod import;
+mod masks;
 mod pack;
 mod quarantine;
 mod record;
@@ -50,6 +51,7 @@ pub use error::StoreError;
 pub use fact::Master;
 pub use freeze::{FreezeRequest, Frozen, PartCount};
 pub use import::{Added, Importer};
+pub use masks::{Mask, MaskKept};
 pub use quarantine::{HeldFile, HeldState, Review, Searched};
 pub use record::Unrecorded;
 pub use reread::{LookedAgain, Unsound};
@@ -160,7 +162,7 @@ impl Store {
         found.map(|fact| fact.master(&self.packs, &self.keys)).transpose()
     }
 
-    /// Reads every kept picture once and counts those whose bytes are not the ones that were written.
+    /// Reads every kept picture and mask once and counts those whose bytes are not the ones that were written.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -170,7 +172,8 @@ impl Store {
         Ok(facts
             .par_iter()
             .filter(|fact| fact.master(&self.packs, &self.keys).is_err())
-            .count() as u64)
+            .count() as u64
+            + self.damaged_masks()?)
     }
 
     /// Whether the keys are those that the store was made with: a new store keeps a proof of them.

@@ -17,7 +17,7 @@ const UNSEALED: u32 = 1;
 
 /// One step a version, from the one after [`UNSEALED`]; a released step is never edited.
 ///
-/// In the clear stand: keyed pseudonyms of radiographs and patients, which part a patient belongs to, where frames lie and how
+/// In the clear stand: keyed pseudonyms of radiographs and patients, which part a patient belongs to, where frames and masks lie and how
 /// long they are, digests and sizes of excluded files with the reason's code (twice, for moments, until the ledger has them), folders and digests of datasets. What is known
 /// of a radiograph (labels, acquisition, evidence, the other pseudonyms, digests of its content) is sealed, a row a piece.
 const MIGRATIONS: &[&str] = &[
@@ -94,6 +94,16 @@ const MIGRATIONS: &[&str] = &[
     CREATE TABLE unlooked (
         radiograph BLOB PRIMARY KEY REFERENCES radiographs (radiograph) ON DELETE CASCADE
     ) STRICT, WITHOUT ROWID;
+",
+    "
+    CREATE TABLE masks (
+        radiograph BLOB NOT NULL REFERENCES radiographs (radiograph) ON DELETE CASCADE,
+        pack INTEGER NOT NULL,
+        offset INTEGER NOT NULL,
+        bytes INTEGER NOT NULL,
+        about BLOB NOT NULL
+    ) STRICT;
+    CREATE INDEX masks_by_radiograph ON masks (radiograph);
 ",
 ];
 

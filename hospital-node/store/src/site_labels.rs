@@ -58,7 +58,7 @@ impl Store {
     /// keeps its others. Running an import again changes nothing. Radiographs that are not stored are left out.
     ///
     /// # Errors
-    /// When the disk refuses; then nothing has changed.
+    /// When a mask has one of the names, or the disk refuses; then nothing has changed.
     pub fn set_site_labels(
         &self,
         names: &BTreeSet<String>,
@@ -68,6 +68,13 @@ impl Store {
             let mut statement = connection.prepare("SELECT radiograph FROM radiographs")?;
             let radiographs = statement.query_map([], |row| Ok(Pseudonym::from_bytes(row.get(0)?)))?;
             for radiograph in radiographs.collect::<Result<Vec<_>, _>>()? {
+                if self
+                    .masks_in(connection, &radiograph)?
+                    .keys()
+                    .any(|name| names.contains(name))
+                {
+                    return Err(StoreError::NameTaken { what: "a mask" });
+                }
                 let before = self.site_labels_in(connection, &radiograph)?;
                 let mut after = before.clone();
                 after.retain(|name, _| !names.contains(name));
@@ -90,7 +97,7 @@ impl Store {
         })
     }
 
-    /// The hospital's own labels of one radiograph.
+    /// The hospital's own labels of one radiograph, without its masks.
     ///
     /// # Errors
     /// When the database cannot be read or its row is damaged.
@@ -114,17 +121,30 @@ impl Store {
         )
     }
 
+    /// The hospital's own labels of one radiograph, its masks among them.
+    pub(crate) fn all_labels_in(
+        &self,
+        connection: &rusqlite::Connection,
+        radiograph: &Pseudonym,
+    ) -> Result<SiteLabels, StoreError> {
+        let mut labels = self.site_labels_in(connection, radiograph)?;
+        let masks = self.masks_in(connection, radiograph)?;
+        labels.extend(masks.into_iter().map(|(name, mask)| (name, mask.label())));
+        Ok(labels)
+    }
+
     /// The names of all labels that some radiograph has.
     pub(crate) fn site_label_names_in(
         &self,
         connection: &rusqlite::Connection,
     ) -> Result<BTreeSet<String>, StoreError> {
-        let mut statement = connection.prepare("SELECT radiograph FROM site_labels")?;
+        let mut statement =
+            connection.prepare("SELECT radiograph FROM site_labels UNION SELECT radiograph FROM masks")?;
         let mut rows = statement.query([])?;
         let mut names = BTreeSet::new();
         while let Some(row) = rows.next()? {
             let radiograph = Pseudonym::from_bytes(row.get(0)?);
-            names.extend(self.site_labels_in(connection, &radiograph)?.into_keys());
+            names.extend(self.all_labels_in(connection, &radiograph)?.into_keys());
         }
         Ok(names)
     }

@@ -33,7 +33,7 @@ pub struct Touched {
 }
 
 impl Store {
-    /// Removes everything of the patient behind `patient`: rows are deleted and overwritten, pixels are overwritten with
+    /// Removes everything of the patient behind `patient`: rows are deleted and overwritten, pixels and masks are overwritten with
     /// zeros, frozen datasets that hold them are removed. Later imports answer [`crate::Added::Withdrawn`]. What is kept is a
     /// keyed mark in place of the pseudonym. Done again, it answers with the same [`touched`](Withdrawn::touched).
     ///
@@ -206,6 +206,12 @@ fn forget(connection: &Connection, keys: &StoreKeys, patient: &Pseudonym) -> Res
     connection.execute(
         "INSERT OR REPLACE INTO erasures SELECT pack, offset, bytes FROM radiographs
          WHERE bytes > 0 AND patient = (SELECT number FROM patients WHERE pseudonym = ?1)",
+        params![pseudonym],
+    )?;
+    // Before the rows of the radiographs, with which those of the masks go.
+    connection.execute(
+        "INSERT OR REPLACE INTO erasures SELECT masks.pack, masks.offset, masks.bytes FROM masks JOIN radiographs USING (radiograph)
+         WHERE patient = (SELECT number FROM patients WHERE pseudonym = ?1)",
         params![pseudonym],
     )?;
     let count = connection.execute(

@@ -36,6 +36,8 @@ pub const TENSORS_MAX: usize = 4_096;
 pub const HEADS_MAX: usize = 32;
 /// Most classes of one head.
 pub const CLASSES_MAX: usize = 256;
+/// Most classes of one mask.
+pub const MASK_CLASSES_MAX: u8 = 15;
 /// By how many rounds an update may be late: so many older models are remembered with every change of a study.
 pub const LATE_ROUNDS_MAX: u32 = 16;
 /// Most rounds of a study.

@@ -4,6 +4,8 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
+use crate::digest::Sha256Digest;
+
 /// What stands before the name in plans and policies, so that no label of the vocabulary is ever meant by it.
 const PREFIX: &str = "site_";
 const CODE_BYTES_MAX: usize = 48;
@@ -29,6 +31,13 @@ pub enum SiteValue {
     Number(f32),
     /// A code.
     Class(String),
+    /// A mask, which lies beside the radiograph's picture.
+    Mask {
+        /// Digest of its values at the size that is kept.
+        mask: Sha256Digest,
+        /// The largest value in it: 0 where nothing is marked.
+        largest: u8,
+    },
 }
 
 impl SiteLabelName {
@@ -93,7 +102,7 @@ impl SiteValue {
                 // Adding zero makes zero of its negative.
                 Some(format!("{:.0}", number + 0.0).into())
             }
-            Self::Number(_) => None,
+            Self::Number(_) | Self::Mask { .. } => None,
         }
     }
 
@@ -102,7 +111,16 @@ impl SiteValue {
     pub const fn number(&self) -> Option<f32> {
         match self {
             Self::Number(number) => Some(*number),
-            Self::Class(_) => None,
+            Self::Class(_) | Self::Mask { .. } => None,
+        }
+    }
+
+    /// The largest value of a mask.
+    #[must_use]
+    pub const fn mask_largest(&self) -> Option<u8> {
+        match self {
+            Self::Mask { largest, .. } => Some(*largest),
+            Self::Number(_) | Self::Class(_) => None,
         }
     }
 }
@@ -141,5 +159,20 @@ mod tests {
         assert_eq!(class(&SiteValue::Number(f32::NAN)), None);
         assert_eq!(class(&SiteValue::Class("cast".to_owned())).as_deref(), Some("cast"));
         assert_eq!(SiteValue::Class("3".to_owned()).number(), None);
+    }
+
+    #[test]
+    fn a_mask_is_neither_a_class_nor_a_number_and_survives_json() {
+        let mask = SiteValue::Mask {
+            mask: Sha256Digest::of(b"values"),
+            largest: 2,
+        };
+        assert_eq!(
+            (mask.class(), mask.number(), mask.mask_largest()),
+            (None, None, Some(2))
+        );
+        let text = serde_json::to_string(&mask).unwrap();
+        assert_eq!(serde_json::from_str::<SiteValue>(&text).unwrap(), mask);
+        assert_eq!(SiteValue::Number(2.0).mask_largest(), None);
     }
 }

@@ -281,7 +281,7 @@ impl Store {
         }
         self.read(|connection| {
             for fact in facts {
-                let own = self.site_labels_in(connection, &fact.radiograph)?;
+                let own = self.all_labels_in(connection, &fact.radiograph)?;
                 let found = wanted.iter().filter_map(|name| Some((*name, own.get(name.name())?)));
                 fact.labels
                     .site

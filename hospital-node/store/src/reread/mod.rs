@@ -135,6 +135,10 @@ impl Store {
                  WHERE bytes > 0 AND radiograph = ?1",
                 params![id],
             )?;
+            connection.execute(
+                "INSERT OR REPLACE INTO erasures SELECT pack, offset, bytes FROM masks WHERE radiograph = ?1",
+                params![id],
+            )?;
             let patient: Option<i64> = connection
                 .query_row(
                     "DELETE FROM radiographs WHERE radiograph = ?1 RETURNING patient",
