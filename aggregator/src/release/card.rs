@@ -407,6 +407,7 @@ mod tests {
                 }],
             }],
             reconstruction: None,
+            contrast: None,
         };
         let evaluations = [("north".parse().unwrap(), seen)];
         let request = ReleaseRequest {
