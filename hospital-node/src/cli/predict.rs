@@ -73,7 +73,7 @@ impl Predict {
             let mut text = format!(
                 "{} radiographs of the {} part in {}",
                 told.len(),
-                name(part),
+                part.name(),
                 self.out.display()
             );
             if let Some(folder) = &self.pictures {
@@ -122,7 +122,7 @@ impl Predict {
         let page = Saliency {
             study: plan.study.as_str(),
             label: plan.heads[head].label.code().replace('_', " "),
-            part: name(part),
+            part: part.name(),
             pictures,
         };
         let path = folder.join("index.html");
@@ -185,7 +185,7 @@ fn table(plan: &StudyPlan, told: &[Told]) -> Result<Vec<u8>> {
     }
     writer.write_record(&columns)?;
     for told in told {
-        let mut row = vec![told.record.radiograph.clone(), name(told.record.part).to_owned()];
+        let mut row = vec![told.record.radiograph.clone(), told.record.part.name().to_owned()];
         let mut outputs = told.outputs.as_slice();
         for head in &plan.heads {
             let (own, rest) = outputs
@@ -222,15 +222,6 @@ fn evenly(all: usize, count: usize) -> Vec<usize> {
     let count = count.min(all);
     (0..count).map(|number| number * all / count).collect()
 }
-
-const fn name(part: Part) -> &'static str {
-    match part {
-        Part::Training => "training",
-        Part::Validation => "validation",
-        Part::Testing => "testing",
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use snowball_protocol::labels::{BodyPart, Labels};

@@ -10,7 +10,6 @@ use snowball_protocol::site_label::SiteValue;
 use crate::{
     Store, StoreError,
     fact::{self, Facts, Making},
-    split,
 };
 
 /// How many, or that it is too few to say.
@@ -91,7 +90,7 @@ impl Store {
                 add("laterality", labels.laterality.map(|term| term.code()));
                 add("sex", labels.sex.map(|term| term.code()));
                 add("age_band", labels.age_years.and_then(age_band));
-                add("part", Some(split::name_of(fact::part(row, 2)?)));
+                add("part", Some(fact::part(row, 2)?.name()));
                 for (name, term) in properties(&making.acquisition) {
                     add(name, term.as_deref());
                 }

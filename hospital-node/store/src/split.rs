@@ -40,15 +40,6 @@ pub(crate) const fn part_from(code: u8) -> Option<Part> {
     }
 }
 
-/// The part as written in tables.
-pub(crate) const fn name_of(part: Part) -> &'static str {
-    match part {
-        Part::Training => "training",
-        Part::Validation => "validation",
-        Part::Testing => "testing",
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -43,6 +43,18 @@ pub enum Part {
     Testing,
 }
 
+impl Part {
+    /// As tables, files and commands call it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Training => "training",
+            Self::Validation => "validation",
+            Self::Testing => "testing",
+        }
+    }
+}
+
 /// What a dataset is, in one small file.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
