@@ -4,8 +4,8 @@ use snowball_protocol::{
     RoundNumber, Sha256Digest, StudyPlan,
     labels::LabelName,
     plan::{
-        Architecture, Augmentation, Beginning, Head, HeadKind, LocalTraining, Network, Optimiser, OptimiserRule, Origin,
-        Preprocessing, Rounds, Schedule, Sent, Span, Strategy, Transfer,
+        Architecture, Augmentation, Beginning, Head, HeadKind, LocalTraining, Network, Optimiser, OptimiserRule,
+        Origin, Preprocessing, Rounds, Schedule, Sent, Span, Strategy, Transfer,
     },
     record::{Contribution, RoundRecord},
 };

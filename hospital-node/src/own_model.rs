@@ -94,7 +94,11 @@ mod tests {
         let home = Home::at(folder.path());
         let (plan, layout) = (plan(), Layout::of(&plan()));
         let mut own = OwnModel::of(&home, &plan.study).unwrap();
-        assert_eq!(own.bytes(&layout).unwrap(), None, "the driver begins with the study's first model");
+        assert_eq!(
+            own.bytes(&layout).unwrap(),
+            None,
+            "the driver begins with the study's first model"
+        );
         own.keep(&[1; 8]).unwrap();
         own.keep(&[2; 8]).unwrap();
         let again = OwnModel::of(&home, &plan.study).unwrap();

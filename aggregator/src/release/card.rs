@@ -439,9 +439,18 @@ mod tests {
         assert!(!text.contains("Kept at the sites") && !text.contains("## Parents"));
         let mut begun = plan.clone();
         begun.start = Some(fixture::start(Sha256Digest::of(b"in")));
-        let of_begun = ReleaseRequest { plan: &begun, ..request };
+        let of_begun = ReleaseRequest {
+            plan: &begun,
+            ..request
+        };
         let text = card(&of_begun, &Layout::of(&begun), &Sha256Digest::of(b"file"));
-        for part in ["stages stem, stage1", "No head was taken", "1. the release sha256:", " of ages\n", "bears no signature"] {
+        for part in [
+            "stages stem, stage1",
+            "No head was taken",
+            "1. the release sha256:",
+            " of ages\n",
+            "bears no signature",
+        ] {
             assert!(text.contains(part), "{part} is missing in:\n{text}");
         }
         let mut keeping = plan.clone();

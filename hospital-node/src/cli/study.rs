@@ -187,10 +187,18 @@ fn told(preview: &Preview, out: &Path) -> String {
         format!("plan to approve: {}", plan.digest),
         preview.standing.in_words(),
     ];
-    lines.extend(plan.parents.iter().map(|parent| match (&parent.release_of, &parent.file) {
-        (Some(study), _) => format!("it begins from: the release of {study}, {}", parent.digest),
-        (None, file) => format!("it begins from: the file {}, {}", file.as_deref().unwrap_or_default(), parent.digest),
-    }));
+    lines.extend(
+        plan.parents
+            .iter()
+            .map(|parent| match (&parent.release_of, &parent.file) {
+                (Some(study), _) => format!("it begins from: the release of {study}, {}", parent.digest),
+                (None, file) => format!(
+                    "it begins from: the file {}, {}",
+                    file.as_deref().unwrap_or_default(),
+                    parent.digest
+                ),
+            }),
+    );
     for answer in preview.standing.answers.iter().filter(|answer| !answer.permitted) {
         let (reason, remedy) = (answer.reason.as_deref(), answer.remedy.as_deref());
         let (reason, remedy) = (reason.unwrap_or_default(), remedy.unwrap_or_default());

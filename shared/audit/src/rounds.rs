@@ -149,7 +149,12 @@ fn begins(study: &StudyName, start: &Beginning, (round, first): &(RoundNumber, F
         Area::Models,
         Code::ModelChain,
         &place(&(study.clone(), *round)),
-        || format!("it starts from {}, and the plan begins with {}", first.model_in, start.model),
+        || {
+            format!(
+                "it starts from {}, and the plan begins with {}",
+                first.model_in, start.model
+            )
+        },
     );
 }
 

@@ -19,7 +19,9 @@ pub enum BeginError {
     #[error(transparent)]
     Weights(#[from] WeightsError),
     /// A tensor that would have been taken holds what no number is, or what no training mends.
-    #[error("{tensor} of the weights is not all finite numbers of at most {START_NUMBER_MAX:e}; a study does not begin from it")]
+    #[error(
+        "{tensor} of the weights is not all finite numbers of at most {START_NUMBER_MAX:e}; a study does not begin from it"
+    )]
     Unfit {
         /// Which.
         tensor: String,
@@ -201,7 +203,9 @@ mod tests {
         };
         for tensor in &own.tensors {
             let now = of(&tensor.name, &begun.parameters, &own);
-            let changed = tensor.name.starts_with(&format!("heads.{}.", next.heads[0].label.code()));
+            let changed = tensor
+                .name
+                .starts_with(&format!("heads.{}.", next.heads[0].label.code()));
             let expected = if changed {
                 of(&tensor.name, &seeded, &own)
             } else {

@@ -1,11 +1,7 @@
 //! A release's files, as somebody reads them who begins from it. Whose signature its lineage bears is looked at before.
 
 use serde::Deserialize;
-use snowball_protocol::{
-    Sha256Digest, StudyPlan,
-    limits::START_PARENTS_MAX,
-    plan::Origin,
-};
+use snowball_protocol::{Sha256Digest, StudyPlan, limits::START_PARENTS_MAX, plan::Origin};
 
 use crate::{Weights, WeightsError};
 

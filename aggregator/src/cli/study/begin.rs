@@ -126,8 +126,12 @@ fn release(folder: &Path, key: &VerifyingKey) -> Result<Opened> {
         )));
     }
     let model = read(&folder.join(MODEL_FILE), WEIGHTS_BYTES_MAX)?;
-    let release = Release::read(&document, &model)
-        .map_err(|fault| Refused(format!("nothing begins from the release in {}: {fault}", folder.display())))?;
+    let release = Release::read(&document, &model).map_err(|fault| {
+        Refused(format!(
+            "nothing begins from the release in {}: {fault}",
+            folder.display()
+        ))
+    })?;
     Ok(Opened {
         parents: release.origins(),
         weights: release.weights,
@@ -196,14 +200,20 @@ mod tests {
         assert_eq!(start.parents, [parent]);
         from.write(&plan).unwrap();
         let written = std::fs::read(from.out.clone().unwrap()).unwrap();
-        assert_eq!(serde_json::from_slice::<StudyPlan>(&written).unwrap().digest(), plan.digest());
+        assert_eq!(
+            serde_json::from_slice::<StudyPlan>(&written).unwrap().digest(),
+            plan.digest()
+        );
 
         // The plan that says what it begins from needs no more words, and takes nothing else.
         from.layers = None;
         assert_eq!(from.begin(&home, &mut plan).unwrap().unwrap().start, start);
         plan.seed += 1;
         let refused = from.begin(&home, &mut plan).unwrap_err();
-        assert!(refused.is::<Refused>() && refused.to_string().contains("take [start] out of the plan"), "{refused}");
+        assert!(
+            refused.is::<Refused>() && refused.to_string().contains("take [start] out of the plan"),
+            "{refused}"
+        );
 
         let mut plan = seeded;
         from.key = Some("11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=".to_owned());

@@ -61,6 +61,10 @@ impl Create {
         let (name, digest) = (plan.study.clone(), plan.digest());
         if let Some(existing) = registry.study(&name).await? {
             if existing.plan_digest == digest {
+                // The very model that the plan names: this brings back one whose file was lost.
+                if let Some(begun) = &begun {
+                    keep_first_model(&home, &plan, begun)?;
+                }
                 self.from.write(&plan)?;
                 return Ok(Answer::new(
                     format!("{name} exists already with this very plan."),
@@ -92,8 +96,14 @@ impl Create {
         )?;
         registry.create_study(&plan, now).await?;
         registry.close().await;
-        let report = begun.as_ref().map(|begun| format!("{}\n", begun.report)).unwrap_or_default();
-        let text = format!("Created.\n{}{report}Next: aggregator study start {name}", describe(&plan));
+        let report = begun
+            .as_ref()
+            .map(|begun| format!("{}\n", begun.report))
+            .unwrap_or_default();
+        let text = format!(
+            "Created.\n{}{report}Next: aggregator study start {name}",
+            describe(&plan)
+        );
         let mut facts = facts(&plan);
         if let Some(begun) = &begun {
             facts["weights"] = json!(begun.report);
@@ -163,7 +173,11 @@ fn describe(plan: &StudyPlan) -> String {
         .map(|start| {
             let parents: Vec<String> = start.parents.iter().map(Origin::name).collect();
             let heads: Vec<&str> = start.heads.iter().map(|label| label.code()).collect();
-            let heads = if heads.is_empty() { "none".to_owned() } else { heads.join(", ") };
+            let heads = if heads.is_empty() {
+                "none".to_owned()
+            } else {
+                heads.join(", ")
+            };
             format!(
                 "begins with {}\ntaken from  {}\n            stages {}; heads {heads}; all else from the seed\n",
                 start.model,

@@ -83,8 +83,8 @@ fn first_model(objects: &ObjectFolder, plan: &StudyPlan) -> Result<Sha256Digest>
     let found = digest.finish();
     if found != start.model {
         bail!(Refused(format!(
-            "the model of round 0 is {found}, and the plan of {} begins with {}: its file was changed since the study was created; bring it \
-             back from a copy",
+            "the model of round 0 is {found}, and the plan of {} begins with {}: its file was changed since the study was created; \
+             `aggregator study create PLAN --from WHERE` brings it back",
             plan.study, start.model
         )));
     }

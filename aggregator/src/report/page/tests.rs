@@ -46,7 +46,6 @@ fn made_up() -> Vec<Record> {
         Entry::StudyCreated {
             study: study.clone(),
             plan_digest: plan.digest(),
-            parents: parents(),
         },
         Entry::AuthorityAdded {
             authority: digest("second ca"),
@@ -173,6 +172,7 @@ fn report() -> Report {
             name: plan.study.clone(),
             title: TYPED.to_owned(),
             plan_digest: plan.digest(),
+            parents: parents(),
             phase: PhaseName::Abandoned,
             rounds_planned: 2,
             finals: vec![final_of("north", &record, 19, 12), final_of("south", &record, 6, 17)],

@@ -17,10 +17,14 @@ impl StudyPlan {
             "start.parents",
             "must be 1 to 16",
         );
-        let files = start.parents.iter().enumerate().filter_map(|(place, parent)| match parent {
-            Origin::File { name, .. } => Some((place, name)),
-            Origin::Release { .. } => None,
-        });
+        let files = start
+            .parents
+            .iter()
+            .enumerate()
+            .filter_map(|(place, parent)| match parent {
+                Origin::File { name, .. } => Some((place, name)),
+                Origin::Release { .. } => None,
+            });
         for (place, name) in files {
             faults.unless(
                 place + 1 == start.parents.len(),
@@ -52,7 +56,10 @@ fn check_taken(start: &Beginning, plan: &StudyPlan, faults: &mut Faults) {
     );
     let heads: BTreeSet<_> = start.heads.iter().collect();
     faults.unless(
-        heads.len() == start.heads.len() && heads.iter().all(|head| plan.heads.iter().any(|own| own.label == **head)),
+        heads.len() == start.heads.len()
+            && heads
+                .iter()
+                .all(|head| plan.heads.iter().any(|own| own.label == **head)),
         "start.heads",
         "must be labels of the plan's heads, each once",
     );
