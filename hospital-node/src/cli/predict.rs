@@ -12,7 +12,7 @@ use snowball_protocol::{
 use snowball_service::files;
 use snowball_worker::{
     job::{EXPLAINED_MAX, SaliencyMap},
-    shard::{Part, Shard},
+    shard::Shard,
 };
 
 use super::{
@@ -222,10 +222,11 @@ fn evenly(all: usize, count: usize) -> Vec<usize> {
     let count = count.min(all);
     (0..count).map(|number| number * all / count).collect()
 }
+
 #[cfg(test)]
 mod tests {
     use snowball_protocol::labels::{BodyPart, Labels};
-    use snowball_worker::shard::ShardRecord;
+    use snowball_worker::shard::{Part, ShardRecord};
 
     use super::*;
 
