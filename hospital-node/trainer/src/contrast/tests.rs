@@ -39,7 +39,7 @@ fn reference(vectors: &[f32], patients: &[usize], temperature: f64) -> Vec<f64> 
     };
     let count = 2 * patients.len();
     let loss = |one: usize| {
-        let partner = if one % 2 == 0 { one + 1 } else { one - 1 };
+        let partner = if one.is_multiple_of(2) { one + 1 } else { one - 1 };
         let positive = (similarity(one, partner) / temperature).exp();
         let negatives: f64 = (0..count)
             .filter(|other| patients[other / 2] != patients[one / 2])
