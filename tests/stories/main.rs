@@ -9,6 +9,7 @@ mod capture;
 mod certificates;
 mod claims;
 mod closed_pipe;
+mod contrast;
 mod deidentify;
 mod drawing;
 mod enrolment;
