@@ -11,6 +11,7 @@ mod certificates;
 mod claims;
 mod closed_pipe;
 mod compare;
+mod contrast;
 mod deidentify;
 mod drawing;
 mod enrolment;
