@@ -30,7 +30,7 @@ pub enum Masks {
 pub struct Import {
     /// The folder. It is only read; folders inside of it are not.
     folder: PathBuf,
-    /// What the masks are called: the plan's label is this with site_ before it.
+    /// What the masks are called: 1 to 43 of a-z, A-Z, 0-9 and _.
     #[arg(long)]
     name: String,
     /// Which identifier finds the radiograph.
@@ -178,7 +178,7 @@ impl Remove {
 fn checked(name: &str) -> Result<SiteLabelName> {
     format!("site_{name}")
         .parse()
-        .context("the masks' name is 1 to 43 of a-z, A-Z, 0-9 and _, so that plans can name them")
+        .context("the masks' name is 1 to 43 of a-z, A-Z, 0-9 and _, as a plan names labels")
 }
 
 impl Imported {
