@@ -212,7 +212,7 @@ async fn nothing_begins_from_what_nobody_vouches_for(stage: &Stage, ages: &Study
     meant.study = "meant".parse().unwrap();
     meant.start = Some(
         serde_json::from_value(json!({
-            "model": Sha256Digest::of(b"another model"), "stages": ["stem"],
+            "model": Sha256Digest::of(b"another model"), "stages": ["stage1"],
             "parents": [{ "file": { "name": "a.safetensors", "digest": Sha256Digest::of(b"a") } }],
         }))
         .unwrap(),

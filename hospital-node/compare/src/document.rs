@@ -263,7 +263,8 @@ mod tests {
         assert_eq!(document.runs(), (1 + 1 + 2) * 2 * 3);
         assert_eq!(document.draws, 2_000);
         assert_eq!(document.judged_on, JudgedOn::Testing);
-        let more = toml::from_str::<Comparison>(&TEXT.replace("seeds = 3", "seeds = 3\njudged_on = \"held_back\"")).unwrap();
+        let more =
+            toml::from_str::<Comparison>(&TEXT.replace("seeds = 3", "seeds = 3\njudged_on = \"held_back\"")).unwrap();
         assert_eq!(more.judged_on, JudgedOn::HeldBack);
     }
 

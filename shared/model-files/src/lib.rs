@@ -53,12 +53,7 @@ pub struct ModelFiles {
 ///
 /// # Errors
 /// When the system refuses, or `parameters` does not have the layout's size.
-pub fn write(
-    dir: &Path,
-    plan: &StudyPlan,
-    parameters: &Path,
-    properties: &[(&str, String)],
-) -> io::Result<ModelFiles> {
+pub fn write(dir: &Path, plan: &StudyPlan, parameters: &Path, properties: &[(&str, String)]) -> io::Result<ModelFiles> {
     let layout = Layout::of(plan);
     let mut metadata: BTreeMap<&str, String> = properties.iter().cloned().collect();
     metadata.insert("format", "pt".to_owned());

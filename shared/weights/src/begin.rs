@@ -26,6 +26,14 @@ pub enum BeginError {
         /// Which.
         tensor: String,
     },
+    /// The plan names a stage that its network has not.
+    #[error("the plan's [start] names the stage {stage:?}, which the network has not; it has {known}")]
+    Stage {
+        /// Which.
+        stage: String,
+        /// Those that there are.
+        known: String,
+    },
     /// More stages were asked for than there are.
     #[error("the trunk has {stages} stages; no more can be taken")]
     Stages {
@@ -146,6 +154,17 @@ pub fn lay_alike_heads(
 fn stages_asked(layout: &Layout, plan: &StudyPlan, wish: Wish) -> Result<BTreeSet<String>, BeginError> {
     let stages = layout.stages();
     if let Some(start) = &plan.start {
+        let is_there = |name: &&String| stages.iter().any(|stage| stage.name == **name);
+        if let Some(unknown) = start.stages.iter().find(|name| !is_there(name)) {
+            return Err(BeginError::Stage {
+                stage: unknown.clone(),
+                known: stages
+                    .into_iter()
+                    .map(|stage| stage.name)
+                    .collect::<Vec<_>>()
+                    .join(", "),
+            });
+        }
         return Ok(start.stages.iter().cloned().collect());
     }
     let count = wish.layers.unwrap_or(stages.len());
@@ -264,5 +283,27 @@ mod tests {
                 "{bad}: {refused:?}"
             );
         }
+    }
+
+    #[test]
+    fn a_stage_that_the_network_has_not_is_named() {
+        let mut plan = plan();
+        let weights = Weights::of(&Layout::of(&plan), &Layout::of(&plan).initial_parameters(5));
+        plan.start = Some(Beginning {
+            model: Sha256Digest::of(b"round 0"),
+            stages: vec!["stage1".to_owned(), "stem".to_owned()],
+            heads: Vec::new(),
+            parents: Vec::new(),
+        });
+        let found = Found {
+            weights: &weights,
+            plan: None,
+            parents: &[],
+        };
+        let refused = begin(found, &plan, Wish::default()).unwrap_err().to_string();
+        assert!(
+            refused.contains("\"stem\"") && refused.contains("it has stage1, "),
+            "{refused}"
+        );
     }
 }
