@@ -1,7 +1,7 @@
 //! Masks that a hospital drew, as a folder of PNG files, and how they find their radiographs.
 //!
 //! What finds the radiograph is the hospital's own identifier, in the file's name or in a table. It is turned into a pseudonym as it is
-//! read and never kept, and a file that finds none is named by the digest of its name. Start at [`names`], then [`Found::of`] and
+//! read and never kept, and a file that finds none is named by the digest of its name. Start at [`names()`], then [`Found::of`] and
 //! [`picture::read`].
 
 mod names;
