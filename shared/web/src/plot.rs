@@ -4,11 +4,12 @@ use crate::Html;
 
 const WIDTH: f64 = 720.0;
 const LEFT: f64 = 130.0;
-const RIGHT: f64 = 560.0;
 /// Where the rows of a plot of differences begin, behind their names.
 const NAMED: f64 = 230.0;
-/// Where a row's words begin.
-const WORDS: f64 = 574.0;
+/// Where they end.
+const RIGHT: f64 = 420.0;
+/// Where a row's words begin: there is room for the longest, such as "-10.5 points (-12.5 points to +10.5 points)".
+const WORDS: f64 = 432.0;
 const ROW: f64 = 24.0;
 const CURVES_HEIGHT: f64 = 220.0;
 /// Lines that look different.
@@ -231,7 +232,7 @@ mod tests {
         };
         let html = plot.to_html();
         assert!(html.contains("class=\"zero\" x1=\"230.0\""), "{html}");
-        assert!(html.contains("cx=\"362.0\"") && html.contains("x2=\"560.0\""), "{html}");
+        assert!(html.contains("cx=\"306.0\"") && html.contains("x2=\"420.0\""), "{html}");
         assert_eq!(html.matches("<circle").count(), 1);
     }
 }
