@@ -242,12 +242,12 @@ pub(crate) fn find(
     rows.next()?.map(|row| Fact::from_row(row, keys)).transpose()
 }
 
-/// The digest of the data set behind a stored radiograph.
-pub(crate) fn content(
+/// What is known of a stored radiograph.
+pub(crate) fn facts(
     connection: &Connection,
     keys: &StoreKeys,
     radiograph: &Pseudonym,
-) -> Result<Option<Sha256Digest>, StoreError> {
+) -> Result<Option<Facts>, StoreError> {
     let found: Option<([u8; 32], Vec<u8>)> = connection
         .prepare_cached(
             "SELECT pseudonym, facts FROM radiographs JOIN patients ON patient = number WHERE radiograph = ?1",
@@ -255,11 +255,17 @@ pub(crate) fn content(
         .query_row(params![radiograph.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
     found
-        .map(|(patient, sealed)| {
-            let patient = Pseudonym::from_bytes(patient);
-            Facts::open(&keys.facts, radiograph, &patient, sealed).map(|facts| facts.content)
-        })
+        .map(|(patient, sealed)| Facts::open(&keys.facts, radiograph, &Pseudonym::from_bytes(patient), sealed))
         .transpose()
+}
+
+/// The digest of the data set behind a stored radiograph.
+pub(crate) fn content(
+    connection: &Connection,
+    keys: &StoreKeys,
+    radiograph: &Pseudonym,
+) -> Result<Option<Sha256Digest>, StoreError> {
+    Ok(facts(connection, keys, radiograph)?.map(|facts| facts.content))
 }
 
 pub(crate) fn count(connection: &Connection) -> Result<u64, StoreError> {

@@ -79,7 +79,7 @@ impl Store {
     /// When a label has that name already or the disk refuses; then nothing has changed.
     pub fn keep_mask(&self, radiograph: &Pseudonym, name: &str, mask: &Mask) -> Result<MaskKept, StoreError> {
         let kept = self.change(|connection, tail| {
-            let Some(facts) = facts(connection, self, radiograph)? else {
+            let Some(facts) = fact::facts(connection, &self.keys, radiograph)? else {
                 return Ok(MaskKept::NoRadiograph);
             };
             if (mask.rows, mask.columns) != (facts.rows, facts.columns) {
@@ -160,7 +160,7 @@ impl Store {
     pub fn mask(&self, radiograph: &Pseudonym, name: &str) -> Result<Option<Mask>, StoreError> {
         let found = self.read(|connection| {
             let row = self.masks_in(connection, radiograph)?.remove(name);
-            Ok(row.zip(facts(connection, self, radiograph)?))
+            Ok(row.zip(fact::facts(connection, &self.keys, radiograph)?))
         })?;
         found
             .map(|(row, facts)| self.opened_mask(radiograph, &row, &facts))
@@ -173,7 +173,7 @@ impl Store {
             let (rows, facts) = self.read(|connection| {
                 Ok((
                     self.masks_in(connection, &radiograph)?,
-                    facts(connection, self, &radiograph)?,
+                    fact::facts(connection, &self.keys, &radiograph)?,
                 ))
             })?;
             let is_damaged = |row: &Row| {
@@ -235,19 +235,6 @@ fn masked(connection: &Connection) -> Result<Vec<Pseudonym>, StoreError> {
     let mut statement = connection.prepare("SELECT DISTINCT radiograph FROM masks ORDER BY radiograph")?;
     let radiographs = statement.query_map([], |row| Ok(Pseudonym::from_bytes(row.get(0)?)))?;
     Ok(radiographs.collect::<Result<_, _>>()?)
-}
-
-fn facts(connection: &Connection, store: &Store, radiograph: &Pseudonym) -> Result<Option<Facts>, StoreError> {
-    use rusqlite::OptionalExtension;
-    let found: Option<([u8; 32], Vec<u8>)> = connection
-        .prepare_cached(
-            "SELECT pseudonym, facts FROM radiographs JOIN patients ON patient = number WHERE radiograph = ?1",
-        )?
-        .query_row([radiograph.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?)))
-        .optional()?;
-    found
-        .map(|(patient, sealed)| Facts::open(&store.keys.facts, radiograph, &Pseudonym::from_bytes(patient), sealed))
-        .transpose()
 }
 
 /// Deletes a row and writes down that its values are to go.
