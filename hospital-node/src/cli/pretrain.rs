@@ -67,9 +67,7 @@ impl Pretrain {
             )
         })
     }
-}
 
-impl Pretrain {
     /// What training begins with, what of the weights fitted, and whose they are.
     fn initial(&self, alone: &Alone) -> Result<(Vec<f32>, Option<Report>, Vec<Parent>)> {
         let plan = &alone.plan;
