@@ -11,7 +11,7 @@ use snowball_tests::PolicyWish;
 
 use crate::{
     learning::opens_in_pytorch,
-    stage::{Stage, ended, plan},
+    stage::{Stage, plan},
 };
 
 /// The trunk and what lies behind it, as bytes.
@@ -35,12 +35,7 @@ async fn a_study_of_pairs_ends_in_a_release_whose_trunk_alone_goes_on() {
         plan.local.steps = 30;
     })
     .await;
-    stage.settle().await;
-    stage.start_study().await;
-    let mut nodes = stage.run_nodes();
-    let status = stage.wait_for_review().await;
-    let release = stage.release().await;
-    ended(&mut nodes).await;
+    let (status, release) = stage.through().await;
 
     let before = &status["rounds"][0]["metrics"]["contrast"];
     let after = &status["final"]["pooled"]["contrast"];

@@ -5,10 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use snowball_protocol::plan::{Decoder, Masked, Pretext, Reconstruction};
 use snowball_tests::{PolicyWish, run};
 
-use crate::{
-    learning::opens_in_pytorch,
-    stage::{Stage, ended},
-};
+use crate::{learning::opens_in_pytorch, stage::Stage};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn hospitals_learn_to_draw_what_is_hidden_and_what_leaves_is_an_error_a_site() {
@@ -21,12 +18,7 @@ async fn hospitals_learn_to_draw_what_is_hidden_and_what_leaves_is_an_error_a_si
         plan.local.steps = 20;
     })
     .await;
-    stage.settle().await;
-    stage.start_study().await;
-    let mut nodes = stage.run_nodes();
-    let status = stage.wait_for_review().await;
-    let release = stage.release().await;
-    ended(&mut nodes).await;
+    let (status, release) = stage.through().await;
 
     let before = &status["rounds"][0]["metrics"]["reconstruction"];
     let after = &status["final"]["pooled"]["reconstruction"];

@@ -7,10 +7,7 @@ use snowball_layout::Layout;
 use snowball_protocol::{Sha256Digest, StudyPlan, labels::LabelName};
 use snowball_tests::{PolicyWish, run};
 
-use crate::{
-    learning::opens_in_pytorch,
-    stage::{Stage, ended},
-};
+use crate::{learning::opens_in_pytorch, stage::Stage};
 
 /// A plan for another study with one head of the story's, permitted by the first site's board.
 async fn another_study(stage: &Stage, name: &str) -> (StudyPlan, String) {
@@ -35,12 +32,7 @@ fn trunk(plan: &StudyPlan, bytes: &[u8]) -> Vec<u8> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_release_learns_on_and_the_chain_of_its_children_is_known() {
     let stage = Stage::set(2, 2, 120).await;
-    stage.settle().await;
-    stage.start_study().await;
-    let mut nodes = stage.run_nodes();
-    stage.wait_for_review().await;
-    let release = stage.release().await;
-    ended(&mut nodes).await;
+    let (_, release) = stage.through().await;
 
     let site = stage.consortium.sites[0].clone();
     let from = release.to_str().unwrap();

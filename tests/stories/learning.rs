@@ -9,10 +9,7 @@ use snowball_protocol::{
 };
 use snowball_tests::{Site, run};
 
-use crate::{
-    killed::copy_store,
-    stage::{Stage, ended},
-};
+use crate::{killed::copy_store, stage::Stage};
 
 /// Epochs give the larger site more steps, FedProx holds both near the round's model, FedNova weighs them by the step, and the server has
 /// momentum.
@@ -28,12 +25,7 @@ async fn sites_that_do_different_numbers_of_steps_learn_together_under_fed_nova(
         };
     })
     .await;
-    stage.settle().await;
-    stage.start_study().await;
-    let mut nodes = stage.run_nodes();
-    let status = stage.wait_for_review().await;
-    let release = stage.release().await;
-    ended(&mut nodes).await;
+    let (status, release) = stage.through().await;
     let before = status["rounds"][0]["metrics"]["loss"].as_f64().unwrap();
     let after = status["final"]["pooled"]["loss"].as_f64().unwrap();
     assert!(after < before * 0.9, "the loss falls: {before} to {after}");
@@ -49,12 +41,7 @@ async fn what_the_plan_keeps_at_the_sites_is_learned_there_and_never_leaves() {
         plan.local.keep = vec![KeptRole::Normalisation];
     })
     .await;
-    stage.settle().await;
-    stage.start_study().await;
-    let mut nodes = stage.run_nodes();
-    let status = stage.wait_for_review().await;
-    let release = stage.release().await;
-    ended(&mut nodes).await;
+    let (status, release) = stage.through().await;
     let before = status["rounds"][0]["metrics"]["loss"].as_f64().unwrap();
     let after = status["final"]["pooled"]["loss"].as_f64().unwrap();
     assert!(after < before * 0.9, "the loss falls: {before} to {after}");
@@ -153,11 +140,7 @@ async fn models_of_a_study(drift: Option<Drift>, like: Option<&Stage>) -> (Vec<V
     {
         copy_store(&old.home, &site.home);
     }
-    stage.start_study().await;
-    let mut nodes = stage.run_nodes();
-    stage.wait_for_review().await;
-    let release = stage.release().await;
-    ended(&mut nodes).await;
+    let (_, release) = stage.to_release().await;
     let card = std::fs::read_to_string(release.join("model-card.md")).unwrap();
     assert_eq!(card.contains("SCAFFOLD"), drift.is_some(), "{card}");
     let models = stage.consortium.aggregator_home().join("objects/models/story");
@@ -175,12 +158,7 @@ fn numbers(path: &Path, count: usize) -> Vec<f32> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_study_ends_in_a_release_that_opens_in_pytorch() {
     let stage = Stage::set_with(2, 3, 80, 0.0, |plan| plan.local.steps = 40).await;
-    stage.settle().await;
-    stage.start_study().await;
-    let mut nodes = stage.run_nodes();
-    let status = stage.wait_for_review().await;
-    let release = stage.release().await;
-    ended(&mut nodes).await;
+    let (status, release) = stage.through().await;
 
     let rounds = status["rounds"].as_array().unwrap();
     assert_eq!(rounds.len(), 3);

@@ -197,6 +197,22 @@ impl Stage {
         .await
     }
 
+    /// The whole way, from homes without anything to the end of every node; as [`to_release`](Self::to_release).
+    pub async fn through(&self) -> (Value, PathBuf) {
+        self.settle().await;
+        self.to_release().await
+    }
+
+    /// The study from its start to the end of every node. Gives its status in the review, and the release.
+    pub async fn to_release(&self) -> (Value, PathBuf) {
+        self.start_study().await;
+        let mut nodes = self.run_nodes();
+        let status = self.wait_for_review().await;
+        let release = self.release().await;
+        ended(&mut nodes).await;
+        (status, release)
+    }
+
     /// Signs the release; the nodes then end by themselves.
     pub async fn release(&self) -> PathBuf {
         let out = self.folder.path().join("release");
