@@ -83,6 +83,65 @@ pub enum HeadEvaluation {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         absolute_error_square_sum: Option<f64>,
     },
+    /// A head that draws masks.
+    Mask {
+        /// Which label.
+        label: LabelName,
+        /// Sum of the training losses.
+        loss_sum: f64,
+        /// Radiographs with a mask.
+        images: u64,
+        /// Patients behind them.
+        patients: u64,
+        /// Per class of the plan.
+        masks: Vec<MaskCount>,
+    },
+}
+
+/// How well one class was outlined. The Dice coefficient of a radiograph is twice what both masks mark over the sum of what each marks, 1
+/// where neither marks anything; a patient's is the mean of theirs.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MaskCount {
+    /// The class's code.
+    pub class: String,
+    /// Sum of the patients' Dice coefficients.
+    pub dice_sum: f64,
+    /// Sum of their squares: how sure the mean is.
+    pub dice_square_sum: f64,
+    /// Sum of the patients' Dice coefficients for one mask for all, which at each pixel says what most masks of the site's training part
+    /// say.
+    pub constant_dice_sum: f64,
+}
+
+/// A mean Dice coefficient over patients.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Dice {
+    /// The mean.
+    pub mean: f64,
+    /// Its interval of 95 % over patients, by the normal distribution; `None` of one patient alone.
+    pub interval: Option<(f64, f64)>,
+    /// The mean for the constant mask.
+    pub constant: f64,
+}
+
+impl MaskCount {
+    /// The mean over `patients`.
+    #[must_use]
+    pub fn dice(&self, patients: u64) -> Option<Dice> {
+        let mean = ratio(self.dice_sum, patients)?;
+        let count = patients as f64;
+        let interval = (patients > 1).then(|| {
+            let variance = (self.dice_square_sum - count * mean * mean).max(0.0) / (count - 1.0);
+            let half = NORMAL_95 * (variance / count).sqrt();
+            ((mean - half).max(0.0), (mean + half).min(1.0))
+        });
+        Some(Dice {
+            mean,
+            interval,
+            constant: ratio(self.constant_dice_sum, patients)?,
+        })
+    }
 }
 
 /// How often one class was recognised.
@@ -102,6 +161,8 @@ impl Evaluation {
     pub fn hide_small_cells(&mut self, cell_min: u64) {
         self.heads.retain(|head| match head {
             HeadEvaluation::Classes { images, .. } | HeadEvaluation::Regression { images, .. } => *images >= cell_min,
+            // Its sums are over patients.
+            HeadEvaluation::Mask { patients, .. } => *patients >= cell_min,
         });
         self.reconstruction = self.reconstruction.filter(|drawn| drawn.images >= cell_min);
         self.contrast = self.contrast.filter(|paired| paired.images >= cell_min);
@@ -207,7 +268,7 @@ impl HeadEvaluation {
     #[must_use]
     pub const fn label(&self) -> LabelName {
         match self {
-            Self::Classes { label, .. } | Self::Regression { label, .. } => *label,
+            Self::Classes { label, .. } | Self::Regression { label, .. } | Self::Mask { label, .. } => *label,
         }
     }
 
@@ -215,10 +276,31 @@ impl HeadEvaluation {
     #[must_use]
     pub fn mean_loss(&self) -> Option<f64> {
         match self {
-            Self::Classes { loss_sum, images, .. } | Self::Regression { loss_sum, images, .. } => {
-                ratio(*loss_sum, *images)
-            }
+            Self::Classes { loss_sum, images, .. }
+            | Self::Regression { loss_sum, images, .. }
+            | Self::Mask { loss_sum, images, .. } => ratio(*loss_sum, *images),
         }
+    }
+
+    /// Images that have the label.
+    #[must_use]
+    pub const fn images(&self) -> u64 {
+        match self {
+            Self::Classes { images, .. } | Self::Regression { images, .. } | Self::Mask { images, .. } => *images,
+        }
+    }
+
+    /// Each class's mean Dice coefficient.
+    #[must_use]
+    pub fn dice(&self) -> Vec<(&str, Dice)> {
+        let Self::Mask { patients, masks, .. } = self else {
+            return Vec::new();
+        };
+        let of = |count: &MaskCount| count.dice(*patients);
+        let masks = masks
+            .iter()
+            .filter_map(|count| Some((count.class.as_str(), of(count)?)));
+        masks.collect()
     }
 
     /// Mean of the classes' recalls (balanced accuracy), over the classes that have images.
@@ -294,6 +376,14 @@ impl HeadEvaluation {
         Some(((squares - count * mean * mean) / (count - 1.0) / count).max(0.0))
     }
 
+    /// The mean of the classes' mean Dice coefficients, and of the constant mask's.
+    #[must_use]
+    pub fn mean_dice(&self) -> Option<(f64, f64)> {
+        let classes = self.dice();
+        let mean = |of: fn(&Dice) -> f64| ratio(classes.iter().map(|(_, dice)| of(dice)).sum(), classes.len() as u64);
+        Some((mean(|dice| dice.mean)?, mean(|dice| dice.constant)?))
+    }
+
     fn add(&mut self, other: &Self) {
         match (self, other) {
             (
@@ -347,6 +437,33 @@ impl HeadEvaluation {
                 *absolute_error_square_sum = absolute_error_square_sum
                     .zip(*other_squares)
                     .map(|(one, other)| one + other);
+            }
+            (
+                Self::Mask {
+                    loss_sum,
+                    images,
+                    patients,
+                    masks,
+                    ..
+                },
+                Self::Mask {
+                    loss_sum: other_loss,
+                    images: other_images,
+                    patients: other_patients,
+                    masks: other_masks,
+                    ..
+                },
+            ) => {
+                *loss_sum += other_loss;
+                *images += other_images;
+                *patients += other_patients;
+                for other in other_masks {
+                    if let Some(mask) = masks.iter_mut().find(|mask| mask.class == other.class) {
+                        mask.dice_sum += other.dice_sum;
+                        mask.dice_square_sum += other.dice_square_sum;
+                        mask.constant_dice_sum += other.constant_dice_sum;
+                    }
+                }
             }
             _ => {}
         }
@@ -443,6 +560,42 @@ mod tests {
         let mut small = of(4, 4);
         small.hide_small_cells(5);
         assert_eq!((small.contrast, small.mean_loss()), (None, None));
+    }
+
+    #[test]
+    fn masks_add_up_over_the_patients_of_all_sites() {
+        let of = |dices: &[f64]| {
+            let mut evaluation = chest(10, 5);
+            evaluation.heads = vec![HeadEvaluation::Mask {
+                label: LabelName::Site("site_lungs".parse().unwrap()),
+                loss_sum: 1.0,
+                images: dices.len() as u64 * 2,
+                patients: dices.len() as u64,
+                masks: vec![MaskCount {
+                    class: "lung".to_owned(),
+                    dice_sum: dices.iter().sum(),
+                    dice_square_sum: dices.iter().map(|dice| dice * dice).sum(),
+                    constant_dice_sum: dices.iter().map(|dice| dice / 2.0).sum(),
+                }],
+            }];
+            evaluation
+        };
+        let pooled = Evaluation::pooled([&of(&[0.8, 0.9]), &of(&[1.0])]).unwrap();
+        let (class, dice) = pooled.heads[0].dice()[0];
+        assert_eq!(class, "lung");
+        assert!((dice.mean - 0.9).abs() < 1e-12 && (dice.constant - 0.45).abs() < 1e-12);
+        let (low, high) = dice.interval.unwrap();
+        // A deviation of 0.1 over three patients.
+        let half = NORMAL_95 * 0.1 / 3.0_f64.sqrt();
+        assert!(
+            (low - (0.9 - half)).abs() < 1e-9 && (high - 1.0).abs() < 1e-12,
+            "{low} {high}"
+        );
+        assert_eq!((pooled.heads[0].images(), pooled.mean_loss()), (6, Some(1.0 / 3.0)));
+        assert_eq!(of(&[0.8]).heads[0].dice()[0].1.interval, None);
+        let mut small = of(&[0.8, 0.9, 0.7]);
+        small.hide_small_cells(4);
+        assert!(small.heads.is_empty());
     }
 
     #[test]
