@@ -138,7 +138,7 @@ impl Lineage {
 
     /// What the model comes from besides its own rounds, nearest first; empty where it began from a seed.
     pub fn parents(&self) -> &[Origin] {
-        self.plan.start.as_ref().map_or(&[], |start| &start.parents)
+        self.plan.parents()
     }
 
     /// The bytes that are signed for the file content `document`: the content behind a line that says what it is.

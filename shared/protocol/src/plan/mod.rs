@@ -479,6 +479,12 @@ impl StudyPlan {
             .find(|head| matches!(head.kind, HeadKind::Mask { .. }))
     }
 
+    /// What the study's weights come from besides its own rounds, nearest first; empty where it begins from its seed.
+    #[must_use]
+    pub fn parents(&self) -> &[Origin] {
+        self.start.as_ref().map_or(&[], |start| &start.parents)
+    }
+
     /// Optimiser steps over all rounds.
     #[must_use]
     pub fn steps_total(&self) -> u64 {
