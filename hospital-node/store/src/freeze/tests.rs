@@ -305,7 +305,7 @@ fn the_hospitals_own_labels_are_learned_from() {
         })
         .collect();
     let names = BTreeSet::from(["grade".to_owned(), "clinic".to_owned()]);
-    store.set_site_labels(&names, &labels).unwrap();
+    store.set_site_labels(&names, &labels, crate::Others::Forget).unwrap();
     let name: SiteLabelName = "site_grade".parse().unwrap();
     let kinds = [
         HeadKind::Classes(vec!["0".to_owned(), "1".to_owned()]),
