@@ -151,7 +151,8 @@ pub enum DeviceChoice {
     Gpu,
 }
 
-/// What the trainer answers, in order; [`Answer::Confined`] comes before it opens a dataset, and [`Answer::Trained`], [`Answer::Evaluated`], [`Answer::Done`], [`Answer::Drawn`], [`Answer::Probed`] and [`Answer::Failed`] end a job.
+/// What the trainer answers, in order; [`Answer::Confined`] comes before it opens a dataset, and [`Answer::Trained`],
+/// [`Answer::Evaluated`], [`Answer::Done`], [`Answer::Drawn`], [`Answer::Probed`] and [`Answer::Failed`] end a job.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "answer", rename_all = "snake_case")]
 pub enum Answer {
@@ -215,8 +216,8 @@ pub enum Answer {
         radiographs: u64,
     },
     /// The drawings asked for follow as one block: for each radiograph three squares of the plan's side, as it is, as the network is shown
-    /// it, and as the network draws it where something was hidden (everywhere, where nothing was), each row by row from 0 black to 1 white. Of
-    /// masks it is one square a radiograph, the number of each pixel's class.
+    /// it, and as the network draws it where something was hidden (everywhere, where nothing was), each row by row from 0 black to 1 white.
+    /// Of masks it is one square a radiograph, the number of each pixel's class.
     Drawn,
     /// The devices.
     Probed {

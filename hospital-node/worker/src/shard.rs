@@ -1,10 +1,10 @@
 //! A frozen dataset on disk: `dataset.json`, `records.sealed`, `pixels.sealed`, `key.sealed`, and where masks are learned `masks.sealed`.
 //!
-//! Before it is sealed, `pixels.sealed` is one square of `side` x `side` little-endian u16 a record, in the records' order,
-//! prepared by the plan's preprocessing up to (not including) the last step to floats: 0 is black, 65535 is white. Each square
-//! is sealed apart, tied to its place, and opened when it is asked for; the file is memory-mapped. `records.sealed` is one piece,
-//! tied to the manifest. `masks.sealed` is one square of bytes a record, sealed as the pixels are. `key.sealed` holds the dataset's key, wrapped by whoever froze it. In the clear stand the manifest:
-//! how many records, how large, and the digests of what is sealed, so that the same content has the same digest.
+//! Before it is sealed, `pixels.sealed` is one square of `side` x `side` little-endian u16 a record, in the records' order, prepared by the
+//! plan's preprocessing up to (not including) the last step to floats: 0 is black, 65535 is white. Each square is sealed apart, tied to its
+//! place, and opened when it is asked for; the file is memory-mapped. `records.sealed` is one piece, tied to the manifest. `masks.sealed`
+//! is one square of bytes a record, sealed as the pixels are. `key.sealed` holds the dataset's key, wrapped by whoever froze it. In the
+//! clear stand the manifest: how many records, how large, and the digests of what is sealed, so that the same content has the same digest.
 
 use std::{
     fs::{self, File},

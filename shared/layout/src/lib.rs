@@ -85,7 +85,8 @@ pub struct Graph {
     pub features: Signal,
     /// The output of each head but a mask's, in the plan's order.
     pub heads: Vec<Signal>,
-    /// The radiograph drawn again, `[N, 1, side, side]`, or the outputs of a mask, `[N, outputs, side, side]`, where the plan asks for that.
+    /// The radiograph drawn again, `[N, 1, side, side]`, or the outputs of a mask, `[N, outputs, side, side]`, where the plan asks for
+    /// that.
     pub picture: Option<Signal>,
     /// What views are compared by, `[N, dimension]`, where the plan asks for that.
     pub projection: Option<Signal>,

@@ -3,7 +3,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use self::mask::{Dice, MaskCount};
 use crate::{digest::Sha256Digest, labels::LabelName};
+
+mod mask;
 
 /// Of a normal distribution, the point that 2.5 % lie beyond.
 pub(crate) const NORMAL_95: f64 = 1.959_963_984_540_054;
@@ -96,52 +99,6 @@ pub enum HeadEvaluation {
         /// Per class of the plan.
         masks: Vec<MaskCount>,
     },
-}
-
-/// How well one class was outlined. The Dice coefficient of a radiograph is twice what both masks mark over the sum of what each marks, 1
-/// where neither marks anything; a patient's is the mean of theirs.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct MaskCount {
-    /// The class's code.
-    pub class: String,
-    /// Sum of the patients' Dice coefficients.
-    pub dice_sum: f64,
-    /// Sum of their squares: how sure the mean is.
-    pub dice_square_sum: f64,
-    /// Sum of the patients' Dice coefficients for one mask for all, which at each pixel says what most masks of the site's training part
-    /// say.
-    pub constant_dice_sum: f64,
-}
-
-/// A mean Dice coefficient over patients.
-#[derive(Clone, Copy, PartialEq, Debug)]
-pub struct Dice {
-    /// The mean.
-    pub mean: f64,
-    /// Its interval of 95 % over patients, by the normal distribution; `None` of one patient alone.
-    pub interval: Option<(f64, f64)>,
-    /// The mean for the constant mask.
-    pub constant: f64,
-}
-
-impl MaskCount {
-    /// The mean over `patients`.
-    #[must_use]
-    pub fn dice(&self, patients: u64) -> Option<Dice> {
-        let mean = ratio(self.dice_sum, patients)?;
-        let count = patients as f64;
-        let interval = (patients > 1).then(|| {
-            let variance = (self.dice_square_sum - count * mean * mean).max(0.0) / (count - 1.0);
-            let half = NORMAL_95 * (variance / count).sqrt();
-            ((mean - half).max(0.0), (mean + half).min(1.0))
-        });
-        Some(Dice {
-            mean,
-            interval,
-            constant: ratio(self.constant_dice_sum, patients)?,
-        })
-    }
 }
 
 /// How often one class was recognised.
@@ -290,19 +247,6 @@ impl HeadEvaluation {
         }
     }
 
-    /// Each class's mean Dice coefficient.
-    #[must_use]
-    pub fn dice(&self) -> Vec<(&str, Dice)> {
-        let Self::Mask { patients, masks, .. } = self else {
-            return Vec::new();
-        };
-        let of = |count: &MaskCount| count.dice(*patients);
-        let masks = masks
-            .iter()
-            .filter_map(|count| Some((count.class.as_str(), of(count)?)));
-        masks.collect()
-    }
-
     /// Mean of the classes' recalls (balanced accuracy), over the classes that have images.
     #[must_use]
     pub fn balanced_accuracy(&self) -> Option<f64> {
@@ -374,14 +318,6 @@ impl HeadEvaluation {
         let squares = absolute_error_square_sum.filter(|_| *images > 1)?;
         let mean = absolute_error_sum / count;
         Some(((squares - count * mean * mean) / (count - 1.0) / count).max(0.0))
-    }
-
-    /// The mean of the classes' mean Dice coefficients, and of the constant mask's.
-    #[must_use]
-    pub fn mean_dice(&self) -> Option<(f64, f64)> {
-        let classes = self.dice();
-        let mean = |of: fn(&Dice) -> f64| ratio(classes.iter().map(|(_, dice)| of(dice)).sum(), classes.len() as u64);
-        Some((mean(|dice| dice.mean)?, mean(|dice| dice.constant)?))
     }
 
     fn add(&mut self, other: &Self) {
@@ -560,42 +496,6 @@ mod tests {
         let mut small = of(4, 4);
         small.hide_small_cells(5);
         assert_eq!((small.contrast, small.mean_loss()), (None, None));
-    }
-
-    #[test]
-    fn masks_add_up_over_the_patients_of_all_sites() {
-        let of = |dices: &[f64]| {
-            let mut evaluation = chest(10, 5);
-            evaluation.heads = vec![HeadEvaluation::Mask {
-                label: LabelName::Site("site_lungs".parse().unwrap()),
-                loss_sum: 1.0,
-                images: dices.len() as u64 * 2,
-                patients: dices.len() as u64,
-                masks: vec![MaskCount {
-                    class: "lung".to_owned(),
-                    dice_sum: dices.iter().sum(),
-                    dice_square_sum: dices.iter().map(|dice| dice * dice).sum(),
-                    constant_dice_sum: dices.iter().map(|dice| dice / 2.0).sum(),
-                }],
-            }];
-            evaluation
-        };
-        let pooled = Evaluation::pooled([&of(&[0.8, 0.9]), &of(&[1.0])]).unwrap();
-        let (class, dice) = pooled.heads[0].dice()[0];
-        assert_eq!(class, "lung");
-        assert!((dice.mean - 0.9).abs() < 1e-12 && (dice.constant - 0.45).abs() < 1e-12);
-        let (low, high) = dice.interval.unwrap();
-        // A deviation of 0.1 over three patients.
-        let half = NORMAL_95 * 0.1 / 3.0_f64.sqrt();
-        assert!(
-            (low - (0.9 - half)).abs() < 1e-9 && (high - 1.0).abs() < 1e-12,
-            "{low} {high}"
-        );
-        assert_eq!((pooled.heads[0].images(), pooled.mean_loss()), (6, Some(1.0 / 3.0)));
-        assert_eq!(of(&[0.8]).heads[0].dice()[0].1.interval, None);
-        let mut small = of(&[0.8, 0.9, 0.7]);
-        small.hide_small_cells(4);
-        assert!(small.heads.is_empty());
     }
 
     #[test]

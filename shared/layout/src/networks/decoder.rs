@@ -1,9 +1,10 @@
 //! From what an encoder makes of a picture back to a picture: the decoder of an autoencoder, and U-Net's (Ronneberger et al. 2015).
 //!
 //! Both double the scale until the picture's, from eight times the width on and with half the channels each time; then a convolution 1x1
-//! gives one channel, of a mask one a class. A scale is doubled by repeating each value (nearest), which three runtimes do alike to the last bit, and a convolution
-//! follows, so that no checkerboard comes of it (Odena et al. 2016). The plain decoder is light, as He et al. 2022 advise: one convolution a
-//! scale. U-Net's first takes in the encoder's stage of the same size and has two convolutions a scale, as the paper's.
+//! gives one channel, of a mask one a class. A scale is doubled by repeating each value (nearest), which three runtimes do alike to the
+//! last bit, and a convolution follows, so that no checkerboard comes of it (Odena et al. 2016). The plain decoder is light, as He et al.
+//! 2022 advise: one convolution a scale. U-Net's first takes in the encoder's stage of the same size and has two convolutions a scale, as
+//! the paper's.
 
 use snowball_protocol::plan::Decoder;
 
