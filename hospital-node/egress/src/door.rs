@@ -398,12 +398,18 @@ impl Door {
     /// # Errors
     /// When the ledger cannot be written: then nothing may be sent.
     pub fn record(&self, entry: Entry) -> Result<Record, EgressError> {
+        let mut records = self.record_all(vec![entry])?;
+        Ok(records.pop().expect("one entry makes one record"))
+    }
+
+    /// Writes several entries for the price of one: after a crash all of them are there or none. Durable when this returns.
+    pub(crate) fn record_all(&self, entries: Vec<Entry>) -> Result<Vec<Record>, EgressError> {
         let now = (self.clock)();
         let mut budget = self.budget.lock().unwrap_or_else(PoisonError::into_inner);
-        budget.count(now, &entry);
+        entries.iter().for_each(|entry| budget.count(now, entry));
         drop(budget);
         let mut ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
-        ledger.append(now, entry).map_err(EgressError::Ledger)
+        ledger.append_all(now, entries).map_err(EgressError::Ledger)
     }
 
     pub(crate) fn spent(&self, study: &StudyName, round: Option<RoundNumber>, itself: Option<&Sha256Digest>) -> Spent {
@@ -413,11 +419,7 @@ impl Door {
 
     /// Records the message by digest and size, then sends exactly these bytes.
     pub(crate) async fn disclose<T: DeserializeOwned>(&self, message: Message) -> Result<T, EgressError> {
-        self.record(Entry::DisclosureSent {
-            kind: message.kind.code().to_owned(),
-            digest: message.body.digest(),
-            bytes: message.body.len(),
-        })?;
+        self.record(message.disclosure())?;
         self.transport.post(&message.path, &message.body).await
     }
 }
