@@ -26,6 +26,7 @@ use crate::{
     error::EgressError,
     gate,
     message::{self, Message},
+    pages::Pages,
     progress::{Direction, HearProgress, Meter},
     record,
     spent::Budget,
@@ -290,7 +291,7 @@ impl Door {
     ///
     /// # Errors
     /// When the bytes are not the model, or the aggregator refuses.
-    pub async fn model(&self, study: &StudyName, model: &ModelReference) -> Result<Vec<u8>, EgressError> {
+    pub async fn model(&self, study: &StudyName, model: &ModelReference) -> Result<Pages, EgressError> {
         let path = format!("v1/studies/{study}/models/{}", model.round);
         self.fetch(study, &path, model, model.digest).await
     }
@@ -304,7 +305,7 @@ impl Door {
         study: &StudyName,
         model: &ModelReference,
         control: &ControlReference,
-    ) -> Result<Vec<u8>, EgressError> {
+    ) -> Result<Pages, EgressError> {
         let path = format!("v1/studies/{study}/controls/{}", model.round);
         self.fetch(study, &path, model, control.digest).await
     }
@@ -316,7 +317,7 @@ impl Door {
         path: &str,
         model: &ModelReference,
         digest: Sha256Digest,
-    ) -> Result<Vec<u8>, EgressError> {
+    ) -> Result<Pages, EgressError> {
         let mut meter = Meter::new(study.clone(), model.round, Direction::Fetching, model.bytes);
         self.tell(&mut meter, 0);
         let moved = |bytes| self.tell(&mut meter, bytes);
