@@ -81,7 +81,9 @@ pub(super) async fn stream(app: &Shared, name: ObjectName, headers: &HeaderMap) 
         .map_err(|error| Refusal::internal("answering with a model", &error))
 }
 
-async fn next_block((shelf, range): (Arc<Shelf>, Range<u64>)) -> std::io::Result<Option<(Bytes, (Arc<Shelf>, Range<u64>))>> {
+async fn next_block(
+    (shelf, range): (Arc<Shelf>, Range<u64>),
+) -> std::io::Result<Option<(Bytes, (Arc<Shelf>, Range<u64>))>> {
     if range.is_empty() {
         return Ok(None);
     }

@@ -155,7 +155,12 @@ mod tests {
         assert!(Arc::ptr_eq(&shelf, &again));
         let whole = read(&shelf, 0).await;
         assert_eq!(whole.len() as u64, bytes);
-        assert!(whole.iter().enumerate().all(|(place, byte)| *byte == (place % 251) as u8));
+        assert!(
+            whole
+                .iter()
+                .enumerate()
+                .all(|(place, byte)| *byte == (place % 251) as u8)
+        );
         // Were it read again, this would show.
         file.write_all_at(b"x", 0).unwrap();
         assert_eq!(read(&again, 5).await, whole[5..]);
