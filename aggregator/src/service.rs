@@ -8,7 +8,7 @@ use snowball_service::clock;
 use tokio::{net::TcpListener, sync::watch};
 
 use crate::{
-    api::{self, Heads, Outcomes, Pace, Shares},
+    api::{self, Heads, Outcomes, Pace, Shares, Shelves},
     config::Config,
     driver::{self, Studies},
     home::Home,
@@ -54,6 +54,7 @@ impl Service {
             heads: Heads::default(),
             outcomes: Outcomes::default(),
             uploads: Uploads::default(),
+            shelves: Shelves::default(),
             identity,
             home: home.clone(),
             site_certificate_days: config.site_certificate_days,

@@ -9,7 +9,7 @@ use snowball_protocol::ids::UnixSeconds;
 use snowball_registry::{ObjectFolder, Registry};
 
 use crate::{
-    api::{Heads, Outcomes, Pace, Shares},
+    api::{Heads, Outcomes, Pace, Shares, Shelves},
     driver::Studies,
     home::Home,
     identity::Present,
@@ -50,6 +50,8 @@ pub struct App {
     pub outcomes: Outcomes,
     /// Uploads under way.
     pub uploads: Uploads,
+    /// Models that are fetched at this moment.
+    pub shelves: Shelves,
     /// Whom the server is and whom it trusts at this moment.
     pub identity: Present,
     /// The aggregator's folder, for the CAs' keys, which are read when they are needed.

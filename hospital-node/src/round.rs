@@ -1,5 +1,7 @@
 //! A site's part in a round: train from the round's model, say how good a model is. It blocks, and reaches no network.
 
+use std::ops::Deref;
+
 use anyhow::{Context, Result};
 use snowball_egress::Candidate;
 use snowball_layout::Layout;
@@ -67,7 +69,7 @@ impl Trained {
 pub fn train(
     trainer: &Trainer,
     order: &Order<'_>,
-    model: Vec<u8>,
+    model: impl Deref<Target = [u8]>,
     mut hear: impl FnMut(u32, u32, f64),
 ) -> Result<Trained> {
     let (plan, model_in) = (order.plan, Sha256Digest::of(&model));

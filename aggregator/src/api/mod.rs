@@ -19,6 +19,7 @@ mod plan;
 mod refusal;
 mod rounds;
 mod share;
+mod shelf;
 mod studies;
 mod task;
 mod updates;
@@ -36,7 +37,7 @@ use axum::{
 use snowball_protocol::{ProblemCode, RoundNumber, StudyName};
 
 use self::refusal::{Answer, Refusal};
-pub use self::{heads::Heads, outcome::Outcomes, pace::Pace, share::Shares};
+pub use self::{heads::Heads, outcome::Outcomes, pace::Pace, share::Shares, shelf::Shelves};
 use crate::{
     driver::Desk,
     state::{App, Shared},

@@ -1,6 +1,6 @@
 //! `GET /v1/studies/{study}/models/{round}`: a global model, whole or from where a broken line left off (RFC 9110, 14).
 
-use std::{fs::File, ops::Range, os::unix::fs::FileExt as _};
+use std::{ops::Range, sync::Arc};
 
 use axum::{
     body::{Body, Bytes},
@@ -21,11 +21,9 @@ use super::{
     guard::Site,
     refusal::{Answer, Refusal},
     round as round_of,
+    shelf::Shelf,
 };
-use crate::state::{App, Shared};
-
-/// Held in memory for each download.
-const BLOCK_BYTES: usize = 128 * 1024;
+use crate::state::Shared;
 
 /// Streams the bytes that the request asks for.
 pub async fn model(
@@ -49,15 +47,15 @@ pub async fn model(
 }
 
 /// Answers with an object: whole, or the range that is asked for.
-pub(super) async fn stream(app: &App, name: ObjectName, headers: &HeaderMap) -> Answer<Response> {
-    let objects = app.core.objects.clone();
+pub(super) async fn stream(app: &Shared, name: ObjectName, headers: &HeaderMap) -> Answer<Response> {
+    let shared = Arc::clone(app);
     let opened = spawn_blocking(move || {
-        let file = objects.reader(&name).map_err(std::io::Error::other)?;
-        let length = file.metadata()?.len();
-        Ok::<_, std::io::Error>((file, length))
+        let file = shared.core.objects.reader(&name).map_err(std::io::Error::other)?;
+        shared.shelves.shelf(file)
     });
     let internal = |error: std::io::Error| Refusal::internal("reading a model", &error);
-    let (file, length) = opened.await.map_err(std::io::Error::from).flatten().map_err(internal)?;
+    let shelf = opened.await.map_err(std::io::Error::from).flatten().map_err(internal)?;
+    let length = shelf.length();
     let wanted = headers.get(RANGE).and_then(|value| value.to_str().ok());
     let (status, range) = match select(wanted, length) {
         Selection::Whole => (StatusCode::OK, 0..length),
@@ -77,26 +75,26 @@ pub(super) async fn stream(app: &App, name: ObjectName, headers: &HeaderMap) -> 
         StatusCode::RANGE_NOT_SATISFIABLE => response.header(CONTENT_RANGE, format!("bytes */{length}")),
         _ => response,
     };
-    let blocks = try_unfold((file, range), next_block);
+    let blocks = try_unfold((shelf, range), next_block);
     response
         .body(Body::from_stream(blocks))
         .map_err(|error| Refusal::internal("answering with a model", &error))
 }
 
-/// Reads where nothing else waits, straight into what goes out. The block is made here, where it is freed: of what many threads
-/// make and others free, the allocator keeps much.
-async fn next_block((file, range): (File, Range<u64>)) -> std::io::Result<Option<(Bytes, (File, Range<u64>))>> {
+async fn next_block(
+    (shelf, range): (Arc<Shelf>, Range<u64>),
+) -> std::io::Result<Option<(Bytes, (Arc<Shelf>, Range<u64>))>> {
     if range.is_empty() {
         return Ok(None);
     }
-    let length = usize::try_from(range.end - range.start).unwrap_or(BLOCK_BYTES);
-    let mut block = vec![0; length.min(BLOCK_BYTES)];
-    let read = spawn_blocking(move || {
-        file.read_exact_at(&mut block, range.start)?;
-        let next = range.start + block.len() as u64..range.end;
-        Ok(Some((block.into(), (file, next))))
-    });
-    read.await?
+    let mut block = shelf.from(range.start).await?;
+    // What does not fit is longer than any block.
+    block.truncate(usize::try_from(range.end - range.start).unwrap_or(usize::MAX));
+    if block.is_empty() {
+        return Err(std::io::ErrorKind::UnexpectedEof.into());
+    }
+    let next = range.start + block.len() as u64..range.end;
+    Ok(Some((block, (shelf, next))))
 }
 
 #[derive(PartialEq, Eq, Debug)]

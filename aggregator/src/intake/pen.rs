@@ -18,7 +18,7 @@ use super::uploads::Place;
 use crate::state::App;
 
 /// Frames are handed over when they make up this many bytes; twice as much is held for each upload.
-const BLOCK_BYTES: usize = 128 * 1024;
+const BLOCK_BYTES: usize = 256 * 1024;
 
 /// One upload's file at the end of what was acknowledged.
 pub struct Pen {

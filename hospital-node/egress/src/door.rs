@@ -26,6 +26,7 @@ use crate::{
     error::EgressError,
     gate,
     message::{self, Message},
+    pages::Pages,
     progress::{Direction, HearProgress, Meter},
     record,
     spent::Budget,
@@ -290,7 +291,7 @@ impl Door {
     ///
     /// # Errors
     /// When the bytes are not the model, or the aggregator refuses.
-    pub async fn model(&self, study: &StudyName, model: &ModelReference) -> Result<Vec<u8>, EgressError> {
+    pub async fn model(&self, study: &StudyName, model: &ModelReference) -> Result<Pages, EgressError> {
         let path = format!("v1/studies/{study}/models/{}", model.round);
         self.fetch(study, &path, model, model.digest).await
     }
@@ -304,7 +305,7 @@ impl Door {
         study: &StudyName,
         model: &ModelReference,
         control: &ControlReference,
-    ) -> Result<Vec<u8>, EgressError> {
+    ) -> Result<Pages, EgressError> {
         let path = format!("v1/studies/{study}/controls/{}", model.round);
         self.fetch(study, &path, model, control.digest).await
     }
@@ -316,7 +317,7 @@ impl Door {
         path: &str,
         model: &ModelReference,
         digest: Sha256Digest,
-    ) -> Result<Vec<u8>, EgressError> {
+    ) -> Result<Pages, EgressError> {
         let mut meter = Meter::new(study.clone(), model.round, Direction::Fetching, model.bytes);
         self.tell(&mut meter, 0);
         let moved = |bytes| self.tell(&mut meter, bytes);
@@ -398,12 +399,18 @@ impl Door {
     /// # Errors
     /// When the ledger cannot be written: then nothing may be sent.
     pub fn record(&self, entry: Entry) -> Result<Record, EgressError> {
+        let mut records = self.record_all(vec![entry])?;
+        Ok(records.pop().expect("one entry makes one record"))
+    }
+
+    /// Writes several entries for the price of one: after a crash all of them are there or none. Durable when this returns.
+    pub(crate) fn record_all(&self, entries: Vec<Entry>) -> Result<Vec<Record>, EgressError> {
         let now = (self.clock)();
         let mut budget = self.budget.lock().unwrap_or_else(PoisonError::into_inner);
-        budget.count(now, &entry);
+        entries.iter().for_each(|entry| budget.count(now, entry));
         drop(budget);
         let mut ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
-        ledger.append(now, entry).map_err(EgressError::Ledger)
+        ledger.append_all(now, entries).map_err(EgressError::Ledger)
     }
 
     pub(crate) fn spent(&self, study: &StudyName, round: Option<RoundNumber>, itself: Option<&Sha256Digest>) -> Spent {
@@ -413,11 +420,7 @@ impl Door {
 
     /// Records the message by digest and size, then sends exactly these bytes.
     pub(crate) async fn disclose<T: DeserializeOwned>(&self, message: Message) -> Result<T, EgressError> {
-        self.record(Entry::DisclosureSent {
-            kind: message.kind.code().to_owned(),
-            digest: message.body.digest(),
-            bytes: message.body.len(),
-        })?;
+        self.record(message.disclosure())?;
         self.transport.post(&message.path, &message.body).await
     }
 }

@@ -9,7 +9,7 @@ use snowball_protocol::{
     update::Encoding,
 };
 
-use crate::{candidate::Candidate, error::EgressError};
+use crate::{candidate::Candidate, error::EgressError, pages::Pages};
 
 /// Numbers that are written and hashed at a time, and sums of squares that are kept beside each other.
 const BLOCK: usize = 8192;
@@ -51,7 +51,7 @@ pub(crate) fn filter(
     let coding = Coding::of(plan, delta.len());
     let (bytes, passed, residual) = if coding.of_header() == Encoding::DeltaF32 {
         let (bytes, passed) = write(&delta);
-        (bytes, passed, None)
+        (bytes.into_bytes(), passed, None)
     } else {
         encode(&coding, delta, carried)?
     };
@@ -76,7 +76,7 @@ pub(crate) fn filter(
         layout_digest: candidate.layout_digest,
         encoding: coding.of_header(),
         digest: passed.digest,
-        bytes: bytes.into(),
+        bytes,
         residual,
         examples: candidate.examples.min(plan.strategy.examples_max),
         local_steps: candidate.local_steps,
@@ -96,7 +96,7 @@ struct Passed {
 }
 
 /// The bytes, what was seen of them, and what they leave over.
-type Written = (Vec<u8>, Passed, Option<Vec<f32>>);
+type Written = (Bytes, Passed, Option<Vec<f32>>);
 
 /// The numbers as they travel, together with what was carried over; what will be read out of them is looked at, and what is left over of
 /// them is kept.
@@ -124,12 +124,12 @@ fn encode(coding: &Coding, mut delta: Vec<f32>, carried: Option<&[f32]>) -> Resu
         },
         Err(fault) => return Err(fault),
     };
-    Ok((bytes, passed, coding.feeds_back().then_some(delta)))
+    Ok((bytes.into(), passed, coding.feeds_back().then_some(delta)))
 }
 
 /// The numbers as they travel, little-endian, looked at and hashed while they are in the processor's cache.
-fn write(delta: &[f32]) -> (Vec<u8>, Passed) {
-    let mut bytes = vec![0; size_of_val(delta)];
+fn write(delta: &[f32]) -> (Pages, Passed) {
+    let mut bytes = Pages::of(size_of_val(delta));
     let (mut is_finite, mut digest, mut squares) = (true, RunningDigest::default(), [0.0; LANES]);
     for (values, block) in delta.chunks(BLOCK).zip(bytes.chunks_mut(BLOCK * size_of::<f32>())) {
         is_finite &= values.iter().fold(true, |all, value| all & value.is_finite());

@@ -6,7 +6,11 @@ use snowball_crypto::VerifyingKey;
 use snowball_ledger::{AGGREGATOR, Course, Entry, Head, Record, SignedHead};
 use snowball_protocol::heads::HeadsAnswer;
 
-use crate::{door::Door, error::EgressError, message};
+use crate::{
+    door::Door,
+    error::EgressError,
+    message::{self, Message},
+};
 
 /// The newest head of the aggregator's ledger that this site's ledger holds, signed with `key`.
 #[must_use]
@@ -26,6 +30,11 @@ impl Door {
     /// When the aggregator refuses the head or shows one that contradicts what it showed before; when the ledger
     /// cannot be written, or the aggregator cannot be reached.
     pub async fn exchange_heads(&self) -> Result<(), EgressError> {
+        self.exchange_heads_before(None).await
+    }
+
+    /// The same where `next` is to leave right after it: that is recorded in the same write as the heads, and may then be sent.
+    pub(crate) async fn exchange_heads_before(&self, next: Option<&Message>) -> Result<(), EgressError> {
         let mut kept = self.aggregator_head.lock().await;
         let (ours, key) = {
             let mut ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
@@ -47,10 +56,12 @@ impl Door {
             })?;
             return Err(EgressError::HeadRefused { reason });
         }
-        self.record(Entry::HeadsExchanged {
+        let mut entries = vec![Entry::HeadsExchanged {
             site_head: answer.site_head,
             aggregator_head: theirs.note,
-        })?;
+        }];
+        entries.extend(next.map(Message::disclosure));
+        self.record_all(entries)?;
         *kept = Some(theirs.head);
         Ok(())
     }

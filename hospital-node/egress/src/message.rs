@@ -3,6 +3,7 @@
 
 use bytes::Bytes;
 use serde::Serialize;
+use snowball_ledger::Entry;
 use snowball_policy::DatasetFacts;
 use snowball_protocol::{
     PROTOCOL_VERSION, PROTOCOL_VERSION_MIN, Sha256Digest, StudyPlan,
@@ -91,6 +92,15 @@ impl Message {
             kind,
             path: path.into(),
             body: Body::of(document),
+        }
+    }
+
+    /// What the ledger says of it before it leaves.
+    pub(crate) fn disclosure(&self) -> Entry {
+        Entry::DisclosureSent {
+            kind: self.kind.code().to_owned(),
+            digest: self.body.digest(),
+            bytes: self.body.len(),
         }
     }
 }

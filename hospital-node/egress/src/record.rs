@@ -50,11 +50,9 @@ pub(crate) fn record(
     if let Some(residual) = &encoded.residual {
         residuals.propose(&permit.plan, encoded.round, encoded.digest, residual)?;
     }
-    let mut recorded = None;
-    for entry in entries {
-        recorded = Some(door.record(entry)?);
-    }
-    let recorded = recorded
+    let recorded = door
+        .record_all(entries)?
+        .pop()
         .map(|record| (record.index, record.hash))
         .ok_or(EgressError::Unfit {
             reason: "there is no entry for it".to_owned(),

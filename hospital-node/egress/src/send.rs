@@ -103,8 +103,9 @@ const fn says_where_to_go_on(code: ProblemCode) -> bool {
 async fn attempt(door: &Door, update: &ApprovedUpdate) -> Result<SignedReceipt, EgressError> {
     let header = &update.header;
     // The aggregator takes an update only after a signed head that holds its record.
-    door.exchange_heads().await?;
-    let mut state: UploadState = door.disclose(message::update_header(header)).await?;
+    let announcement = message::update_header(header);
+    door.exchange_heads_before(Some(&announcement)).await?;
+    let mut state: UploadState = door.transport.post(&announcement.path, &announcement.body).await?;
     let mut meter = Meter::new(header.study.clone(), header.round, Direction::Sending, header.bytes);
     loop {
         door.tell(&mut meter, state.offset);

@@ -3,6 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use anyhow::Result;
+use snowball_egress::Pages;
 use snowball_ledger::Entry;
 use snowball_participation::Start;
 use snowball_protocol::{RoundNumber, Sha256Digest};
@@ -150,7 +151,7 @@ impl Driver {
         self: &Arc<Self>,
         study: &Study,
         round: RoundNumber,
-        model: Vec<u8>,
+        model: Pages,
         (kept, correction): (Option<Vec<f32>>, Option<Correction>),
     ) -> Result<(Trained, Option<Correction>)> {
         let _bench = self.bench.acquire().await?;

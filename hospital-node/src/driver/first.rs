@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
+use snowball_egress::Pages;
 use snowball_protocol::{RoundNumber, Sha256Digest, session::ModelReference};
 use snowball_weights::first_model;
 
@@ -24,14 +25,14 @@ impl Driver {
     pub(super) async fn first(&self, study: &Study) -> Result<Vec<u8>> {
         if study.plan.start.is_some() {
             let named = self.first_named(study).await?;
-            return self.fetch_first(study, named).await;
+            return Ok(self.fetch_first(study, named).await?.to_vec());
         }
         Ok(snowball_layout::to_le_bytes(
             &study.layout.initial_parameters(study.plan.seed),
         ))
     }
 
-    async fn fetch_first(&self, study: &Study, digest: Sha256Digest) -> Result<Vec<u8>> {
+    async fn fetch_first(&self, study: &Study, digest: Sha256Digest) -> Result<Pages> {
         let first = ModelReference {
             round: RoundNumber(0),
             digest,

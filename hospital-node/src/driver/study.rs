@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result};
-use snowball_egress::EgressError;
+use snowball_egress::{EgressError, Pages};
 use snowball_layout::Layout;
 use snowball_participation::{self as participation, Action, Fault, Interest, Progress};
 use snowball_protocol::{
@@ -297,7 +297,7 @@ impl Driver {
         .await?
     }
 
-    pub(super) async fn fetch(&self, study: &Study, model: &ModelReference) -> Result<Vec<u8>> {
+    pub(super) async fn fetch(&self, study: &Study, model: &ModelReference) -> Result<Pages> {
         anyhow::ensure!(
             model.bytes == study.layout.bytes() && model.layout_digest == study.layout.digest(),
             "the model does not have the plan's layout; node and aggregator are of versions that do not fit"
@@ -309,15 +309,19 @@ impl Driver {
 
     /// Keeps the final model on site, with what the site keeps for itself in it, for `evaluate`.
     async fn fetch_final(&self, study: &Study, model: &ModelReference) -> Result<()> {
-        let mut bytes = self.fetch(study, model).await?;
-        if let Some(kept) = self.last_kept(study).await? {
-            bytes = snowball_layout::to_le_bytes(&study.with_kept(&bytes, Some(kept.parameters))?);
-        }
+        let fetched = self.fetch(study, model).await?;
+        let completed = match self.last_kept(study).await? {
+            Some(kept) => Some(snowball_layout::to_le_bytes(
+                &study.with_kept(&fetched, Some(kept.parameters))?,
+            )),
+            None => None,
+        };
+        let bytes = completed.as_deref().unwrap_or(&fetched);
         let path = self.home.model(&study.plan.study, "federated");
         if let Some(parent) = path.parent() {
             files::create_home(parent)?;
         }
-        files::write_private(&path, &bytes).with_context(|| format!("cannot write {}", path.display()))
+        files::write_private(&path, bytes).with_context(|| format!("cannot write {}", path.display()))
     }
 }
 

@@ -208,9 +208,12 @@ impl Fold<'_> {
             return Err(StrategyFault::OutOfBounds);
         }
         let factor = self.sum.weighing.weight(self.update) * self.sum.scale;
-        for (sum, value) in sums.iter_mut().zip(values) {
-            *sum += rounded(f64::from(*value) * factor);
+        // By eights: in our own profile a loop over single numbers costs half as much again.
+        let ((sums, sums_end), (eights, values_end)) = (sums.as_chunks_mut::<8>(), values.as_chunks::<8>());
+        for (sums, values) in sums.iter_mut().zip(eights) {
+            add(sums, values, factor);
         }
+        add(sums_end, values_end, factor);
         self.squares.add(values);
         self.offset = end;
         Ok(())
@@ -281,6 +284,13 @@ fn scale(examples_max: u64, value_max: f64, updates_max: u32) -> f64 {
     let term = (examples_max as f64 * value_max).log2().ceil() as i32;
     let updates = f64::from(updates_max).log2().ceil() as i32;
     2_f64.powi(TERM_BITS.min(SUM_BITS - updates) - term)
+}
+
+#[inline(always)]
+fn add(sums: &mut [i64], values: &[f32], factor: f64) {
+    for (sum, value) in sums.iter_mut().zip(values) {
+        *sum += rounded(f64::from(*value) * factor);
+    }
 }
 
 /// `value` as the nearest whole number, ties to even; exact for |value| < 2^51.

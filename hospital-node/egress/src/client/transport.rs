@@ -14,7 +14,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use snowball_protocol::{
     Problem, Sha256Digest,
     digest::RunningDigest,
-    limits::{IDLE_SECONDS_MAX, JSON_BYTES_MAX},
+    limits::{IDLE_SECONDS_MAX, JSON_BYTES_MAX, PARAMETERS_MAX},
     problem::ProblemCode,
 };
 
@@ -22,10 +22,12 @@ use super::{
     bandwidth::{Bandwidth, Way},
     handshake,
 };
-use crate::error::EgressError;
+use crate::{error::EgressError, pages::Pages};
 
 const CONNECT_SECONDS: u64 = 15;
 const DOWNLOAD_TRIES: u32 = 8;
+/// No network has a larger model.
+const MODEL_BYTES_MAX: u64 = PARAMETERS_MAX * 4;
 /// After so many bytes a download without a bound looks whether there is one now.
 const PIECES_APART: usize = 1024 * 1024;
 /// Largest HTTP/2 frame that may come: the default of 16 KiB makes a model of a hundred megabytes six thousand pieces.
@@ -181,19 +183,23 @@ impl Transport {
         path: &str,
         bytes: u64,
         mut moved: impl FnMut(u64),
-    ) -> Result<(Vec<u8>, Sha256Digest), EgressError> {
+    ) -> Result<(Pages, Sha256Digest), EgressError> {
+        if bytes > MODEL_BYTES_MAX {
+            return Err(too_long());
+        }
         let length = usize::try_from(bytes).map_err(|_| too_long())?;
         let mut content = Content {
-            bytes: Vec::with_capacity(length.min(1 << 30)),
+            bytes: Pages::of(length),
+            held: 0,
             digest: RunningDigest::default(),
         };
         let mut tries = 0;
-        while content.bytes.len() < length {
-            let before = content.bytes.len();
+        while content.held < length {
+            let before = content.held;
             match self.download_from(path, &mut content, length, &mut moved).await {
                 Ok(()) => {}
                 Err(fault) if fault.is_transient() && tries < DOWNLOAD_TRIES => {
-                    tries = if content.bytes.len() > before { 0 } else { tries + 1 };
+                    tries = if content.held > before { 0 } else { tries + 1 };
                     tokio::time::sleep(Duration::from_millis(100 << tries.min(6))).await;
                 }
                 Err(fault) => return Err(fault),
@@ -210,7 +216,7 @@ impl Transport {
         length: usize,
         moved: &mut impl FnMut(u64),
     ) -> Result<(), EgressError> {
-        let begin = content.bytes.len();
+        let begin = content.held;
         let mut end = begin + self.bandwidth.turn(Way::Down, length - begin).await;
         let is_whole = end == length;
         let range = format!("bytes={begin}-{}", end - 1);
@@ -228,21 +234,21 @@ impl Transport {
         let mut stream = response.bytes_stream();
         while let Some(chunk) = stream.next().await {
             let chunk = chunk.map_err(unreachable)?;
-            if content.bytes.len() + chunk.len() > end {
+            if content.held + chunk.len() > end {
                 return Err(too_long());
             }
             content.add(&chunk);
-            moved(content.bytes.len() as u64);
+            moved(content.held as u64);
             // The hours with a bound have begun: the rest goes in pieces.
             if is_whole
-                && content.bytes.len() < end
-                && content.bytes.len().saturating_sub(begin) > PIECES_APART
+                && content.held < end
+                && content.held.saturating_sub(begin) > PIECES_APART
                 && self.bandwidth.is_limited()
             {
                 return Ok(());
             }
         }
-        if content.bytes.len() < end {
+        if content.held < end {
             return Err(EgressError::Unreachable {
                 reason: "the download ended early".to_owned(),
             });
@@ -285,19 +291,23 @@ impl Transport {
 
 /// What came so far, hashed as it came.
 struct Content {
-    bytes: Vec<u8>,
+    bytes: Pages,
+    /// How many of them came.
+    held: usize,
     digest: RunningDigest,
 }
 
 impl Content {
     fn add(&mut self, chunk: &[u8]) {
-        self.bytes.extend_from_slice(chunk);
+        // There is room: no more than what is due is taken.
+        self.bytes[self.held..self.held + chunk.len()].copy_from_slice(chunk);
+        self.held += chunk.len();
         self.digest.update(chunk);
     }
 
     /// Everything comes again from its beginning.
     fn clear(&mut self) {
-        self.bytes.clear();
+        self.held = 0;
         self.digest = RunningDigest::default();
     }
 }
