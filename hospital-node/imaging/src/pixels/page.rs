@@ -17,19 +17,38 @@ pub(crate) fn is_page(pixels: &[u16]) -> bool {
     if range == 0.0 {
         return false;
     }
-    let (mut paper, mut between) = (0_usize, 0_usize);
+    let tone = |value: u16| (f64::from(value) - least) / range;
+    // Tones rise with values: where paper begins and ink ends is looked up once.
+    let paper_from = first(|value| tone(value) >= PAPER);
+    let between_from = first(|value| tone(value) > INK);
+    let (mut paper, mut dark) = (0_usize, 0_usize);
     for value in pixels {
-        let tone = (f64::from(*value) - least) / range;
-        paper += usize::from(tone >= PAPER);
-        between += usize::from(tone > INK && tone < PAPER);
+        paper += usize::from(u32::from(*value) >= paper_from);
+        dark += usize::from(u32::from(*value) < between_from);
     }
+    let between = pixels.len() - paper - dark;
     let share = |count: usize| count as f64 / pixels.len() as f64;
     share(paper) >= PAPER_SHARE_MIN && share(between) <= BETWEEN_SHARE_MAX
 }
 
+/// The first value that `is_beyond` names, which names all larger ones; one more than the largest if there is none.
+fn first(is_beyond: impl Fn(u16) -> bool) -> u32 {
+    let (mut from, mut to) = (0, 1 << 16);
+    while from < to {
+        let middle: u32 = (from + to) / 2;
+        // In range: the middle is less than `to`.
+        if is_beyond(middle as u16) {
+            to = middle;
+        } else {
+            from = middle + 1;
+        }
+    }
+    from
+}
+
 #[cfg(test)]
 mod tests {
-    use super::is_page;
+    use super::{first, is_page};
 
     #[test]
     fn pages_are_pages_and_gradients_are_not() {
@@ -39,5 +58,9 @@ mod tests {
         assert!(!is_page(&inverted), "white letters on black are for the text search");
         assert!(!is_page(&(0..1000).collect::<Vec<u16>>()));
         assert!(!is_page(&[7; 100]));
+        assert_eq!(
+            [first(|_| true), first(|value| value > 7), first(|_| false)],
+            [0, 8, 65_536]
+        );
     }
 }
