@@ -10,23 +10,26 @@ const BETWEEN_SHARE_MAX: f64 = 0.10;
 /// True if `pixels` (0 is black) are a page of text rather than a picture: every radiograph has its tones in between,
 /// and its brightest tones are the smaller part.
 pub(crate) fn is_page(pixels: &[u16]) -> bool {
-    let (Some(least), Some(most)) = (pixels.iter().min(), pixels.iter().max()) else {
-        return false;
-    };
-    let (least, range) = (f64::from(*least), f64::from(most - least));
-    if range == 0.0 {
+    let least = pixels.iter().fold(u16::MAX, |least, value| least.min(*value));
+    let most = pixels.iter().fold(0, |most, value| most.max(*value));
+    if most <= least {
         return false;
     }
+    let (least, range) = (f64::from(least), f64::from(most - least));
     let tone = |value: u16| (f64::from(value) - least) / range;
     // Tones rise with values: where paper begins and ink ends is looked up once.
     let paper_from = first(|value| tone(value) >= PAPER);
     let between_from = first(|value| tone(value) > INK);
-    let (mut paper, mut dark) = (0_usize, 0_usize);
-    for value in pixels {
-        paper += usize::from(u32::from(*value) >= paper_from);
-        dark += usize::from(u32::from(*value) < between_from);
-    }
-    let between = pixels.len() - paper - dark;
+    // In pieces that a small number counts, for the widest registers.
+    let count = |from: u32| -> usize {
+        let pieces = pixels.chunks(1 << 12).map(|piece| {
+            let beyond = |count: u16, value: &u16| count.wrapping_add(u16::from(u32::from(*value) >= from));
+            usize::from(piece.iter().fold(0, beyond))
+        });
+        pieces.sum()
+    };
+    let (paper, lit) = (count(paper_from), count(between_from));
+    let between = lit - paper;
     let share = |count: usize| count as f64 / pixels.len() as f64;
     share(paper) >= PAPER_SHARE_MIN && share(between) <= BETWEEN_SHARE_MAX
 }
