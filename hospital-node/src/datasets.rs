@@ -1,5 +1,7 @@
 //! The frozen dataset of a study: chosen from the store by the plan, split by patient, counted for the policy.
 
+use std::path::PathBuf;
+
 use anyhow::{Context, Result};
 use snowball_ledger::Entry;
 use snowball_policy::DatasetFacts;
@@ -24,9 +26,22 @@ pub fn freeze(home: &Home, store: &Store, plan: &StudyPlan) -> Result<StudyDatas
     freeze_with(home, store, plan, cell_min)
 }
 
+/// Freezes every radiograph of the site, labelled or not and without labels, prepared as `plan` says: for what is only asked of a model.
+pub fn freeze_whole(home: &Home, store: &Store, plan: &StudyPlan) -> Result<StudyDataset> {
+    let folder = home.whole_dataset(&plan.study);
+    let unlabelled = StudyPlan {
+        heads: Vec::new(),
+        ..plan.clone()
+    };
+    freeze_in(folder, store, &unlabelled, 0)
+}
+
 /// As [`freeze`], without classes of fewer than `cell_min` radiographs.
 pub fn freeze_with(home: &Home, store: &Store, plan: &StudyPlan, cell_min: u64) -> Result<StudyDataset> {
-    let folder = home.dataset(&plan.study);
+    freeze_in(home.dataset(&plan.study), store, plan, cell_min)
+}
+
+fn freeze_in(folder: PathBuf, store: &Store, plan: &StudyPlan, cell_min: u64) -> Result<StudyDataset> {
     if let Some(parent) = folder.parent() {
         snowball_service::files::create_home(parent).with_context(|| format!("cannot make {}", parent.display()))?;
     }

@@ -258,6 +258,17 @@ pub fn summary(evaluation: &Evaluation) -> String {
             chance * 100.0
         ));
     }
+    for head in &evaluation.heads {
+        for (class, dice) in head.dice() {
+            let interval = dice
+                .interval
+                .map_or_else(String::new, |(low, high)| format!(" ({low:.3} to {high:.3})"));
+            parts.push(format!(
+                "{class} Dice {:.3}{interval}, constant {:.3}",
+                dice.mean, dice.constant
+            ));
+        }
+    }
     if parts.is_empty() {
         "no labels".to_owned()
     } else {

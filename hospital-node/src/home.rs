@@ -236,6 +236,11 @@ impl Home {
         self.datasets().join(study.as_str())
     }
 
+    /// The frozen dataset of all radiographs, for what is asked of a study's model. No study's name holds a plus.
+    pub fn whole_dataset(&self, study: &StudyName) -> PathBuf {
+        self.datasets().join(format!("{study}+all"))
+    }
+
     /// The models that are kept on site.
     pub fn models(&self) -> PathBuf {
         self.root.join("models")

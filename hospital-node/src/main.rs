@@ -21,6 +21,7 @@ mod label_table;
 mod local_model;
 mod mask_files;
 mod metrics;
+mod outline;
 mod outputs;
 mod overlay;
 mod own_model;

@@ -1,9 +1,12 @@
 //! What a model says of each radiograph of a part, and where in the picture it came from. It stays at the site.
 
 use anyhow::{Context, Result, ensure};
-use snowball_protocol::StudyPlan;
+use snowball_protocol::{
+    StudyPlan,
+    plan::{Head, HeadKind},
+};
 use snowball_worker::{
-    job::{Answer, EvaluateJob, ExplainJob, Job, SaliencyMap},
+    job::{Answer, EvaluateJob, ExplainJob, Job, SEGMENTED_MAX, SaliencyMap, SegmentJob},
     key::DatasetSource,
     shard::{Part, Shard, ShardRecord},
 };
@@ -30,7 +33,7 @@ impl Asked<'_> {
     /// Of every radiograph of `part`, in the dataset's order.
     pub fn tell(&self, shard: &Shard, part: Part) -> Result<Vec<Told>> {
         let positions = shard.part(part);
-        let width: usize = self.plan.heads.iter().map(|head| head.outputs()).sum();
+        let width: usize = told_heads(&self.plan.heads).map(Head::outputs).sum();
         let mut told: Vec<Vec<f32>> = Vec::new();
         let mut is_in_order = true;
         self.trainer
@@ -83,6 +86,36 @@ impl Asked<'_> {
             .context("the trainer did not tell a map of every radiograph")
     }
 
+    /// The masks that the model draws of the radiographs at `places` of `part`, in their order: the number of each pixel's class, row by row.
+    pub fn segment(&self, part: Part, places: &[usize]) -> Result<Vec<Vec<u8>>> {
+        let (side, classes) = (
+            self.plan.network.input_side as usize,
+            self.plan.mask_head().map_or(0, Head::outputs),
+        );
+        let mut masks = Vec::with_capacity(places.len());
+        for places in places.chunks(SEGMENTED_MAX) {
+            let radiographs = places.iter().map(|place| u32::try_from(*place));
+            let job = Job::Segment(SegmentJob {
+                of: self.job(part),
+                radiographs: radiographs.collect::<Result<_, _>>()?,
+            });
+            let numbers = places.len() * side * side;
+            let drawn = self.trainer.run(&job, &[self.parameters], numbers, |_| {})?;
+            let drawn = drawn.context("the trainer drew nothing")?;
+            for square in drawn.chunks_exact(side * side) {
+                let is_class = |number: &&f32| number.fract() == 0.0 && (0.0..classes as f32).contains(*number);
+                ensure!(
+                    square.iter().all(|number| is_class(&number)),
+                    "the trainer drew a class that the plan does not have"
+                );
+                // A whole number below 16: just checked.
+                masks.push(square.iter().map(|number| *number as u8).collect());
+            }
+        }
+        ensure!(masks.len() == places.len(), "the trainer did not draw every mask");
+        Ok(masks)
+    }
+
     fn job(&self, part: Part) -> EvaluateJob {
         EvaluateJob {
             plan: self.plan.clone(),
@@ -92,4 +125,9 @@ impl Asked<'_> {
             threads: self.trainer.threads,
         }
     }
+}
+
+/// The heads that tell an output a radiograph: all but masks, which are drawn.
+pub fn told_heads(heads: &[Head]) -> impl Iterator<Item = &Head> {
+    heads.iter().filter(|head| !matches!(head.kind, HeadKind::Mask { .. }))
 }

@@ -104,12 +104,7 @@ fn release(folder: &Path, key: Option<&VerifyingKey>) -> Result<Opened> {
         model: Some(release.model),
         signature,
     };
-    let before = release
-        .plan
-        .start
-        .iter()
-        .flat_map(|start| &start.parents)
-        .map(Parent::of);
+    let before = release.plan.parents().iter().map(Parent::of);
     Ok(Opened {
         parents: std::iter::once(parent).chain(before).collect(),
         weights: release.weights,

@@ -161,6 +161,22 @@ async fn a_study_begins_from_a_release_and_its_own_names_the_parents() {
     let card = std::fs::read_to_string(child.join("model-card.md")).unwrap();
     let named = format!("the release {} of story", Sha256Digest::of(&parents_lineage));
     assert!(card.contains("## Parents") && card.contains(&named), "{card}");
+    let listed = stage.consortium.aggregator(&["release", "list"]).await.unwrap();
+    let of = |name: &str| listed[0][name].clone();
+    assert_eq!(
+        (of("study"), of("parents"), of("folder")),
+        (json!("story"), json!([]), json!("there"))
+    );
+    assert_eq!(listed[1]["parents"], json!([release_of_story]));
+    assert_eq!(
+        (&listed[1]["sites"], &listed[1]["rounds"]),
+        (&json!(2), &json!(lineage["rounds"].as_array().unwrap().len()))
+    );
+    let (code, text) = said(&stage, &["release", "list"]).await;
+    assert!(
+        code == Some(0) && text.contains("  its seed  ") && text.contains("  story  "),
+        "{text}"
+    );
     let key = stage.consortium.aggregator_home().join("ledger.pub");
     let verify = [
         "release",

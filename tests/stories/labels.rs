@@ -92,6 +92,37 @@ async fn a_table_joins_as_its_truth_says() {
         "the truth contradicts itself in the clinic only"
     );
 
+    // Half a table: what it takes away is told before, kept on demand, and gone otherwise.
+    let half = home.with_file_name("half.csv");
+    let text = std::fs::read_to_string(&table).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    std::fs::write(&half, lines[..lines.len() / 2].join("\n")).unwrap();
+    let half = half.to_str().unwrap();
+    let import = async |flags: &[&str]| {
+        let table = [
+            "labels",
+            "import",
+            half,
+            "--by",
+            "accession",
+            "--key",
+            "AccessionNumber",
+        ];
+        let arguments = [&table[..], &["--class", "kl_grade"], flags].concat();
+        ask(&node, &home, &arguments).await.unwrap()
+    };
+    let dry = import(&["--dry-run"]).await;
+    let beside = number(&dry["beside"]["kl_grade"]);
+    assert!(beside > 0, "{dry}");
+    assert_eq!(
+        beside + number(&dry["labelled"]["kl_grade"]),
+        number(&joined["labelled"]["kl_grade"])
+    );
+    import(&["--add"]).await;
+    assert_eq!(import(&["--dry-run"]).await, dry, "nothing was lost");
+
     let census = ask(&node, &home, &["census"]).await.unwrap();
     assert!(census["tables"]["site: kl_grade"]["0"].is_object(), "{census}");
+    import(&[]).await;
+    assert_eq!(import(&["--dry-run"]).await["beside"].get("kl_grade"), None);
 }

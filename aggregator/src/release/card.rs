@@ -136,6 +136,10 @@ fn recipe(out: &mut String, plan: &StudyPlan) -> std::fmt::Result {
         let what = match &head.kind {
             HeadKind::Classes(classes) => format!("{} classes in this order: {}", classes.len(), classes.join(", ")),
             HeadKind::Regression { unit } => format!("one number, times {unit}"),
+            HeadKind::Mask { classes } => format!(
+                "a class a pixel with U-Net's decoder, in this order after what lies beside all of them: {}",
+                classes.join(", ")
+            ),
         };
         writeln!(out, "- Head `{}`: {what}", head.label.code())?;
     }
@@ -267,7 +271,22 @@ fn gain(out: &mut String, gains: &[Gain]) -> std::fmt::Result {
 fn heads(out: &mut String, name: &str, evaluation: &Evaluation) -> std::fmt::Result {
     let cell = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.3}"));
     for head in &evaluation.heads {
-        let (HeadEvaluation::Classes { images, .. } | HeadEvaluation::Regression { images, .. }) = head;
+        let images = head.images();
+        for (class, dice) in head.dice() {
+            let interval = dice
+                .interval
+                .map_or_else(String::new, |(low, high)| format!(" ({low:.3} to {high:.3})"));
+            writeln!(
+                out,
+                "| {name} | {}: {class}, Dice{interval} | {images} | - | {:.3} | {:.3} |",
+                head.label().code(),
+                dice.mean,
+                dice.constant,
+            )?;
+        }
+        if matches!(head, HeadEvaluation::Mask { .. }) {
+            continue;
+        }
         let errors = head.mean_absolute_errors();
         writeln!(
             out,

@@ -162,7 +162,7 @@ mod tests {
         begun.plan.start = Some(fixture::start(Sha256Digest::of(b"0")));
         begun.plan_digest = begun.plan.digest();
         assert_eq!(begun.contradictions(), [""; 0]);
-        assert_eq!(begun.parents().len(), 2);
+        assert_eq!(begun.plan.parents().len(), 2);
         begun.rounds[0].model_in = Sha256Digest::of(b"exchanged");
         assert_eq!(begun.contradictions().len(), 1);
 

@@ -6,7 +6,6 @@ use snowball_protocol::{
     Sha256Digest, StudyName, StudyPlan,
     evaluation::Evaluation,
     ids::{RoundNumber, SiteName, UnixSeconds},
-    plan::Origin,
     record::RoundRecord,
 };
 
@@ -134,11 +133,6 @@ impl Lineage {
             "the model is not the one that the last round made".to_owned(),
         );
         found
-    }
-
-    /// What the model comes from besides its own rounds, nearest first; empty where it began from a seed.
-    pub fn parents(&self) -> &[Origin] {
-        self.plan.start.as_ref().map_or(&[], |start| &start.parents)
     }
 
     /// The bytes that are signed for the file content `document`: the content behind a line that says what it is.

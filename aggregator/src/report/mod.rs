@@ -95,13 +95,7 @@ pub async fn gather(home: &Home, registry: &Registry, now: UnixSeconds) -> Resul
             name: study.plan.study.clone(),
             title: study.plan.title.clone(),
             plan_digest: study.plan_digest,
-            parents: study
-                .plan
-                .start
-                .iter()
-                .flat_map(|start| &start.parents)
-                .cloned()
-                .collect(),
+            parents: study.plan.parents().to_vec(),
             phase: study.phase.name(),
             rounds_planned: study.plan.rounds.count,
             records: rounds.into_iter().filter_map(|round| round.record).collect(),

@@ -92,11 +92,13 @@ messages! {
     QUALITY = "quality of the model before it", "qualité du modèle de départ";
     QUALITY_SHARE = "{label} {percent} % right, classes weighing the same", "{label} {percent} % justes, classes à poids égal";
     QUALITY_ERROR = "{label} off by {error} (always the same: {constant})", "{label} écart moyen {error} (constante : {constant})";
+    QUALITY_DICE = "{label} masks overlap (Dice) {dice} (one mask for all: {constant})", "{label} recouvrement des masques (Dice) {dice} (un masque pour tous : {constant})";
     QUALITY_DRAWN = "radiographs drawn again: mean squared error {error} (each one's mean: {constant})", "radiographies redessinées : erreur quadratique moyenne {error} (moyenne de chacune : {constant})";
     QUALITY_FOUND = "radiographs of the same patient found: {percent} % (by chance: {chance} %)", "radiographies du même patient retrouvées : {percent} % (par hasard : {chance} %)";
     CURVES_FOUND = "How often a radiograph of the same patient is found at each hospital, in percent, after each round:", "Part des radiographies du même patient retrouvées dans chaque hôpital, en pour cent, après chaque tour :";
     CURVES_DRAWN = "How far off radiographs drawn again are at each hospital, squared, after each round:", "Écart quadratique des radiographies redessinées dans chaque hôpital, après chaque tour :";
     CURVES_SHARE = "How many of {label} are told right at each hospital, in percent, classes weighing the same, after each round:", "Part de {label} justes dans chaque hôpital, en pour cent, classes à poids égal, après chaque tour :";
+    CURVES_DICE = "How well masks of {label} overlap (Dice) at each hospital, in percent, after each round:", "Recouvrement des masques (Dice) pour {label} dans chaque hôpital, en pour cent, après chaque tour :";
     CURVES_ERROR = "How far off {label} is on average at each hospital, after each round:", "Écart moyen pour {label} dans chaque hôpital, après chaque tour :";
     GAIN = "The final model beside the one that each hospital's radiographs alone make by the same plan, on that hospital's validation patients. Above zero the shared model is better.", "Le modèle final à côté de celui que les radiographies de chaque hôpital donnent seules selon le même plan, sur ses patients de validation. Au-dessus de zéro, le modèle commun est meilleur.";
     HOSPITAL = "hospital", "hôpital";

@@ -54,7 +54,7 @@ pub use deidentify::{Radiograph, RadiographId, pseudonym_of};
 pub use intake::{Excluded, Intake, Limits, Outcome};
 pub use labels::dictionary::{Dictionary, DictionaryError};
 pub use read::syntax::TransferSyntax;
-pub use resample::{downscale, letterbox, nearest};
+pub use resample::{downscale, letterbox, letterbox_mask, nearest, unletterbox_mask};
 pub use review::{Picture, TextSearch, Waiver};
 pub use second::{SecondReader, Word};
 pub use walk::{FILES_MAX, Walk, walk};

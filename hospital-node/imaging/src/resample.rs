@@ -49,6 +49,42 @@ pub fn downscale(rows: u32, columns: u32, pixels: &[u16], longest_side_max: u32)
     )
 }
 
+/// A mask's values where [`letterbox`] puts a picture of its size, each the nearest value of the mask; 0 beside the picture.
+///
+/// # Panics
+/// As [`letterbox`].
+#[must_use]
+pub fn letterbox_mask(rows: u32, columns: u32, values: &[u8], side: u32) -> Vec<u8> {
+    let (inner_rows, inner_columns) = fitted(rows, columns, side);
+    let inner = nearest(rows, columns, values, inner_rows, inner_columns);
+    let mut square = vec![0; side as usize * side as usize];
+    let (top, left) = ((side - inner_rows) / 2, (side - inner_columns) / 2);
+    for (row, values) in inner.chunks_exact(inner_columns as usize).enumerate() {
+        let start = (top as usize + row) * side as usize + left as usize;
+        square[start..start + values.len()].copy_from_slice(values);
+    }
+    square
+}
+
+/// The way back: what a square of `side` says of a picture of `rows` times `columns` that [`letterbox`] put into it, each value the
+/// nearest of the square.
+///
+/// # Panics
+/// As [`letterbox`].
+#[must_use]
+pub fn unletterbox_mask(side: u32, square: &[u8], rows: u32, columns: u32) -> Vec<u8> {
+    let (inner_rows, inner_columns) = fitted(rows, columns, side);
+    let (top, left) = ((side - inner_rows) / 2, (side - inner_columns) / 2);
+    let inner: Vec<u8> = (top..top + inner_rows)
+        .flat_map(|row| {
+            let start = row as usize * side as usize + left as usize;
+            &square[start..start + inner_columns as usize]
+        })
+        .copied()
+        .collect();
+    nearest(inner_rows, inner_columns, &inner, rows, columns)
+}
+
 /// A mask in another size: each new value is the old one under the new pixel's middle, so that no value is made up.
 ///
 /// # Panics
@@ -195,14 +231,33 @@ mod tests {
     }
 
     #[test]
-    fn a_mask_takes_the_nearest_value_and_makes_none_up() {
+    fn a_mask_lies_where_its_picture_does_and_comes_back() {
+        // An L, so that no mirroring or turning leaves it as it is.
+        for (rows, columns, side) in [(60, 40, 30), (40, 60, 30), (37, 23, 64), (64, 64, 16)] {
+            let is_marked = |row: u32, column: u32| {
+                (row > rows / 6 && row < rows / 2 && column < columns / 3)
+                    || (row < rows / 6 && column < columns * 5 / 6)
+            };
+            let places = (0..rows).flat_map(|row| (0..columns).map(move |column| (row, column)));
+            let mask: Vec<u8> = places.map(|(row, column)| u8::from(is_marked(row, column))).collect();
+            let pixels: Vec<u16> = mask.iter().map(|value| u16::from(*value) * 1000).collect();
+            let square = letterbox_mask(rows, columns, &mask, side);
+            let picture = letterbox(rows, columns, &pixels, side);
+            let apart = square
+                .iter()
+                .zip(&picture)
+                .filter(|(mask, pixel)| (**mask == 1) != (**pixel > 32_767))
+                .count();
+            // The picture is averaged and the mask is not: they part at most along the edge.
+            assert!(apart <= side as usize, "{rows} {columns} {side}: {apart}");
+            let back = unletterbox_mask(side, &square, rows, columns);
+            let apart = back.iter().zip(&mask).filter(|(back, mask)| back != mask).count();
+            assert!(apart * 8 <= mask.len(), "{rows} {columns} {side}: {apart}");
+            assert_eq!(nearest(rows, columns, &mask, rows, columns), mask);
+        }
+        assert_eq!(letterbox_mask(2, 1, &[1, 2], 2), [1, 0, 2, 0]);
         assert_eq!(nearest(1, 4, &[1, 2, 3, 4], 1, 2), [2, 4]);
         assert_eq!(nearest(1, 2, &[1, 2], 1, 4), [1, 1, 2, 2]);
-        assert_eq!(nearest(2, 2, &[1, 2, 3, 4], 2, 2), [1, 2, 3, 4]);
-        // An L, so that no mirroring or turning leaves it as it is.
-        let l = [1, 0, 0, 1, 0, 0, 1, 1, 0];
-        assert_eq!(nearest(3, 3, &l, 1, 3), [1, 0, 0]);
-        assert_eq!(nearest(3, 3, &l, 3, 1), [0, 0, 1]);
     }
 
     #[test]

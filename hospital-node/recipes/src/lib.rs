@@ -4,7 +4,7 @@
 //! training sees. A picture costs one resampling, whatever its recipe turns, slants and bends; tones go through one table. This crate
 //! must never mirror a picture, keep one, or know a label's meaning.
 //!
-//! Start at [`vary`]; [`made`] is what the trainer itself does to a picture so that there is something to tell, [`mixup`] lays one
+//! Start at [`vary`], or [`vary_with`] where a mask lies over the picture; [`made`] is what the trainer itself does to a picture so that there is something to tell, [`mixup`] lays one
 //! picture over another.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
@@ -38,7 +38,20 @@ pub fn tone(value: f32) -> f32 {
 
 /// Writes the network's input for a training picture into `input`: `square` of `side` by `side` varied by `recipe` with numbers from
 /// `random`. `square` is used up: corners are covered in it.
-pub fn vary(recipe: Augmentation, square: &mut [u16], side: usize, mut random: ChaCha8Rng, input: &mut [f32]) {
+pub fn vary(recipe: Augmentation, square: &mut [u16], side: usize, random: ChaCha8Rng, input: &mut [f32]) {
+    vary_with(recipe, square, None, side, random, input);
+}
+
+/// As [`vary`], where `mask` goes wherever the picture does: turned, slanted, scaled, moved, cropped and bent with it. What only changes
+/// tones, or covers, leaves it as it is.
+pub fn vary_with(
+    recipe: Augmentation,
+    square: &mut [u16],
+    mask: Option<&mut Vec<u8>>,
+    side: usize,
+    mut random: ChaCha8Rng,
+    input: &mut [f32],
+) {
     let operations = recipe.operations();
     if operations.is_empty() {
         return plain(Preprocessing::LetterboxV1, square, input);
@@ -54,6 +67,11 @@ pub fn vary(recipe: Augmentation, square: &mut [u16], side: usize, mut random: C
     // A recipe that keeps to small steps repeats the edge; one that goes far shows what the letterbox is filled with.
     let beyond = (recipe != Augmentation::XrLightV1).then(|| cover::border_tone(square, side));
     placement::resample(square, side, &placement, bending.as_ref(), beyond, &tones, input);
+    if let Some(mask) = mask {
+        let mut moved = vec![0; mask.len()];
+        placement::move_mask(mask, side, &placement, bending.as_ref(), beyond.is_none(), &mut moved);
+        *mask = moved;
+    }
     for operation in operations {
         match *operation {
             Operation::Blur { probability, share } => blur::blur(probability, share, side, &mut random, input),

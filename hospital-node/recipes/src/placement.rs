@@ -87,14 +87,58 @@ pub(crate) fn resample(
     tones: &Tones,
     input: &mut [f32],
 ) {
+    let outside = beyond.map(|stored| value(tones.of(stored)));
+    each(side, placement, bending, input, |place, from| {
+        *place = match outside {
+            Some(outside) if from.is_beyond => outside,
+            _ => value(tones.of(bilinear(square, side, from.row, from.column))),
+        };
+    });
+}
+
+/// Writes the mask of the varied picture, each value the nearest one. Beyond the edge nothing is marked; `repeats` says that the picture's
+/// edge is repeated there, and so is the mask's.
+pub(crate) fn move_mask(
+    mask: &[u8],
+    side: usize,
+    placement: &Placement,
+    bending: Option<&Bending>,
+    repeats: bool,
+    moved: &mut [u8],
+) {
+    each(side, placement, bending, moved, |place, from| {
+        let (row, column) = ((from.row + 0.5) as usize, (from.column + 0.5) as usize);
+        *place = if from.is_beyond && !repeats {
+            0
+        } else {
+            mask[row * side + column]
+        };
+    });
+}
+
+/// Where a point of a varied picture comes from, or the nearest point of the edge.
+struct From {
+    row: f32,
+    column: f32,
+    is_beyond: bool,
+}
+
+/// Tells `take` of every point where it comes from.
+#[inline]
+fn each<T>(
+    side: usize,
+    placement: &Placement,
+    bending: Option<&Bending>,
+    points: &mut [T],
+    mut take: impl FnMut(&mut T, From),
+) {
     let [down, across, slant, along] = placement.matrix;
     let centre = placement.centre;
     let last = (side - 1) as f32;
-    let outside = beyond.map(|stored| value(tones.of(stored)));
-    for (row, line) in input.chunks_mut(side).enumerate() {
+    for (row, line) in points.chunks_mut(side).enumerate() {
         let y = row as f32 - centre - placement.shift[0];
         let bent = bending.map(|bending| bending.row(row));
-        for (column, place) in line.iter_mut().enumerate() {
+        for (column, point) in line.iter_mut().enumerate() {
             let x = column as f32 - centre - placement.shift[1];
             let mut from_row = down * y + across * x + centre;
             let mut from_column = slant * y + along * x + centre;
@@ -104,13 +148,12 @@ pub(crate) fn resample(
                 from_column += by_column;
             }
             let (near_row, near_column) = (from_row.clamp(0.0, last), from_column.clamp(0.0, last));
-            if let Some(outside) = outside
-                && (from_row - near_row).abs().max((from_column - near_column).abs()) > 0.5
-            {
-                *place = outside;
-                continue;
-            }
-            *place = value(tones.of(bilinear(square, side, near_row, near_column)));
+            let from = From {
+                row: near_row,
+                column: near_column,
+                is_beyond: (from_row - near_row).abs().max((from_column - near_column).abs()) > 0.5,
+            };
+            take(point, from);
         }
     }
 }

@@ -148,6 +148,10 @@ impl Question {
             "a comparison is about one label, and the plan has {} heads; leave one",
             plan.heads.len()
         );
+        ensure!(
+            plan.mask_head().is_none(),
+            "a comparison is about classes or a number, and the plan's head is a mask"
+        );
         let before = comparison
             .pretrain
             .iter()

@@ -7,7 +7,7 @@ use clap::Args;
 use serde::Serialize;
 use snowball_crypto::Pseudonym;
 use snowball_metrics::Resampling;
-use snowball_protocol::{evaluation::Evaluation, site_label::SiteValue};
+use snowball_protocol::{evaluation::Evaluation, plan::Head, site_label::SiteValue};
 use snowball_store::Store;
 use snowball_worker::shard::{Part, Shard, ShardRecord};
 
@@ -18,6 +18,7 @@ use super::{
 use crate::{
     events,
     figures::{self, Figures, Material},
+    outputs::told_heads,
     round,
 };
 
@@ -61,11 +62,13 @@ impl Evaluate {
         let told = opened.asked().tell(&shard, part)?;
         let training = shard.records().iter().filter(|record| record.part == Part::Training);
         let own = told.iter().map(|told| own_terms(&opened.store, &told.record));
+        // Masks are judged where they are drawn; what is told are the other heads.
+        let heads: Vec<Head> = told_heads(&opened.plan.heads).cloned().collect();
         let material = Material {
-            heads: &opened.plan.heads,
+            heads: &heads,
             told: &told,
             own: &own.collect::<Result<Vec<_>>>()?,
-            constants: &figures::constants(&opened.plan.heads, training),
+            constants: &figures::constants(&heads, training),
             cell_min: opened.cell_min,
             resampling: Resampling {
                 resamples: self.resamples,

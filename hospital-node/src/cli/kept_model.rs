@@ -69,6 +69,9 @@ pub(super) struct Opened {
     pub cell_min: u64,
 }
 
+/// One of the ways to freeze a plan's dataset.
+type Freeze = fn(&Home, &Store, &StudyPlan) -> Result<StudyDataset>;
+
 /// What a kept model is used with.
 pub(super) struct Permitted {
     pub store: Store,
@@ -78,9 +81,13 @@ pub(super) struct Permitted {
 
 /// Freezes the dataset of `plan` and asks the policy, which must permit the use of its model although nothing leaves.
 pub(super) fn permitted(home: &Home, plan: &StudyPlan) -> Result<Permitted> {
+    permitted_on(home, plan, datasets::freeze)
+}
+
+fn permitted_on(home: &Home, plan: &StudyPlan, freeze: Freeze) -> Result<Permitted> {
     let config = home.config()?;
     let store = home.open_store(&config)?;
-    let dataset = datasets::freeze(home, &store, plan)?;
+    let dataset = freeze(home, &store, plan)?;
     let trainer = trainer::choose(&config.training, &home.scratch())?.held_as(policy::confinement(home));
     let is_confined = trainer.confinement.is_whole();
     alone::permit(home, plan, &dataset, Action::Evaluate, is_confined)?;
@@ -94,6 +101,15 @@ pub(super) fn permitted(home: &Home, plan: &StudyPlan) -> Result<Permitted> {
 impl KeptModel {
     /// Reads the model, freezes its study's dataset and asks the policy, which must permit it although nothing leaves.
     pub fn open(&self, context: &Context) -> Result<Opened> {
+        self.open_on(context, datasets::freeze)
+    }
+
+    /// The same with every radiograph of the site, labelled or not, as the dataset.
+    pub fn open_whole(&self, context: &Context) -> Result<Opened> {
+        self.open_on(context, datasets::freeze_whole)
+    }
+
+    fn open_on(&self, context: &Context, freeze: Freeze) -> Result<Opened> {
         let home = context.home()?;
         let plan = pretrain::read_plan(&self.plan)?;
         let bytes = self.read(&home, &plan)?;
@@ -102,7 +118,7 @@ impl KeptModel {
             store,
             dataset,
             trainer,
-        } = permitted(&home, &plan)?;
+        } = permitted_on(&home, &plan, freeze)?;
         Ok(Opened {
             cell_min: policy::in_force(&home).map_or(0, |signed| signed.policy.cell_min()),
             plan,

@@ -10,6 +10,8 @@ use anyhow::{Context as _, Result};
 use clap::{Args, Subcommand};
 use snowball_imaging::{Dictionary, pseudonym_of};
 
+use snowball_store::Others;
+
 use super::Context;
 use crate::{
     config::IntakeConfig,
@@ -30,7 +32,7 @@ pub enum Labels {
 pub struct Report {}
 
 /// Join a table of the hospital's own labels (comma-separated, with a heading) to the stored radiographs. Keys become
-/// pseudonyms as they are read. Import again to replace the named columns.
+/// pseudonyms as they are read. Import again to replace the named columns, or add to them with --add.
 #[derive(Args)]
 #[command(
     after_help = "Example: hospital-node labels import grades.csv --by accession --key AccessionNumber --class kl_grade --class clinic --noisy clinic"
@@ -53,6 +55,10 @@ pub struct Import {
     /// Heading of a label that is known to be wrong now and then; give it again for each.
     #[arg(long)]
     noisy: Vec<String>,
+    /// Keep what earlier tables say where this one says nothing, as for a hospital with a table a department; absent: this table is all
+    /// that is known under its headings.
+    #[arg(long)]
+    add: bool,
     /// Only say what would be joined.
     #[arg(long)]
     dry_run: bool,
@@ -119,16 +125,19 @@ impl Import {
         })
         .with_context(|| format!("{} cannot be used", self.table.display()))?;
         let store = home.open_store(&config)?;
-        let joined = join(table, self.by, &store.radiograph_keys()?);
+        let mut joined = join(table, self.by, &store.radiograph_keys()?);
+        let names = columns.labels().cloned().collect();
+        joined.beside = store.site_labels_beside(&names, &joined.labels)?;
+        let others = if self.add { Others::Keep } else { Others::Forget };
         if !self.dry_run {
-            store.set_site_labels(&columns.labels().cloned().collect(), &joined.labels)?;
+            store.set_site_labels(&names, &joined.labels, others)?;
         }
-        context.print(&joined, || joined.table(&self.table, self.dry_run))
+        context.print(&joined, || joined.table(&self.table, others, self.dry_run))
     }
 }
 
 impl Joined {
-    fn table(&self, file: &Path, is_dry: bool) -> String {
+    fn table(&self, file: &Path, others: Others, is_dry: bool) -> String {
         let mut lines = vec![
             format!("{:>8}  rows", self.rows),
             format!("{:>8}  radiographs with a row", self.radiographs_matched),
@@ -150,6 +159,14 @@ impl Joined {
             lines.push(format!(
                 "{count:>8}  have {label} ({contradicted} lack it for contradicting rows)"
             ));
+        }
+        for (label, count) in &self.beside {
+            lines.push(match others {
+                Others::Keep => format!("{count:>8}  keep {label} from an earlier table"),
+                Others::Forget => format!(
+                    "{count:>8}  lose {label}, which an earlier table gave them and this one does not; --add would keep it"
+                ),
+            });
         }
         lines.push(if is_dry {
             "\nnothing was changed: this was a dry run".to_owned()

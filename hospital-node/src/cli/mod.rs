@@ -37,6 +37,7 @@ mod retention;
 mod retrieve;
 pub(crate) mod review;
 mod run;
+mod segment;
 mod selftest;
 mod spooled;
 mod stop;
@@ -127,6 +128,7 @@ enum Verb {
     Predict(predict::Predict),
     Export(export::Export),
     Reconstruct(reconstruct::Reconstruct),
+    Segment(segment::Segment),
     #[command(subcommand)]
     Receipts(receipts::Receipts),
     #[command(subcommand)]
@@ -214,6 +216,7 @@ pub fn run() -> ExitCode {
         Verb::Predict(verb) => verb.run(&context),
         Verb::Export(verb) => verb.run(&context),
         Verb::Reconstruct(verb) => verb.run(&context),
+        Verb::Segment(verb) => verb.run(&context),
         Verb::Receipts(verb) => verb.run(&context),
         Verb::Ledger(verb) => verb.run(&context),
         Verb::Audit(verb) => verb.run(&context),

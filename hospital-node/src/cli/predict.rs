@@ -55,6 +55,9 @@ pub struct Predict {
 impl Predict {
     pub fn run(self, context: &Context) -> Result<()> {
         let opened = self.of.open(context)?;
+        if opened.plan.mask_head().is_some() {
+            bail!("the plan's network draws masks; hospital-node segment writes them");
+        }
         let head = self.place(&opened.plan)?;
         let part = self.part.part();
         let shard = Shard::open(&opened.dataset.source)?;
@@ -153,6 +156,7 @@ fn picture(
             format!("{} ({:.0} %)", classes[output], value * 100.0),
             head.class(&told.record.labels).map(|class| classes[class].clone()),
         ),
+        HeadKind::Mask { .. } => bail!("a mask is drawn and not told"),
         HeadKind::Regression { .. } => (
             format!("{value:.1}"),
             head.number(&told.record.labels).map(|number| format!("{number:.1}")),
@@ -209,6 +213,7 @@ fn cells(head: &Head, told: &Told, outputs: &[f32], row: &mut Vec<String>) {
             row.push(said.map(|(class, _)| classes[class].clone()).unwrap_or_default());
             row.extend(outputs.iter().map(|probability| format!("{probability:.6}")));
         }
+        HeadKind::Mask { .. } => {}
         HeadKind::Regression { .. } => {
             let truth = head.number(&told.record.labels).map(|number| number.to_string());
             row.push(truth.unwrap_or_default());

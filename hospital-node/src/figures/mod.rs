@@ -164,6 +164,8 @@ impl Material<'_> {
                 let rows: Vec<ClassRow> = known.collect();
                 Kind::Classes(of_classes(classes, agreement(classes), &rows, self.resampling)?)
             }
+            // Material holds no masks; what comes here has no figures.
+            HeadKind::Mask { .. } => Kind::Regression(of_numbers(&[], None, self.resampling)?),
             HeadKind::Regression { .. } => {
                 let known = rows.iter().filter_map(|row| {
                     Some(NumberRow {

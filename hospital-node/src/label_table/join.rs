@@ -30,6 +30,8 @@ pub struct Joined {
     pub labelled: BTreeMap<String, u64>,
     /// For each label, radiographs that lack it because rows contradict each other.
     pub contradicted: BTreeMap<String, u64>,
+    /// For each label, radiographs that have it from an earlier table and not from this one.
+    pub beside: BTreeMap<String, u64>,
     /// What to keep, by radiograph.
     #[serde(skip)]
     pub labels: BTreeMap<Pseudonym, Labels>,

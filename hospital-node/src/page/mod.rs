@@ -1,6 +1,6 @@
 //! Pages for people: one shell, no outside resource, light and dark, made to be printed; a board's preview in English or French.
 //!
-//! Whatever is put into a page is escaped. No page but the reviewer's and that of saliency maps holds a picture or a patient's label; both stay
+//! Whatever is put into a page is escaped. No page but the reviewer's and those of saliency maps and of outlines holds a picture or a patient's label; both stay
 //! in the hospital.
 
 use std::collections::BTreeMap;
@@ -284,6 +284,38 @@ pub fn saliency(page: &Saliency<'_>) -> Result<String> {
 #[template(path = "saliency.html")]
 struct SaliencyPage<'a> {
     page: &'a Saliency<'a>,
+}
+
+/// Radiographs and what a model outlines of them: patients' pixels, for eyes that may see them.
+pub struct Outlines<'a> {
+    pub study: &'a str,
+    pub label: &'a str,
+    pub part: &'static str,
+    pub pictures: Vec<Outlined>,
+}
+
+/// One radiograph beside itself with outlines.
+pub struct Outlined {
+    pub number: usize,
+    /// The mask's file beside the page.
+    pub file: String,
+    /// How much each class takes.
+    pub marked: String,
+    /// Whether the hospital drew a mask too.
+    pub has_own: bool,
+    /// PNG, base64.
+    pub png: String,
+}
+
+/// The page of outlines.
+pub fn outlines(page: &Outlines<'_>) -> Result<String> {
+    Ok(OutlinesPage { page }.render()?)
+}
+
+#[derive(Template)]
+#[template(path = "outlines.html")]
+struct OutlinesPage<'a> {
+    page: &'a Outlines<'a>,
 }
 
 /// A share in percent with three digits; less than all is never rounded up to all.

@@ -229,6 +229,26 @@ const TEXTS: &[(&str, &str)] = &[
         "L'empreinte du modèle partagé qui a été mesuré.",
     ),
     (
+        "A class that masks mark, as the plan names it.",
+        "Une classe que les masques désignent, telle que le plan la nomme.",
+    ),
+    (
+        "The same sum if one and the same mask were drawn for everybody.",
+        "La même somme si un seul et même masque était dessiné pour tous.",
+    ),
+    (
+        "The sum of the squares of the patients' overlaps, which says how sure their mean is.",
+        "La somme des carrés des recouvrements des patients, qui dit combien leur moyenne est sûre.",
+    ),
+    (
+        "How well the drawn masks cover the hospital's: the overlap (Dice), added up over the validation patients.",
+        "Combien les masques dessinés recouvrent ceux de l'hôpital : le recouvrement (Dice), additionné sur les patients de validation.",
+    ),
+    (
+        "How many validation patients have a mask.",
+        "Combien de patients de validation ont un masque.",
+    ),
+    (
         "The same sum if each radiograph's mean brightness were drawn everywhere.",
         "La même somme si la luminosité moyenne de chaque radiographie était dessinée partout.",
     ),

@@ -409,10 +409,7 @@ impl Plan {
             kept: plan.local.keep.iter().map(|role| role.name()).collect(),
             kept_parameters: Layout::of(plan).kept(plan).parameters() as u64,
             keeps_control: plan.is_scaffold(),
-            parents: (plan.start.iter())
-                .flat_map(|start| &start.parents)
-                .map(Ancestor::of)
-                .collect(),
+            parents: plan.parents().iter().map(Ancestor::of).collect(),
         }
     }
 }

@@ -358,6 +358,31 @@ const EVALUATION: &[Words] = &[
         "The training errors added up over the validation radiographs.",
     ),
     words(
+        "evaluation.heads[].masks[].class",
+        About::Study,
+        "A class that masks mark, as the plan names it.",
+    ),
+    words(
+        "evaluation.heads[].masks[].constant_dice_sum",
+        About::Patients,
+        "The same sum if one and the same mask were drawn for everybody.",
+    ),
+    words(
+        "evaluation.heads[].masks[].dice_square_sum",
+        About::Patients,
+        "The sum of the squares of the patients' overlaps, which says how sure their mean is.",
+    ),
+    words(
+        "evaluation.heads[].masks[].dice_sum",
+        About::Patients,
+        "How well the drawn masks cover the hospital's: the overlap (Dice), added up over the validation patients.",
+    ),
+    words(
+        "evaluation.heads[].patients",
+        About::Patients,
+        "How many validation patients have a mask.",
+    ),
+    words(
         "evaluation.images",
         About::Patients,
         "How many radiographs of validation patients were looked at.",
@@ -453,7 +478,7 @@ mod tests {
         Attempt, RoundNumber, Sha256Digest,
         authorities::AuthoritiesKept,
         enrolment::RenewalRequest,
-        evaluation::{ClassCount, ContrastEvaluation, Evaluation, HeadEvaluation, ReconstructionEvaluation},
+        evaluation::{ClassCount, ContrastEvaluation, Evaluation, HeadEvaluation, MaskCount, ReconstructionEvaluation},
         heads::HeadsOffer,
         labels::LabelName,
         session::{Decline, Hello, JoinRequest},
@@ -486,6 +511,18 @@ mod tests {
                     absolute_error_sum: 1.0,
                     constant_absolute_error_sum: 1.0,
                     absolute_error_square_sum: Some(1.0),
+                },
+                HeadEvaluation::Mask {
+                    label: LabelName::Site("site_lungs".parse().unwrap()),
+                    loss_sum: 1.0,
+                    images: 4,
+                    patients: 4,
+                    masks: vec![MaskCount {
+                        class: "lung".to_owned(),
+                        dice_sum: 1.0,
+                        dice_square_sum: 1.0,
+                        constant_dice_sum: 1.0,
+                    }],
                 },
             ],
             reconstruction: Some(ReconstructionEvaluation {

@@ -58,7 +58,7 @@ pub use reread::{LookedAgain, Unsound};
 pub use reviewable::{Combination, Redactions, Reviewable};
 pub use seen::FileOutcome;
 pub use sheet::{Caption, ContactSheet, SheetRequest};
-pub use site_labels::{RadiographKeys, SiteLabel, SiteLabels};
+pub use site_labels::{Others, RadiographKeys, SiteLabel, SiteLabels};
 pub use split::part_of;
 pub use withdraw::{Touched, Withdrawn};
 

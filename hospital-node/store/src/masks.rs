@@ -401,7 +401,7 @@ mod tests {
         };
         let import = |name: &str| {
             let labels = [(*radiograph.id(), [(name.to_owned(), label.clone())].into())].into();
-            store.set_site_labels(&[name.to_owned()].into(), &labels)
+            store.set_site_labels(&[name.to_owned()].into(), &labels, crate::Others::Forget)
         };
         import("grade").unwrap();
         let fault = store.keep_mask(radiograph.id(), "grade", &mask(24, 20, 1)).unwrap_err();

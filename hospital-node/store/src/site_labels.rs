@@ -38,6 +38,15 @@ pub struct RadiographKeys {
     pub accession: Option<Pseudonym>,
 }
 
+/// What becomes of labels that a table does not give.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Others {
+    /// The table is all that is known under its names.
+    Forget,
+    /// The table comes beside those before it; where both say something, the later one counts.
+    Keep,
+}
+
 impl Store {
     /// The pseudonyms of every radiograph, in the order of the radiographs' own.
     ///
@@ -54,8 +63,8 @@ impl Store {
         })
     }
 
-    /// Makes `labels` all that is known under `names`: a radiograph that is not in it loses its labels of these names, and
-    /// keeps its others. Running an import again changes nothing. Radiographs that are not stored are left out.
+    /// Takes `labels` in under `names`; what happens to radiographs that have a label of these names and are not in it, `others` says.
+    /// Labels of other names stay. Running an import again changes nothing. Radiographs that are not stored are left out.
     ///
     /// # Errors
     /// When a mask has one of the names, or the disk refuses; then nothing has changed.
@@ -63,6 +72,7 @@ impl Store {
         &self,
         names: &BTreeSet<String>,
         labels: &BTreeMap<Pseudonym, SiteLabels>,
+        others: Others,
     ) -> Result<(), StoreError> {
         self.change(|connection, _| {
             let mut statement = connection.prepare("SELECT radiograph FROM radiographs")?;
@@ -77,7 +87,9 @@ impl Store {
                 }
                 let before = self.site_labels_in(connection, &radiograph)?;
                 let mut after = before.clone();
-                after.retain(|name, _| !names.contains(name));
+                if others == Others::Forget {
+                    after.retain(|name, _| !names.contains(name));
+                }
                 let fresh = labels.get(&radiograph).into_iter().flatten();
                 after.extend(fresh.map(|(name, label)| (name.clone(), label.clone())));
                 if after == before {
@@ -95,6 +107,27 @@ impl Store {
             }
             Ok(())
         })
+    }
+
+    /// How many radiographs have a label of `names` that `labels` does not give them: what [`Others::Forget`] forgets.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn site_labels_beside(
+        &self,
+        names: &BTreeSet<String>,
+        labels: &BTreeMap<Pseudonym, SiteLabels>,
+    ) -> Result<BTreeMap<String, u64>, StoreError> {
+        let mut beside = BTreeMap::new();
+        for keys in self.radiograph_keys()? {
+            let given = labels.get(&keys.radiograph);
+            for name in self.site_labels(&keys.radiograph)?.into_keys() {
+                if names.contains(&name) && given.is_none_or(|given| !given.contains_key(&name)) {
+                    *beside.entry(name).or_default() += 1;
+                }
+            }
+        }
+        Ok(beside)
     }
 
     /// The hospital's own labels of one radiograph, without its masks.
@@ -226,11 +259,22 @@ mod tests {
             (Pseudonym::from_bytes([9; 32]), labels(&[("grade", "1")])),
         ];
         store
-            .set_site_labels(&names(&["grade", "clinic"]), &both.into())
+            .set_site_labels(&names(&["grade", "clinic"]), &both.into(), Others::Forget)
             .unwrap();
-        store
-            .set_site_labels(&names(&["grade"]), &[(*second.id(), labels(&[("grade", "4")]))].into())
-            .unwrap();
+        let later = [(*second.id(), labels(&[("grade", "4")]))].into();
+        let grade = names(&["grade"]);
+        assert_eq!(
+            store.site_labels_beside(&grade, &later).unwrap(),
+            [("grade".to_owned(), 1)].into()
+        );
+        store.set_site_labels(&grade, &later, Others::Keep).unwrap();
+        assert_eq!(
+            store.site_labels(first.id()).unwrap(),
+            labels(&[("grade", "2"), ("clinic", "cast")])
+        );
+        assert_eq!(store.site_labels(second.id()).unwrap(), labels(&[("grade", "4")]));
+        store.set_site_labels(&grade, &later, Others::Forget).unwrap();
+        assert_eq!(store.site_labels_beside(&grade, &later).unwrap(), BTreeMap::new());
         assert_eq!(store.site_labels(first.id()).unwrap(), labels(&[("clinic", "cast")]));
         assert_eq!(store.site_labels(second.id()).unwrap(), labels(&[("grade", "4")]));
         let census = store.census().unwrap();

@@ -16,7 +16,7 @@ use crate::{
     device::Place,
     examples::{Examples, Known, Target},
     failure::Failure,
-    loss, making,
+    loss, making, masks,
     passes::read,
     recipe, reconstruction,
 };
@@ -37,6 +37,9 @@ pub fn evaluate(
     }
     if let Some(asked) = plan.contrastive() {
         return contrast::evaluate(plan, asked, examples, place, parameters, part);
+    }
+    if let Some(head) = plan.mask_head() {
+        return masks::evaluate(plan, head, examples, place, parameters, part);
     }
     let positions = examples.labelled(part);
     let slices: Vec<&[usize]> = positions.chunks(SLICE).collect();
@@ -114,6 +117,13 @@ fn nothing(head: &Head, with_squares: bool) -> HeadEvaluation {
                     correct: 0,
                 })
                 .collect(),
+        },
+        HeadKind::Mask { .. } => HeadEvaluation::Mask {
+            label: head.label,
+            loss_sum: 0.0,
+            images: 0,
+            patients: 0,
+            masks: Vec::new(),
         },
         HeadKind::Regression { .. } => HeadEvaluation::Regression {
             label: head.label,

@@ -23,6 +23,8 @@ pub enum Target {
     Class(usize),
     /// The label's number divided by the head's unit.
     Number(f32),
+    /// The radiograph's mask.
+    Mask,
 }
 
 /// What the training part holds for one head.
@@ -32,6 +34,8 @@ pub enum Known {
     Classes(Vec<u64>),
     /// The median of the targets, if there are any.
     Number(Option<f32>),
+    /// Masks of so many outputs, which a loss of their own learns; all of them, since most masks lack some class.
+    Masks(usize),
 }
 
 /// The dataset of a job.
@@ -171,6 +175,20 @@ impl Examples {
         Ok(self.shard.square(position)?)
     }
 
+    /// The mask of the radiograph at `position`, row by row.
+    ///
+    /// # Errors
+    /// When it is not what was written there, or the dataset has none.
+    pub fn mask(&self, position: usize) -> Result<Vec<u8>, Failure> {
+        let mask = self.shard.mask(position)?;
+        mask.ok_or_else(|| Failure::new("the dataset holds no masks", "freeze the dataset again for this study"))
+    }
+
+    /// The pseudonym of the patient of the radiograph at `position`.
+    pub fn patient(&self, position: usize) -> &str {
+        &self.shard.records()[position].patient
+    }
+
     /// What the training part holds for each head of `plan`.
     pub fn known(&self, plan: &StudyPlan) -> Vec<Known> {
         let training = self.labelled(Part::Training);
@@ -193,6 +211,7 @@ impl Examples {
                     }
                     Known::Classes(counts)
                 }
+                HeadKind::Mask { .. } => Known::Masks(head.outputs()),
                 HeadKind::Regression { .. } => Known::Number(median(of(place).filter_map(|target| {
                     if let Target::Number(value) = target {
                         Some(value)
@@ -211,6 +230,7 @@ fn target(head: &Head, labels: &Labels, position: usize) -> Option<Target> {
     match &head.kind {
         HeadKind::Classes(classes) if head.label.is_made() => Some(Target::Class(position % classes.len())),
         HeadKind::Classes(_) => head.class(labels).map(Target::Class),
+        HeadKind::Mask { .. } => head.has_mask(labels).then_some(Target::Mask),
         HeadKind::Regression { unit } => {
             let number = head.number(labels)?;
             Some(Target::Number((f64::from(number) / unit) as f32))

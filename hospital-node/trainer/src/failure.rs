@@ -39,8 +39,8 @@ impl From<ModelError> for Failure {
         let remedy = match error {
             ModelError::Count { .. } => "check that node, trainer and aggregator are of the same version",
             ModelError::Step { .. } | ModelError::Pictures { .. } => "report this: it is a fault of the program",
-            ModelError::NoDecoder => "take a plan with [pretext.reconstruction]",
             ModelError::NoProjection => "take a plan with [pretext.contrastive]",
+            ModelError::NoDecoder => "take a plan with [pretext.reconstruction] or a mask",
             ModelError::Device(_) => "run snowball-trainer probe; train on the CPU if the GPU is not sound",
         };
         Self::new(error.to_string(), remedy)

@@ -86,7 +86,7 @@ impl Losses {
                     (Some(Target::Class(class)), other) if head.present[class] => {
                         let other = other.and_then(|(target, part)| match target {
                             Target::Class(class) => Some((class, f64::from(part))),
-                            Target::Number(_) => None,
+                            Target::Number(_) | Target::Mask => None,
                         });
                         cross_entropy(outputs, &head.shifts, class, other, share, slopes)
                     }
@@ -119,11 +119,17 @@ impl HeadLoss {
         wanted.other.filter(|(target, _)| match target {
             Target::Class(class) => self.present[*class],
             Target::Number(_) => true,
+            Target::Mask => false,
         })
     }
 
     fn new(weight: f64, known: &Known) -> Self {
         match known {
+            Known::Masks(outputs) => Self {
+                weight,
+                present: vec![true; *outputs],
+                shifts: vec![0.0; *outputs],
+            },
             Known::Number(median) => Self {
                 weight,
                 present: vec![median.is_some()],

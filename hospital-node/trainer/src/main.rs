@@ -17,6 +17,7 @@ mod explain;
 mod failure;
 mod loss;
 mod making;
+mod masks;
 mod optimiser;
 mod pairs;
 mod passes;

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use snowball_models::Network;
 use snowball_protocol::{
     StudyPlan,
-    plan::{Augmentation, Reconstruction},
+    plan::{Augmentation, Head, Reconstruction},
 };
 use snowball_worker::groups::Groups;
 
@@ -19,7 +19,7 @@ use crate::{
     examples::Examples,
     failure::Failure,
     loss::Losses,
-    making,
+    making, masks,
     pairs::Pairs,
     random::JobSeed,
     recipe,
@@ -76,9 +76,10 @@ impl Passes<'_> {
                 .par_iter()
                 .map(|(number, slice)| {
                     let drawn = drawn + (number * size) as u64;
-                    match self.plan.reconstruction() {
-                        Some(asked) => self.redraw(asked, parameters, learns, slice, drawn, batch.len()),
-                        None => self.slice(parameters, learns, slice, drawn, &labelled),
+                    match (self.plan.reconstruction(), self.plan.mask_head()) {
+                        (Some(asked), _) => self.redraw(asked, parameters, learns, slice, drawn, batch.len()),
+                        (None, Some(head)) => self.outline(head, parameters, learns, slice, drawn, batch.len()),
+                        (None, None) => self.slice(parameters, learns, slice, drawn, &labelled),
                     }
                 })
                 .collect();
@@ -157,6 +158,46 @@ impl Passes<'_> {
             loss: value.into_iter().map(f64::from).sum(),
             gradient,
         })
+    }
+
+    /// Part of a batch of `batch` pictures, whose masks the network draws. Masks are not mixed, so pictures are not either.
+    fn outline(
+        &self,
+        head: &Head,
+        parameters: &[f32],
+        learns: impl Fn(usize) -> bool,
+        slice: &[usize],
+        drawn: u64,
+        batch: usize,
+    ) -> Result<Step, Failure> {
+        let device = self.place.device.clone().autodiff();
+        let pixels = self.examples.side() * self.examples.side();
+        let mut inputs = vec![0.0; slice.len() * pixels];
+        let mut masks = vec![Vec::new(); slice.len()];
+        let places = inputs.par_chunks_mut(pixels).zip(&mut masks).zip(slice).enumerate();
+        places.try_for_each(|(place, ((input, mask), position))| {
+            let random = self.seed.picture(drawn + place as u64);
+            let mut square = self.examples.square(*position)?;
+            *mask = self.examples.mask(*position)?;
+            let side = self.examples.side();
+            recipe::vary_with(self.plan.augmentation, &mut square, Some(mask), side, random, input);
+            Ok::<_, Failure>(())
+        })?;
+        let network = Network::load_learning(self.plan, parameters, &device, |tensor| learns(tensor.offset))?;
+        let output = network.draw(self.tensor(inputs, &device))?;
+        let values = read(output.clone().detach().flatten(1, 3))?;
+        let mut slopes = vec![0.0; values.len()];
+        let share = head.weight / batch as f64;
+        let a_picture = head.outputs() * pixels;
+        let pictures = values.chunks_exact(a_picture).zip(slopes.chunks_exact_mut(a_picture));
+        let loss = pictures
+            .zip(&masks)
+            .map(|((values, slopes), mask)| masks::loss(values, mask, share, slopes))
+            .sum();
+        // Its derivative by the output is the slope, which is all that the way back needs to know of the loss.
+        let slopes = Tensor::from_data(TensorData::new(slopes, output.dims()), &device);
+        let gradient = network.gradients(&mut (output * slopes).sum().backward())?;
+        Ok(Step { loss, gradient })
     }
 
     /// The varied pictures, one after another.

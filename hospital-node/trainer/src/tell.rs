@@ -57,6 +57,8 @@ fn rows(heads: &[Head], outputs: &[Vec<f32>], count: usize) -> Result<Vec<Vec<f3
             match head.kind {
                 HeadKind::Classes(_) => row.extend(softmax(values)),
                 HeadKind::Regression { unit } => row.push((f64::from(values[0]) * unit) as f32),
+                // Drawn, not told: the network has no such output.
+                HeadKind::Mask { .. } => {}
             }
         }
     }

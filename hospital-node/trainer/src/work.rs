@@ -18,8 +18,8 @@ use snowball_worker::{
 };
 
 use crate::{
-    answers::Answers, device::Place, evaluate::evaluate, examples::Examples, explain::explain, failure::Failure, probe,
-    reconstruction::drawings, tell::tell, train::train,
+    answers::Answers, device::Place, evaluate::evaluate, examples::Examples, explain::explain, failure::Failure,
+    masks::segmented, probe, reconstruction::drawings, tell::tell, train::train,
 };
 
 /// Threads of the CPU pool get this much stack; a network's way back is recursive in places.
@@ -96,6 +96,18 @@ fn job<W: Write + Send>(mut input: impl Read, answers: &mut Answers<W>) -> Resul
             let parameters = parameters(&job.of.plan, &mut input)?;
             on_threads(job.of.threads, || {
                 explain(&job, &Place::open(job.of.device)?, &parameters, answers)
+            })
+        }
+        Job::Segment(mut job) => {
+            job.of.threads = threads(job.of.threads);
+            let EvaluateJob { plan, dataset, .. } = &job.of;
+            enclose(dataset, job.of.device, answers)?;
+            let parameters = parameters(plan, &mut input)?;
+            on_threads(job.of.threads, || {
+                let examples = Examples::open(plan, dataset)?;
+                let place = Place::open(job.of.device)?;
+                let drawn = segmented(plan, &examples, &place, &parameters, job.of.part, &job.radiographs)?;
+                Ok(answers.trained(&Answer::Drawn, &drawn)?)
             })
         }
         Job::Draw(mut job) => {

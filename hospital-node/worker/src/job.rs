@@ -22,6 +22,8 @@ pub enum Job {
     Explain(ExplainJob),
     /// Draw radiographs again with the given parameters, for people at the site to look at. Parameters follow.
     Draw(DrawJob),
+    /// Draw masks of some radiographs of the part. Parameters follow.
+    Segment(SegmentJob),
 }
 
 /// A stretch of training.
@@ -126,6 +128,18 @@ pub struct DrawJob {
     pub pictures: u32,
 }
 
+/// Most radiographs of one [`SegmentJob`].
+pub const SEGMENTED_MAX: usize = 64;
+
+/// Radiographs to draw masks of; the plan's head is a mask.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SegmentJob {
+    /// With which plan, of which part of which dataset, and where.
+    pub of: EvaluateJob,
+    /// Positions in the part's order, at most [`SEGMENTED_MAX`].
+    pub radiographs: Vec<u32>,
+}
+
 /// Where to compute.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -137,7 +151,8 @@ pub enum DeviceChoice {
     Gpu,
 }
 
-/// What the trainer answers, in order; [`Answer::Confined`] comes before it opens a dataset, and [`Answer::Trained`], [`Answer::Evaluated`], [`Answer::Done`], [`Answer::Drawn`], [`Answer::Probed`] and [`Answer::Failed`] end a job.
+/// What the trainer answers, in order; [`Answer::Confined`] comes before it opens a dataset, and [`Answer::Trained`],
+/// [`Answer::Evaluated`], [`Answer::Done`], [`Answer::Drawn`], [`Answer::Probed`] and [`Answer::Failed`] end a job.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "answer", rename_all = "snake_case")]
 pub enum Answer {
@@ -202,6 +217,7 @@ pub enum Answer {
     },
     /// The drawings asked for follow as one block: for each radiograph three squares of the plan's side, as it is, as the network is shown
     /// it, and as the network draws it where something was hidden (everywhere, where nothing was), each row by row from 0 black to 1 white.
+    /// Of masks it is one square a radiograph, the number of each pixel's class.
     Drawn,
     /// The devices.
     Probed {

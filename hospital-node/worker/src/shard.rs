@@ -1,10 +1,10 @@
-//! A frozen dataset on disk: `dataset.json`, `records.sealed`, `pixels.sealed`, `key.sealed`.
+//! A frozen dataset on disk: `dataset.json`, `records.sealed`, `pixels.sealed`, `key.sealed`, and where masks are learned `masks.sealed`.
 //!
-//! Before it is sealed, `pixels.sealed` is one square of `side` x `side` little-endian u16 a record, in the records' order,
-//! prepared by the plan's preprocessing up to (not including) the last step to floats: 0 is black, 65535 is white. Each square
-//! is sealed apart, tied to its place, and opened when it is asked for; the file is memory-mapped. `records.sealed` is one piece,
-//! tied to the manifest. `key.sealed` holds the dataset's key, wrapped by whoever froze it. In the clear stand the manifest:
-//! how many records, how large, and the digests of what is sealed, so that the same content has the same digest.
+//! Before it is sealed, `pixels.sealed` is one square of `side` x `side` little-endian u16 a record, in the records' order, prepared by the
+//! plan's preprocessing up to (not including) the last step to floats: 0 is black, 65535 is white. Each square is sealed apart, tied to its
+//! place, and opened when it is asked for; the file is memory-mapped. `records.sealed` is one piece, tied to the manifest. `masks.sealed`
+//! is one square of bytes a record, sealed as the pixels are. `key.sealed` holds the dataset's key, wrapped by whoever froze it. In the
+//! clear stand the manifest: how many records, how large, and the digests of what is sealed, so that the same content has the same digest.
 
 use std::{
     fs::{self, File},
@@ -25,6 +25,7 @@ use crate::key::{DatasetKey, DatasetSource};
 const DATASET: &str = "dataset.json";
 const RECORDS: &str = "records.sealed";
 const PIXELS: &str = "pixels.sealed";
+const MASKS: &str = "masks.sealed";
 const KEY: &str = "key.sealed";
 const KEY_BYTES_MAX: u64 = 256;
 const FORMAT: u16 = 2;
@@ -69,6 +70,9 @@ pub struct Manifest {
     pub records: u64,
     /// SHA-256 of the records as lines of JSON, before sealing.
     pub records_digest: Sha256Digest,
+    /// SHA-256 of the masks, before sealing, where the dataset has them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub masks_digest: Option<Sha256Digest>,
     /// SHA-256 of the squares, before sealing.
     pub pixels_digest: Sha256Digest,
 }
@@ -131,6 +135,13 @@ pub struct ShardWriter {
     records: Vec<u8>,
     pixels: BufWriter<File>,
     pixels_digest: RunningDigest,
+    masks: Option<MaskWriter>,
+}
+
+struct MaskWriter {
+    file: BufWriter<File>,
+    digest: RunningDigest,
+    count: u64,
 }
 
 impl ShardWriter {
@@ -164,7 +175,43 @@ impl ShardWriter {
             preprocessing,
             count: 0,
             pixels_digest: RunningDigest::default(),
+            masks: None,
         })
+    }
+
+    /// Lets every record have a mask: [`add_mask`](Self::add_mask) follows each [`add`](Self::add).
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn with_masks(&mut self) -> Result<(), ShardError> {
+        let path = self.partial.join(MASKS);
+        self.masks = Some(MaskWriter {
+            file: File::create(&path).map(BufWriter::new).map_err(at(&path))?,
+            digest: RunningDigest::default(),
+            count: 0,
+        });
+        Ok(())
+    }
+
+    /// Adds the mask of the last radiograph: `side * side` values, row by row.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    ///
+    /// # Panics
+    /// When `mask` has another size, or the dataset is one without masks.
+    pub fn add_mask(&mut self, mask: &[u8]) -> Result<(), ShardError> {
+        assert_eq!(
+            mask.len(),
+            self.side as usize * self.side as usize,
+            "a square of the dataset's side"
+        );
+        let masks = self.masks.as_mut().expect("a dataset with masks: its writer said so");
+        masks.digest.update(mask);
+        let sealed = self.key.seal(&mask_place(masks.count), mask)?;
+        masks.file.write_all(&sealed).map_err(at(&self.partial))?;
+        masks.count += 1;
+        Ok(())
     }
 
     /// Adds one radiograph: `square` is `side * side` values, row by row.
@@ -200,6 +247,17 @@ impl ShardWriter {
             .flush()
             .and_then(|()| self.pixels.get_ref().sync_all())
             .map_err(at(&self.partial))?;
+        let masks_digest = match self.masks.take() {
+            Some(mut masks) => {
+                assert_eq!(masks.count, self.count, "a mask a record");
+                let file = &mut masks.file;
+                file.flush()
+                    .and_then(|()| file.get_ref().sync_all())
+                    .map_err(at(&self.partial))?;
+                Some(masks.digest.finish())
+            }
+            None => None,
+        };
         let manifest = Manifest {
             format: FORMAT,
             side: self.side,
@@ -207,6 +265,7 @@ impl ShardWriter {
             records: self.count,
             records_digest: Sha256Digest::of(&self.records),
             pixels_digest: self.pixels_digest.finish(),
+            masks_digest,
         };
         let sealed = self.key.seal(&records_place(&manifest), &self.records)?;
         write(&self.partial.join(RECORDS), &sealed)?;
@@ -227,6 +286,7 @@ pub struct Shard {
     manifest: Manifest,
     records: Vec<ShardRecord>,
     pixels: Option<Mmap>,
+    masks: Option<Mmap>,
 }
 
 impl Shard {
@@ -238,25 +298,13 @@ impl Shard {
         let (folder, key) = (&source.folder, source.key.sealing());
         let manifest = read_manifest(folder)?;
         let records = read_records(&folder.join(RECORDS), &key, &manifest)?;
-        let path = folder.join(PIXELS);
-        let file = File::open(&path).map_err(at(&path))?;
-        let length = file.metadata().map_err(at(&path))?.len();
-        let expected = manifest.records.saturating_mul(sealed_square_bytes(&manifest) as u64);
-        if length != expected {
-            return Err(ShardError::Damaged {
-                path,
-                fault: format!("{length} bytes where {expected} are due"),
-            });
-        }
-        // SAFETY: a dataset is frozen: it is written under another name, renamed into place and never written again by this
-        // program; a foreign process that truncates it can end the trainer by a signal, which the node survives.
-        #[allow(unsafe_code)]
-        let pixels = if length == 0 {
-            None
-        } else {
-            Some(unsafe { Mmap::map(&file) }.map_err(at(&path))?)
+        let pixels = mapped(folder.join(PIXELS), &manifest, sealed_square_bytes(&manifest))?;
+        let masks = match manifest.masks_digest {
+            Some(_) => mapped(folder.join(MASKS), &manifest, sealed_mask_bytes(&manifest))?,
+            None => None,
         };
         Ok(Self {
+            masks,
             folder: folder.clone(),
             key,
             manifest,
@@ -300,7 +348,28 @@ impl Shard {
             .collect())
     }
 
-    /// Opens every square once and compares with the manifest's digest; the records were compared when they were opened.
+    /// The mask of the record at `position`: `side * side` values, row by row; `None` where the dataset has no masks.
+    ///
+    /// # Errors
+    /// When the mask is not the one that was written there.
+    ///
+    /// # Panics
+    /// When there is no such record.
+    pub fn mask(&self, position: usize) -> Result<Option<Vec<u8>>, ShardError> {
+        assert!(position < self.records.len(), "a record of this dataset");
+        let Some(masks) = self.masks.as_deref() else {
+            return Ok(None);
+        };
+        let bytes = sealed_mask_bytes(&self.manifest);
+        let sealed = masks[position * bytes..(position + 1) * bytes].to_vec();
+        let mask = self
+            .key
+            .open(&mask_place(position as u64), sealed)
+            .map_err(|fault| damaged(&self.folder.join(MASKS), &format!("mask {position}: {fault}")))?;
+        Ok(Some(mask))
+    }
+
+    /// Opens every square and mask once and compares with the manifest's digests; the records were compared when they were opened.
     ///
     /// # Errors
     /// When a byte differs.
@@ -309,10 +378,20 @@ impl Shard {
         for position in 0..self.records.len() {
             digest.update(&self.opened(position)?);
         }
-        if digest.finish() == self.manifest.pixels_digest {
+        if digest.finish() != self.manifest.pixels_digest {
+            return Err(damaged(&self.folder.join(PIXELS), "its digest is not the manifest's"));
+        }
+        let Some(expected) = self.manifest.masks_digest else {
+            return Ok(());
+        };
+        let mut digest = RunningDigest::default();
+        for position in 0..self.records.len() {
+            self.mask(position)?.iter().for_each(|mask| digest.update(mask));
+        }
+        if digest.finish() == expected {
             Ok(())
         } else {
-            Err(damaged(&self.folder.join(PIXELS), "its digest is not the manifest's"))
+            Err(damaged(&self.folder.join(MASKS), "its digest is not the manifest's"))
         }
     }
 
@@ -341,6 +420,35 @@ pub fn manifest(folder: &Path) -> Result<Manifest, ShardError> {
 /// When it is missing or larger than any key.
 pub fn wrapped_key(folder: &Path) -> Result<Vec<u8>, ShardError> {
     read_bounded(&folder.join(KEY), KEY_BYTES_MAX)
+}
+
+/// Maps a file of one piece of `bytes` a record.
+fn mapped(path: PathBuf, manifest: &Manifest, bytes: usize) -> Result<Option<Mmap>, ShardError> {
+    let file = File::open(&path).map_err(at(&path))?;
+    let length = file.metadata().map_err(at(&path))?.len();
+    let expected = manifest.records.saturating_mul(bytes as u64);
+    if length != expected {
+        return Err(ShardError::Damaged {
+            path,
+            fault: format!("{length} bytes where {expected} are due"),
+        });
+    }
+    if length == 0 {
+        return Ok(None);
+    }
+    // SAFETY: a dataset is frozen: it is written under another name, renamed into place and never written again by this
+    // program; a foreign process that truncates it can end the trainer by a signal, which the node survives.
+    #[allow(unsafe_code)]
+    let mapped = unsafe { Mmap::map(&file) }.map_err(at(&path))?;
+    Ok(Some(mapped))
+}
+
+fn mask_place(position: u64) -> Vec<u8> {
+    [b"mask 1".as_slice(), &position.to_le_bytes()].concat()
+}
+
+fn sealed_mask_bytes(manifest: &Manifest) -> usize {
+    manifest.side as usize * manifest.side as usize + SEAL_BYTES
 }
 
 /// What a sealed square is tied to: its place. That it is of this dataset follows from the key.
@@ -462,6 +570,41 @@ mod tests {
         assert_eq!(wrapped_key(&path).unwrap(), b"wrapped");
         let (again, _) = write(&folder.path().join("again"));
         assert_eq!(again, manifest);
+    }
+
+    #[test]
+    fn masks_are_read_where_there_are_any_and_damage_of_them_is_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let source = DatasetSource {
+            folder: folder.path().join("masked"),
+            key: DatasetKey::generate().unwrap(),
+        };
+        let write = || {
+            let mut writer =
+                ShardWriter::create(&source.folder, 2, Preprocessing::LetterboxV1, &source.key, b"wrapped").unwrap();
+            writer.with_masks().unwrap();
+            for mask in [[0, 1, 2, 0], [3, 0, 0, 0]] {
+                writer.add(&record("a", Part::Training), &[1, 2, 3, 4]).unwrap();
+                writer.add_mask(&mask).unwrap();
+            }
+            writer.finish().unwrap()
+        };
+        let manifest = write();
+        let shard = Shard::open(&source).unwrap();
+        assert_eq!(shard.mask(0).unwrap(), Some(vec![0, 1, 2, 0]));
+        assert_eq!(shard.mask(1).unwrap(), Some(vec![3, 0, 0, 0]));
+        shard.verify().unwrap();
+        let (plain, other) = super::tests::write(&folder.path().join("plain"));
+        assert_eq!(Shard::open(&other).unwrap().mask(0).unwrap(), None);
+        assert!(manifest.masks_digest.is_some() && plain.masks_digest.is_none());
+        let path = source.folder.join(MASKS);
+        let mut bytes = fs::read(&path).unwrap();
+        bytes[3] ^= 1;
+        fs::write(&path, &bytes).unwrap();
+        let shard = Shard::open(&source).unwrap();
+        assert!(shard.mask(0).is_err() && shard.mask(1).is_ok() && shard.verify().is_err());
+        fs::write(&path, &bytes[1..]).unwrap();
+        assert!(Shard::open(&source).is_err());
     }
 
     #[test]

@@ -97,10 +97,11 @@ impl Builder {
         self.convolve(input, name, kernel, Start::He { fan_in })
     }
 
-    /// One channel of a picture: it starts near the middle of black and white, whatever it sees.
-    pub(crate) fn drawn(&mut self, input: Signal, name: &str) -> Signal {
+    /// Channels of a picture: they start near the middle of black and white, whatever they see.
+    pub(crate) fn drawn(&mut self, input: Signal, name: &str, channels: usize) -> Signal {
         let fan_in = self.width(input);
-        self.convolve(input, name, Kernel::square(1, 1).with_bias(), Start::Small { fan_in })
+        let kernel = Kernel::square(channels, 1).with_bias();
+        self.convolve(input, name, kernel, Start::Small { fan_in })
     }
 
     fn kernel_shape(&self, input: Signal, kernel: Kernel) -> [usize; 4] {

@@ -18,7 +18,7 @@ mod stages;
 use serde::{Deserialize, Serialize};
 use snowball_protocol::{
     Sha256Digest, StudyPlan,
-    plan::{HeadKind, canonical_json},
+    plan::{Decoder, HeadKind, canonical_json},
 };
 
 pub use builder::CHANNELS_PER_GROUP;
@@ -83,9 +83,10 @@ pub struct Graph {
     pub steps: Vec<Step>,
     /// What the heads see.
     pub features: Signal,
-    /// The output of each head, in the plan's order.
+    /// The output of each head but a mask's, in the plan's order.
     pub heads: Vec<Signal>,
-    /// The radiograph drawn again, `[N, 1, side, side]`, where the plan asks for that.
+    /// The radiograph drawn again, `[N, 1, side, side]`, or the outputs of a mask, `[N, outputs, side, side]`, where the plan asks for
+    /// that.
     pub picture: Option<Signal>,
     /// What views are compared by, `[N, dimension]`, where the plan asks for that.
     pub projection: Option<Signal>,
@@ -102,7 +103,7 @@ impl Graph {
         let features = trunk.features;
         let head = |head: &snowball_protocol::plan::Head| {
             let middle = match head.kind {
-                HeadKind::Classes(_) => 0.0,
+                HeadKind::Classes(_) | HeadKind::Mask { .. } => 0.0,
                 // The middle of the range that one unit spans (age: 50 years).
                 HeadKind::Regression { .. } => 0.5,
             };
@@ -113,11 +114,23 @@ impl Graph {
                 middle,
             )
         };
-        let heads = plan.heads.iter().map(head).collect();
-        let picture = plan.reconstruction().and_then(|reconstruction| {
-            let width = plan.network.width as usize;
-            networks::decoder::picture(&mut builder, &trunk, width, reconstruction.decoder)
-        });
+        let told = plan
+            .heads
+            .iter()
+            .filter(|head| !matches!(head.kind, HeadKind::Mask { .. }));
+        let heads = told.map(head).collect();
+        let width = plan.network.width as usize;
+        let picture = match (plan.reconstruction(), plan.mask_head()) {
+            (Some(asked), _) => {
+                networks::decoder::picture(&mut builder, &trunk, width, asked.decoder, ("decoder.picture", 1))
+            }
+            (None, Some(head)) => {
+                let last = format!("heads.{}", head.label.code());
+                let outputs = (last.as_str(), head.outputs());
+                networks::decoder::picture(&mut builder, &trunk, width, Decoder::UNet, outputs)
+            }
+            (None, None) => None,
+        };
         let projection = plan
             .contrastive()
             .map(|contrastive| networks::projection::vector(&mut builder, features, contrastive.dimension as usize));

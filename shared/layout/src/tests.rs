@@ -477,3 +477,34 @@ fn the_page_about_networks_says_what_they_are() {
         assert!(page.contains(&row), "the page lacks the row\n{row}");
     }
 }
+
+#[test]
+fn a_mask_has_an_output_a_class_and_pixel_and_the_decoder_s_names_are_those_of_a_reconstruction() {
+    for architecture in [Architecture::Small, Architecture::ResNet18, Architecture::ResNet50] {
+        let mut plan = plan(architecture, 16);
+        plan.heads.truncate(1);
+        plan.heads[0].label = "site_lungs".to_owned().try_into().unwrap();
+        plan.heads[0].kind = HeadKind::Mask {
+            classes: ["left", "right"].map(str::to_owned).to_vec(),
+        };
+        let graph = Graph::of(&plan);
+        assert!(graph.heads.is_empty());
+        let shapes = graph.shapes(70).unwrap();
+        assert_eq!(shapes[graph.picture.unwrap().index()], Shape::Picture([3, 70, 70]));
+        assert_eq!(graph.layout.tensor("heads.site_lungs.bias").unwrap().shape, [3]);
+        let mut drawing = plan.clone();
+        drawing.heads.clear();
+        drawing.pretext = Some(snowball_protocol::plan::Pretext::Reconstruction(
+            snowball_protocol::plan::Reconstruction {
+                decoder: snowball_protocol::plan::Decoder::UNet,
+                masked: None,
+            },
+        ));
+        let names = |layout: &Layout| -> Vec<String> {
+            let names = layout.tensors.iter().map(|tensor| tensor.name.clone());
+            names.filter(|name| name.starts_with("decoder.scale")).collect()
+        };
+        assert_eq!(names(&graph.layout), names(&Layout::of(&drawing)));
+        assert!(!names(&graph.layout).is_empty());
+    }
+}

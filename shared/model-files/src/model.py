@@ -5,6 +5,7 @@
     outputs = network(pictures)                 # [N, 1, side, side] float32; a dict, one output a head
     features = network.features(pictures)       # what the heads see
     drawn = network.draw(pictures)              # where radiographs were drawn again: [N, 1, side, side]
+    outputs["site_lungs"].argmax(1)             # where the head is a mask: 0 beside all classes, then the classes in their order
 
 `python model.py` says what the network is and that its weights fit.
 
@@ -30,13 +31,16 @@ class Network(torch.nn.Module):
                 self._add(step["layer"], _layer(step))
 
     def forward(self, pictures):
-        """One output `[N, outputs]` a head; `reconstruction` where the network draws pictures again, `projection` where it compares them."""
+        """One output `[N, outputs]` a head, of a mask `[N, outputs, side, side]`; `reconstruction` where the network draws pictures again, `projection` where it compares them."""
         signals = self._signals(pictures)
         outputs = {head["label"]: signals[head["step"]] for head in self.description["heads"]}
         if "reconstruction" in self.description:
             outputs["reconstruction"] = signals[self.description["reconstruction"]]
         if "projection" in self.description:
             outputs["projection"] = signals[self.description["projection"]]
+        if "mask" in self.description:
+            mask = self.description["mask"]
+            outputs[mask["label"]] = signals[mask["step"]]
         return outputs
 
     def draw(self, pictures):

@@ -9,15 +9,19 @@ use snowball_protocol::{StudyPlan, plan::HeadKind};
 pub(crate) fn document(plan: &StudyPlan) -> Value {
     let graph = Graph::of(plan);
     let steps: Vec<Value> = graph.steps.iter().map(|step| describe(&graph, step)).collect();
-    let heads: Vec<Value> = plan
+    let told = plan
         .heads
         .iter()
+        .filter(|head| !matches!(head.kind, HeadKind::Mask { .. }));
+    let heads: Vec<Value> = told
         .zip(&graph.heads)
         .map(|(head, signal)| {
             let mut json = json!({ "label": head.label.code(), "step": signal.index() });
             match &head.kind {
                 HeadKind::Classes(classes) => json["classes"] = json!(classes),
                 HeadKind::Regression { unit } => json["unit"] = json!(unit),
+                // Told of beside the heads: it has no output a radiograph.
+                HeadKind::Mask { .. } => {}
             }
             json
         })
@@ -32,8 +36,15 @@ pub(crate) fn document(plan: &StudyPlan) -> Value {
         "features": graph.features.index(),
         "heads": heads,
     });
-    if let Some(picture) = graph.picture {
-        document["reconstruction"] = json!(picture.index());
+    match (
+        graph.picture,
+        plan.mask_head().map(|head| (head.label.code(), &head.kind)),
+    ) {
+        (Some(picture), Some((label, HeadKind::Mask { classes }))) => {
+            document["mask"] = json!({ "label": label, "classes": classes, "step": picture.index() });
+        }
+        (Some(picture), _) => document["reconstruction"] = json!(picture.index()),
+        (None, _) => {}
     }
     if let Some(projection) = graph.projection {
         document["projection"] = json!(projection.index());

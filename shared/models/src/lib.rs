@@ -37,7 +37,7 @@ pub enum ModelError {
         found: [usize; 4],
     },
     /// A drawing was asked of a network that has no decoder.
-    #[error("the plan asks for no reconstruction, so its network draws nothing")]
+    #[error("the plan asks for no reconstruction and no mask, so its network draws nothing")]
     NoDecoder,
     /// A projection was asked of a network that has none.
     #[error("the plan compares no views, so its network has no projection")]

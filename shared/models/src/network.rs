@@ -97,7 +97,7 @@ impl Network {
         outputs.collect()
     }
 
-    /// Pictures `[N, 1, side, side]` to the same, drawn again.
+    /// Pictures `[N, 1, side, side]` to the same, drawn again, or to a mask's outputs `[N, outputs, side, side]`.
     ///
     /// # Errors
     /// When the pictures have another shape or are smaller than the network takes, or the plan asks for no drawing.

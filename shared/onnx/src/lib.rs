@@ -13,7 +13,7 @@ use std::io::{self, Read, Write};
 
 use prost::{Message as _, encoding::WireType};
 use snowball_layout::{Graph, Shape};
-use snowball_protocol::StudyPlan;
+use snowball_protocol::{StudyPlan, plan::HeadKind};
 
 use message::{Dimension, Model, OperatorSet, Pair, Tensor, TensorType, Type, Value, data};
 use nodes::Nodes;
@@ -35,7 +35,7 @@ const PROJECTION: &str = "projection";
 
 /// Writes the network of `plan` with `parameters`, little-endian f32 in the layout's order. Its input is `pictures`, f32 `[N, 1, side,
 /// side]` with the plan's side; its outputs are `features` `[N, features]`, which the heads see, and one `[N, outputs]` a head, called as
-/// its label, `reconstruction` `[N, 1, side, side]` or `projection` `[N, dimension]`. `properties` go into the file as they are.
+/// its label, of a mask `[N, outputs, side, side]`, `reconstruction` `[N, 1, side, side]` or `projection` `[N, dimension]`. `properties` go into the file as they are.
 ///
 /// # Errors
 /// When the system refuses, or `parameters` ends early.
@@ -54,14 +54,19 @@ pub fn write(
     let mut nodes = Nodes::new(&graph, &shapes);
     let mut output = vec![value(FEATURES, &dimensions(shapes[graph.features.index()]))];
     nodes.rename(name(graph.features), FEATURES);
-    for (head, signal) in plan.heads.iter().zip(&graph.heads) {
+    let told = plan
+        .heads
+        .iter()
+        .filter(|head| !matches!(head.kind, HeadKind::Mask { .. }));
+    for (head, signal) in told.zip(&graph.heads) {
         let label = head.label.code();
         nodes.rename(name(*signal), label);
         output.push(value(label, &dimensions(shapes[signal.index()])));
     }
     if let Some(signal) = graph.picture {
-        nodes.rename(name(signal), RECONSTRUCTION);
-        output.push(value(RECONSTRUCTION, &dimensions(shapes[signal.index()])));
+        let label = plan.mask_head().map_or(RECONSTRUCTION, |head| head.label.code());
+        nodes.rename(name(signal), label);
+        output.push(value(label, &dimensions(shapes[signal.index()])));
     }
     if let Some(signal) = graph.projection {
         nodes.rename(name(signal), PROJECTION);

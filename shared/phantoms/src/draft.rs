@@ -13,7 +13,7 @@ use crate::{
     PhantomError,
     anatomy::{Examination, is_paired},
     encode::Syntax,
-    exposure::{Picture, expose},
+    exposure::{self, Picture, expose},
     file::{self, Envelope},
     header::{self, Header},
     hospital::{Order, Site},
@@ -120,6 +120,11 @@ pub fn draft(order: &Order, site: &Site, longest_side: u32) -> Draft {
         padding,
         path,
     }
+}
+
+/// Where the picture of `order` shows bone: columns, rows, and whether there is bone at each pixel.
+pub fn bones(order: &Order, longest_side: u32) -> (usize, usize, Vec<bool>) {
+    exposure::bones(&examination(order), longest_side, &mut stream(order, PICTURE))
 }
 
 /// Where a hospital keeps the file: plainly, or with spaces and accents; sometimes under the patient's name.

@@ -5,9 +5,9 @@ use rand_chacha::ChaCha8Rng;
 use snowball_protocol::labels::{BodyPart, Laterality};
 
 use crate::{
-    anatomy::{Examination, is_paired, stage, vary},
+    anatomy::{Examination, SOFT, is_paired, stage, vary},
     letters,
-    scene::{Shadow, cast},
+    scene::{Camera, Scene, Shadow, cast},
     vendor::{Curve, Vendor},
 };
 
@@ -25,6 +25,11 @@ pub struct Picture {
     pub spacing_millimetres: f32,
 }
 
+/// Tissue that weakens the beam more than soft tissue does is bone, 1/cm.
+const BONE_FROM: f32 = SOFT * 1.01;
+/// From this on bone is seen.
+const BONE_SEEN: f32 = 0.15;
+
 /// What the operator did beside choosing the view.
 struct Handling {
     marker: Option<&'static str>,
@@ -35,6 +40,38 @@ struct Handling {
 
 /// Takes the picture of `examination` with `vendor`'s machine, `longest_side` pixels long, give or take a tenth.
 pub fn expose(examination: &Examination, vendor: &Vendor, longest_side: u32, random: &mut ChaCha8Rng) -> Picture {
+    let (scene, camera, columns, rows) = aim(examination, longest_side, random);
+    let handling = handle(examination, vendor, random);
+    let mut shadow = cast(&scene, &camera, columns, rows);
+    lead(&mut shadow, handling.marker, random);
+    let mut signal = detect(&shadow, vendor, handling.exposure, random);
+    window(&mut signal, vendor, &shadow);
+    let samples = store(&signal, &handling, vendor, columns, rows, random);
+    Picture {
+        columns: columns as u16,
+        rows: rows as u16,
+        bits_stored: vendor.bits_stored,
+        is_monochrome1: vendor.is_monochrome1,
+        samples,
+        marker: handling.marker,
+        spacing_millimetres: 20.0 * camera.half_width / columns as f32,
+    }
+}
+
+/// Where the picture of `examination` shows bone: columns, rows, and whether the beam goes through enough of it at each pixel.
+pub fn bones(examination: &Examination, longest_side: u32, random: &mut ChaCha8Rng) -> (usize, usize, Vec<bool>) {
+    let (mut scene, camera, columns, rows) = aim(examination, longest_side, random);
+    scene.tissues.retain(|tissue| tissue.attenuation > BONE_FROM);
+    let shadow = cast(&scene, &camera, columns, rows);
+    (
+        columns,
+        rows,
+        shadow.depths.iter().map(|depth| *depth > BONE_SEEN).collect(),
+    )
+}
+
+/// Patient and camera as they are when the picture is taken, and its columns and rows.
+fn aim(examination: &Examination, longest_side: u32, random: &mut ChaCha8Rng) -> (Scene, Camera, usize, usize) {
     let (scene, camera) = stage(examination, random);
     // Standing and lying on a large detector is steadier than a hand on a table.
     let steady = match examination.part {
@@ -57,21 +94,7 @@ pub fn expose(examination: &Examination, vendor: &Vendor, longest_side: u32, ran
     let scale = longest / camera.half_width.max(camera.half_height);
     let columns = ((camera.half_width * scale) as usize).max(16);
     let rows = ((camera.half_height * scale) as usize).max(16);
-    let handling = handle(examination, vendor, random);
-    let mut shadow = cast(&scene, &camera, columns, rows);
-    lead(&mut shadow, handling.marker, random);
-    let mut signal = detect(&shadow, vendor, handling.exposure, random);
-    window(&mut signal, vendor, &shadow);
-    let samples = store(&signal, &handling, vendor, columns, rows, random);
-    Picture {
-        columns: columns as u16,
-        rows: rows as u16,
-        bits_stored: vendor.bits_stored,
-        is_monochrome1: vendor.is_monochrome1,
-        samples,
-        marker: handling.marker,
-        spacing_millimetres: 20.0 * camera.half_width / columns as f32,
-    }
+    (scene, camera, columns, rows)
 }
 
 fn handle(examination: &Examination, vendor: &Vendor, random: &mut ChaCha8Rng) -> Handling {

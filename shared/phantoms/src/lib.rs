@@ -15,6 +15,7 @@
 
 mod anatomy;
 mod bare;
+mod bones;
 mod draft;
 mod encode;
 mod evidence;
@@ -42,6 +43,7 @@ use std::{
 use rayon::prelude::*;
 
 pub use bare::{Bare, bare};
+pub use bones::{Bones, bones};
 pub use sheet::sheet;
 pub use truth::{Area, Expected, Identifier, Truth, planted_identifiers, read_truth};
 

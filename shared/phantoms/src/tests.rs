@@ -90,6 +90,45 @@ fn sound_files_are_read_and_decoded_and_say_what_the_truth_says() {
 }
 
 #[test]
+fn bones_lie_where_the_written_pictures_are_dense() {
+    let consortium = small(2, 16, 0.0);
+    let (_root, hospitals) = written(&consortium);
+    let (mut found, mut denser) = (0, 0);
+    for (index, hospital) in (0..).zip(&hospitals) {
+        let bones = bones(&consortium, index);
+        for path in all_files(&hospital.dicom) {
+            let Ok(object) = open_file(&path) else { continue };
+            let text = |tag| object.element(tag).unwrap().to_str().unwrap().trim().to_owned();
+            let instance = text(tags::SOP_INSTANCE_UID);
+            let bones = bones.iter().find(|bones| bones.instance == instance).unwrap();
+            let decoded = object.decode_pixel_data().unwrap();
+            assert_eq!((decoded.rows(), decoded.columns()), (bones.rows, bones.columns));
+            let data = decoded.data();
+            let wide = data.len() / bones.values.len();
+            let value = |place: usize| match wide {
+                1 => f64::from(data[place]),
+                _ => f64::from(u16::from_le_bytes([data[2 * place], data[2 * place + 1]])),
+            };
+            let sense = if text(tags::PHOTOMETRIC_INTERPRETATION) == "MONOCHROME1" {
+                -1.0
+            } else {
+                1.0
+            };
+            let mean = |wanted: u8| {
+                let places = (0..bones.values.len()).filter(|place| bones.values[*place] == wanted);
+                let (sum, count) = places.fold((0.0, 0.0), |(sum, count), place| (sum + value(place), count + 1.0_f64));
+                sense * sum / count
+            };
+            found += 1;
+            denser += u32::from(mean(255) > mean(0));
+        }
+    }
+    // A file without a preamble is not opened here.
+    assert!(found >= 24, "{found}");
+    assert!(denser * 10 >= found * 9, "{denser} of {found}");
+}
+
+#[test]
 fn the_same_seed_writes_the_same_bytes_and_another_does_not() {
     let consortium = small(2, 12, 0.5);
     let (one, _) = written(&consortium);

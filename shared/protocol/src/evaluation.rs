@@ -3,7 +3,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use self::mask::{Dice, MaskCount};
 use crate::{digest::Sha256Digest, labels::LabelName};
+
+mod mask;
 
 /// Of a normal distribution, the point that 2.5 % lie beyond.
 pub(crate) const NORMAL_95: f64 = 1.959_963_984_540_054;
@@ -83,6 +86,19 @@ pub enum HeadEvaluation {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         absolute_error_square_sum: Option<f64>,
     },
+    /// A head that draws masks.
+    Mask {
+        /// Which label.
+        label: LabelName,
+        /// Sum of the training losses.
+        loss_sum: f64,
+        /// Radiographs with a mask.
+        images: u64,
+        /// Patients behind them.
+        patients: u64,
+        /// Per class of the plan.
+        masks: Vec<MaskCount>,
+    },
 }
 
 /// How often one class was recognised.
@@ -102,6 +118,8 @@ impl Evaluation {
     pub fn hide_small_cells(&mut self, cell_min: u64) {
         self.heads.retain(|head| match head {
             HeadEvaluation::Classes { images, .. } | HeadEvaluation::Regression { images, .. } => *images >= cell_min,
+            // Its sums are over patients.
+            HeadEvaluation::Mask { patients, .. } => *patients >= cell_min,
         });
         self.reconstruction = self.reconstruction.filter(|drawn| drawn.images >= cell_min);
         self.contrast = self.contrast.filter(|paired| paired.images >= cell_min);
@@ -207,7 +225,7 @@ impl HeadEvaluation {
     #[must_use]
     pub const fn label(&self) -> LabelName {
         match self {
-            Self::Classes { label, .. } | Self::Regression { label, .. } => *label,
+            Self::Classes { label, .. } | Self::Regression { label, .. } | Self::Mask { label, .. } => *label,
         }
     }
 
@@ -215,9 +233,17 @@ impl HeadEvaluation {
     #[must_use]
     pub fn mean_loss(&self) -> Option<f64> {
         match self {
-            Self::Classes { loss_sum, images, .. } | Self::Regression { loss_sum, images, .. } => {
-                ratio(*loss_sum, *images)
-            }
+            Self::Classes { loss_sum, images, .. }
+            | Self::Regression { loss_sum, images, .. }
+            | Self::Mask { loss_sum, images, .. } => ratio(*loss_sum, *images),
+        }
+    }
+
+    /// Images that have the label.
+    #[must_use]
+    pub const fn images(&self) -> u64 {
+        match self {
+            Self::Classes { images, .. } | Self::Regression { images, .. } | Self::Mask { images, .. } => *images,
         }
     }
 
@@ -347,6 +373,33 @@ impl HeadEvaluation {
                 *absolute_error_square_sum = absolute_error_square_sum
                     .zip(*other_squares)
                     .map(|(one, other)| one + other);
+            }
+            (
+                Self::Mask {
+                    loss_sum,
+                    images,
+                    patients,
+                    masks,
+                    ..
+                },
+                Self::Mask {
+                    loss_sum: other_loss,
+                    images: other_images,
+                    patients: other_patients,
+                    masks: other_masks,
+                    ..
+                },
+            ) => {
+                *loss_sum += other_loss;
+                *images += other_images;
+                *patients += other_patients;
+                for other in other_masks {
+                    if let Some(mask) = masks.iter_mut().find(|mask| mask.class == other.class) {
+                        mask.dice_sum += other.dice_sum;
+                        mask.dice_square_sum += other.dice_square_sum;
+                        mask.constant_dice_sum += other.constant_dice_sum;
+                    }
+                }
             }
             _ => {}
         }

@@ -109,11 +109,11 @@ fn drawn(line: &MeasuredLine, look: usize, x: &dyn Fn(u64) -> f64, y: &dyn Fn(f6
     for point in finite() {
         svg += &format!(
             "<polyline class=\"line{look} whisker\" points=\"{0:.1},{1:.1} {0:.1},{2:.1}\"></polyline>\
-             <circle class=\"part{3}\" cx=\"{0:.1}\" cy=\"{4:.1}\" r=\"4\"></circle>\n",
+             <circle class=\"point{3}\" cx=\"{0:.1}\" cy=\"{4:.1}\" r=\"4\"></circle>\n",
             x(point.at),
             y(point.interval.0),
             y(point.interval.1),
-            look % 2,
+            look,
             y(point.value)
         );
     }

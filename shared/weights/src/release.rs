@@ -71,7 +71,7 @@ impl Release {
             lineage: self.lineage,
             model: self.model,
         };
-        let before = self.plan.start.iter().flat_map(|start| &start.parents).cloned();
+        let before = self.plan.parents().iter().cloned();
         std::iter::once(own).chain(before).take(START_PARENTS_MAX).collect()
     }
 }

@@ -79,7 +79,9 @@ fn job() -> Result<()> {
             };
             Ok(pipe::send(&mut output, &Answer::Evaluated { evaluation })?)
         }
-        Job::Draw(_) | Job::Tell(_) | Job::Explain(_) => bail!("the stand-in trains and evaluates, no more"),
+        Job::Draw(_) | Job::Tell(_) | Job::Explain(_) | Job::Segment(_) => {
+            bail!("the stand-in trains and evaluates, no more")
+        }
     }
 }
 

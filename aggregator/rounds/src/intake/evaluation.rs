@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use snowball_protocol::{
     Problem, ProblemCode, Sha256Digest, StudyPlan,
-    evaluation::{ClassCount, Evaluation, HeadEvaluation},
+    evaluation::{ClassCount, Evaluation, HeadEvaluation, MaskCount},
     limits::EXAMPLES_MAX,
     plan::{HeadKind, Sent},
 };
@@ -103,6 +103,19 @@ fn check_head(plan: &StudyPlan, images_evaluated: u64, head: &HeadEvaluation) ->
                 [*loss_sum, *absolute_error_sum, *constant_absolute_error_sum, squares],
             )
         }
+        (
+            HeadEvaluation::Mask {
+                loss_sum,
+                images,
+                patients,
+                masks,
+                ..
+            },
+            HeadKind::Mask { classes },
+        ) => {
+            check_masks(classes, (*images, *patients), masks)?;
+            (*images, [*loss_sum, 0.0, 0.0, 0.0])
+        }
         _ => return malformed("the evaluation takes classes for a number or a number for classes"),
     };
     if images > images_evaluated {
@@ -117,6 +130,26 @@ fn check_sums(sums: &[f64]) -> Result<(), Problem> {
             ProblemCode::NotFinite,
             "a sum of the evaluation is negative or not finite",
         ));
+    }
+    Ok(())
+}
+
+fn check_masks(known: &[String], (images, patients): (u64, u64), masks: &[MaskCount]) -> Result<(), Problem> {
+    let named = masks.iter().map(|mask| &mask.class);
+    if !named.eq(known) {
+        return malformed("the evaluation does not name the classes of the plan's mask in their order");
+    }
+    if patients > images {
+        return malformed("the masks of the evaluation are of more patients than images");
+    }
+    // A coefficient is at most 1, and so is its square; a sum may be off by what rounding adds.
+    let most = patients as f64 * (1.0 + 1e-9);
+    for mask in masks {
+        let sums = [mask.dice_sum, mask.dice_square_sum, mask.constant_dice_sum];
+        check_sums(&sums)?;
+        if sums.iter().any(|sum| *sum > most) {
+            return malformed("a mask of the evaluation overlaps by more than all");
+        }
     }
     Ok(())
 }

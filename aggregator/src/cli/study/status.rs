@@ -267,6 +267,17 @@ pub fn metrics(evaluation: &Evaluation) -> Value {
             "mean_absolute_error": head.mean_absolute_errors().map(|errors| errors.0),
             "constant_mean_absolute_error": head.mean_absolute_errors().map(|errors| errors.1),
         }),
+        HeadEvaluation::Mask {
+            label,
+            images,
+            patients,
+            ..
+        } => json!({
+            "label": label, "images": images, "patients": patients, "loss": head.mean_loss(),
+            "classes": head.dice().into_iter().map(|(class, dice)| json!({
+                "class": class, "dice": dice.mean, "interval": dice.interval, "constant_dice": dice.constant,
+            })).collect::<Vec<_>>(),
+        }),
     });
     let mut json =
         json!({ "images": evaluation.images, "loss": evaluation.mean_loss(), "heads": heads.collect::<Vec<_>>() });
@@ -295,7 +306,10 @@ pub fn quality(evaluation: &Evaluation) -> String {
         match (head.balanced_accuracy(), head.mean_absolute_errors()) {
             (Some(accuracy), _) => Some(format!("{label} {:.1} %", accuracy * 100.0)),
             (_, Some((error, constant))) => Some(format!("{label} {error:.2} (constant {constant:.2})")),
-            _ => None,
+            _ => {
+                let (dice, constant) = head.mean_dice()?;
+                Some(format!("{label} Dice {dice:.3} (constant {constant:.3})"))
+            }
         }
     });
     let drawn = evaluation.reconstruction.and_then(|drawn| drawn.mean_squared_errors());

@@ -74,12 +74,17 @@ impl Sheet<'_> {
             .values()
             .flatten()
             .any(|(_, head)| head.mean_absolute_errors().is_some());
-        let (title, value): (_, fn(&HeadEvaluation) -> Option<f64>) = if is_error {
-            (words::CURVES_ERROR, |head| {
+        let is_mask = sites.values().flatten().any(|(_, head)| head.mean_dice().is_some());
+        let (title, what, value): (_, _, fn(&HeadEvaluation) -> Option<f64>) = if is_error {
+            (words::CURVES_ERROR, "mean absolute error", |head| {
                 head.mean_absolute_errors().map(|errors| errors.0)
             })
+        } else if is_mask {
+            (words::CURVES_DICE, "mean Dice coefficient", |head| {
+                head.mean_dice().map(|dice| dice.0 * 100.0)
+            })
         } else {
-            (words::CURVES_SHARE, |head| {
+            (words::CURVES_SHARE, "balanced accuracy", |head| {
                 head.balanced_accuracy().map(|share| share * 100.0)
             })
         };
@@ -90,7 +95,7 @@ impl Sheet<'_> {
         let title = self.say(title, &[("label", Html::code(label.code()))]);
         page.say(title);
         page.curves(&Curves {
-            label: title_text(label, is_error),
+            label: format!("{}: {what}", label.code()),
             lines: lines.collect(),
             written: |value| format!("{value:.1}"),
         });
@@ -171,13 +176,4 @@ const fn scale(measure: Measure) -> f64 {
         Measure::BalancedAccuracy => 100.0,
         Measure::MeanAbsoluteError => 1.0,
     }
-}
-
-fn title_text(label: LabelName, is_error: bool) -> String {
-    let what = if is_error {
-        "mean absolute error"
-    } else {
-        "balanced accuracy"
-    };
-    format!("{}: {what}", label.code())
 }

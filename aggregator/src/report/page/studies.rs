@@ -243,7 +243,15 @@ impl Sheet<'_> {
                     ];
                     Some(self.say(words::QUALITY_ERROR, &values))
                 }
-                _ => None,
+                _ => {
+                    let (dice, constant) = head.mean_dice()?;
+                    let values = [
+                        label,
+                        ("dice", self.decimals(Some(dice))),
+                        ("constant", self.decimals(Some(constant))),
+                    ];
+                    Some(self.say(words::QUALITY_DICE, &values))
+                }
             }
         });
         let drawn = evaluation.reconstruction.and_then(|drawn| drawn.mean_squared_errors());

@@ -20,7 +20,7 @@ use snowball_protocol::{
     digest::RunningDigest,
     labels::LabelName,
     limits::INPUT_SIDE_MAX,
-    plan::{Head, Preprocessing, canonical_json},
+    plan::{Head, HeadKind, Preprocessing, canonical_json},
     site_label::SiteLabelName,
 };
 use snowball_worker::{
@@ -251,6 +251,13 @@ impl Store {
         let key = DatasetKey::generate()?;
         let wrapped = self.keys.datasets.seal(KEY_PLACE, key.as_bytes())?;
         let mut writer = ShardWriter::create(&request.folder, request.side, request.preprocessing, &key, &wrapped)?;
+        let masked = request
+            .heads
+            .iter()
+            .find(|head| matches!(head.kind, HeadKind::Mask { .. }));
+        if masked.is_some() {
+            writer.with_masks()?;
+        }
         let square_bytes = request.side as usize * request.side as usize * 2;
         let mut done = 0;
         for batch in facts.chunks((SQUARES_BYTES_MAX / square_bytes).clamp(1, 512)) {
@@ -260,6 +267,9 @@ impl Store {
                 .collect::<Result<_, _>>()?;
             for (fact, square) in batch.iter().zip(&squares) {
                 writer.add(&record(fact), square)?;
+                if let Some(head) = masked {
+                    writer.add_mask(&self.mask_square(fact, head, request)?)?;
+                }
             }
             done += batch.len() as u64;
             progress(done, facts.len() as u64);
@@ -289,6 +299,19 @@ impl Store {
             }
             Ok(())
         })
+    }
+
+    /// The mask that `head` learns from, where the square has its picture; 0 throughout where there is none.
+    fn mask_square(&self, fact: &Fact, head: &Head, request: &FreezeRequest<'_>) -> Result<Vec<u8>, StoreError> {
+        let Preprocessing::LetterboxV1 = request.preprocessing;
+        let mask = match head.label {
+            LabelName::Site(name) if head.has_mask(&fact.labels) => self.mask(&fact.radiograph, name.name())?,
+            _ => None,
+        };
+        let nothing = || vec![0; request.side as usize * request.side as usize];
+        Ok(mask.map_or_else(nothing, |mask| {
+            snowball_imaging::letterbox_mask(mask.rows, mask.columns, &mask.values, request.side)
+        }))
     }
 
     /// The square that the network sees, as u16.

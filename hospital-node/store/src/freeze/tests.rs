@@ -305,7 +305,7 @@ fn the_hospitals_own_labels_are_learned_from() {
         })
         .collect();
     let names = BTreeSet::from(["grade".to_owned(), "clinic".to_owned()]);
-    store.set_site_labels(&names, &labels).unwrap();
+    store.set_site_labels(&names, &labels, crate::Others::Forget).unwrap();
     let name: SiteLabelName = "site_grade".parse().unwrap();
     let kinds = [
         HeadKind::Classes(vec!["0".to_owned(), "1".to_owned()]),
@@ -334,7 +334,70 @@ fn the_hospitals_own_labels_are_learned_from() {
             .collect();
         match kind {
             HeadKind::Classes(_) => assert_eq!(classes, ["0", "1"]),
-            HeadKind::Regression { .. } => assert_eq!(classes, ["a number"]),
+            _ => assert_eq!(classes, ["a number"]),
         }
     }
+}
+
+/// Masks are in the dataset where their pictures are; those with more classes than the plan has, and a handful alone, are not.
+#[test]
+fn masks_are_frozen_with_their_pictures() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path(), crate::sample::keys()).unwrap();
+    let radiographs = cohort(60);
+    store.add_all(&radiographs).unwrap();
+    // The upper left corner: turned or mirrored it would lie elsewhere.
+    let mask = |place: usize, value: u8| {
+        let (rows, columns) = (radiographs[place].rows(), radiographs[place].columns());
+        let places = (0..rows).flat_map(|row| (0..columns).map(move |column| row < rows / 2 && column < columns / 4));
+        crate::Mask {
+            rows,
+            columns,
+            values: places.map(|is_marked| value * u8::from(is_marked)).collect(),
+        }
+    };
+    for place in 0..40 {
+        let value = if place < 30 { 1 } else { 2 };
+        store
+            .keep_mask(radiographs[place].id(), "lungs", &mask(place, value))
+            .unwrap();
+    }
+    let heads = [Head {
+        label: LabelName::Site("site_lungs".parse::<SiteLabelName>().unwrap()),
+        kind: HeadKind::Mask {
+            classes: vec!["lung".to_owned()],
+        },
+        weight: 1.0,
+    }];
+    let wanted = FreezeRequest {
+        heads: &heads,
+        ..request(folder.path())
+    };
+    let frozen = store.freeze(&wanted).unwrap();
+    let shard = Shard::open(&store.source(&frozen.folder).unwrap()).unwrap();
+    assert_eq!(shard.records().len(), 30, "two classes are not what the plan lists");
+    for (position, record) in shard.records().iter().enumerate() {
+        let place = radiographs
+            .iter()
+            .position(|radiograph| radiograph.id().to_string() == record.radiograph);
+        let mask = mask(place.unwrap(), 1);
+        let expected = snowball_imaging::letterbox_mask(mask.rows, mask.columns, &mask.values, wanted.side);
+        assert_eq!(shard.mask(position).unwrap(), Some(expected));
+    }
+    assert!(store.freeze(&wanted).unwrap().reused);
+    store.keep_mask(radiographs[0].id(), "lungs", &mask(1, 0)).unwrap();
+    let again = store.freeze(&wanted).unwrap();
+    assert!(
+        !again.reused && again.digest != frozen.digest,
+        "another mask is another dataset"
+    );
+    let few = FreezeRequest {
+        cell_min: 31,
+        ..wanted.clone()
+    };
+    let few = store.freeze(&few).unwrap();
+    assert_eq!(
+        few.training.radiographs + few.validation.radiographs + few.testing.radiographs,
+        0
+    );
 }

@@ -1,6 +1,7 @@
 //! The program as the node sees it: a job into its standard input, answers out of its standard output.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod masks;
 mod pairs;
 mod tuning;
 mod without_labels;
@@ -181,6 +182,7 @@ fn run_with(job: &Job, blocks: &[&[f32]]) -> Outcome {
         let numbers = match (&answer, job) {
             (Answer::Trained { .. }, _) => Some(blocks[0].len()),
             (Answer::Drawn, Job::Draw(asked)) => Some(asked.pictures as usize * 3 * SIDE * SIDE),
+            (Answer::Drawn, Job::Segment(asked)) => Some(asked.radiographs.len() * SIDE * SIDE),
             _ => None,
         };
         if let Some(numbers) = numbers {

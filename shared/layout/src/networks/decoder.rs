@@ -1,9 +1,10 @@
 //! From what an encoder makes of a picture back to a picture: the decoder of an autoencoder, and U-Net's (Ronneberger et al. 2015).
 //!
 //! Both double the scale until the picture's, from eight times the width on and with half the channels each time; then a convolution 1x1
-//! gives one channel. A scale is doubled by repeating each value (nearest), which three runtimes do alike to the last bit, and a convolution
-//! follows, so that no checkerboard comes of it (Odena et al. 2016). The plain decoder is light, as He et al. 2022 advise: one convolution a
-//! scale. U-Net's first takes in the encoder's stage of the same size and has two convolutions a scale, as the paper's.
+//! gives one channel, of a mask one a class. A scale is doubled by repeating each value (nearest), which three runtimes do alike to the
+//! last bit, and a convolution follows, so that no checkerboard comes of it (Odena et al. 2016). The plain decoder is light, as He et al.
+//! 2022 advise: one convolution a scale. U-Net's first takes in the encoder's stage of the same size and has two convolutions a scale, as
+//! the paper's.
 
 use snowball_protocol::plan::Decoder;
 
@@ -13,8 +14,15 @@ use crate::{
     graph::Signal,
 };
 
-/// Adds the decoder on the stages of `trunk`, the largest first, and gives the picture that it draws.
-pub(crate) fn picture(builder: &mut Builder, trunk: &Trunk, width: usize, decoder: Decoder) -> Option<Signal> {
+/// Adds the decoder on the stages of `trunk`, the largest first, and gives what it draws: a convolution 1x1 called `last`, of so many
+/// channels.
+pub(crate) fn picture(
+    builder: &mut Builder,
+    trunk: &Trunk,
+    width: usize,
+    decoder: Decoder,
+    (last, outputs): (&str, usize),
+) -> Option<Signal> {
     let (deepest, skips) = trunk.stages.split_last()?;
     let mut signal = *deepest;
     let mut channels = width << (STAGES - 1);
@@ -35,5 +43,5 @@ pub(crate) fn picture(builder: &mut Builder, trunk: &Trunk, width: usize, decode
             }
         };
     }
-    Some(builder.drawn(signal, "decoder.picture"))
+    Some(builder.drawn(signal, last, outputs))
 }

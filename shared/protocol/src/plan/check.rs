@@ -13,7 +13,9 @@ use super::{
 };
 use crate::{
     labels::LabelName,
-    limits::{CLASSES_MAX, EXAMPLES_MAX, HEADS_MAX, INPUT_SIDE_MAX, LATE_ROUNDS_MAX, ROUNDS_MAX, SITES_MAX},
+    limits::{
+        CLASSES_MAX, EXAMPLES_MAX, HEADS_MAX, INPUT_SIDE_MAX, LATE_ROUNDS_MAX, MASK_CLASSES_MAX, ROUNDS_MAX, SITES_MAX,
+    },
 };
 
 /// One rule that a plan breaks.
@@ -124,8 +126,43 @@ impl StudyPlan {
                         "must be from 0.000001 to 1000000",
                     );
                 }
+                HeadKind::Mask { classes } => self.check_mask(head.label, classes, faults),
             }
         }
+    }
+
+    fn check_mask(&self, label: LabelName, classes: &[String], faults: &mut Faults) {
+        let distinct: BTreeSet<_> = classes.iter().collect();
+        faults.unless(
+            (1..=usize::from(MASK_CLASSES_MAX)).contains(&classes.len()) && distinct.len() == classes.len(),
+            "heads.kind.mask.classes",
+            "must be 1 to 15, and different",
+        );
+        faults.unless(
+            classes.iter().all(|class| is_code(class)),
+            "heads.kind.mask.classes",
+            "must be codes: 1 to 64 of a-z, A-Z, 0-9 and _ . -",
+        );
+        faults.unless(
+            matches!(label, LabelName::Site(_)),
+            "heads.label",
+            "of a mask must be one that the hospitals import: site_NAME",
+        );
+        faults.unless(
+            self.heads.len() == 1 && self.pretext.is_none(),
+            "heads",
+            "must hold a mask alone: what else the network should tell is learned in a study of its own",
+        );
+        faults.unless(
+            self.network.architecture.has_stages(),
+            "network.architecture",
+            "must be small or a ResNet for a mask: no decoder is built on the others",
+        );
+        faults.unless(
+            !self.comparison.own_model,
+            "comparison.own_model",
+            "must be absent beside a mask: only classes and numbers are compared",
+        );
     }
 
     /// What varies pictures or makes labels of them must leave the other heads something true to learn.

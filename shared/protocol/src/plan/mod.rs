@@ -28,6 +28,7 @@ use crate::{
     digest::Sha256Digest,
     ids::{Purpose, StudyName},
     labels::{LabelName, Labels},
+    site_label::SiteValue,
 };
 
 /// One federated training effort, declared.
@@ -144,13 +145,13 @@ pub struct Network {
 pub struct Head {
     /// From which label.
     pub label: LabelName,
-    /// As classes or as a number.
+    /// As classes, as a number, or as a mask.
     pub kind: HeadKind,
     /// Its share in the loss.
     pub weight: f64,
 }
 
-/// As classes or as a number.
+/// As classes, as a number, or as a mask.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum HeadKind {
@@ -162,16 +163,33 @@ pub enum HeadKind {
         /// What counts as 1.0 (age: 100 years).
         unit: f64,
     },
+    /// A class a pixel, from masks that the hospitals import, with U-Net's decoder (Ronneberger et al. 2015). The loss is cross-entropy
+    /// plus one less the soft Dice coefficient (Milletari et al. 2016). Such a head stands alone.
+    Mask {
+        /// What the numbers of the masks mean, from 1 on; 0 lies beside all of them.
+        classes: Vec<String>,
+    },
 }
 
 impl Head {
-    /// Number of outputs.
+    /// Number of outputs; of a mask, a pixel, where the first is what lies beside all classes.
     #[must_use]
     pub fn outputs(&self) -> usize {
         match &self.kind {
             HeadKind::Classes(classes) => classes.len(),
             HeadKind::Regression { .. } => 1,
+            HeadKind::Mask { classes } => classes.len() + 1,
         }
+    }
+
+    /// Whether it learns from a mask and a radiograph with `labels` has one, with no other numbers than the plan has classes.
+    #[must_use]
+    pub fn has_mask(&self, labels: &Labels) -> bool {
+        let (HeadKind::Mask { classes }, LabelName::Site(name)) = (&self.kind, self.label) else {
+            return false;
+        };
+        let largest = labels.site.get(&name).and_then(SiteValue::mask_largest);
+        largest.is_some_and(|largest| usize::from(largest) <= classes.len())
     }
 
     /// Which of this head's classes a radiograph with `labels` is, if it is known and among them.
@@ -191,7 +209,7 @@ impl Head {
     #[must_use]
     pub fn number(&self, labels: &Labels) -> Option<f32> {
         match self.kind {
-            HeadKind::Classes(_) => None,
+            HeadKind::Classes(_) | HeadKind::Mask { .. } => None,
             HeadKind::Regression { .. } => labels.number(self.label).filter(|number| number.is_finite()),
         }
     }
@@ -451,6 +469,20 @@ impl StudyPlan {
             Some(Pretext::Contrastive(contrastive)) => Some(contrastive),
             Some(Pretext::Reconstruction(_)) | None => None,
         }
+    }
+
+    /// The head that learns masks, where there is one; it stands alone.
+    #[must_use]
+    pub fn mask_head(&self) -> Option<&Head> {
+        self.heads
+            .iter()
+            .find(|head| matches!(head.kind, HeadKind::Mask { .. }))
+    }
+
+    /// What the study's weights come from besides its own rounds, nearest first; empty where it begins from its seed.
+    #[must_use]
+    pub fn parents(&self) -> &[Origin] {
+        self.start.as_ref().map_or(&[], |start| &start.parents)
     }
 
     /// Optimiser steps over all rounds.

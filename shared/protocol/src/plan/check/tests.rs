@@ -442,3 +442,44 @@ fn any_change_changes_the_digest() {
     other.local.steps += 1;
     assert_ne!(sound().digest(), other.digest());
 }
+
+#[test]
+fn a_mask_stands_alone_on_a_network_with_stages_under_a_label_of_the_hospitals() {
+    let masked = |change: &dyn Fn(&mut StudyPlan)| {
+        let mut plan = sound();
+        plan.heads.truncate(1);
+        plan.heads[0].label = "site_lungs".to_owned().try_into().unwrap();
+        plan.heads[0].kind = HeadKind::Mask {
+            classes: vec!["lung".to_owned()],
+        };
+        change(&mut plan);
+        plan.faults().into_iter().map(|fault| fault.field).collect::<Vec<_>>()
+    };
+    let classes = |classes: &[&str]| HeadKind::Mask {
+        classes: classes.iter().map(|class| (*class).to_owned()).collect(),
+    };
+    assert_eq!(masked(&|_| {}), Vec::<&str>::new());
+    assert_eq!(masked(&|plan| plan.heads.push(sound().heads[0].clone())), ["heads"]);
+    assert_eq!(masked(&|plan| plan.heads[0].label = LabelName::Age), ["heads.label"]);
+    assert_eq!(
+        masked(&|plan| {
+            plan.network.architecture = Architecture::Vgg16;
+            plan.network.input_side = 64;
+            plan.network.width = 64;
+        }),
+        ["network.architecture"]
+    );
+    for bad in [&[][..], &["lung", "lung"], &["a lung"]] {
+        assert_eq!(
+            masked(&|plan| plan.heads[0].kind = classes(bad)),
+            ["heads.kind.mask.classes"],
+            "{bad:?}"
+        );
+    }
+    assert_eq!(
+        masked(&|plan| plan.comparison.own_model = true),
+        ["comparison.own_model"]
+    );
+    let read: HeadKind = serde_json::from_str(r#"{"mask": {"classes": ["lung"]}}"#).unwrap();
+    assert_eq!(read, classes(&["lung"]));
+}

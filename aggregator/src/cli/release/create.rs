@@ -1,34 +1,24 @@
-//! `aggregator release`: the end of a study that went well.
+//! `aggregator release create`: the end of a study that went well.
 
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail};
-use clap::{Args, Subcommand};
+use clap::Args;
 use serde_json::{Value, json};
-use snowball_crypto::VerifyingKey;
 use snowball_ledger::Entry;
-use snowball_protocol::{SiteName, StudyName, evaluation::Evaluation, gain, plan::Origin, record::RoundRecord};
+use snowball_protocol::{SiteName, StudyName, evaluation::Evaluation, gain, record::RoundRecord};
 use snowball_registry::{ObjectFolder, ObjectName, Registry, RegistryError, Release as Saved, Study};
 use snowball_rounds::{Event, Phase};
 use snowball_service::{clock, files};
 
-use super::{Answer, Refused, open, read_key, study::find};
 use crate::{
+    cli::{Answer, Refused, open, study::find},
     home::Home,
     journal,
     release::{self, CARD_FILE, LINEAGE_FILE, Lineage, ReleaseRequest, SIGNATURE_FILE},
 };
 
 const DOCUMENT_BYTES_MAX: usize = 256 << 20;
-
-/// Make and verify releases.
-#[derive(Subcommand)]
-pub enum Release {
-    /// Write the final model of a study with its card and signed lineage into a new folder
-    Create(Create),
-    /// Check a release offline with the aggregator's public key
-    Verify(Verify),
-}
 
 /// Writes a release.
 #[derive(Args)]
@@ -47,29 +37,9 @@ pub struct Create {
     approved_by: Option<String>,
 }
 
-/// Verifies a release.
-#[derive(Args)]
-#[command(after_help = "Example:\n  aggregator release verify release-1 --key ledger.pub")]
-pub struct Verify {
-    /// The release's folder
-    dir: PathBuf,
-    /// The aggregator's public key: base64, or a file that holds it
-    #[arg(long, value_name = "KEY")]
-    key: String,
-}
-
-impl Release {
-    /// Runs one of them.
-    pub async fn run(&self, home: &Home) -> Result<Answer> {
-        match self {
-            Self::Create(verb) => verb.run(home).await,
-            Self::Verify(verb) => verb.run(),
-        }
-    }
-}
-
 impl Create {
-    async fn run(&self, home: &Home) -> Result<Answer> {
+    /// Writes the folder, then the ledger, then the database.
+    pub async fn run(&self, home: &Home) -> Result<Answer> {
         let (home, registry) = open(home).await?;
         let study = find(&registry, &self.study).await?;
         match &study.phase {
@@ -154,7 +124,8 @@ impl Create {
             "signature": read(SIGNATURE_FILE)?.trim(),
             "card": read(CARD_FILE)?,
         });
-        let file = self.out.join(LINEAGE_FILE).display().to_string();
+        // Whoever lists releases later stands elsewhere.
+        let file = std::path::absolute(self.out.join(LINEAGE_FILE))?.display().to_string();
         let saved = Saved {
             study: self.study.clone(),
             digest,
@@ -187,33 +158,5 @@ impl Create {
             }
         }
         bail!("the study changed too often meanwhile; try again")
-    }
-}
-
-impl Verify {
-    /// Exit code 3 where anything does not hold.
-    fn run(&self) -> Result<Answer> {
-        let key: VerifyingKey = read_key(&self.key)?;
-        let (lineage, found) = release::verify(&self.dir, &key).map_err(|error| Refused(format!("{error:#}")))?;
-        let json = json!({
-            "study": lineage.study, "model_digest": lineage.model_digest, "parents": lineage.parents(), "holds": found.is_empty(),
-            "found": found,
-        });
-        if found.is_empty() {
-            let parents = lineage.parents().iter().map(Origin::name).collect::<Vec<_>>();
-            let parents = match parents.join(",\nwhich began from ") {
-                none if none.is_empty() => none,
-                some => format!("\nIt began from {some}."),
-            };
-            let text = format!(
-                "The release of {} holds: model {}.{parents}",
-                lineage.study, lineage.model_digest
-            );
-            return Ok(Answer::new(text, json));
-        }
-        Ok(Answer::refused(
-            format!("The release does NOT hold:\n  {}", found.join("\n  ")),
-            json,
-        ))
     }
 }
