@@ -34,6 +34,8 @@ mod walk;
 #[cfg(test)]
 mod corpus_tests;
 #[cfg(test)]
+mod search_tests;
+#[cfg(test)]
 mod shared_tests;
 #[cfg(test)]
 mod side_tests;

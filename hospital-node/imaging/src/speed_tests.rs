@@ -21,7 +21,7 @@ const PIXELS_MIN: usize = 1 << 18;
 const EACH: Duration = Duration::from_millis(200);
 
 /// What this thread has used since some fixed moment.
-fn used(start: Instant) -> Duration {
+pub(crate) fn used(start: Instant) -> Duration {
     fs::read_to_string("/proc/thread-self/schedstat")
         .ok()
         .and_then(|line| line.split(' ').next()?.parse().ok())

@@ -36,11 +36,17 @@ pub(crate) fn encode(columns: u32, pixels: &[u16]) -> (Encoding, Vec<u8>) {
     match deflated {
         Ok(content) if content.len() < planes.len() => (Encoding::Planes, content),
         // Noise does not compress; and a Vec never refuses bytes, so an error cannot be seen here.
-        _ => (
-            Encoding::Plain,
-            pixels.iter().flat_map(|value| value.to_le_bytes()).collect(),
-        ),
+        _ => (Encoding::Plain, plain(pixels)),
     }
+}
+
+/// Little-endian values, row by row.
+pub(crate) fn plain(pixels: &[u16]) -> Vec<u8> {
+    let mut bytes = vec![0; pixels.len() * 2];
+    for (pair, value) in bytes.as_chunks_mut().0.iter_mut().zip(pixels) {
+        *pair = value.to_le_bytes();
+    }
+    bytes
 }
 
 /// Reads `rows * columns` pixels back; `None` where the content is something else.

@@ -338,7 +338,7 @@ fn picture_of(rows: u32, columns: u32, pixels: &[u16]) -> Picture {
         columns,
         encoding,
         digest: Sha256Digest::of(&content),
-        pixels: Sha256Digest::of(&pixels.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>()),
+        pixels: Sha256Digest::of(&codec::plain(pixels)),
         content,
     }
 }

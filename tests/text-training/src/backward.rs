@@ -74,7 +74,7 @@ pub fn backward(network: &Network, trace: &Trace, answer_gradient: Map, gradient
         if end == 0 {
             return;
         }
-        let mut below = convolve(&through, &turned(kernel), dilation, End::Sum, None);
+        let mut below = convolve(&through, &turned(kernel), dilation, End::Sum);
         below.channels = kernel.inputs;
         if !kernel.inputs.is_multiple_of(BLOCK) {
             // The turned kernel was filled up to whole blocks.

@@ -39,10 +39,14 @@ pub(crate) fn render(mut decoded: Words, description: &Description) -> Grey {
         ..
     } = decoded;
     let outside = !(description.stored_max() << description.shift);
-    let high_bit_pixels = words
-        .iter()
-        .filter(|word| *word & outside != 0 && !is_extension(**word, description))
-        .count();
+    // Most pictures have nothing there, which is soon seen.
+    let above = words.iter().fold(0, |all, word| all | word);
+    let is_hidden = |word: &&u16| **word & outside != 0 && !is_extension(**word, description);
+    let high_bit_pixels = if above & outside == 0 {
+        0
+    } else {
+        words.iter().filter(is_hidden).count()
+    };
     words.iter_mut().for_each(|word| *word = description.stored(*word));
     let padding = padding(&words, description);
     let (bits, max) = match &description.transform {
@@ -56,12 +60,15 @@ pub(crate) fn render(mut decoded: Words, description: &Description) -> Grey {
     } else {
         0
     };
-    for word in &mut words {
-        let value = match &description.transform {
-            Transform::Table { first, entries, .. } => looked_up(*word, description, *first, entries),
-            _ => *word ^ sign,
-        };
-        *word = if turned { max - value } else { value };
+    match &description.transform {
+        Transform::Table { first, entries, .. } => words
+            .iter_mut()
+            .for_each(|word| *word = looked_up(*word, description, *first, entries)),
+        _ => words.iter_mut().for_each(|word| *word ^= sign),
+    }
+    if turned {
+        // No value is larger than `max`.
+        words.iter_mut().for_each(|word| *word = max - *word);
     }
     for place in &padding {
         words[*place] = 0;

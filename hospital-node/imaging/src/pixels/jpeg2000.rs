@@ -1,5 +1,7 @@
 //! JPEG 2000 (ITU-T T.800): a code stream says how much a decoder will allocate, so that is read and bounded first.
 
+use std::ops::Range;
+
 use snowball_protocol::intake::IntakeReason;
 
 use super::{Description, Words, registry};
@@ -17,6 +19,8 @@ const POC: u16 = 0xFF5F;
 const SOT: u16 = 0xFF90;
 const SOD: u16 = 0xFF93;
 const EOC: u16 = 0xFFD9;
+/// How a JP2 file begins (ITU-T T.800 annex I). DICOM has code streams without a file around them; some writers leave it there.
+const FILE: [u8; 12] = [0, 0, 0, 12, b'j', b'P', b' ', b' ', 0x0D, 0x0A, 0x87, 0x0A];
 
 /// Decodes one frame whose header agrees with the data set.
 pub(super) fn decode(
@@ -24,6 +28,7 @@ pub(super) fn decode(
     syntax: TransferSyntax,
     description: &Description,
 ) -> Result<Words, IntakeReason> {
+    let (stream, boxed_bytes) = unboxed(stream).ok_or(IntakeReason::DecodeError)?;
     let size = size(&stream).ok_or(IntakeReason::DecodeError)?;
     if size.components != u16::from(description.samples) {
         return Err(IntakeReason::NotGrey);
@@ -39,10 +44,59 @@ pub(super) fn decode(
     let words = registry::decode(stream, syntax, description)?;
     Ok(Words {
         words,
-        comment_bytes,
+        comment_bytes: comment_bytes + boxed_bytes,
         overshoots: irreversible && precision > description.bits_stored,
         lossy: irreversible,
     })
+}
+
+/// The only code stream of a JP2 file, and how many bytes lie in boxes that say nothing about pixels; a bare code stream stays as
+/// it is. `None` where the boxes do not add up, or a palette gives the values another meaning.
+fn unboxed(mut stream: Vec<u8>) -> Option<(Vec<u8>, u64)> {
+    if !stream.starts_with(&FILE) {
+        return Some((stream, 0));
+    }
+    let (mut at, mut other_bytes, mut found) = (FILE.len(), 0, None);
+    // A frame of odd length is padded by one byte; no box is shorter than eight.
+    while stream.len() - at >= 8 {
+        let (kind, body) = next_box(&stream, at)?;
+        at = body.end;
+        match &kind {
+            b"jp2c" if found.is_some() => return None,
+            b"jp2c" => found = Some(body),
+            b"jp2h" => {
+                let mut inner = body.start;
+                while inner < body.end {
+                    let (kind, within) = next_box(&stream[..body.end], inner)?;
+                    if [b"pclr", b"cmap"].contains(&&kind) {
+                        return None;
+                    }
+                    inner = within.end;
+                }
+            }
+            b"ftyp" => {}
+            _ => other_bytes += body.len() as u64,
+        }
+    }
+    let code = found?;
+    stream.truncate(code.end);
+    stream.drain(..code.start);
+    Some((stream, other_bytes))
+}
+
+/// The kind of the box at `at` and where its content lies, which ends behind `at`.
+fn next_box(bytes: &[u8], at: usize) -> Option<([u8; 4], Range<usize>)> {
+    let head: &[u8; 8] = bytes.get(at..)?.first_chunk()?;
+    let kind = [head[4], head[5], head[6], head[7]];
+    let body = match u32::from_be_bytes([head[0], head[1], head[2], head[3]]) {
+        0 => at + 8..bytes.len(),
+        1 => {
+            let length = u64::from_be_bytes(*bytes.get(at + 8..)?.first_chunk()?);
+            at + 16..at.checked_add(usize::try_from(length).ok()?)?
+        }
+        length => at + 8..at.checked_add(length as usize)?,
+    };
+    (body.start <= body.end && body.end <= bytes.len()).then_some((kind, body))
 }
 
 /// The SIZ segment.
@@ -211,26 +265,72 @@ mod tests {
         assert!(!bounded(&[5, 0, 0, 0, 1], false, &size));
     }
 
+    /// A small lossy picture of 24 by 40 with a comment, without the last byte of its end marker.
+    const CUT: [u8; 137] = [
+        0xFF, 0x4F, 0xFF, 0x51, 0x00, 0x29, 0x00, 0x00, 0x00, 0x00, 0x00, 0x28, 0x00, 0x00, 0x00, 0x18, 0x00, 0x00,
+        0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x28, 0x00, 0x00, 0x00, 0x18, 0x00, 0x00, 0x00, 0x00,
+        0x00, 0x00, 0x00, 0x00, 0x00, 0x01, 0x0F, 0x01, 0x01, 0xFF, 0x52, 0x00, 0x0E, 0x01, 0x02, 0x00, 0x01, 0x00,
+        0x01, 0x04, 0x04, 0x00, 0x00, 0x88, 0x88, 0xFF, 0x5C, 0x00, 0x0B, 0x42, 0x88, 0x24, 0x97, 0xD3, 0x97, 0xD3,
+        0x97, 0x62, 0xFF, 0x64, 0x00, 0x25, 0x00, 0x01, 0x43, 0x72, 0x65, 0x61, 0x74, 0x65, 0x64, 0x20, 0x62, 0x79,
+        0x20, 0x4F, 0x70, 0x65, 0x6E, 0x4A, 0x50, 0x45, 0x47, 0x20, 0x76, 0x65, 0x72, 0x73, 0x69, 0x6F, 0x6E, 0x20,
+        0x32, 0x2E, 0x35, 0x2E, 0x34, 0xFF, 0x90, 0x00, 0x0A, 0x00, 0x00, 0x00, 0x00, 0x00, 0x17, 0x00, 0x01, 0xFF,
+        0x93, 0xCE, 0x18, 0x11, 0x50, 0x54, 0xAF, 0xE2, 0x01, 0x80, 0xFF,
+    ];
+
     /// Found by fuzzing (`tests/fuzz`, target `pixels`): the last byte is missing, and the decoder frees blocks that it
     /// never filled in a way that newer checks of the standard library take for a reason to abort.
     #[test]
     fn a_stream_without_its_last_byte_costs_one_file() {
-        let stream = vec![
-            0xFF, 0x4F, 0xFF, 0x51, 0x00, 0x29, 0x00, 0x00, 0x00, 0x00, 0x00, 0x28, 0x00, 0x00, 0x00, 0x18, 0x00, 0x00,
-            0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x28, 0x00, 0x00, 0x00, 0x18, 0x00, 0x00, 0x00, 0x00,
-            0x00, 0x00, 0x00, 0x00, 0x00, 0x01, 0x0F, 0x01, 0x01, 0xFF, 0x52, 0x00, 0x0E, 0x01, 0x02, 0x00, 0x01, 0x00,
-            0x01, 0x04, 0x04, 0x00, 0x00, 0x88, 0x88, 0xFF, 0x5C, 0x00, 0x0B, 0x42, 0x88, 0x24, 0x97, 0xD3, 0x97, 0xD3,
-            0x97, 0x62, 0xFF, 0x64, 0x00, 0x25, 0x00, 0x01, 0x43, 0x72, 0x65, 0x61, 0x74, 0x65, 0x64, 0x20, 0x62, 0x79,
-            0x20, 0x4F, 0x70, 0x65, 0x6E, 0x4A, 0x50, 0x45, 0x47, 0x20, 0x76, 0x65, 0x72, 0x73, 0x69, 0x6F, 0x6E, 0x20,
-            0x32, 0x2E, 0x35, 0x2E, 0x34, 0xFF, 0x90, 0x00, 0x0A, 0x00, 0x00, 0x00, 0x00, 0x00, 0x17, 0x00, 0x01, 0xFF,
-            0x93, 0xCE, 0x18, 0x11, 0x50, 0x54, 0xAF, 0xE2, 0x01, 0x80, 0xFF,
-        ];
         let lossy = crate::pixels::tests::grey(24, 40, 16, 12);
-        let whole = [&stream[..], &[0xD9]].concat();
+        let whole = [&CUT[..], &[0xD9]].concat();
         let decoded = decode(whole, TransferSyntax::Jpeg2000, &lossy).unwrap();
         assert_eq!((decoded.words.len(), decoded.overshoots), (lossy.pixels(), true));
-        let cut = decode(stream, TransferSyntax::Jpeg2000, &lossy);
+        let cut = decode(CUT.to_vec(), TransferSyntax::Jpeg2000, &lossy);
         assert_eq!(cut.err(), Some(IntakeReason::DecodeError));
+    }
+
+    #[test]
+    fn a_file_around_a_code_stream_changes_no_pixel() {
+        let lossy = crate::pixels::tests::grey(24, 40, 16, 12);
+        let bare = [&CUT[..], &[0xD9]].concat();
+        let expected = decode(bare.clone(), TransferSyntax::Jpeg2000, &lossy).unwrap();
+        let framed =
+            |kind: &[u8; 4], content: &[u8]| [&(8 + content.len() as u32).to_be_bytes(), &kind[..], content].concat();
+        let long = |kind: &[u8; 4], content: &[u8]| {
+            [
+                &1_u32.to_be_bytes(),
+                &kind[..],
+                &(16 + content.len() as u64).to_be_bytes(),
+                content,
+            ]
+            .concat()
+        };
+        let type_box = framed(b"ftyp", b"jp2 \0\0\0\0jp2 ");
+        let header = framed(
+            b"jp2h",
+            &framed(b"ihdr", &[0, 0, 0, 24, 0, 0, 0, 40, 0, 1, 15, 7, 1, 0]),
+        );
+        let name = framed(b"xml ", b"<name/>");
+        let open = [&0_u32.to_be_bytes(), &b"jp2c"[..], &bare].concat();
+        for code in [framed(b"jp2c", &bare), long(b"jp2c", &bare), open] {
+            let file = [&FILE[..], &type_box, &header, &name, &code].concat();
+            let decoded = decode(file, TransferSyntax::Jpeg2000, &lossy).unwrap();
+            assert_eq!(decoded.words, expected.words);
+            assert_eq!(decoded.comment_bytes, expected.comment_bytes + 7);
+        }
+        let code = framed(b"jp2c", &bare);
+        let palette = framed(b"jp2h", &framed(b"pclr", &[0; 9]));
+        for boxes in [
+            [&palette[..], &code].concat(),
+            [&code[..], &code].concat(),
+            header.clone(),
+            framed(b"jp2h", &[0, 0, 0, 3]),
+            code[..code.len() - 40].to_vec(),
+        ] {
+            let file = [&FILE[..], &type_box, &boxes].concat();
+            let refused = decode(file, TransferSyntax::Jpeg2000, &lossy);
+            assert_eq!(refused.err(), Some(IntakeReason::DecodeError));
+        }
     }
 
     proptest! {
@@ -240,6 +340,11 @@ mod tests {
             if let Some(size) = size(&stream) {
                 let _ = coding(&stream, &size);
             }
+        }
+
+        #[test]
+        fn no_file_panics(tail in proptest::collection::vec(prop_oneof![any::<u8>(), 0_u8..9], 0..60)) {
+            let _ = unboxed(FILE.into_iter().chain(tail).collect());
         }
     }
 }

@@ -1,19 +1,17 @@
 //! Convolution, the one operation that costs time: direct, over blocks of sixteen outputs and six places, so that the sums stay
 //! in registers. `pulp` picks the widest instructions of the machine at run time; rows are shared out among rayon's threads.
 
-use std::ops::Range;
-
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
-use crate::{map::Map, places::Places};
+use crate::map::Map;
 
 /// Outputs are computed in blocks of this many.
 pub const BLOCK: usize = 16;
 /// Places of a row computed together.
-const WINDOW: usize = 6;
+pub(crate) const WINDOW: usize = 6;
 /// Products that are worth a second thread.
-const SHARE_MIN: usize = 4 << 20;
+pub(crate) const SHARE_MIN: usize = 4 << 20;
 
 /// Weights of one convolution. `weights` runs by block of outputs, tap (row, then column), input and output in the block.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,6 +28,13 @@ pub struct Kernel {
     pub bias: Vec<f32>,
 }
 
+impl Kernel {
+    /// Places from a sum to its outermost tap.
+    pub(crate) fn border(&self, dilation: usize) -> usize {
+        self.side / 2 * dilation
+    }
+}
+
 /// What happens to the sums.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum End {
@@ -41,10 +46,9 @@ pub enum End {
     Added,
 }
 
-/// The sum of `kernel` over `input`, zeros around it; same rows and columns. Taps stand `dilation` places apart. Only
-/// `places` are computed, where they are given; the others stay zero.
+/// The sum of `kernel` over `input`, zeros around it; same rows and columns. Taps stand `dilation` places apart.
 #[must_use]
-pub fn convolve(input: &Map, kernel: &Kernel, dilation: usize, end: End, places: Option<&Places>) -> Map {
+pub fn convolve(input: &Map, kernel: &Kernel, dilation: usize, end: End) -> Map {
     assert_eq!(input.channels, kernel.inputs, "channels of a layer");
     let mut output = Map::zeros(input.rows, input.columns, kernel.outputs);
     let width = input.columns * kernel.outputs;
@@ -52,45 +56,52 @@ pub fn convolve(input: &Map, kernel: &Kernel, dilation: usize, end: End, places:
         return output;
     }
     let arch = Arch::new();
-    let whole = std::slice::from_ref(&(0..input.columns)).to_vec();
-    let work = |(row, line): (usize, &mut [f32])| {
-        let spans = match places {
-            Some(places) => places.rows.get(row).map_or(&[][..], Vec::as_slice),
-            None => &whole,
-        };
-        if !spans.is_empty() {
-            arch.dispatch(Row {
-                input,
-                kernel,
-                dilation,
-                end,
-                row,
-                spans,
-                line,
-            });
+    let border = kernel.border(dilation);
+    let reach = (input.columns + 2 * border + WINDOW) * input.channels;
+    let work = |near: &mut Vec<f32>, (row, to): (usize, &mut [f32])| {
+        // What the row's taps see, with zeros where the map ends.
+        near.clear();
+        near.resize(kernel.side * reach, 0.0);
+        for (tap, near) in near.chunks_exact_mut(reach).enumerate() {
+            let from_row = (row + tap * dilation).wrapping_sub(border);
+            if from_row < input.rows {
+                let seen = &input.values[from_row * input.columns * input.channels..][..input.columns * input.channels];
+                near[border * input.channels..][..seen.len()].copy_from_slice(seen);
+            }
         }
+        let lines = std::array::from_fn(|tap| &near[tap % kernel.side * reach..]);
+        arch.dispatch(Run {
+            kernel,
+            dilation,
+            end,
+            lines,
+            to,
+        });
     };
-    let count = places.map_or(input.rows * input.columns, Places::count);
-    if count * kernel.weights.len() < SHARE_MIN {
-        output.values.chunks_exact_mut(width).enumerate().for_each(work);
+    let lines = output.values.chunks_exact_mut(width).enumerate();
+    if input.rows * input.columns * kernel.weights.len() < SHARE_MIN {
+        let mut near = Vec::new();
+        lines.for_each(|line| work(&mut near, line));
     } else {
         let lines = output.values.par_chunks_exact_mut(width).enumerate();
-        lines.with_min_len(4).for_each(work);
+        lines.with_min_len(4).for_each_init(Vec::new, work);
     }
     output
 }
 
-struct Row<'a> {
-    input: &'a Map,
-    kernel: &'a Kernel,
-    dilation: usize,
-    end: End,
-    row: usize,
-    spans: &'a [Range<usize>],
-    line: &'a mut [f32],
+/// Neighbouring places of one row.
+pub(crate) struct Run<'a> {
+    pub kernel: &'a Kernel,
+    pub dilation: usize,
+    pub end: End,
+    /// What each row of taps sees: from the first tap of the first place to [`WINDOW`] places beyond the last tap of the last.
+    /// A kernel of one tap reads the first.
+    pub lines: [&'a [f32]; 3],
+    /// Where the sums go.
+    pub to: &'a mut [f32],
 }
 
-impl WithSimd for Row<'_> {
+impl WithSimd for Run<'_> {
     type Output = ();
 
     #[inline(always)]
@@ -106,62 +117,42 @@ impl WithSimd for Row<'_> {
     }
 }
 
-impl Row<'_> {
+impl Run<'_> {
     #[inline(always)]
     fn fill<S: Simd, const V: usize>(self, simd: S) {
         let Self {
-            input, kernel, line, ..
+            kernel,
+            dilation,
+            end,
+            lines,
+            to,
         } = self;
         let (inputs, outputs, side) = (kernel.inputs, kernel.outputs, kernel.side);
-        let border = side / 2 * self.dilation;
         let length = side * side * inputs * BLOCK;
-        let mut near = Vec::new();
-        for span in self.spans {
-            // What the span's taps see, with zeros where the map ends, a row for each row of taps.
-            let windows = span.len().div_ceil(WINDOW);
-            let reach = (windows * WINDOW + 2 * border) * inputs;
-            near.clear();
-            near.resize(side * reach, 0.0);
-            for (tap, near) in near.chunks_exact_mut(reach).enumerate() {
-                let from_row = (self.row + tap * self.dilation).wrapping_sub(border);
-                if from_row >= input.rows {
-                    continue;
-                }
-                let from = span.start.saturating_sub(border);
-                let to = (span.start + windows * WINDOW + border).min(input.columns);
-                let seen = &input.values[(from_row * input.columns + from) * inputs..][..(to - from) * inputs];
-                let start = (from + border - span.start) * inputs;
-                near[start..start + seen.len()].copy_from_slice(seen);
-            }
-            for block in 0..outputs / BLOCK {
-                let weights = &kernel.weights[block * length..(block + 1) * length];
-                let bias = &kernel.bias[block * BLOCK..(block + 1) * BLOCK];
-                for window in 0..windows {
-                    let sums = self::sums::<S, V>(
-                        simd,
-                        [weights, bias],
-                        &near[window * WINDOW * inputs..],
-                        reach,
-                        [side, inputs, self.dilation],
-                    );
-                    let first = span.start + window * WINDOW;
-                    for (place, sum) in sums.iter().take(span.end - first).enumerate() {
-                        let at = (first + place) * outputs + block * BLOCK;
-                        let (to, _) = S::as_mut_simd_f32s(&mut line[at..at + BLOCK]);
-                        let zero = simd.splat_f32s(0.0);
-                        if self.end == End::Sum {
-                            to.copy_from_slice(sum);
-                            continue;
-                        }
-                        for (to, sum) in to.iter_mut().zip(sum) {
-                            *to = simd.max_f32s(*sum, zero);
-                        }
-                        if self.end == End::Added {
-                            let from = (self.row * input.columns + first + place) * inputs + block * BLOCK;
-                            let (before, _) = S::as_simd_f32s(&input.values[from..from + BLOCK]);
-                            for (to, before) in to.iter_mut().zip(before) {
-                                *to = simd.add_f32s(*to, *before);
-                            }
+        let places = to.len() / outputs;
+        let zero = simd.splat_f32s(0.0);
+        for block in 0..outputs / BLOCK {
+            let weights = &kernel.weights[block * length..(block + 1) * length];
+            let bias = &kernel.bias[block * BLOCK..(block + 1) * BLOCK];
+            for first in (0..places).step_by(WINDOW) {
+                let near = lines.map(|line| &line[first * inputs..]);
+                let mut sums = [[zero; V]; WINDOW];
+                self::sums::<S, V>(simd, [weights, bias], near, [side, inputs, dilation], &mut sums);
+                for (place, sum) in sums.iter().take(places - first).enumerate() {
+                    let at = (first + place) * outputs + block * BLOCK;
+                    let (to, _) = S::as_mut_simd_f32s(&mut to[at..at + BLOCK]);
+                    if end == End::Sum {
+                        to.copy_from_slice(sum);
+                        continue;
+                    }
+                    for (to, sum) in to.iter_mut().zip(sum) {
+                        *to = simd.max_f32s(*sum, zero);
+                    }
+                    if end == End::Added {
+                        let from = (kernel.border(dilation) + place) * inputs + block * BLOCK;
+                        let (before, _) = S::as_simd_f32s(&near[side / 2][from..from + BLOCK]);
+                        for (to, before) in to.iter_mut().zip(before) {
+                            *to = simd.add_f32s(*to, *before);
                         }
                     }
                 }
@@ -175,21 +166,18 @@ impl Row<'_> {
 fn sums<S: Simd, const V: usize>(
     simd: S,
     [weights, bias]: [&[f32]; 2],
-    near: &[f32],
-    reach: usize,
+    near: [&[f32]; 3],
     [side, inputs, dilation]: [usize; 3],
-) -> [[S::f32s; V]; WINDOW] {
+    into: &mut [[S::f32s; V]; WINDOW],
+) {
     let (bias, _) = S::as_simd_f32s(bias);
     let bias: [S::f32s; V] = std::array::from_fn(|part| bias[part]);
     let mut sums = [bias; WINDOW];
     for (tap, weights) in weights.chunks_exact(inputs * BLOCK).enumerate() {
-        let start = tap / side * reach + tap % side * dilation * inputs;
-        let near = &near[start..start + WINDOW * inputs];
-        let near: [&[f32]; WINDOW] = std::array::from_fn(|place| &near[place * inputs..place * inputs + inputs]);
+        let near = &near[tap / side][tap % side * dilation * inputs..][..WINDOW * inputs];
+        let near: [&[f32]; WINDOW] = std::array::from_fn(|place| &near[place * inputs..][..inputs]);
         let (weights, _) = S::as_simd_f32s(weights).0.as_chunks::<V>();
-        let weights = &weights[..inputs];
-        for channel in 0..inputs {
-            let weights = weights[channel];
+        for (channel, weights) in weights[..inputs].iter().enumerate() {
             for place in 0..WINDOW {
                 let value = simd.splat_f32s(near[place][channel]);
                 for part in 0..V {
@@ -198,7 +186,8 @@ fn sums<S: Simd, const V: usize>(
             }
         }
     }
-    sums
+    // Only now to memory: what is read place by place does not stay in registers.
+    *into = sums;
 }
 
 /// `a * b + c`, in one instruction where the machine has it; without, a fused product would be a slow call.
@@ -232,7 +221,7 @@ mod tests {
                 weights: (0..outputs * side * side * inputs).map(|at| value(at + 3)).collect(),
                 bias: (0..outputs).map(value).collect(),
             };
-            let output = convolve(&input, &kernel, dilation, End::Sum, None);
+            let output = convolve(&input, &kernel, dilation, End::Sum);
             for (row, column, out) in [(0, 0, 0), (3, 4, 17), (6, 8, 31), (2, 7, 16)] {
                 let mut sum = kernel.bias[out];
                 for tap in 0..side * side {
@@ -249,21 +238,9 @@ mod tests {
                 let got = output.values[(row * 9 + column) * outputs + out];
                 assert!((got - sum).abs() < 1e-3, "{got} {sum}");
             }
-            let added = convolve(&input, &kernel, dilation, End::Added, None);
+            let added = convolve(&input, &kernel, dilation, End::Added);
             for (at, value) in added.values.iter().enumerate() {
                 assert_eq!(*value, output.values[at].max(0.0) + input.values[at]);
-            }
-            let mut marks = vec![false; 63];
-            [0, 8, 30, 31, 62].iter().for_each(|at| marks[*at] = true);
-            let places = Places::marked(&marks, 9);
-            let part = convolve(&input, &kernel, dilation, End::Sum, Some(&places));
-            for (at, place) in part.values.chunks_exact(outputs).enumerate() {
-                let expected = if marks[at] {
-                    &output.values[at * outputs..][..outputs]
-                } else {
-                    &[0.0; 32]
-                };
-                assert_eq!(place, expected);
             }
         }
     }

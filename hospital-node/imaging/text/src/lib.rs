@@ -27,6 +27,7 @@ pub mod places;
 pub mod proposer;
 pub mod reader;
 mod redact;
+mod rows;
 mod search;
 #[cfg(test)]
 mod tests;

@@ -1,9 +1,10 @@
 //! Where one scale of a picture shows writing: a cheap look everywhere, a close one where that is needed.
 
-use std::{ops::Range, slice};
+use std::ops::Range;
 
 use crate::{
     area::{Area, JOINS, likelihoods},
+    convolve::BLOCK,
     detector,
     map::Map,
     normal::{Contrast, Tones},
@@ -34,18 +35,18 @@ pub(crate) fn look(networks: &Networks, tones: &Tones, changed: Option<&[Area]>)
         contrast.map().rows / detector::CELL,
         contrast.map().columns / detector::CELL,
     );
-    let mut answer = Map::zeros(rows, columns, crate::convolve::BLOCK);
-    for cell in answer.values.chunks_exact_mut(crate::convolve::BLOCK) {
+    let mut answer = Map::zeros(rows, columns, BLOCK);
+    for cell in answer.values.chunks_exact_mut(BLOCK) {
         cell[0] = UNSEEN;
     }
     let [coarse_rows, coarse_columns] =
         [contrast.map().rows, contrast.map().columns].map(|length| length / proposer::CELL);
-    let near = changed.map(|areas| around(areas, coarse_rows, coarse_columns));
-    match &near {
-        Some(near) => contrast.ask(&seen_by(near, proposer::CELL)),
-        None => contrast.ask(slice::from_ref(&(0..tones.rows))),
-    }
-    let mut wanted = proposed(networks, contrast.map(), near.as_ref())
+    let near = match changed {
+        Some(areas) => around(areas, coarse_rows, coarse_columns),
+        None => Places::all(coarse_rows, coarse_columns),
+    };
+    contrast.ask(&seen_by(&near, proposer::CELL));
+    let mut wanted = proposed(networks, contrast.map(), &near)
         .unfolded(rows, columns)
         .grown(AROUND);
     let mut seen = Places::none(rows, columns);
@@ -54,16 +55,14 @@ pub(crate) fn look(networks: &Networks, tones: &Tones, changed: Option<&[Area]>)
             break;
         }
         contrast.ask(&seen_by(&wanted, detector::CELL));
-        let part = networks.detector.answer_at(contrast.map(), &wanted);
-        let width = part.channels;
+        networks.detector.answer_at(contrast.map(), &wanted, &mut answer);
         let mut beyond = vec![false; rows * columns];
         seen = seen.with(&wanted);
         let mut goes_on = false;
         for (row, spans) in wanted.rows.iter().enumerate() {
             for span in spans {
-                let at = (row * columns + span.start) * width..(row * columns + span.end) * width;
-                answer.values[at.clone()].copy_from_slice(&part.values[at.clone()]);
-                for (column, scores) in span.clone().zip(part.values[at].chunks_exact(width)) {
+                let cells = answer.values[(row * columns + span.start) * BLOCK..].chunks_exact(BLOCK);
+                for (column, scores) in span.clone().zip(cells) {
                     if likelihoods(scores).iter().sum::<f32>() < JOINS {
                         continue;
                     }
@@ -86,23 +85,21 @@ pub(crate) fn look(networks: &Networks, tones: &Tones, changed: Option<&[Area]>)
     answer
 }
 
-/// The proposer's cells, within `near` where it is given.
-fn proposed(networks: &Networks, contrast: &Map, near: Option<&Places>) -> Places {
-    let answer = match near {
-        Some(near) => networks.proposer.answer_at(contrast, near),
-        None => networks.proposer.answer(contrast),
-    };
-    let is = |(at, scores): (usize, &[f32])| {
-        let likely = 1.0 / (1.0 + (scores[0] - scores[1]).exp());
-        likely >= PROPOSED_MIN && near.is_none_or(|near| near.holds(at / answer.columns, at % answer.columns))
-    };
-    let marks: Vec<bool> = answer
-        .values
-        .chunks_exact(answer.channels)
-        .enumerate()
-        .map(is)
-        .collect();
-    Places::marked(&marks, answer.columns)
+/// The proposer's cells within `near`.
+fn proposed(networks: &Networks, contrast: &Map, near: &Places) -> Places {
+    let mut answer = Map::zeros(near.rows.len(), near.columns, BLOCK);
+    networks.proposer.answer_at(contrast, near, &mut answer);
+    let mut marks = vec![false; near.rows.len() * near.columns];
+    for (row, spans) in near.rows.iter().enumerate() {
+        for at in spans
+            .iter()
+            .flat_map(|span| row * near.columns + span.start..row * near.columns + span.end)
+        {
+            let scores = &answer.values[at * BLOCK..];
+            marks[at] = 1.0 / (1.0 + (scores[0] - scores[1]).exp()) >= PROPOSED_MIN;
+        }
+    }
+    Places::marked(&marks, near.columns)
 }
 
 /// The rows of pixels that bear on the scores of cells of so many pixels.

@@ -1,7 +1,5 @@
 //! Feature maps: rows by columns by channels, the channel running fastest.
 
-use crate::places::Places;
-
 /// A feature map.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Map {
@@ -40,37 +38,14 @@ impl Map {
     }
 
     /// Squares of two by two places become one place with four times the channels (space to depth). An odd last row or
-    /// column is left out: callers pad to a multiple first. Only `places` of the folded map are filled, where they are given.
+    /// column is left out: callers pad to a multiple first.
     #[must_use]
-    pub fn folded(&self, places: Option<&Places>) -> Self {
+    pub fn folded(&self) -> Self {
         let mut folded = Self::zeros(self.rows / 2, self.columns / 2, self.channels * 4);
-        let half = self.channels * 2;
-        let whole = std::slice::from_ref(&(0..folded.columns)).to_vec();
-        for row in 0..folded.rows {
-            let spans = match places {
-                Some(places) => places.rows.get(row).map_or(&[][..], Vec::as_slice),
-                None => &whole,
-            };
-            for span in spans {
-                let from = |line: usize| {
-                    let start = ((2 * row + line) * self.columns + 2 * span.start) * self.channels;
-                    &self.values[start..start + span.len() * half]
-                };
-                let start = (row * folded.columns + span.start) * folded.channels;
-                let to = &mut folded.values[start..start + span.len() * folded.channels];
-                match self.channels {
-                    // The first folds of every picture: lengths that the compiler knows.
-                    2 => interleave::<4>(from(0), from(1), to),
-                    8 => interleave::<16>(from(0), from(1), to),
-                    _ => {
-                        let pairs = from(0).chunks_exact(half).zip(from(1).chunks_exact(half));
-                        for ((above, below), to) in pairs.zip(to.chunks_exact_mut(2 * half)) {
-                            to[..half].copy_from_slice(above);
-                            to[half..].copy_from_slice(below);
-                        }
-                    }
-                }
-            }
+        let (line, width) = (self.columns * self.channels, folded.columns * folded.channels);
+        let pairs = self.values.chunks_exact(2 * line.max(1));
+        for (pair, to) in pairs.zip(folded.values.chunks_exact_mut(width.max(1))) {
+            fold(pair.split_at(line).into(), self.channels, to);
         }
         folded
     }
@@ -125,6 +100,22 @@ impl Map {
     }
 }
 
+/// Folds places of two rows, which begin where they do, into `to`.
+pub(crate) fn fold([above, below]: [&[f32]; 2], channels: usize, to: &mut [f32]) {
+    match 2 * channels {
+        // The first folds of every picture: lengths that the compiler knows.
+        4 => interleave::<4>(above, below, to),
+        16 => interleave::<16>(above, below, to),
+        half => {
+            let pairs = above.chunks_exact(half).zip(below.chunks_exact(half));
+            for ((above, below), to) in pairs.zip(to.chunks_exact_mut(2 * half)) {
+                to[..half].copy_from_slice(above);
+                to[half..].copy_from_slice(below);
+            }
+        }
+    }
+}
+
 /// Runs of `N` values, from `above` and `below` in turn.
 fn interleave<const N: usize>(above: &[f32], below: &[f32], to: &mut [f32]) {
     let pairs = above.as_chunks::<N>().0.iter().zip(below.as_chunks::<N>().0);
@@ -145,8 +136,8 @@ mod tests {
             .iter_mut()
             .enumerate()
             .for_each(|(place, value)| *value = place as f32);
-        assert_eq!(map.folded(None).unfolded(), map);
-        assert_eq!(map.folded(None).values[3..6], map.values[3..6]);
+        assert_eq!(map.folded().unfolded(), map);
+        assert_eq!(map.folded().values[3..6], map.values[3..6]);
         assert_eq!(map.stacked().unstacked(4), map);
         assert_eq!(map.stacked().values[5 * 12 + 4], map.values[(6 + 5) * 3 + 1]);
         let padded = map.padded(2);

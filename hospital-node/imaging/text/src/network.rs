@@ -1,11 +1,17 @@
 //! Networks as lists of steps. The same list is walked forward here and backward by the training program, so that what was
 //! trained is what runs.
 
+use rayon::prelude::*;
+
 use crate::{
-    convolve::{End, Kernel, convolve},
+    convolve::{End, Kernel, SHARE_MIN, convolve},
     map::Map,
     places::Places,
+    rows,
 };
+
+/// Rows of an answer that are worth a thread of their own: as many again are computed twice where two bands meet.
+const BAND_MIN: usize = 64;
 
 /// One step of a network.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -39,6 +45,25 @@ pub enum Step {
         /// Classes, a multiple of [`crate::convolve::BLOCK`].
         outputs: usize,
     },
+}
+
+impl Step {
+    /// Places between the taps of its kernel.
+    pub(crate) const fn dilation(self) -> usize {
+        match self {
+            Self::Convolve { dilation, .. } | Self::Add { dilation } => dilation,
+            _ => 1,
+        }
+    }
+
+    /// What happens to its sums.
+    pub(crate) const fn end(self) -> End {
+        match self {
+            Self::Add { .. } => End::Added,
+            Self::Head { .. } => End::Sum,
+            _ => End::Positive,
+        }
+    }
 }
 
 /// A network: its steps and one kernel for each step that has weights.
@@ -111,60 +136,56 @@ impl Network {
         self.walk(input, |_| {})
     }
 
-    /// The answer to `input` at `places` of the answer only, where it is what [`Network::answer`] gives.
-    #[must_use]
-    pub fn answer_at(&self, input: &Map, places: &Places) -> Map {
-        // From the end: what of each step's outcome bears on the answer at these places.
+    /// Writes the answer to `input` at `places` into `answer`, where it is what [`Network::answer`] gives. The first step is a
+    /// [`Step::Fold`], and no step is a [`Step::Stack`].
+    pub fn answer_at(&self, input: &Map, places: &Places, answer: &mut Map) {
+        let products: usize = self.kernels.iter().map(|kernel| kernel.weights.len()).sum();
+        let threads = if places.count() * products < SHARE_MIN {
+            1
+        } else {
+            rayon::current_num_threads()
+        };
+        // Each band of rows computes for itself what bears on it.
+        let band = answer.rows.div_ceil(threads).max(BAND_MIN);
+        let width = answer.columns * answer.channels;
+        let bands = answer.values.par_chunks_mut((band * width).max(1)).enumerate();
+        bands.for_each(|(number, lines)| {
+            let first = number * band;
+            let needed = self.needed(&places.within(first..first + band));
+            rows::answer(self, input, &needed, first, lines);
+        });
+    }
+
+    /// From the places of the answer: which of each step's outcome bear on it.
+    fn needed(&self, places: &Places) -> Vec<Places> {
         let mut needed = vec![places.clone()];
-        let (mut rows, mut columns) = (places.rows.len(), places.columns);
         for step in self.steps[1..].iter().rev() {
             let last = &needed[needed.len() - 1];
-            let before = match *step {
-                Step::Fold => {
-                    (rows, columns) = (rows * 2, columns * 2);
-                    last.unfolded(rows, columns)
-                }
+            needed.push(match *step {
+                Step::Fold => last.unfolded(last.rows.len() * 2, last.columns * 2),
                 Step::Convolve { dilation, .. } | Step::Add { dilation } => last.grown(dilation),
-                Step::Stack { rows: stacked } => {
-                    rows = stacked;
-                    Places::all(rows, columns)
-                }
-                Step::Mix { .. } | Step::Head { .. } => last.clone(),
-            };
-            needed.push(before);
+                Step::Mix { .. } | Step::Head { .. } | Step::Stack { .. } => last.clone(),
+            });
         }
         needed.reverse();
-        self.steps_of(input, Some(&needed), |_| {})
+        needed
     }
 
     /// The answer to `input`; `keep` gets the input of each step in order, which is what the way back needs.
-    pub fn walk(&self, input: &Map, keep: impl FnMut(&Map)) -> Map {
-        self.steps_of(input, None, keep)
-    }
-
-    fn steps_of(&self, input: &Map, needed: Option<&[Places]>, mut keep: impl FnMut(&Map)) -> Map {
+    pub fn walk(&self, input: &Map, mut keep: impl FnMut(&Map)) -> Map {
         let mut last = None;
         let mut kernels = self.kernels.iter();
-        for (at, step) in self.steps.iter().enumerate() {
+        for step in self.steps {
             let now = last.as_ref().unwrap_or(input);
             keep(now);
-            let places = needed.map(|needed| &needed[at]);
-            if *step == Step::Fold {
-                last = Some(now.folded(places));
-                continue;
-            }
-            if matches!(step, Step::Stack { .. }) {
-                last = Some(now.stacked());
-                continue;
-            }
-            let Some(kernel) = kernels.next() else { break };
-            let (dilation, end) = match *step {
-                Step::Add { dilation } => (dilation, End::Added),
-                Step::Convolve { dilation, .. } => (dilation, End::Positive),
-                Step::Head { .. } => (1, End::Sum),
-                _ => (1, End::Positive),
-            };
-            last = Some(convolve(now, kernel, dilation, end, places));
+            last = Some(match *step {
+                Step::Fold => now.folded(),
+                Step::Stack { .. } => now.stacked(),
+                Step::Convolve { .. } | Step::Add { .. } | Step::Mix { .. } | Step::Head { .. } => {
+                    let Some(kernel) = kernels.next() else { break };
+                    convolve(now, kernel, step.dilation(), step.end())
+                }
+            });
         }
         last.unwrap_or_else(|| input.clone())
     }

@@ -2,6 +2,7 @@
 
 use std::{ops::Range, slice};
 
+use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 use crate::map::Map;
@@ -34,52 +35,43 @@ impl Tones {
     /// Tones of `pixels`, row by row.
     #[must_use]
     pub fn of(pixels: &[u16], rows: usize, columns: usize) -> Self {
-        let mut counts = vec![0_usize; 1 << 16];
-        pixels.iter().for_each(|value| counts[usize::from(*value)] += 1);
-        let at = |share: f64| {
-            let wanted = (pixels.len() as f64 * share) as usize;
-            let mut seen = 0;
-            counts
-                .iter()
-                .position(|count| {
-                    seen += count;
-                    seen > wanted
-                })
-                .unwrap_or(0) as f32
+        Self::within(pixels, rows, columns, usize::MAX).0
+    }
+
+    /// Tones of `pixels`, halved as often as it takes to have at most `count` of them, and how many pixels are then one on a
+    /// side.
+    pub(crate) fn within(pixels: &[u16], rows: usize, columns: usize, count: usize) -> (Self, usize) {
+        let ends = ends(pixels);
+        let [low, high] = ends;
+        let factor = 1.0 / (high - low).max(1.0);
+        let tone = |value: u16| ((f32::from(value) - low) * factor).clamp(-0.5, 1.5);
+        let (mut tones, mut scale) = if pixels.len() > count {
+            // Without a copy at full size in between.
+            (halved(pixels, [rows, columns], ends, tone), 2)
+        } else {
+            let values = pixels.par_iter().with_min_len(1 << 16).map(|value| tone(*value));
+            let values = values.collect();
+            (
+                Self {
+                    rows,
+                    columns,
+                    values,
+                    ends,
+                },
+                1,
+            )
         };
-        let (low, high) = (at(0.002), at(0.998));
-        let scale = 1.0 / (high - low).max(1.0);
-        Self {
-            rows,
-            columns,
-            values: pixels
-                .par_iter()
-                .with_min_len(1 << 16)
-                .map(|value| ((f32::from(*value) - low) * scale).clamp(-0.5, 1.5))
-                .collect(),
-            ends: [low, high],
+        while tones.values.len() > count {
+            tones = tones.halved();
+            scale *= 2;
         }
+        (tones, scale)
     }
 
     /// Half the size: each value is the mean of four. An odd last row or column is repeated.
     #[must_use]
     pub fn halved(&self) -> Self {
-        let (rows, columns) = (self.rows.div_ceil(2), self.columns.div_ceil(2));
-        let mut values = Vec::with_capacity(rows * columns);
-        for row in 0..rows {
-            let above = &self.values[2 * row * self.columns..][..self.columns];
-            let below = &self.values[(2 * row + 1).min(self.rows - 1) * self.columns..][..self.columns];
-            for column in 0..columns {
-                let (left, right) = (2 * column, (2 * column + 1).min(self.columns - 1));
-                values.push((above[left] + above[right] + below[left] + below[right]) / 4.0);
-            }
-        }
-        Self {
-            rows,
-            columns,
-            values,
-            ends: self.ends,
-        }
+        halved(&self.values, [self.rows, self.columns], self.ends, |tone| tone)
     }
 
     /// The tone at a place between pixels; past the border, that of the border.
@@ -102,46 +94,158 @@ impl Tones {
         contrast.ask(slice::from_ref(&(0..self.rows)));
         contrast.map
     }
+}
 
-    fn band(&self, [radius, channel, first]: [usize; 3], lines: &mut [f32], width: usize) {
-        let (rows, columns) = (self.rows, self.columns);
-        let mut sums = vec![[0.0_f64; 2]; columns];
-        let add = |sums: &mut [[f64; 2]], row: usize, sign: f64| {
-            for (sum, value) in sums.iter_mut().zip(&self.values[row * columns..][..columns]) {
-                let value = f64::from(*value);
-                *sum = [sum[0] + sign * value, sum[1] + sign * value * value];
-            }
+/// Rows of the contrast against one surrounding.
+struct Band<'a> {
+    tones: &'a Tones,
+    radius: usize,
+    channel: usize,
+    /// The first row.
+    first: usize,
+    lines: &'a mut [f32],
+    /// Values of a line.
+    width: usize,
+}
+
+impl WithSimd for Band<'_> {
+    type Output = ();
+
+    // What is called here is inlined, so that it is compiled for the widest instructions too.
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let Self {
+            tones,
+            radius,
+            channel,
+            first,
+            lines,
+            width,
+        } = self;
+        let (rows, columns) = (tones.rows, tones.columns);
+        let mut window = Window {
+            sums: vec![0.0; columns],
+            squares: vec![0.0; columns],
         };
+        let row_of = |row: usize| &tones.values[row * columns..][..columns];
         for row in first.saturating_sub(radius)..(first + radius).min(rows) {
-            add(&mut sums, row, 1.0);
+            window.add(row_of(row), 1.0);
         }
         // Sums from the left up to each column, so that each window is a difference.
-        let mut left = vec![[0.0_f64; 2]; columns + 1];
+        let [mut sums, mut squares] = [(); 2].map(|()| vec![0.0_f64; columns + 1]);
+        let mut contrast = vec![0.0; columns];
+        // Columns whose window is as wide as it can be.
+        let inner = radius.min(columns)..columns.saturating_sub(radius).max(radius.min(columns));
         for (line, row) in lines.chunks_exact_mut(width).zip(first..rows) {
             if row + radius < rows {
-                add(&mut sums, row + radius, 1.0);
+                window.add(row_of(row + radius), 1.0);
             }
             if row > radius && row > first {
-                add(&mut sums, row - radius - 1, -1.0);
+                window.add(row_of(row - radius - 1), -1.0);
             }
             let height = (row + radius).min(rows - 1) - row.saturating_sub(radius) + 1;
-            let mut all = [0.0_f64; 2];
-            for (left, sum) in left[1..].iter_mut().zip(&sums) {
-                all = [all[0] + sum[0], all[1] + sum[1]];
-                *left = all;
-            }
-            let values = &self.values[row * columns..][..columns];
-            let places = line.chunks_exact_mut(RADII.len()).zip(values).enumerate();
-            for (column, (place, value)) in places {
+            running(&window.sums, &mut sums);
+            running(&window.squares, &mut squares);
+            let values = row_of(row);
+            for column in (0..inner.start).chain(inner.end..columns) {
                 let (from, to) = (column.saturating_sub(radius), (column + radius + 1).min(columns));
                 let share = 1.0 / (height * (to - from)) as f64;
-                let mean = (left[to][0] - left[from][0]) * share;
-                let square = (left[to][1] - left[from][1]) * share;
-                let deviation = ((square - mean * mean).max(0.0) as f32).sqrt();
-                let value = (value - mean as f32) / (deviation + FLOOR);
-                place[channel] = value.clamp(-CONTRAST_MAX, CONTRAST_MAX) / 2.0;
+                let [sum, square] = [&sums, &squares].map(|sums| sums[to] - sums[from]);
+                contrast[column] = against(values[column], sum * share, square * share);
+            }
+            let share = 1.0 / (height * (2 * radius + 1)) as f64;
+            let wide = (2 * radius + 1).min(columns);
+            let inside = contrast[inner.clone()].iter_mut().zip(&values[inner.clone()]);
+            let ends = sums[wide..].iter().zip(&sums).zip(squares[wide..].iter().zip(&squares));
+            for ((contrast, value), ((sum, before), (square, square_before))) in inside.zip(ends) {
+                *contrast = against(*value, (sum - before) * share, (square - square_before) * share);
+            }
+            for (place, contrast) in line.chunks_exact_mut(RADII.len()).zip(&contrast) {
+                place[channel] = *contrast;
             }
         }
+    }
+}
+
+/// Sums over the rows of a window, of each column.
+struct Window {
+    sums: Vec<f64>,
+    squares: Vec<f64>,
+}
+
+impl Window {
+    /// Adds a row, or takes it away where `sign` is negative.
+    #[inline(always)]
+    fn add(&mut self, row: &[f32], sign: f64) {
+        for ((sum, square), value) in self.sums.iter_mut().zip(&mut self.squares).zip(row) {
+            let value = f64::from(*value);
+            *sum += sign * value;
+            *square += sign * value * value;
+        }
+    }
+}
+
+/// Of each place the sum of all before it.
+#[inline(always)]
+fn running(values: &[f64], sums: &mut [f64]) {
+    let mut all = 0.0;
+    for (sum, value) in sums[1..].iter_mut().zip(values) {
+        all += value;
+        *sum = all;
+    }
+}
+
+/// A tone against the mean of its window and that of the squares.
+#[inline(always)]
+fn against(value: f32, mean: f64, square: f64) -> f32 {
+    let deviation = ((square - mean * mean).max(0.0) as f32).sqrt();
+    let value = (value - mean as f32) / (deviation + FLOOR);
+    value.clamp(-CONTRAST_MAX, CONTRAST_MAX) / 2.0
+}
+
+/// The pixels below and above which few lie.
+fn ends(pixels: &[u16]) -> [f32; 2] {
+    let mut counts = vec![0_usize; 1 << 16];
+    pixels.iter().for_each(|value| counts[usize::from(*value)] += 1);
+    [0.002, 0.998].map(|share| {
+        let wanted = (pixels.len() as f64 * share) as usize;
+        let mut seen = 0;
+        let end = counts.iter().position(|count| {
+            seen += count;
+            seen > wanted
+        });
+        end.unwrap_or(0) as f32
+    })
+}
+
+fn halved<T: Copy + Sync>(
+    values: &[T],
+    [rows, columns]: [usize; 2],
+    ends: [f32; 2],
+    tone: impl Fn(T) -> f32 + Copy + Sync,
+) -> Tones {
+    let half = [rows.div_ceil(2), columns.div_ceil(2)];
+    let mut halved = vec![0.0; half[0] * half[1]];
+    let lines = halved.par_chunks_exact_mut(half[1].max(1)).enumerate();
+    lines.with_min_len(BAND).for_each(|(row, to)| {
+        let line = |row: usize| &values[row.min(rows - 1) * columns..][..columns];
+        let (above, below) = (line(2 * row), line(2 * row + 1));
+        let mean = |[a, b]: [T; 2], [c, d]: [T; 2]| (tone(a) + tone(b) + tone(c) + tone(d)) / 4.0;
+        Arch::new().dispatch(|| {
+            let pairs = above.as_chunks::<2>().0.iter().zip(below.as_chunks::<2>().0);
+            for (to, (above, below)) in to.iter_mut().zip(pairs) {
+                *to = mean(*above, *below);
+            }
+        });
+        if columns % 2 == 1 {
+            to[half[1] - 1] = mean([above[columns - 1]; 2], [below[columns - 1]; 2]);
+        }
+    });
+    Tones {
+        rows: half[0],
+        columns: half[1],
+        values: halved,
+        ends,
     }
 }
 
@@ -182,7 +286,14 @@ impl<'a> Contrast<'a> {
             .filter(|(band, _)| wanted[*band] && !self.done[*band])
             .for_each(|(band, lines)| {
                 for (channel, radius) in RADII.into_iter().enumerate() {
-                    self.tones.band([radius, channel, band * BAND], lines, width);
+                    Arch::new().dispatch(Band {
+                        tones: self.tones,
+                        radius,
+                        channel,
+                        first: band * BAND,
+                        lines: &mut *lines,
+                        width,
+                    });
                 }
             });
         for (done, wanted) in self.done.iter_mut().zip(wanted) {
@@ -219,6 +330,26 @@ mod tests {
         part.ask(&[0..BAND, 3 * BAND..rows + 100]);
         part.ask(slice::from_ref(&(2 * BAND..2 * BAND + 1)));
         assert_eq!(part.map(), &whole);
+    }
+
+    #[test]
+    fn a_large_picture_is_halved_until_it_is_small_enough() {
+        for (rows, columns) in [(64, 48), (33, 51), (1, 90), (90, 1)] {
+            let pixels: Vec<u16> = (0..rows * columns).map(|at| ((at * 7919) % 4096) as u16).collect();
+            let tones = Tones::of(&pixels, rows, columns);
+            let quarter = tones.halved().halved();
+            let (seen, scale) = Tones::within(&pixels, rows, columns, quarter.values.len());
+            assert_eq!(
+                (scale, seen.rows, seen.columns),
+                (4, rows.div_ceil(4), columns.div_ceil(4))
+            );
+            assert_eq!((&seen.values, seen.ends), (&quarter.values, quarter.ends));
+            let last = |row: usize| tones.values[row.min(rows - 1) * columns + columns - 1];
+            if columns % 2 == 1 {
+                let expected = (2.0 * last(0) + last(1) + last(1)) / 4.0;
+                assert!((tones.halved().values[columns / 2] - expected).abs() < 1e-6);
+            }
+        }
     }
 
     #[test]

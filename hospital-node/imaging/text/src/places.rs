@@ -58,6 +58,18 @@ impl Places {
         }
     }
 
+    /// Those of some rows.
+    #[must_use]
+    pub fn within(&self, rows: Range<usize>) -> Self {
+        let spans = |(row, spans): (usize, &Vec<Range<usize>>)| {
+            if rows.contains(&row) { spans.clone() } else { Vec::new() }
+        };
+        Self {
+            columns: self.columns,
+            rows: self.rows.iter().enumerate().map(spans).collect(),
+        }
+    }
+
     /// How many.
     #[must_use]
     pub fn count(&self) -> usize {
@@ -150,6 +162,7 @@ mod tests {
         assert_eq!(fine.rows[1], vec![26..30]);
         assert_eq!(fine.rows[5], vec![38..39]);
         assert_eq!(places.with(&Places::none(3, 20)), places);
+        assert_eq!(places.within(1..2).rows, vec![vec![], vec![18..19], vec![]]);
         assert!(Places::none(3, 20).is_empty());
         assert_eq!(Places::all(2, 3).count(), 6);
     }

@@ -2,7 +2,6 @@
 
 use crate::{
     area::{Area, Kind},
-    normal::Tones,
     search::{Found, Reading, Searcher},
 };
 
@@ -60,13 +59,14 @@ impl Searcher {
         if rows == 0 || columns == 0 {
             return Ok(cleaned);
         }
-        let mut removed = vec![false; pixels.len()];
+        // Of each pixel, once anything is removed.
+        let mut removed: Vec<bool> = Vec::new();
         let mut markers: Vec<Area> = Vec::new();
-        let mut tones = Tones::of(pixels, rows, columns);
+        let mut seen = Self::tones(pixels, rows, columns);
         let mut changed: Option<Vec<Area>> = None;
         for _ in 0..SEARCHES_MAX {
-            let ends = tones.ends;
-            let found = self.find_in(tones, changed.as_deref());
+            let ends = seen.0.ends;
+            let found = self.find_in([rows, columns], seen, changed.as_deref());
             if changed.is_none() {
                 markers.clear();
             }
@@ -81,6 +81,7 @@ impl Searcher {
                 cleaned.removed_pixels = removed.iter().filter(|gone| **gone).count() as u64;
                 return Ok(cleaned);
             }
+            removed.resize(pixels.len(), false);
             let mut now = Vec::new();
             for finding in &bad {
                 let margin = finding.cell / 2;
@@ -99,8 +100,8 @@ impl Searcher {
             if gone as f64 > SHARE_MAX * pixels.len() as f64 {
                 return Err(Refused::Covered);
             }
-            tones = Tones::of(pixels, rows, columns);
-            let moved = (tones.ends[0] - ends[0]).abs() + (tones.ends[1] - ends[1]).abs();
+            seen = Self::tones(pixels, rows, columns);
+            let moved = (seen.0.ends[0] - ends[0]).abs() + (seen.0.ends[1] - ends[1]).abs();
             changed = (moved <= RANGE_MOVED_MAX * (ends[1] - ends[0])).then_some(now);
         }
         Err(Refused::Persists)

@@ -82,17 +82,21 @@ impl Searcher {
         if rows == 0 || columns == 0 {
             return Vec::new();
         }
-        self.find_in(Tones::of(pixels, rows, columns), None)
+        self.find_in([rows, columns], Self::tones(pixels, rows, columns), None)
+    }
+
+    /// A picture as it is searched, and how many of its pixels are one there on a side.
+    pub(crate) fn tones(pixels: &[u16], rows: usize, columns: usize) -> (Tones, usize) {
+        Tones::within(pixels, rows, columns, PIXELS_MAX)
     }
 
     /// What is written in a picture, or only what is new beside `changed` areas of it since it was last searched.
-    pub(crate) fn find_in(&self, mut tones: Tones, changed: Option<&[Area]>) -> Vec<Found> {
-        let (rows, columns) = (tones.rows, tones.columns);
-        let mut scale = 1;
-        while tones.values.len() > PIXELS_MAX {
-            tones = tones.halved();
-            scale *= 2;
-        }
+    pub(crate) fn find_in(
+        &self,
+        [rows, columns]: [usize; 2],
+        (mut tones, mut scale): (Tones, usize),
+        changed: Option<&[Area]>,
+    ) -> Vec<Found> {
         let mut found: Vec<(Patch, f32)> = Vec::new();
         for _ in 0..SCALES_MAX {
             let scaled = |area: &Area| Area {

@@ -28,17 +28,21 @@ pub(super) fn decoded(encoding: u64, rows: u64, columns: u64, content: &[u8]) ->
             inflated.read_exact(&mut planes).ok()?;
             // Nothing may follow.
             (inflated.read(&mut [0]).ok()? == 0).then_some(())?;
-            let mut values = Vec::with_capacity(count);
-            let mut left = 0_i32;
-            for place in 0..count {
-                if place.is_multiple_of(columns) {
-                    left = 0;
+            let (low, high) = planes.split_at(count);
+            let mut values = vec![0; count];
+            let steps = low.chunks(columns).zip(high.chunks(columns));
+            for (row, (low, high)) in values.chunks_mut(columns).zip(steps) {
+                let mut left = 0_u16;
+                for (value, (low, high)) in row.iter_mut().zip(low.iter().zip(high)) {
+                    let folded = u16::from(*low) | u16::from(*high) << 8;
+                    // Even numbers stand for steps up, odd ones for steps down.
+                    left = if folded % 2 == 0 {
+                        left.wrapping_add(folded / 2)
+                    } else {
+                        left.wrapping_sub(folded / 2 + 1)
+                    };
+                    *value = left;
                 }
-                let folded = i32::from(planes[place]) + 256 * i32::from(planes[count + place]);
-                // Even numbers stand for steps up, odd ones for steps down.
-                let step = if folded % 2 == 0 { folded / 2 } else { -(folded / 2) - 1 };
-                left = (left + step).rem_euclid(1 << 16);
-                values.push(u16::try_from(left).ok()?);
             }
             Some(values)
         }
@@ -48,7 +52,11 @@ pub(super) fn decoded(encoding: u64, rows: u64, columns: u64, content: &[u8]) ->
 
 /// Values as they are digested: little endian.
 pub(crate) fn bytes(values: &[u16]) -> Vec<u8> {
-    values.iter().flat_map(|value| value.to_le_bytes()).collect()
+    let mut bytes = Vec::with_capacity(values.len() * 2);
+    values
+        .iter()
+        .for_each(|value| bytes.extend_from_slice(&value.to_le_bytes()));
+    bytes
 }
 
 #[cfg(test)]
