@@ -661,11 +661,11 @@ mod tests {
     #[test]
     fn a_field_that_somebody_added_is_told_to_be_without_words() {
         let mut header = samples(Kind::UpdateHeader).remove(0);
-        header["evaluation"]["heads"][0]["patients"] = Value::from(3);
+        header["evaluation"]["heads"][0]["surnames"] = Value::from(3);
         header["operator"] = Value::from("somebody");
         let told = fields::told(Kind::UpdateHeader, &serde_json::to_vec(&header).unwrap()).unwrap();
         let silent: Vec<_> = told.iter().filter(|field| field.meaning.is_none()).collect();
         let paths: Vec<_> = silent.iter().map(|field| field.path.as_str()).collect();
-        assert_eq!(paths, ["evaluation.heads[].patients", "operator"]);
+        assert_eq!(paths, ["evaluation.heads[].surnames", "operator"]);
     }
 }
