@@ -356,11 +356,9 @@ fn masks_are_frozen_with_their_pictures() {
             values: places.map(|is_marked| value * u8::from(is_marked)).collect(),
         }
     };
-    for place in 0..40 {
+    for (place, radiograph) in radiographs.iter().enumerate().take(40) {
         let value = if place < 30 { 1 } else { 2 };
-        store
-            .keep_mask(radiographs[place].id(), "lungs", &mask(place, value))
-            .unwrap();
+        store.keep_mask(radiograph.id(), "lungs", &mask(place, value)).unwrap();
     }
     let heads = [Head {
         label: LabelName::Site("site_lungs".parse::<SiteLabelName>().unwrap()),
