@@ -7,7 +7,6 @@
 
 use std::collections::BTreeMap;
 
-use burn::tensor::{Tensor, TensorData};
 use rayon::prelude::*;
 use snowball_layout::to_le_bytes;
 use snowball_models::Network;
@@ -18,7 +17,13 @@ use snowball_protocol::{
 };
 use snowball_worker::{job::SEGMENTED_MAX, shard::Part};
 
-use crate::{device::Place, evaluate::largest, examples::Examples, failure::Failure, passes::read, recipe};
+use crate::{
+    device::Place,
+    evaluate::{largest, pictures},
+    examples::Examples,
+    failure::Failure,
+    passes::read,
+};
 
 /// Pictures that are drawn at once.
 const SLICE: usize = 16;
@@ -79,7 +84,7 @@ pub fn loss(outputs: &[f32], mask: &[u8], share: f64, slopes: &mut [f32]) -> f64
 }
 
 /// Twice what both mark as `class` over the sum of what each marks; 1 where neither marks anything.
-pub fn dice(drawn: &[u8], mask: &[u8], class: u8) -> f64 {
+fn dice(drawn: &[u8], mask: &[u8], class: u8) -> f64 {
     let marked = |values: &[u8]| values.iter().filter(|value| **value == class).count();
     let both = drawn
         .iter()
@@ -93,11 +98,11 @@ pub fn dice(drawn: &[u8], mask: &[u8], class: u8) -> f64 {
     }
 }
 
-/// At each pixel what most of `masks` say there; of as many, the smaller number.
-pub fn constant(masks: impl Iterator<Item = Vec<u8>>, pixels: usize, classes: usize) -> Vec<u8> {
+/// At each pixel what most of `masks` say there; of as many, the smaller number. One mask is in hand at a time.
+fn constant<E>(masks: impl Iterator<Item = Result<Vec<u8>, E>>, pixels: usize, classes: usize) -> Result<Vec<u8>, E> {
     let mut counts = vec![0_u32; pixels * classes];
     for mask in masks {
-        for (pixel, value) in mask.iter().enumerate() {
+        for (pixel, value) in mask?.iter().enumerate() {
             if let Some(count) = counts.get_mut(pixel * classes + usize::from(*value)) {
                 *count += 1;
             }
@@ -108,7 +113,7 @@ pub fn constant(masks: impl Iterator<Item = Vec<u8>>, pixels: usize, classes: us
         // Classes are 16 at most.
         first.map_or(0, |(class, _)| class as u8)
     };
-    counts.chunks_exact(classes).map(most).collect()
+    Ok(counts.chunks_exact(classes).map(most).collect())
 }
 
 /// Evaluates `parameters` on `part`, patient by patient.
@@ -126,10 +131,8 @@ pub fn evaluate(
     let positions = examples.labelled(part);
     let pixels = examples.side() * examples.side();
     let training = examples.labelled(Part::Training).into_iter();
-    let masks: Vec<Vec<u8>> = training
-        .map(|position| examples.mask(position))
-        .collect::<Result<_, _>>()?;
-    let constant = constant(masks.into_iter(), pixels, head.outputs());
+    let masks = training.map(|position| examples.mask(position));
+    let constant = constant(masks, pixels, head.outputs())?;
     let slices: Vec<&[usize]> = positions.chunks(SLICE).collect();
     let pass = |slice: &&[usize]| -> Result<Vec<Judged>, Failure> {
         let outputs = draw(plan, examples, place, parameters, slice)?;
@@ -264,14 +267,9 @@ fn draw(
     parameters: &[f32],
     slice: &[usize],
 ) -> Result<Vec<f32>, Failure> {
-    let side = examples.side();
-    let mut inputs = vec![0.0; slice.len() * side * side];
-    for (input, position) in inputs.chunks_mut(side * side).zip(slice) {
-        recipe::plain(plan.preprocessing, &examples.square(*position)?, input);
-    }
     let network = Network::load(plan, parameters, &place.device)?;
-    let inputs = Tensor::from_data(TensorData::new(inputs, [slice.len(), 1, side, side]), &place.device);
-    read(network.draw(inputs)?.flatten(1, 3))
+    let pictures = pictures(plan, examples, slice, &place.device)?;
+    read(network.draw(pictures)?.flatten(1, 3))
 }
 
 #[cfg(test)]
@@ -329,9 +327,12 @@ mod tests {
             ),
             (1.0, 0.0, 1.0)
         );
-        let masks = [vec![0, 1, 2], vec![0, 1, 1], vec![1, 0, 2]];
-        assert_eq!(constant(masks.into_iter(), 3, 3), [0, 1, 2]);
-        assert_eq!(constant([vec![0, 2], vec![1, 0]].into_iter(), 2, 3), [0, 0]);
-        assert_eq!(constant(std::iter::empty(), 2, 3), [0, 0]);
+        let of = |masks: &[Vec<u8>], pixels| {
+            let masks = masks.iter().cloned().map(Ok::<_, std::convert::Infallible>);
+            constant(masks, pixels, 3).unwrap()
+        };
+        assert_eq!(of(&[vec![0, 1, 2], vec![0, 1, 1], vec![1, 0, 2]], 3), [0, 1, 2]);
+        assert_eq!(of(&[vec![0, 2], vec![1, 0]], 2), [0, 0]);
+        assert_eq!(of(&[], 2), [0, 0]);
     }
 }
