@@ -118,16 +118,21 @@ impl Store {
         names: &BTreeSet<String>,
         labels: &BTreeMap<Pseudonym, SiteLabels>,
     ) -> Result<BTreeMap<String, u64>, StoreError> {
-        let mut beside = BTreeMap::new();
-        for keys in self.radiograph_keys()? {
-            let given = labels.get(&keys.radiograph);
-            for name in self.site_labels(&keys.radiograph)?.into_keys() {
-                if names.contains(&name) && given.is_none_or(|given| !given.contains_key(&name)) {
-                    *beside.entry(name).or_default() += 1;
+        self.read(|connection| {
+            let mut beside = BTreeMap::new();
+            let mut statement = connection.prepare("SELECT radiograph FROM site_labels")?;
+            let mut rows = statement.query([])?;
+            while let Some(row) = rows.next()? {
+                let radiograph = Pseudonym::from_bytes(row.get(0)?);
+                let given = labels.get(&radiograph);
+                for name in self.site_labels_in(connection, &radiograph)?.into_keys() {
+                    if names.contains(&name) && given.is_none_or(|given| !given.contains_key(&name)) {
+                        *beside.entry(name).or_default() += 1;
+                    }
                 }
             }
-        }
-        Ok(beside)
+            Ok(beside)
+        })
     }
 
     /// The hospital's own labels of one radiograph, without its masks.
