@@ -15,5 +15,7 @@ pub use verify::verify;
 pub const CARD_FILE: &str = "model-card.md";
 /// Where it comes from, for programs and auditors.
 pub const LINEAGE_FILE: &str = "lineage.json";
+/// No lineage is read that is longer: a thousand rounds of a thousand sites fit.
+pub const LINEAGE_BYTES_MAX: usize = 256 << 20;
 /// Ed25519 over the lineage.
 pub const SIGNATURE_FILE: &str = "lineage.json.sig";

@@ -7,9 +7,11 @@ use snowball_crypto::VerifyingKey;
 use snowball_protocol::Sha256Digest;
 use snowball_service::files;
 
-use super::{CARD_FILE, LINEAGE_FILE, Lineage, MODEL_FILE, NETWORK_FILE, ONNX_FILE, SCRIPT_FILE, SIGNATURE_FILE};
+use super::{
+    CARD_FILE, LINEAGE_BYTES_MAX, LINEAGE_FILE, Lineage, MODEL_FILE, NETWORK_FILE, ONNX_FILE, SCRIPT_FILE,
+    SIGNATURE_FILE,
+};
 
-const LINEAGE_BYTES_MAX: usize = 256 << 20;
 const TEXT_BYTES_MAX: usize = 64 << 20;
 const SIGNATURE_BYTES_MAX: usize = 1024;
 

@@ -15,10 +15,8 @@ use crate::{
     cli::{Answer, Refused, open, study::find},
     home::Home,
     journal,
-    release::{self, CARD_FILE, LINEAGE_FILE, Lineage, ReleaseRequest, SIGNATURE_FILE},
+    release::{self, CARD_FILE, LINEAGE_BYTES_MAX, LINEAGE_FILE, Lineage, ReleaseRequest, SIGNATURE_FILE},
 };
-
-const DOCUMENT_BYTES_MAX: usize = 256 << 20;
 
 /// Writes a release.
 #[derive(Args)]
@@ -115,7 +113,7 @@ impl Create {
         let read = |name: &str| -> Result<String> {
             Ok(String::from_utf8(files::read_bounded(
                 &self.out.join(name),
-                DOCUMENT_BYTES_MAX,
+                LINEAGE_BYTES_MAX,
             )?)?)
         };
         // The lineage as the very text that was signed: numbers read and written again may differ in their last digit.

@@ -15,10 +15,8 @@ use crate::{
         table::{ago, table},
     },
     home::Home,
-    release::Lineage,
+    release::{LINEAGE_BYTES_MAX, Lineage},
 };
-
-const LINEAGE_BYTES_MAX: usize = 256 << 20;
 
 /// Lists the releases, the oldest first, with what each began from.
 #[derive(Args)]

@@ -16,12 +16,11 @@ use snowball_weights::{Begun, Found, Release, Weights, Wish, begin};
 use crate::{
     cli::{Refused, read_key},
     home::Home,
-    release::{LINEAGE_FILE, MODEL_FILE, SIGNATURE_FILE},
+    release::{LINEAGE_BYTES_MAX, LINEAGE_FILE, MODEL_FILE, SIGNATURE_FILE},
 };
 
 /// The largest network with its running means, in binary32, and its header.
 const WEIGHTS_BYTES_MAX: usize = PARAMETERS_MAX as usize * 4 + (64 << 20);
-const LINEAGE_BYTES_MAX: usize = 256 << 20;
 const SIGNATURE_BYTES_MAX: usize = 1024;
 
 /// What a study begins from.
