@@ -14,6 +14,7 @@ use snowball_tests::PolicyWish;
 
 use crate::{
     audit::both_auditors_find_nothing,
+    publish::two_releases_become_pages,
     stage::{Stage, ended},
 };
 
@@ -39,7 +40,7 @@ fn write(stage: &Stage, plan: &StudyPlan) -> PathBuf {
 }
 
 /// The aggregator's exit code and all that it said to people.
-async fn said(stage: &Stage, words: &[&str]) -> (Option<i32>, String) {
+pub async fn said(stage: &Stage, words: &[&str]) -> (Option<i32>, String) {
     let mut command = tokio::process::Command::new(&stage.consortium.programs.aggregator);
     command
         .arg("--home")
@@ -190,6 +191,8 @@ async fn a_study_begins_from_a_release_and_its_own_names_the_parents() {
         code == Some(0) && text.contains(&format!("It began from {named}.")),
         "{text}"
     );
+
+    two_releases_become_pages(&stage, [&parent, &child], ["story", "ages"]).await;
 
     // A grandchild: its parents are what the child's own lineage says.
     let (_, file) = another(&stage, "old-ages");

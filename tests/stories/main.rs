@@ -35,6 +35,7 @@ mod policy;
 mod policy_change;
 mod policy_life;
 mod preview;
+mod publish;
 mod pull;
 mod receipts;
 mod receive;

@@ -90,7 +90,7 @@ pub fn create(dir: &Path, request: &ReleaseRequest<'_>, key: &SigningKey) -> Res
     Ok((lineage, Sha256Digest::of(&document)))
 }
 
-fn ensure_empty(dir: &Path) -> Result<()> {
+pub(super) fn ensure_empty(dir: &Path) -> Result<()> {
     fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
     let found: Vec<PathBuf> = fs::read_dir(dir)?
         .take(1)

@@ -9,10 +9,9 @@ use snowball_service::files;
 
 use super::{
     CARD_FILE, LINEAGE_BYTES_MAX, LINEAGE_FILE, Lineage, MODEL_FILE, NETWORK_FILE, ONNX_FILE, SCRIPT_FILE,
-    SIGNATURE_FILE,
+    SIGNATURE_FILE, TEXT_BYTES_MAX,
 };
 
-const TEXT_BYTES_MAX: usize = 64 << 20;
 const SIGNATURE_BYTES_MAX: usize = 1024;
 
 /// The lineage and everything that does not hold; an empty list means that the release is what its signer made.

@@ -36,6 +36,12 @@ impl Sha256Digest {
         &self.0
     }
 
+    /// All hex digits and nothing before them, as `sha256sum` writes and reads them.
+    #[must_use]
+    pub fn hex(&self) -> String {
+        hex::encode(self.0)
+    }
+
     /// The first eight hex digits: enough for a person to tell two documents apart, never enough to trust.
     #[must_use]
     pub fn short(&self) -> String {

@@ -2,6 +2,15 @@
 
 use crate::Language;
 
+/// Whether a character may stand in a page: not one that controls a terminal or turns the direction of writing.
+pub(crate) fn shown(character: char) -> bool {
+    match character {
+        '\n' | '\t' => true,
+        '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => false,
+        other => !other.is_control(),
+    }
+}
+
 /// A piece of a page that may stand in running text.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Html(String);
@@ -18,11 +27,9 @@ impl Html {
                 '>' => escaped.push_str("&gt;"),
                 '"' => escaped.push_str("&quot;"),
                 '\'' => escaped.push_str("&#39;"),
-                '\n' => escaped.push('\n'),
                 '\t' => escaped.push(' '),
-                '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {}
-                other if other.is_control() => {}
-                other => escaped.push(other),
+                other if shown(other) => escaped.push(other),
+                _ => {}
             }
         }
         Self(escaped)
@@ -32,6 +39,22 @@ impl Html {
     #[must_use]
     pub fn code(text: &str) -> Self {
         Self::text(text).as_code()
+    }
+
+    /// A link to a file that lies beside the page or in a folder beside it. Whatever the name, it leads nowhere else.
+    #[must_use]
+    pub fn link(file: &str, text: impl Into<Self>) -> Self {
+        use std::fmt::Write as _;
+
+        let mut path = String::from("./");
+        for byte in file.bytes() {
+            match byte {
+                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'/' => path.push(char::from(byte)),
+                // Writing into a text never fails.
+                other => drop(write!(path, "%{other:02X}")),
+            }
+        }
+        Self(format!("<a href=\"{path}\">{}</a>", text.into().0))
     }
 
     /// A whole number, as the language writes it and, for programs, as it is.
@@ -130,6 +153,18 @@ mod tests {
         assert_eq!(
             html.as_str(),
             "&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;[2J &amp; &quot;y&quot;"
+        );
+    }
+
+    #[test]
+    fn a_link_leads_to_a_neighbour_whatever_its_name() {
+        assert_eq!(
+            Html::link("knees/model.onnx", "model").as_str(),
+            "<a href=\"./knees/model.onnx\">model</a>"
+        );
+        assert_eq!(
+            Html::link("javascript:alert(\"1\")", "<b>").as_str(),
+            "<a href=\"./javascript%3Aalert%28%221%22%29\">&lt;b&gt;</a>"
         );
     }
 

@@ -10,6 +10,7 @@ mod bars;
 mod check;
 mod html;
 mod language;
+mod markdown;
 mod measured;
 mod message;
 mod page;

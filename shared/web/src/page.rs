@@ -1,6 +1,6 @@
 //! The shell of a page and what it is built of.
 
-use crate::{Bars, Curves, Differences, Html, Language, Measured, Table};
+use crate::{Bars, Curves, Differences, Html, Language, Measured, Table, markdown};
 
 /// The one style of all pages.
 pub const STYLE: &str = include_str!("style.css");
@@ -87,6 +87,11 @@ impl Page {
     /// Commands or a file, as they stand.
     pub fn verbatim(&mut self, text: &str) {
         self.body += &format!("<pre>{}</pre>\n", Html::text(text).as_str());
+    }
+
+    /// A text in Markdown (CommonMark with tables), without its own title; links, pictures and raw HTML in it are shown as text.
+    pub fn markdown(&mut self, text: &str) {
+        self.body += &markdown::to_html(text);
     }
 
     /// A plot; one without bars is left out.

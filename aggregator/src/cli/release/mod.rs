@@ -1,6 +1,7 @@
 //! `aggregator release`: what a consortium publishes.
 
 mod create;
+mod export;
 mod list;
 mod verify;
 
@@ -10,7 +11,7 @@ use clap::Subcommand;
 use super::Answer;
 use crate::home::Home;
 
-/// Make, list and verify releases.
+/// Make, list, verify and publish releases.
 #[derive(Subcommand)]
 pub enum Release {
     /// Write the final model of a study with its card and signed lineage into a new folder
@@ -19,6 +20,8 @@ pub enum Release {
     List(list::List),
     /// Check a release offline with the aggregator's public key
     Verify(verify::Verify),
+    /// Write a folder for a web server: releases, a page for each, and a page that lists them
+    Export(export::Export),
 }
 
 impl Release {
@@ -28,6 +31,7 @@ impl Release {
             Self::Create(verb) => verb.run(home).await,
             Self::List(verb) => verb.run(home).await,
             Self::Verify(verb) => verb.run(),
+            Self::Export(verb) => verb.run(),
         }
     }
 }
