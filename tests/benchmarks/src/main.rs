@@ -1,12 +1,12 @@
 //! `snowball-benchmark`: how fast this machine de-identifies and takes in, beside other programs; how a node bears a large
 //! archive; how fast a round of federated averaging is, and what each encoding of updates costs in quality; how many pictures a second
-//! the recipes make; and whether learning together helps. What it prints was measured in that run; the one table of other days' figures
+//! the recipes make and the trainer learns from, beside PyTorch; and whether learning together helps. What it prints was measured in that run; the one table of other days' figures
 //! says so.
 //!
 //! It runs `hospital-node` and its peers as people do, by their command lines, over the same files on the same processors. It
 //! must never be pointed at a node's real home: it makes homes of its own and removes them.
 //!
-//! Start at [`deidentification`], [`large`], [`rounds`], [`transfers`], [`recipes`] and [`knees`].
+//! Start at [`deidentification`], [`large`], [`rounds`], [`transfers`], [`recipes`], [`training`] and [`knees`].
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod corpus;
@@ -21,6 +21,7 @@ mod peers;
 mod recipes;
 mod rounds;
 mod table;
+mod training;
 mod transfers;
 mod watched;
 
@@ -50,6 +51,7 @@ enum Verb {
     Idle(rounds::Idle),
     Transfers(transfers::Transfers),
     Recipes(recipes::Recipes),
+    Training(training::Training),
     Knees(knees::Knees),
     #[command(hide = true)]
     Floor(floors::Floor),
@@ -100,6 +102,7 @@ fn main() -> ExitCode {
         Verb::Idle(verb) => verb.run(),
         Verb::Transfers(verb) => verb.run(),
         Verb::Recipes(verb) => verb.run(),
+        Verb::Training(verb) => verb.run(),
         Verb::Knees(verb) => verb.run(),
         Verb::Floor(verb) => verb.run().map(|()| true),
         Verb::Header(verb) => verb.run().map(|()| true),

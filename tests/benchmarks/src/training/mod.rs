@@ -1,0 +1,206 @@
+//! How many pictures a second the trainer learns from, beside PyTorch on the same network, and whether reading and varying them holds
+//! it up.
+
+mod case;
+mod dataset;
+mod loader;
+mod torch;
+mod trainer;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context as _, Result, ensure};
+use serde::Serialize;
+use snowball_protocol::plan::Augmentation;
+
+pub use case::Case;
+
+use crate::Common;
+
+/// Measure training on this machine's processors: the trainer with and without varying the pictures, reading and varying alone, and
+/// PyTorch, in turn.
+#[derive(clap::Args)]
+#[command(
+    after_help = "Example: snowball-benchmark training --cases small:64:16:32 resnet-18-full:128:64:16 --python /tmp/peers-venv/bin/python"
+)]
+pub struct Training {
+    #[command(flatten)]
+    common: Common,
+    /// What to train, each as architecture:side:width:batch.
+    #[arg(long, num_args = 1.., default_values = ["small:64:16:32", "small:128:32:32", "resnet-18:64:32:32", "resnet-18-full:128:64:32"])]
+    cases: Vec<Case>,
+    /// A Python with torch and safetensors; without it, or where they are missing, PyTorch is skipped.
+    #[arg(long, value_name = "PATH", default_value = "python3")]
+    python: PathBuf,
+    /// Pictures of the made-up dataset. Each takes side * side * 2 bytes of disk.
+    #[arg(long, default_value_t = 4096)]
+    pictures: u64,
+    /// Seconds of each run, after its first steps.
+    #[arg(long, default_value_t = 8.0)]
+    seconds: f64,
+    /// Runs of each; the median counts.
+    #[arg(long, default_value_t = 3)]
+    repeats: usize,
+}
+
+/// Pictures a second of one program.
+#[derive(Clone, Copy, Serialize)]
+struct Rate {
+    median: f64,
+    min: f64,
+    max: f64,
+}
+
+#[derive(Serialize)]
+struct Row {
+    case: String,
+    parameters: usize,
+    /// Steps on pictures as they are.
+    trainer: Rate,
+    /// The same with the recipe `xr-light-v1`.
+    trainer_varied: Rate,
+    /// From the start of the program to its first step, the opening of the dataset included.
+    first_step_seconds: f64,
+    /// Highest resident memory of the trainer.
+    memory_bytes_max: u64,
+    /// Reading, opening and varying pictures, and nothing else.
+    loader: Rate,
+    torch: Option<Rate>,
+    /// Steps of the trainer beside those of PyTorch.
+    times_torch: Option<f64>,
+}
+
+impl Training {
+    pub fn run(self) -> Result<bool> {
+        ensure!(
+            self.repeats > 0 && self.seconds > 0.0 && self.pictures >= 64 && self.common.cores > 0,
+            "name a repeat, seconds, 64 pictures and a core at least"
+        );
+        let node = self.common.node()?;
+        let program = node.with_file_name("snowball-trainer");
+        let work = self.common.folder()?;
+        let torch = match torch::version(&self.python) {
+            Ok(version) => Some(version),
+            Err(fault) => {
+                eprintln!("PyTorch is skipped: {fault:#}");
+                None
+            }
+        };
+        let mut rows = Vec::new();
+        for (number, case) in self.cases.iter().enumerate() {
+            let folder = work.path().join(number.to_string());
+            rows.push(self.measure(case, &program, torch.is_some(), &folder)?);
+            fs::remove_dir_all(&folder).with_context(|| format!("cannot empty {}", folder.display()))?;
+        }
+        if self.common.json {
+            println!("{}", serde_json::to_string_pretty(&rows)?);
+        } else {
+            self.print(&rows, torch.as_deref());
+        }
+        Ok(true)
+    }
+
+    fn measure(&self, case: &Case, program: &Path, with_torch: bool, folder: &Path) -> Result<Row> {
+        fs::create_dir(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        let (plain, varied) = (case.plan(Augmentation::None)?, case.plan(Augmentation::XrLightV1)?);
+        eprintln!("{case}: {} pictures are made", self.pictures);
+        let dataset = dataset::make(&folder.join("set"), case.side, self.pictures)?;
+        if with_torch {
+            torch::files(&plain, &folder.join("model"))?;
+        }
+        let (mut steps, mut varied_steps, mut read, mut torch_steps) = (vec![], vec![], vec![], vec![]);
+        let (mut first_step_seconds, mut memory_bytes_max) = (f64::INFINITY, 0);
+        let cores = self.common.cores;
+        for repeat in 1..=self.repeats {
+            eprintln!("{case}: run {repeat} of {}", self.repeats);
+            // In turn, so that whatever else the machine does falls on all of them.
+            for (plan, rates) in [(&plain, &mut steps), (&varied, &mut varied_steps)] {
+                let run = trainer::run(program, plan, &dataset, cores, self.seconds)?;
+                rates.push(run.pictures_per_second);
+                first_step_seconds = run.first_step_seconds.min(first_step_seconds);
+                memory_bytes_max = run.memory_bytes_max.max(memory_bytes_max);
+            }
+            read.push(loader::rate(&dataset, Augmentation::XrLightV1, cores, self.seconds)?);
+            if with_torch {
+                torch_steps.push(torch::rate(
+                    &self.python,
+                    &folder.join("model"),
+                    case,
+                    cores,
+                    self.seconds,
+                )?);
+            }
+        }
+        let trainer = Rate::of(steps).context("no run")?;
+        let torch = Rate::of(torch_steps);
+        Ok(Row {
+            case: case.to_string(),
+            parameters: snowball_layout::Layout::of(&plain).parameters(),
+            trainer,
+            trainer_varied: Rate::of(varied_steps).context("no run")?,
+            first_step_seconds,
+            memory_bytes_max,
+            loader: Rate::of(read).context("no run")?,
+            torch,
+            times_torch: torch.map(|torch| trainer.median / torch.median),
+        })
+    }
+
+    fn print(&self, rows: &[Row], torch: Option<&str>) {
+        println!(
+            "{} cores, {} pictures; pictures a second, median of {} (slowest-fastest)\n",
+            self.common.cores, self.pictures, self.repeats
+        );
+        println!(
+            "{:<26} {:>11} {:>22} {:>22} {:>24} {:>22} {:>9} {:>8} {:>7}",
+            "case",
+            "parameters",
+            "trainer",
+            "with xr-light-v1",
+            "reading, varying alone",
+            "PyTorch",
+            "x PyTorch",
+            "first, s",
+            "MiB"
+        );
+        for row in rows {
+            let torch = row.torch.map_or_else(|| "-".to_owned(), Rate::told);
+            let times = row
+                .times_torch
+                .map_or_else(|| "-".to_owned(), |times| format!("{times:.2}"));
+            println!(
+                "{:<26} {:>11} {:>22} {:>22} {:>24} {torch:>22} {times:>9} {:>8.2} {:>7}",
+                row.case,
+                row.parameters,
+                row.trainer.told(),
+                row.trainer_varied.told(),
+                row.loader.told(),
+                row.first_step_seconds,
+                row.memory_bytes_max >> 20,
+            );
+        }
+        if let Some(version) = torch {
+            println!(
+                "\nPyTorch {version}, eager, on numbers that lie in memory; the trainer reads and opens each picture."
+            );
+        }
+    }
+}
+
+impl Rate {
+    fn of(mut runs: Vec<f64>) -> Option<Self> {
+        runs.sort_by(f64::total_cmp);
+        Some(Self {
+            median: *runs.get(runs.len() / 2)?,
+            min: *runs.first()?,
+            max: *runs.last()?,
+        })
+    }
+
+    fn told(self) -> String {
+        format!("{:.1} ({:.1}-{:.1})", self.median, self.min, self.max)
+    }
+}

@@ -1,0 +1,69 @@
+//! PyTorch on the same network, from the files that a release has.
+
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Stdio},
+};
+
+use anyhow::{Context as _, Result, ensure};
+use serde::Deserialize;
+use snowball_layout::Layout;
+use snowball_protocol::{
+    StudyPlan,
+    plan::{Augmentation, HeadKind},
+};
+
+use super::Case;
+
+const SCRIPT: &str = include_str!("../../peers/train.py");
+
+/// Which PyTorch it is.
+pub fn version(python: &Path) -> Result<String> {
+    let output = Command::new(python)
+        .args(["-c", "import safetensors, torch; print(torch.__version__)"])
+        .stderr(Stdio::null())
+        .output()
+        .with_context(|| format!("cannot start {}", python.display()))?;
+    ensure!(
+        output.status.success(),
+        "{} has no torch or no safetensors; install both with: {} -m pip install torch safetensors",
+        python.display(),
+        python.display()
+    );
+    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+/// Writes the network of `plan` with its first weights as PyTorch opens it.
+pub fn files(plan: &StudyPlan, folder: &Path) -> Result<()> {
+    fs::create_dir(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    let parameters = folder.join("parameters.f32");
+    let numbers = Layout::of(plan).initial_parameters(plan.seed);
+    fs::write(&parameters, snowball_layout::to_le_bytes(&numbers))?;
+    snowball_model_files::write(folder, plan, &parameters, &[])?;
+    fs::write(folder.join("train.py"), SCRIPT)?;
+    Ok(())
+}
+
+/// Pictures a second of its train steps.
+pub fn rate(python: &Path, folder: &Path, case: &Case, cores: usize, seconds: f64) -> Result<f64> {
+    #[derive(Deserialize)]
+    struct Said {
+        pictures_per_second: f64,
+    }
+
+    let HeadKind::Classes(classes) = case.plan(Augmentation::None)?.heads.swap_remove(0).kind else {
+        unreachable!("the plan in this program has classes")
+    };
+    let output = Command::new(python)
+        .arg(folder.join("train.py"))
+        .arg(folder)
+        .args([classes.len(), case.side as usize, case.batch as usize, cores].map(|number| number.to_string()))
+        .arg(seconds.to_string())
+        .stderr(Stdio::inherit())
+        .output()
+        .with_context(|| format!("cannot start {}", python.display()))?;
+    ensure!(output.status.success(), "PyTorch failed on {case}");
+    let said: Said = serde_json::from_slice(&output.stdout).context("PyTorch did not answer in JSON")?;
+    Ok(said.pictures_per_second)
+}
