@@ -37,6 +37,7 @@ mod policy_life;
 mod preview;
 mod publish;
 mod pull;
+mod puzzles;
 mod receipts;
 mod receive;
 mod receive_tls;

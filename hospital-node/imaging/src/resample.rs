@@ -14,12 +14,7 @@
 pub fn letterbox(rows: u32, columns: u32, pixels: &[u16], side: u32) -> Vec<u16> {
     let (inner_rows, inner_columns) = fitted(rows, columns, side);
     let picture = averaged(rows, columns, pixels, inner_rows, inner_columns);
-    let (low, high) = percentiles(&picture);
-    let stretch = |value: u16| -> u16 {
-        let (value, range) = (u64::from(value.clamp(low, high) - low), u64::from(high - low));
-        // In range: value is at most range, so the quotient is at most 65535.
-        (value * 65_535 + range / 2).checked_div(range).unwrap_or(0) as u16
-    };
+    let stretch = stretch(&picture);
     let mut square = vec![stretch(border_median(&picture, inner_rows, inner_columns)); (side * side) as usize];
     let (top, left) = ((side - inner_rows) / 2, (side - inner_columns) / 2);
     for (row, values) in picture.chunks_exact(inner_columns as usize).enumerate() {
@@ -176,8 +171,24 @@ fn averaged(rows: u32, columns: u32, pixels: &[u16], new_rows: u32, new_columns:
     result
 }
 
+/// All of `picture` stretched so that its 0.5 and 99.5 percentiles become 0 and 65535.
+pub(crate) fn stretched(picture: &[u16]) -> Vec<u16> {
+    let stretch = stretch(picture);
+    picture.iter().map(|value| stretch(*value)).collect()
+}
+
+/// What becomes of a value where the 0.5 and 99.5 percentiles of `picture` become 0 and 65535.
+fn stretch(picture: &[u16]) -> impl Fn(u16) -> u16 + use<> {
+    let (low, high) = percentiles(picture);
+    move |value| {
+        let (value, range) = (u64::from(value.clamp(low, high) - low), u64::from(high - low));
+        // In range: value is at most range, so the quotient is at most 65535.
+        (value * 65_535 + range / 2).checked_div(range).unwrap_or(0) as u16
+    }
+}
+
 /// The 0.5 and 99.5 percentiles: the values at those places of the sorted picture.
-fn percentiles(picture: &[u16]) -> (u16, u16) {
+pub(crate) fn percentiles(picture: &[u16]) -> (u16, u16) {
     let mut counts = vec![0_u64; 1 << 16];
     picture.iter().for_each(|value| counts[usize::from(*value)] += 1);
     let last = picture.len() as u64 - 1;

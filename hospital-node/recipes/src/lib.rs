@@ -97,7 +97,9 @@ pub fn vary_with(
 
 /// Writes the network's input for a picture as it is.
 pub fn plain(preprocessing: Preprocessing, square: &[u16], input: &mut [f32]) {
-    let Preprocessing::LetterboxV1 = preprocessing;
+    match preprocessing {
+        Preprocessing::LetterboxV1 | Preprocessing::PatchesV1 => {}
+    }
     for (place, stored) in input.iter_mut().zip(square) {
         *place = value(f32::from(*stored) / 65_535.0);
     }

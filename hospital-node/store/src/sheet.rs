@@ -6,10 +6,7 @@ use image::{GrayImage, ImageFormat, Luma, imageops};
 use rayon::prelude::*;
 use serde::Serialize;
 use snowball_crypto::Pseudonym;
-use snowball_protocol::{
-    labels::{BodyPart, View},
-    plan::Preprocessing,
-};
+use snowball_protocol::labels::{BodyPart, View};
 use snowball_worker::shard::Part;
 
 use crate::{Store, StoreError, census::age_band, fact::Fact};
@@ -118,9 +115,7 @@ impl Store {
 
     fn prepared(&self, chosen: &[Fact], side: u32) -> Result<Vec<Vec<u16>>, StoreError> {
         let squares = chosen.par_iter();
-        squares
-            .map(|fact| self.square(fact, Preprocessing::LetterboxV1, side))
-            .collect()
+        squares.map(|fact| self.square(fact, side)).collect()
     }
 }
 

@@ -152,6 +152,16 @@ impl Examples {
             .collect()
     }
 
+    /// How many radiographs the squares at `positions` are of: fewer where each was cut into several.
+    pub fn radiographs(&self, positions: &[usize]) -> u64 {
+        let records = self.shard.records();
+        let names: BTreeSet<&str> = positions
+            .iter()
+            .map(|position| records[*position].radiograph.as_str())
+            .collect();
+        names.len() as u64
+    }
+
     /// The patient of the radiograph at each of `positions`, as a number that means nothing beyond this call.
     pub fn patients(&self, positions: &[usize]) -> Vec<usize> {
         let mut numbers: BTreeMap<&str, usize> = BTreeMap::new();

@@ -58,7 +58,7 @@ pub fn train<W: Write>(
             "take in more radiographs, or leave the study",
         ));
     }
-    let count = (training.len() as u64).min(EXAMPLES_MAX);
+    let count = examples.radiographs(&training).min(EXAMPLES_MAX);
     let steps = if plan.local.epochs.is_some() {
         plan.local.steps_of(count).min(job.steps)
     } else {

@@ -85,11 +85,11 @@ impl Manifest {
     }
 }
 
-/// One radiograph of a dataset.
+/// One square of a dataset: a radiograph, or a patch of one.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ShardRecord {
-    /// Keyed pseudonym of the radiograph, hex.
+    /// Keyed pseudonym of the radiograph, hex; the same in all squares that were cut from it.
     pub radiograph: String,
     /// Keyed pseudonym of the patient, hex.
     pub patient: String,

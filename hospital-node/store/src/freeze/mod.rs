@@ -15,6 +15,7 @@ use std::{
 use rayon::prelude::*;
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
+use snowball_imaging::{PATCHES_MAX, letterbox, letterbox_mask, patches};
 use snowball_protocol::{
     Sha256Digest,
     digest::RunningDigest,
@@ -55,7 +56,7 @@ pub struct FreezeRequest<'a> {
 /// How much is in one part of a dataset.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct PartCount {
-    /// Radiographs.
+    /// Radiographs, also where each became several squares.
     pub radiographs: u64,
     /// Patients behind them.
     pub patients: u64,
@@ -260,12 +261,15 @@ impl Store {
         }
         let square_bytes = request.side as usize * request.side as usize * 2;
         let mut done = 0;
-        for batch in facts.chunks((SQUARES_BYTES_MAX / square_bytes).clamp(1, 512)) {
-            let squares: Vec<Vec<u16>> = batch
+        let each = square_bytes * squares_max(request.preprocessing);
+        for batch in facts.chunks((SQUARES_BYTES_MAX / each).clamp(1, 512)) {
+            let squares: Vec<Vec<Vec<u16>>> = batch
                 .par_iter()
-                .map(|fact| self.square(fact, request.preprocessing, request.side))
+                .map(|fact| self.inputs(fact, request.preprocessing, request.side))
                 .collect::<Result<_, _>>()?;
-            for (fact, square) in batch.iter().zip(&squares) {
+            let of_facts = batch.iter().zip(&squares);
+            for (fact, square) in of_facts.flat_map(|(fact, squares)| squares.iter().map(move |square| (fact, square)))
+            {
                 writer.add(&record(fact), square)?;
                 if let Some(head) = masked {
                     writer.add_mask(&self.mask_square(fact, head, request)?)?;
@@ -303,28 +307,44 @@ impl Store {
 
     /// The mask that `head` learns from, where the square has its picture; 0 throughout where there is none.
     fn mask_square(&self, fact: &Fact, head: &Head, request: &FreezeRequest<'_>) -> Result<Vec<u8>, StoreError> {
-        let Preprocessing::LetterboxV1 = request.preprocessing;
+        if request.preprocessing != Preprocessing::LetterboxV1 {
+            return Err(StoreError::Unreasonable {
+                what: "masks go with radiographs that are fitted into a square whole",
+            });
+        }
         let mask = match head.label {
             LabelName::Site(name) if head.has_mask(&fact.labels) => self.mask(&fact.radiograph, name.name())?,
             _ => None,
         };
         let nothing = || vec![0; request.side as usize * request.side as usize];
         Ok(mask.map_or_else(nothing, |mask| {
-            snowball_imaging::letterbox_mask(mask.rows, mask.columns, &mask.values, request.side)
+            letterbox_mask(mask.rows, mask.columns, &mask.values, request.side)
         }))
     }
 
-    /// The square that the network sees, as u16.
-    pub(crate) fn square(&self, fact: &Fact, preprocessing: Preprocessing, side: u32) -> Result<Vec<u16>, StoreError> {
-        let master = fact.master(&self.packs, &self.keys)?;
+    /// What the network sees of a radiograph, as u16.
+    fn inputs(&self, fact: &Fact, preprocessing: Preprocessing, side: u32) -> Result<Vec<Vec<u16>>, StoreError> {
         match preprocessing {
-            Preprocessing::LetterboxV1 => Ok(snowball_imaging::letterbox(
-                master.rows,
-                master.columns,
-                &master.pixels,
-                side,
-            )),
+            Preprocessing::LetterboxV1 => Ok(vec![self.square(fact, side)?]),
+            Preprocessing::PatchesV1 => {
+                let master = fact.master(&self.packs, &self.keys)?;
+                Ok(patches(master.rows, master.columns, &master.pixels, side))
+            }
         }
+    }
+
+    /// The whole radiograph in a square, as u16.
+    pub(crate) fn square(&self, fact: &Fact, side: u32) -> Result<Vec<u16>, StoreError> {
+        let master = fact.master(&self.packs, &self.keys)?;
+        Ok(letterbox(master.rows, master.columns, &master.pixels, side))
+    }
+}
+
+/// Most squares that one radiograph becomes.
+const fn squares_max(preprocessing: Preprocessing) -> usize {
+    match preprocessing {
+        Preprocessing::LetterboxV1 => 1,
+        Preprocessing::PatchesV1 => PATCHES_MAX,
     }
 }
 

@@ -82,9 +82,7 @@ fn counts_are_those_of_the_dataset() {
         .sum();
     assert_eq!(sum, frozen.training.radiographs);
     assert!(frozen.class_cells_min() > 0);
-    let square = store
-        .square(&store.facts().unwrap()[7], Preprocessing::LetterboxV1, 16)
-        .unwrap();
+    let square = store.square(&store.facts().unwrap()[7], 16).unwrap();
     assert_eq!(shard.square(7).unwrap(), square);
 }
 
@@ -337,6 +335,44 @@ fn the_hospitals_own_labels_are_learned_from() {
             _ => assert_eq!(classes, ["a number"]),
         }
     }
+}
+
+/// Patches count as the radiographs that they were cut from, stay in their part, and come at the store's full size.
+#[test]
+fn a_radiograph_becomes_patches_where_the_plan_asks_for_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path(), crate::sample::keys()).unwrap();
+    let radiographs = cohort(30);
+    store.add_all(&radiographs).unwrap();
+    let side = radiographs[0].rows().min(radiographs[0].columns()) / 2;
+    let wanted = FreezeRequest {
+        side,
+        heads: &[],
+        preprocessing: Preprocessing::PatchesV1,
+        ..request(folder.path())
+    };
+    let frozen = store.freeze(&wanted).unwrap();
+    let shard = Shard::open(&store.source(&frozen.folder).unwrap()).unwrap();
+    let counted = frozen.training.radiographs + frozen.validation.radiographs + frozen.testing.radiographs;
+    assert_eq!(counted, 30);
+    assert!(shard.records().len() > 30, "{}", shard.records().len());
+    let mut position = 0;
+    while position < shard.records().len() {
+        let record = &shard.records()[position];
+        let radiograph = (radiographs.iter())
+            .find(|radiograph| radiograph.id().to_string() == record.radiograph)
+            .unwrap();
+        for expected in patches(radiograph.rows(), radiograph.columns(), radiograph.pixels(), side) {
+            assert_eq!(&shard.records()[position], record, "one patient, one part");
+            assert_eq!(shard.square(position).unwrap(), expected);
+            position += 1;
+        }
+    }
+    let whole = FreezeRequest {
+        preprocessing: Preprocessing::LetterboxV1,
+        ..wanted.clone()
+    };
+    assert_ne!(store.freeze(&whole).unwrap().digest, frozen.digest);
 }
 
 /// Masks are in the dataset where their pictures are; those with more classes than the plan has, and a handful alone, are not.

@@ -38,6 +38,7 @@ impl StudyPlan {
         self.check_heads(&mut faults);
         self.check_sides(self.augmentation.operations(), &mut faults);
         self.check_pretext(&mut faults);
+        self.check_patches(&mut faults);
         self.check_contrast(&mut faults);
         self.check_learning(&mut faults);
         self.check_strategy(&mut faults);

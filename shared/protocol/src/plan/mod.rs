@@ -222,6 +222,10 @@ pub enum Preprocessing {
     /// percentiles to 0 to 1, then mean 0.5 and deviation 0.25 taken out.
     #[serde(rename = "letterbox-v1")]
     LetterboxV1,
+    /// For learning without labels: squares cut from the radiograph, averaged down first until its longer side has four of them at most,
+    /// without those that show next to nothing; tones as of `letterbox-v1`, stretched over the whole radiograph.
+    #[serde(rename = "patches-v1")]
+    PatchesV1,
 }
 
 /// How training pictures are varied; named and versioned.

@@ -3,10 +3,28 @@
 use super::{Faults, is_within};
 use crate::{
     limits::CONTRASTED_MAX,
-    plan::{Decoder, StudyPlan},
+    plan::{Decoder, Positives, Preprocessing, StudyPlan},
 };
 
 impl StudyPlan {
+    /// A patch does not show what is known of its radiograph.
+    pub(super) fn check_patches(&self, faults: &mut Faults) {
+        if self.preprocessing != Preprocessing::PatchesV1 {
+            return;
+        }
+        faults.unless(
+            self.heads.iter().all(|head| head.label.is_made()),
+            "preprocessing",
+            "\"patches-v1\" is for learning without labels: a patch of a hand may show no hand; take \"letterbox-v1\"",
+        );
+        let pairs = self.contrastive().map(|asked| asked.positives);
+        faults.unless(
+            pairs != Some(Positives::Patient),
+            "pretext.contrastive.positives",
+            "must be \"radiograph\" with \"patches-v1\": patches of one radiograph show different things",
+        );
+    }
+
     pub(super) fn check_pretext(&self, faults: &mut Faults) {
         let Some(reconstruction) = self.reconstruction() else {
             return;

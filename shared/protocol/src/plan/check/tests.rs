@@ -339,6 +339,27 @@ fn with_heads(labels: &[LabelName]) -> StudyPlan {
 }
 
 #[test]
+fn patches_are_for_learning_without_labels() {
+    let patches = |mut plan: StudyPlan| {
+        plan.preprocessing = Preprocessing::PatchesV1;
+        plan.faults()
+    };
+    assert_eq!(patches(with_heads(&[LabelName::Jigsaw])), []);
+    let faults = patches(with_heads(&[LabelName::Rotation, LabelName::BodyPart]));
+    assert!(faults.len() == 1 && faults[0].field == "preprocessing", "{faults:?}");
+    for (positives, sound) in [(Positives::Radiograph, true), (Positives::Patient, false)] {
+        let mut pairs = with_heads(&[]);
+        pairs.pretext = Some(Pretext::Contrastive(Contrastive {
+            temperature: 0.2,
+            dimension: 16,
+            positives,
+        }));
+        let faults = patches(pairs);
+        assert_eq!(faults.is_empty(), sound, "{faults:?}");
+    }
+}
+
+#[test]
 fn a_made_label_goes_only_with_heads_that_stay_true() {
     use LabelName::{BodyPart, Jigsaw, Laterality, Rotation, Sex, View};
     for (labels, words) in [
