@@ -44,7 +44,7 @@ pub fn model(lineage: &Lineage, files: &[Published], card: &str) -> String {
     page.verbatim(&format!(
         "import torch, model\n\
          network = model.load()\n\
-         outputs = network(torch.zeros(1, 1, {side}, {side}))  # a dictionary: features, and one tensor a head",
+         outputs = network(torch.zeros(1, 1, {side}, {side}))  # a dictionary with one tensor a head",
         side = lineage.plan.network.input_side
     ));
     page.say("In any ONNX runtime:");
