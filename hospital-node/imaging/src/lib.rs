@@ -55,6 +55,6 @@ pub use intake::{Excluded, Intake, Limits, Outcome};
 pub use labels::dictionary::{Dictionary, DictionaryError};
 pub use read::syntax::TransferSyntax;
 pub use resample::{downscale, letterbox, letterbox_mask, nearest, unletterbox_mask};
-pub use review::{Picture, TextSearch, Waiver};
+pub use review::{Picture, TextSearch, Waiver, remedy};
 pub use second::{SecondReader, Word};
 pub use walk::{FILES_MAX, Walk, walk};
