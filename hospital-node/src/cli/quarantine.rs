@@ -235,12 +235,14 @@ fn show(context: &Context, store: &Store, digest: &Sha256Digest) -> Result<()> {
             let seen =
                 jiff::Timestamp::from_second(file.first_seen).map_or_else(|_| String::new(), |time| time.to_string());
             let code = file.reason.code();
-            format!(
-                "{state}: {code}, {} bytes, met {} times since {seen}; {kept}\nwhat to do: {}",
-                file.bytes,
-                file.times,
-                remedy(file.reason)
-            )
+            let told = format!(
+                "{state}: {code}, {} bytes, met {} times since {seen}; {kept}",
+                file.bytes, file.times
+            );
+            match file.state {
+                HeldState::Held => format!("{told}\nwhat to do: {}", remedy(file.reason)),
+                _ => told,
+            }
         });
         let reviews = reviews.iter().map(|review| {
             let end = review.excluded.map_or("taken in".to_owned(), IntakeReason::code);
