@@ -9,6 +9,7 @@ mod auditor;
 mod authorities;
 mod cli;
 mod config;
+mod count;
 mod datasets;
 mod driver;
 mod enrolment;

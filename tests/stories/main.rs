@@ -46,6 +46,7 @@ mod report;
 mod retrieve;
 mod review;
 mod sealed;
+mod second_reader;
 mod segment;
 mod stage;
 mod storm;

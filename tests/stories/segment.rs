@@ -53,7 +53,13 @@ async fn hospitals_learn_to_outline_bone_from_masks_that_stay() {
             "--by",
             "instance",
         ];
+        let dry = [&arguments[..], &["--dry-run"]].concat();
+        let weighed = stage.consortium.node(site, &dry).await.unwrap();
         let imported = stage.consortium.node(site, &arguments).await.unwrap();
+        assert_eq!(
+            weighed, imported,
+            "a dry run tells what becomes of the files and keeps none"
+        );
         assert!(imported["new"].as_u64().unwrap() > IMAGES / 2, "{imported}");
         assert_eq!(imported["of_another_size"].as_array().unwrap().len(), 0, "{imported}");
         assert!(

@@ -51,6 +51,12 @@ async fn a_patient_who_withdraws_is_gone_and_stays_away() {
     assert_eq!(receipt["datasets"], 1, "{receipt}");
     assert!(receipt["links"].as_u64().unwrap() >= 1, "{receipt}");
     assert_eq!(receipt["models"][0]["study"], "story", "{receipt}");
+    let local = &receipt["local_models"][0];
+    assert_eq!(
+        (&local["study"], &local["how"]),
+        (&"story".into(), &"trained".into()),
+        "{receipt}"
+    );
 
     // What was the patient's in the pack is overwritten, nothing beside it, and no piece of it lies elsewhere.
     let after = std::fs::read(&pack).unwrap();

@@ -13,29 +13,47 @@ impl Waiver {
     /// # Errors
     /// Why no person can waive it, with what to do instead.
     pub fn of(reason: IntakeReason) -> Result<Self, &'static str> {
-        Err(match reason {
-            IntakeReason::BurnedInText => return Ok(Self(reason)),
-            IntakeReason::DecodeError => {
-                "its pixels do not decode, so there is nothing to take in; export it again from the archive, uncompressed"
-            }
-            IntakeReason::TransferSyntax => {
-                "its encoding is not one that this version decodes; export it again in another transfer syntax"
-            }
-            IntakeReason::MissingIdentity => {
-                "without patient, study or instance it could never be withdrawn; complete the header in the archive"
-            }
-            IntakeReason::UidConflict => {
-                "another content is stored under its identity, and both cannot be right; correct it in the archive"
-            }
-            IntakeReason::Unreadable => "it was never read; see that the node may read the file and ingest it again",
-            _ => "it is not a radiograph that this node can use",
-        })
+        if reason == IntakeReason::BurnedInText {
+            Ok(Self(reason))
+        } else {
+            Err(remedy(reason))
+        }
     }
 
     /// Whether this waives `reason`.
     #[must_use]
     pub fn covers(self, reason: IntakeReason) -> bool {
         self.0 == reason
+    }
+}
+
+/// What a hospital does about a file that waits for `reason`, in one sentence for people.
+#[must_use]
+pub const fn remedy(reason: IntakeReason) -> &'static str {
+    match reason {
+        IntakeReason::BurnedInText => {
+            "look at its picture; release it if nobody is named there, else discard it or mask the text in the archive"
+        }
+        IntakeReason::DecodeError => {
+            "its pixels do not decode: they are damaged, or of a form that this version leaves alone, such as JPEG-LS with restart markers; \
+             have the archive send it again uncompressed, as Explicit VR Little Endian (1.2.840.10008.1.2.1)"
+        }
+        IntakeReason::TransferSyntax => {
+            "its transfer syntax is not one that this version decodes, such as JPEG XL recompressed (1.2.840.10008.1.2.4.111) or lossy \
+             (1.2.840.10008.1.2.4.112); have the archive send it again as Explicit VR Little Endian (1.2.840.10008.1.2.1)"
+        }
+        IntakeReason::MissingIdentity => {
+            "without patient, study or instance it could never be withdrawn; complete the header in the archive"
+        }
+        IntakeReason::UidConflict => {
+            "another content is stored under its identity, and both cannot be right; correct it in the archive"
+        }
+        IntakeReason::Unreadable => "it was never read; see that the node may read the file and ingest it again",
+        IntakeReason::IdentifierRemains => {
+            "what was written of it still held something that must not be there, so it was taken back; tell whoever maintains this program, \
+             and discard it"
+        }
+        _ => "it is not a radiograph that this node can use",
     }
 }
 
@@ -107,6 +125,13 @@ mod tests {
             IntakeReason::SopClass,
         ] {
             assert!(!Waiver::of(reason).unwrap_err().is_empty(), "{reason:?}");
+        }
+    }
+
+    #[test]
+    fn what_does_not_decode_says_what_to_ask_of_the_archive() {
+        for reason in [IntakeReason::DecodeError, IntakeReason::TransferSyntax] {
+            assert!(remedy(reason).contains("1.2.840.10008.1.2.1)"), "{reason:?}");
         }
     }
 

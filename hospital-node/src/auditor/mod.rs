@@ -4,7 +4,6 @@
 //! [`gather`] reads, [`History`] sums up, [`mod@page`] tells.
 
 mod approvals;
-mod count;
 mod history;
 mod page;
 mod period;

@@ -217,3 +217,52 @@ impl CheckDictionary {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use snowball_crypto::{Pseudonym, SiteSecret};
+    use snowball_store::RadiographKeys;
+
+    use super::*;
+
+    /// The block of the manual that follows the fence `kind`, from `begins` on.
+    fn block(kind: &str, begins: &str) -> &'static str {
+        let manual = include_str!("../../docs/operating.md");
+        let (_, after) = manual.split_once(&format!("```{kind}\n{begins}")).unwrap();
+        let start = after.as_ptr() as usize - manual.as_ptr() as usize - begins.len();
+        let (block, _) = manual[start..].split_once("\n```").unwrap();
+        block
+    }
+
+    #[test]
+    fn the_manual_shows_what_its_own_table_gives() {
+        let key = SiteSecret::from_hex(&"07".repeat(32)).unwrap().project("manual");
+        let columns = Columns {
+            key: "AccessionNumber".to_owned(),
+            classes: vec!["kl_grade".to_owned(), "clinic".to_owned()],
+            numbers: Vec::new(),
+            noisy: vec!["clinic".to_owned()],
+        };
+        let by = KeyKind::Accession;
+        let pseudonym = |identifier: &str| pseudonym_of(&key, by.domain(), identifier);
+        let csv = block("csv", "AccessionNumber");
+        let table = LabelTable::read(csv.as_bytes(), &columns, pseudonym).unwrap();
+        // Three of the table, two that it does not name; one has a grade from before.
+        let stored: Vec<RadiographKeys> = ["A1001", "A1002", "A1003", "A2001", "A2002"]
+            .iter()
+            .zip(0..)
+            .map(|(accession, number)| RadiographKeys {
+                radiograph: Pseudonym::from_bytes([number; 32]),
+                patient: Pseudonym::from_bytes([number; 32]),
+                study: Pseudonym::from_bytes([number; 32]),
+                accession: pseudonym(accession),
+            })
+            .collect();
+        let mut joined = join(table, by, &stored);
+        joined.beside = BTreeMap::from([("kl_grade".to_owned(), 1)]);
+        let shown = joined.table(Path::new("grades.csv"), Others::Forget, true);
+        assert_eq!(shown, block("text", "       6  rows"));
+    }
+}

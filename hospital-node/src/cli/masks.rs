@@ -48,6 +48,9 @@ pub struct Import {
     /// Heading of the table's column with the file's name.
     #[arg(long, requires = "table")]
     file: Option<String>,
+    /// Only say what would be kept.
+    #[arg(long)]
+    dry_run: bool,
 }
 
 /// Remove all masks of one name from the store; they are overwritten. Datasets that hold them are made anew when they are next needed.
@@ -112,11 +115,13 @@ impl Import {
         ensure!(!files.is_empty(), "{} holds no PNG file", self.folder.display());
         let key = home.pseudonym_key(&config.project)?;
         let imported = self.keep(&home.open_store(&config)?, &key, files)?;
-        context.print(&imported, || imported.table())
+        context.print(&imported, || imported.table(self.dry_run))
     }
 
     fn keep(&self, store: &Store, key: &PseudonymKey, files: Vec<NamedFile>) -> Result<Imported> {
         let found = Found::by(self.by, &store.radiograph_keys()?);
+        // One picture at a time, some hundred to a commit. What a killed run had committed is the same when it comes again.
+        let importer = store.mask_importer(&self.name);
         let mut imported = Imported::default();
         let mut seen = BTreeSet::new();
         for NamedFile { name, identifier } in files {
@@ -152,7 +157,12 @@ impl Import {
                 imported.repeated.push(digest);
                 continue;
             }
-            match store.keep_mask(&radiograph, &self.name, &mask)? {
+            let kept = if self.dry_run {
+                importer.weigh(&radiograph, &mask)
+            } else {
+                importer.keep(&radiograph, &mask)
+            };
+            match kept? {
                 MaskKept::New => imported.new += 1,
                 MaskKept::Same => imported.same += 1,
                 MaskKept::Replaced => imported.replaced += 1,
@@ -160,6 +170,7 @@ impl Import {
                 MaskKept::OtherSize => imported.of_another_size.push(digest),
             }
         }
+        importer.flush()?;
         Ok(imported)
     }
 }
@@ -182,7 +193,7 @@ fn checked(name: &str) -> Result<SiteLabelName> {
 }
 
 impl Imported {
-    fn table(&self) -> String {
+    fn table(&self, is_dry: bool) -> String {
         let mut lines = vec![
             format!("{:>8}  files", self.files),
             format!("{:>8}  masks are new", self.new),
@@ -212,6 +223,9 @@ impl Imported {
             lines.extend(shown.map(|refusal| format!("{:>8}  {} {}", "", refusal.file, refusal.reason)));
         }
         lines.push("\nfiles are named by the first 16 digits that printf %s NAME | sha256sum gives".to_owned());
+        if is_dry {
+            lines.push("nothing was changed: this was a dry run".to_owned());
+        }
         lines.join("\n")
     }
 }

@@ -1,11 +1,11 @@
 //! `quarantine`: files that a person should look at.
 
-use std::{io::Cursor, path::PathBuf};
+use std::{collections::BTreeMap, io::Cursor, path::PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use clap::Subcommand;
 use image::{GrayImage, ImageFormat};
-use snowball_imaging::{Outcome, Waiver};
+use snowball_imaging::{Outcome, Waiver, remedy};
 use snowball_ledger::Entry;
 use snowball_protocol::{
     Sha256Digest,
@@ -161,12 +161,14 @@ fn list(context: &Context, store: &Store, now: UnixSeconds) -> Result<()> {
         });
         let sums = counts.iter().map(|count| {
             format!(
-                "{:>6}  {} (this week {}, this month {}, older {})",
+                "{:>6}  {} (this week {}, this month {}, older {})\n{:>6}  what to do: {}",
                 count.files,
                 count.reason.code(),
                 count.week,
                 count.month,
-                count.older
+                count.older,
+                "",
+                remedy(count.reason)
             )
         });
         each.chain(std::iter::once(String::new()))
@@ -220,7 +222,8 @@ fn show(context: &Context, store: &Store, digest: &Sha256Digest) -> Result<()> {
         bail!("no such file in the quarantine");
     }
     let reviews = store.reviews(digest)?;
-    let document = serde_json::json!({"files": held, "reviews": reviews});
+    let remedies: BTreeMap<IntakeReason, &str> = held.iter().map(|file| (file.reason, remedy(file.reason))).collect();
+    let document = serde_json::json!({"files": held, "reviews": reviews, "remedies": remedies});
     context.print(&document, || {
         let files = held.iter().map(|file| {
             let state = format!("{:?}", file.state).to_lowercase();
@@ -232,10 +235,14 @@ fn show(context: &Context, store: &Store, digest: &Sha256Digest) -> Result<()> {
             let seen =
                 jiff::Timestamp::from_second(file.first_seen).map_or_else(|_| String::new(), |time| time.to_string());
             let code = file.reason.code();
-            format!(
+            let told = format!(
                 "{state}: {code}, {} bytes, met {} times since {seen}; {kept}",
                 file.bytes, file.times
-            )
+            );
+            match file.state {
+                HeldState::Held => format!("{told}\nwhat to do: {}", remedy(file.reason)),
+                _ => told,
+            }
         });
         let reviews = reviews.iter().map(|review| {
             let end = review.excluded.map_or("taken in".to_owned(), IntakeReason::code);

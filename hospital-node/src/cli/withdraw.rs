@@ -1,10 +1,11 @@
 //! `withdraw`: a patient takes back their consent; everything of them goes, and stays away.
 
+mod alone;
 mod plans;
 mod written;
 
 use std::{
-    collections::HashSet,
+    collections::{BTreeSet, HashSet},
     io::Read,
     path::{Path, PathBuf},
 };
@@ -22,6 +23,7 @@ use snowball_store::Touched;
 use zeroize::Zeroizing;
 
 use super::{Context, deidentify::dicom_project};
+use alone::AloneTouched;
 use plans::Planned;
 use written::Written;
 
@@ -75,6 +77,8 @@ struct Receipt {
     written: Vec<Written>,
     /// Models that may have learned from the patient.
     models: Vec<Model>,
+    /// Models that this site trained alone and that may have, too.
+    local_models: Vec<AloneTouched>,
     /// Studies of which this site kept parameters for itself: those are removed.
     kept_parameters: Vec<StudyName>,
     /// The ledger's entry.
@@ -172,6 +176,9 @@ impl Withdraw {
                 append(&home, &config, Entry::KeptParametersRemoved { study })?;
             }
         }
+        let studies: BTreeSet<StudyName> = models.iter().map(|model| model.study.clone()).collect();
+        let local_models = alone::touched(&home, &studies)
+            .context("the models that this site trained alone are not looked through; do this again")?;
         let entry = Entry::PatientWithdrawn {
             subject: withdrawn.mark,
             radiographs: withdrawn.radiographs,
@@ -194,6 +201,7 @@ impl Withdraw {
             is_written_searched: number.is_some(),
             written,
             models,
+            local_models,
             kept_parameters,
             ledger_entry,
             ledger_head,
@@ -244,6 +252,7 @@ impl Receipt {
                 model.rounds.len()
             ));
         }
+        lines.extend(self.local_models.iter().map(AloneTouched::text));
         for study in &self.kept_parameters {
             lines.push(format!(
                 "study {study}: what this site kept for itself of the network is removed; it begins anew"

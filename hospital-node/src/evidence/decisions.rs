@@ -19,7 +19,7 @@ use crate::{
 
 /// An output folder.
 #[derive(Serialize)]
-pub struct Folder {
+pub struct Folder<N = u64> {
     /// The name of its records.
     pub records: String,
     pub policy: Sha256Digest,
@@ -27,7 +27,7 @@ pub struct Folder {
     /// Files written, each looked at again.
     pub written: u64,
     /// Of those that were not: why. `identifier_remains` is what the second look found and deleted.
-    pub reasons: BTreeMap<IntakeReason, u64>,
+    pub reasons: BTreeMap<IntakeReason, N>,
     /// Decisions on record.
     pub decisions: u64,
 }

@@ -2,28 +2,28 @@
 //! what the node keeps anyway; no value of a patient is in it, and small counts are hidden.
 
 mod decisions;
+mod flow;
 mod kept;
 mod rules;
+mod small;
 
 use std::{collections::BTreeMap, path::PathBuf};
 
 use anyhow::{Context as _, Result};
 use serde::Serialize;
-use snowball_ledger::Entry;
-use snowball_protocol::{
-    Sha256Digest,
-    intake::{Disposition, IntakeReason},
-};
+use snowball_protocol::Sha256Digest;
 use snowball_store::{Cell, Census, HeldState, Redactions, Table};
 
 use crate::{
     cli::review::{self, Looked, Proven},
+    count::Count,
     home::Home,
     policy,
     selftest::Outcome,
 };
 
 pub use decisions::{Attribute, Folder};
+pub use flow::Counted;
 pub use kept::Kept;
 pub use rules::Rules;
 
@@ -44,45 +44,19 @@ pub struct Evidence {
     pub cell_min: u64,
     /// The policy in force; none: why not.
     pub rules: Result<Rules, String>,
-    pub intake: Flow,
-    pub deidentify: Flow,
-    pub folders: Vec<Folder>,
+    /// Files, by what became of them and why; small counts hidden.
+    #[serde(flatten)]
+    pub files: Counted<Count>,
     pub attributes: Vec<Attribute>,
     pub kept: Vec<Kept>,
     pub redactions: Redactions,
     /// What the text search reaches on its card: what is counted, count, share, interval.
     pub card: Vec<Vec<String>>,
-    pub quarantine: Quarantine,
-    pub withdrawals: u64,
     pub selftest: Option<Outcome>,
     pub reviews: Vec<ReviewTold>,
     pub census: Census,
     pub small_cells: SmallCells,
     pub ledger: LedgerTold,
-}
-
-/// What became of files on one of the ways, over the whole ledger.
-#[derive(Default, Serialize)]
-pub struct Flow {
-    pub runs: u64,
-    /// Taken in, or written.
-    pub accepted: u64,
-    pub quarantined: u64,
-    pub rejected: u64,
-    pub reasons: BTreeMap<IntakeReason, u64>,
-}
-
-/// Files that wait or waited for a person.
-#[derive(Default, Serialize)]
-pub struct Quarantine {
-    /// Waiting now, by reason.
-    pub waiting: BTreeMap<IntakeReason, u64>,
-    /// Reviewed and taken in.
-    pub released: u64,
-    /// Reviewed, and kept back all the same.
-    pub kept_back: u64,
-    pub discarded: u64,
-    pub pictures_shown: u64,
 }
 
 /// A sample and what was found.
@@ -132,14 +106,17 @@ pub fn gather(home: &Home, outputs: &[PathBuf], now: i64) -> Result<Evidence> {
         .map_or(CELL_MIN, |signed| signed.policy.cell_min())
         .max(1);
     let records = snowball_ledger::read(&home.ledger()).context("cannot read the ledger")?;
-    let mut told = Counted::default();
+    let (folders, attributes) = decisions::read(home)?;
+    let mut files = Counted {
+        folders,
+        ..Counted::default()
+    };
     for record in &records {
-        told.count(&record.entry);
+        files.count(&record.entry);
     }
     for file in store.held()?.iter().filter(|file| file.state == HeldState::Held) {
-        *told.quarantine.waiting.entry(file.reason).or_default() += 1;
+        *files.quarantine.waiting.entry(file.reason).or_default() += 1;
     }
-    let (folders, attributes) = decisions::read(home)?;
     let kept = kept::of(&attributes, outputs, cell_min)?;
     let selftest = match home.last_selftest() {
         path if path.exists() => {
@@ -157,69 +134,17 @@ pub fn gather(home: &Home, outputs: &[PathBuf], now: i64) -> Result<Evidence> {
         rules: signed
             .map(|signed| Rules::of(&signed))
             .map_err(|fault| fault.to_string()),
-        intake: told.intake,
-        deidentify: told.deidentify,
-        folders,
+        files: files.told(cell_min),
         attributes,
         kept,
         redactions: store.redactions()?,
         card: card(include_str!("../../imaging/text/CARD.md")),
-        quarantine: told.quarantine,
-        withdrawals: told.withdrawals,
         selftest,
         reviews: reviews(home)?,
         census: store.census()?.hide_below(cell_min),
         small_cells: SmallCells::of(store.combinations()?, cell_min),
         ledger: LedgerTold::of(home)?,
     })
-}
-
-#[derive(Default)]
-struct Counted {
-    intake: Flow,
-    deidentify: Flow,
-    quarantine: Quarantine,
-    withdrawals: u64,
-}
-
-impl Counted {
-    fn count(&mut self, entry: &Entry) {
-        match entry {
-            Entry::IntakeFinished {
-                accepted,
-                quarantined,
-                rejected,
-                reasons,
-            } => self.intake.add(*accepted, *quarantined, *rejected, reasons),
-            Entry::DeidentifyFinished {
-                written,
-                quarantined,
-                rejected,
-                reasons,
-                ..
-            } => self.deidentify.add(*written, *quarantined, *rejected, reasons),
-            Entry::QuarantineReviewed { disposition, .. } if *disposition == Disposition::Accepted => {
-                self.quarantine.released += 1;
-            }
-            Entry::QuarantineReviewed { .. } => self.quarantine.kept_back += 1,
-            Entry::QuarantineDiscarded { .. } => self.quarantine.discarded += 1,
-            Entry::QuarantinePictureShown { .. } => self.quarantine.pictures_shown += 1,
-            Entry::PatientWithdrawn { .. } => self.withdrawals += 1,
-            _ => {}
-        }
-    }
-}
-
-impl Flow {
-    fn add(&mut self, accepted: u64, quarantined: u64, rejected: u64, reasons: &BTreeMap<IntakeReason, u64>) {
-        self.runs += 1;
-        self.accepted += accepted;
-        self.quarantined += quarantined;
-        self.rejected += rejected;
-        for (reason, count) in reasons {
-            *self.reasons.entry(*reason).or_default() += count;
-        }
-    }
 }
 
 fn reviews(home: &Home) -> Result<Vec<ReviewTold>> {

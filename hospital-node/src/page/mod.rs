@@ -12,7 +12,8 @@ use snowball_store::Table;
 use snowball_web::Language;
 
 use crate::{
-    evidence::{Evidence, Folder, Kept, shown},
+    count::Count,
+    evidence::{Evidence, Kept, shown},
     preview::{self, About, Field, Preview, Told},
     selftest::Outcome,
 };
@@ -64,16 +65,10 @@ impl DeidentificationPage<'_> {
     }
 
     fn written(&self) -> u64 {
-        self.e.folders.iter().map(|folder| folder.written).sum()
+        self.e.files.folders.iter().map(|folder| folder.written).sum()
     }
 
-    /// Files that the second look found wanting, over all folders.
-    fn remains(&self) -> u64 {
-        let of = |folder: &Folder| folder.reasons.get(&IntakeReason::IdentifierRemains).copied();
-        self.e.folders.iter().filter_map(of).sum()
-    }
-
-    fn reasons(&self, reasons: &BTreeMap<IntakeReason, u64>) -> String {
+    fn reasons(&self, reasons: &BTreeMap<IntakeReason, Count>) -> String {
         let words: Vec<String> = reasons
             .iter()
             .map(|(reason, count)| format!("{} {count}", reason.code().replace('_', " ")))

@@ -118,7 +118,7 @@ impl Store {
     }
 
     /// Does the costly part outside every lock; `None` for what is stored already.
-    fn prepare(&self, radiograph: &Radiograph) -> Result<Option<Prepared>, StoreError> {
+    pub(crate) fn prepare(&self, radiograph: &Radiograph) -> Result<Option<Prepared>, StoreError> {
         if self.read(|connection| self.standing(connection, radiograph))?.is_some() {
             return Ok(None);
         }
@@ -195,6 +195,14 @@ pub(crate) struct Prepared {
     pixels: Sha256Digest,
     facts: Vec<u8>,
     making: Vec<u8>,
+}
+
+#[cfg(test)]
+impl Prepared {
+    /// Digest of the pixels, as a second look wants them.
+    pub const fn pixels(&self) -> Sha256Digest {
+        self.pixels
+    }
 }
 
 /// The end of a taking in that found nothing wrong: `added`, as it counts. Of several files with the same content, here or after

@@ -51,7 +51,7 @@ pub use error::StoreError;
 pub use fact::Master;
 pub use freeze::{FreezeRequest, Frozen, PartCount};
 pub use import::{Added, Importer};
-pub use masks::{Mask, MaskKept};
+pub use masks::{Mask, MaskImporter, MaskKept};
 pub use quarantine::{HeldFile, HeldState, Review, Searched};
 pub use record::Unrecorded;
 pub use reread::{LookedAgain, Unsound};

@@ -7,11 +7,16 @@ use serde::{Deserialize, Serialize};
 use snowball_crypto::{Pseudonym, SEAL_BYTES};
 use snowball_protocol::{Sha256Digest, site_label::SiteValue};
 
+mod import;
+
+pub use import::MaskImporter;
+
 use crate::{
     SiteLabel, Store, StoreError,
     codec::{self, Encoding},
     fact::{self, Facts},
     pack::Extent,
+    writer::Tail,
 };
 
 /// A mask in the size in which its picture is kept: 0 beside everything, from 1 on what is marked.
@@ -51,6 +56,18 @@ pub(crate) struct About {
     encoding: u8,
 }
 
+/// Where a mask stands before it is kept.
+enum Standing {
+    /// It is not to be kept, and why.
+    Refused(MaskKept),
+    /// It is, with these values, in the place of what is there.
+    Wanted {
+        values: Vec<u8>,
+        columns: u32,
+        before: Option<Row>,
+    },
+}
+
 /// A row.
 pub(crate) struct Row {
     about: About,
@@ -73,65 +90,114 @@ impl Row {
 
 impl Store {
     /// Keeps `mask`, which lies over the radiograph as it came, under `name`. Like the picture it is kept smaller where that is larger
-    /// than the store keeps; each value is then the nearest one. Durable when this returns.
+    /// than the store keeps; each value is then the nearest one. Durable when this returns; for many, see
+    /// [`mask_importer`](Self::mask_importer).
     ///
     /// # Errors
     /// When a label has that name already or the disk refuses; then nothing has changed.
     pub fn keep_mask(&self, radiograph: &Pseudonym, name: &str, mask: &Mask) -> Result<MaskKept, StoreError> {
-        let kept = self.change(|connection, tail| {
-            let Some(facts) = fact::facts(connection, &self.keys, radiograph)? else {
-                return Ok(MaskKept::NoRadiograph);
-            };
-            if (mask.rows, mask.columns) != (facts.rows, facts.columns) {
-                return Ok(MaskKept::OtherSize);
-            }
-            if self.site_labels_in(connection, radiograph)?.contains_key(name) {
-                return Err(StoreError::NameTaken { what: "a label" });
-            }
-            let (rows, columns) = (facts.master_rows, facts.master_columns);
-            let values = snowball_imaging::nearest(mask.rows, mask.columns, &mask.values, rows, columns);
-            let digest = Sha256Digest::of(&values);
-            let before = self.masks_in(connection, radiograph)?.remove(name);
-            if before.as_ref().is_some_and(|row| row.about.digest == digest) {
-                return Ok(MaskKept::Same);
-            }
-            if let Some(row) = &before {
-                forget(connection, row)?;
-            }
-            let wide: Vec<u16> = values.iter().map(|value| u16::from(*value)).collect();
-            let (encoding, content) = codec::encode(columns, &wide);
-            let extent = tail.append(connection, content.len() + SEAL_BYTES, |extent| {
-                Ok(self.keys.pictures.seal(&values_place(radiograph, extent), &content)?)
-            })?;
-            let about = About {
-                name: name.to_owned(),
-                digest,
-                largest: values.iter().copied().max().unwrap_or(0),
-                encoding: encoding as u8,
-            };
-            let sealed = self
-                .keys
-                .facts
-                .seal(&about_place(radiograph, extent), &fact::json(&about)?)?;
-            connection
-                .prepare_cached(
-                    "INSERT INTO masks (radiograph, pack, offset, bytes, about) VALUES (?1, ?2, ?3, ?4, ?5)",
-                )?
-                .execute(params![
-                    radiograph.as_bytes(),
-                    extent.pack,
-                    extent.offset as i64,
-                    extent.bytes,
-                    sealed
-                ])?;
-            Ok(if before.is_some() {
-                MaskKept::Replaced
-            } else {
-                MaskKept::New
-            })
-        })?;
+        let kept = self.change(|connection, tail| self.put_mask(connection, tail, radiograph, name, mask))?;
         self.finish_erasures()?;
         Ok(kept)
+    }
+
+    /// What [`keep_mask`](Self::keep_mask) would answer; nothing is changed.
+    ///
+    /// # Errors
+    /// As [`keep_mask`](Self::keep_mask).
+    pub fn weigh_mask(&self, radiograph: &Pseudonym, name: &str, mask: &Mask) -> Result<MaskKept, StoreError> {
+        self.read(|connection| {
+            Ok(match self.standing_mask(connection, radiograph, name, mask)? {
+                Standing::Refused(answer) => answer,
+                Standing::Wanted { before: Some(_), .. } => MaskKept::Replaced,
+                Standing::Wanted { before: None, .. } => MaskKept::New,
+            })
+        })
+    }
+
+    /// Keeps a mask within a change under way. The one that it replaces is overwritten by [`finish_erasures`](Self::finish_erasures)
+    /// once the change is durable, and not before.
+    pub(crate) fn put_mask(
+        &self,
+        connection: &Connection,
+        tail: &mut Tail<'_>,
+        radiograph: &Pseudonym,
+        name: &str,
+        mask: &Mask,
+    ) -> Result<MaskKept, StoreError> {
+        let (values, columns, before) = match self.standing_mask(connection, radiograph, name, mask)? {
+            Standing::Refused(answer) => return Ok(answer),
+            Standing::Wanted {
+                values,
+                columns,
+                before,
+            } => (values, columns, before),
+        };
+        if let Some(row) = &before {
+            forget(connection, row)?;
+        }
+        let wide: Vec<u16> = values.iter().map(|value| u16::from(*value)).collect();
+        let (encoding, content) = codec::encode(columns, &wide);
+        let extent = tail.append(connection, content.len() + SEAL_BYTES, |extent| {
+            Ok(self.keys.pictures.seal(&values_place(radiograph, extent), &content)?)
+        })?;
+        let about = About {
+            name: name.to_owned(),
+            digest: Sha256Digest::of(&values),
+            largest: values.iter().copied().max().unwrap_or(0),
+            encoding: encoding as u8,
+        };
+        let sealed = self
+            .keys
+            .facts
+            .seal(&about_place(radiograph, extent), &fact::json(&about)?)?;
+        connection
+            .prepare_cached("INSERT INTO masks (radiograph, pack, offset, bytes, about) VALUES (?1, ?2, ?3, ?4, ?5)")?
+            .execute(params![
+                radiograph.as_bytes(),
+                extent.pack,
+                extent.offset as i64,
+                extent.bytes,
+                sealed
+            ])?;
+        Ok(if before.is_some() {
+            MaskKept::Replaced
+        } else {
+            MaskKept::New
+        })
+    }
+
+    /// What is to become of a mask, before anything is changed.
+    fn standing_mask(
+        &self,
+        connection: &Connection,
+        radiograph: &Pseudonym,
+        name: &str,
+        mask: &Mask,
+    ) -> Result<Standing, StoreError> {
+        let Some(facts) = fact::facts(connection, &self.keys, radiograph)? else {
+            return Ok(Standing::Refused(MaskKept::NoRadiograph));
+        };
+        if (mask.rows, mask.columns) != (facts.rows, facts.columns) {
+            return Ok(Standing::Refused(MaskKept::OtherSize));
+        }
+        if self.site_labels_in(connection, radiograph)?.contains_key(name) {
+            return Err(StoreError::NameTaken { what: "a label" });
+        }
+        let (rows, columns) = (facts.master_rows, facts.master_columns);
+        let values = snowball_imaging::nearest(mask.rows, mask.columns, &mask.values, rows, columns);
+        let before = self.masks_in(connection, radiograph)?.remove(name);
+        if before
+            .as_ref()
+            .is_some_and(|row| row.about.digest == Sha256Digest::of(&values))
+        {
+            return Ok(Standing::Refused(MaskKept::Same));
+        }
+        Ok(Standing::Wanted {
+            values,
+            columns,
+            before,
+        })
     }
 
     /// Removes every mask called `name`, and overwrites it; says how many it were.
@@ -264,150 +330,4 @@ fn place(what: &[u8], radiograph: &Pseudonym, extent: Extent) -> Vec<u8> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::{collections::BTreeSet, fs};
-
-    use super::*;
-    use crate::{Cell, sample::Sample};
-
-    /// An L in the corner, so that no mirroring leaves it as it is.
-    fn mask(rows: u32, columns: u32, value: u8) -> Mask {
-        let is_marked = |row: u32, column: u32| row < rows / 2 && column < 4 || row < 3 && column < columns / 2;
-        let places = (0..rows).flat_map(|row| (0..columns).map(move |column| (row, column)));
-        Mask {
-            rows,
-            columns,
-            values: places
-                .map(|(row, column)| value * u8::from(is_marked(row, column)))
-                .collect(),
-        }
-    }
-
-    #[test]
-    fn a_mask_is_kept_sealed_counted_replaced_and_removed() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(folder.path(), crate::sample::keys()).unwrap();
-        let (first, second) = (Sample::new(1, 1).radiograph(), Sample::new(2, 2).radiograph());
-        store.add_all(&[first.clone(), second.clone()]).unwrap();
-        let keep = |id: &Pseudonym, mask: &Mask| store.keep_mask(id, "lungs_of_invention", mask).unwrap();
-        assert_eq!(keep(first.id(), &mask(24, 20, 1)), MaskKept::New);
-        assert_eq!(keep(first.id(), &mask(24, 20, 1)), MaskKept::Same);
-        assert_eq!(keep(first.id(), &mask(20, 24, 1)), MaskKept::OtherSize);
-        let stranger = Pseudonym::from_bytes([9; 32]);
-        assert_eq!(keep(&stranger, &mask(24, 20, 1)), MaskKept::NoRadiograph);
-        let kept = store.mask(first.id(), "lungs_of_invention").unwrap();
-        assert_eq!(kept, Some(mask(24, 20, 1)));
-        assert_eq!(store.mask(second.id(), "lungs_of_invention").unwrap(), None);
-        let census = store.census().unwrap();
-        assert!(
-            matches!(
-                census.tables["site: lungs_of_invention"].get("a mask"),
-                Some(Cell::Counted {
-                    radiographs: 1,
-                    patients: 1
-                })
-            ),
-            "{census:?}"
-        );
-        for file in ["store.sqlite", "store.sqlite-wal", "packs/000001.pack"] {
-            let bytes = fs::read(folder.path().join(file)).unwrap_or_default();
-            assert!(
-                !bytes.windows(18).any(|window| window == b"lungs_of_invention"),
-                "{file}"
-            );
-        }
-
-        let before = fs::read(folder.path().join("packs/000001.pack")).unwrap();
-        assert_eq!(keep(first.id(), &mask(24, 20, 3)), MaskKept::Replaced);
-        assert_eq!(
-            store.mask(first.id(), "lungs_of_invention").unwrap(),
-            Some(mask(24, 20, 3))
-        );
-        let after = fs::read(folder.path().join("packs/000001.pack")).unwrap();
-        assert_ne!(after[..before.len()], before, "the one before is overwritten");
-        assert_eq!(
-            (
-                store.damaged().unwrap(),
-                store.remove_masks("lungs_of_invention").unwrap()
-            ),
-            (0, 1)
-        );
-        assert_eq!(store.mask(first.id(), "lungs_of_invention").unwrap(), None);
-        assert!(!store.census().unwrap().tables.contains_key("site: lungs_of_invention"));
-    }
-
-    #[test]
-    fn a_mask_goes_with_its_patient_and_damage_is_found() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(folder.path(), crate::sample::keys()).unwrap();
-        let radiograph = Sample::new(1, 1).radiograph();
-        store.add(&radiograph).unwrap();
-        let pack = folder.path().join("packs/000001.pack");
-        let pictures_end = fs::metadata(&pack).unwrap().len() as usize;
-        store.keep_mask(radiograph.id(), "lungs", &mask(24, 20, 1)).unwrap();
-        let sound = fs::read(&pack).unwrap();
-        let mut spoiled = sound.clone();
-        *spoiled.last_mut().unwrap() ^= 1;
-        fs::write(&pack, spoiled).unwrap();
-        assert_eq!(store.damaged().unwrap(), 1);
-        assert!(matches!(
-            store.mask(radiograph.id(), "lungs"),
-            Err(StoreError::Damaged { .. })
-        ));
-        fs::write(&pack, &sound).unwrap();
-        assert!(sound[pictures_end..].iter().any(|byte| *byte != 0));
-        store.withdraw(radiograph.patient()).unwrap();
-        assert_eq!(store.mask(radiograph.id(), "lungs").unwrap(), None);
-        assert!(fs::read(&pack).unwrap().iter().all(|byte| *byte == 0), "overwritten");
-        let count: i64 = store
-            .read(|connection| Ok(connection.query_row("SELECT count(*) FROM masks", [], |row| row.get(0))?))
-            .unwrap();
-        assert_eq!(count, 0);
-    }
-
-    #[test]
-    fn a_large_radiograph_s_mask_is_kept_in_the_size_of_its_picture() {
-        let folder = tempfile::tempdir().unwrap();
-        let settings = crate::Settings { master_side_max: 16 };
-        let store = Store::open_with(folder.path(), crate::sample::keys(), settings).unwrap();
-        let sample = Sample {
-            rows: 48,
-            columns: 32,
-            ..Sample::new(1, 1)
-        };
-        let radiograph = sample.radiograph();
-        store.add(&radiograph).unwrap();
-        assert_eq!(
-            store.keep_mask(radiograph.id(), "lungs", &mask(48, 32, 2)).unwrap(),
-            MaskKept::New
-        );
-        let kept = store.mask(radiograph.id(), "lungs").unwrap().unwrap();
-        let master = store.master(radiograph.id()).unwrap().unwrap();
-        assert_eq!((kept.rows, kept.columns), (master.rows, master.columns));
-        assert_eq!(kept.values.iter().copied().collect::<BTreeSet<u8>>(), [0, 2].into());
-        let at = |row: usize, column: usize| kept.values[row * kept.columns as usize + column];
-        assert_eq!((at(0, 0), at(0, 10), at(15, 0), at(7, 0), at(7, 9)), (2, 0, 0, 2, 0));
-    }
-
-    #[test]
-    fn a_label_and_a_mask_never_have_one_name() {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(folder.path(), crate::sample::keys()).unwrap();
-        let radiograph = Sample::new(1, 1).radiograph();
-        store.add(&radiograph).unwrap();
-        let label = SiteLabel {
-            value: SiteValue::Number(1.0),
-            noisy: false,
-        };
-        let import = |name: &str| {
-            let labels = [(*radiograph.id(), [(name.to_owned(), label.clone())].into())].into();
-            store.set_site_labels(&[name.to_owned()].into(), &labels, crate::Others::Forget)
-        };
-        import("grade").unwrap();
-        let fault = store.keep_mask(radiograph.id(), "grade", &mask(24, 20, 1)).unwrap_err();
-        assert!(matches!(fault, StoreError::NameTaken { .. }), "{fault}");
-        store.keep_mask(radiograph.id(), "lungs", &mask(24, 20, 1)).unwrap();
-        assert!(matches!(import("lungs"), Err(StoreError::NameTaken { .. })));
-        assert_eq!(store.site_labels(radiograph.id()).unwrap().len(), 1);
-    }
-}
+mod tests;

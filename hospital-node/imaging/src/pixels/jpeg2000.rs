@@ -52,7 +52,7 @@ pub(super) fn decode(
 
 /// The only code stream of a JP2 file, and how many bytes lie in boxes that say nothing about pixels; a bare code stream stays as
 /// it is. `None` where the boxes do not add up, or a palette gives the values another meaning.
-fn unboxed(mut stream: Vec<u8>) -> Option<(Vec<u8>, u64)> {
+pub(crate) fn unboxed(mut stream: Vec<u8>) -> Option<(Vec<u8>, u64)> {
     if !stream.starts_with(&FILE) {
         return Some((stream, 0));
     }
@@ -233,7 +233,7 @@ fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use proptest::prelude::*;
 
     use super::*;
@@ -266,7 +266,7 @@ mod tests {
     }
 
     /// A small lossy picture of 24 by 40 with a comment, without the last byte of its end marker.
-    const CUT: [u8; 137] = [
+    pub(crate) const CUT: [u8; 137] = [
         0xFF, 0x4F, 0xFF, 0x51, 0x00, 0x29, 0x00, 0x00, 0x00, 0x00, 0x00, 0x28, 0x00, 0x00, 0x00, 0x18, 0x00, 0x00,
         0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x28, 0x00, 0x00, 0x00, 0x18, 0x00, 0x00, 0x00, 0x00,
         0x00, 0x00, 0x00, 0x00, 0x00, 0x01, 0x0F, 0x01, 0x01, 0xFF, 0x52, 0x00, 0x0E, 0x01, 0x02, 0x00, 0x01, 0x00,
@@ -289,13 +289,27 @@ mod tests {
         assert_eq!(cut.err(), Some(IntakeReason::DecodeError));
     }
 
+    /// A box of a JP2 file.
+    fn framed(kind: &[u8; 4], content: &[u8]) -> Vec<u8> {
+        [&(8 + content.len() as u32).to_be_bytes(), &kind[..], content].concat()
+    }
+
+    /// A JP2 file around `code`, with a box of text that names somebody.
+    pub(crate) fn wrapped(code: &[u8]) -> Vec<u8> {
+        [
+            &FILE[..],
+            &framed(b"ftyp", b"jp2 \0\0\0\0jp2 "),
+            &framed(b"xml ", b"<name>Tremblay</name>"),
+            &framed(b"jp2c", code),
+        ]
+        .concat()
+    }
+
     #[test]
     fn a_file_around_a_code_stream_changes_no_pixel() {
         let lossy = crate::pixels::tests::grey(24, 40, 16, 12);
         let bare = [&CUT[..], &[0xD9]].concat();
         let expected = decode(bare.clone(), TransferSyntax::Jpeg2000, &lossy).unwrap();
-        let framed =
-            |kind: &[u8; 4], content: &[u8]| [&(8 + content.len() as u32).to_be_bytes(), &kind[..], content].concat();
         let long = |kind: &[u8; 4], content: &[u8]| {
             [
                 &1_u32.to_be_bytes(),

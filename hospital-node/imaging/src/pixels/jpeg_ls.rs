@@ -1,5 +1,6 @@
 //! JPEG-LS (ITU-T T.87), lossless and near-lossless, by `pure_jpegls`: it compares the stream's size with ours before
-//! it asks for memory, so only the depth is left to check here.
+//! it asks for memory, so only the depth is left to check here. It refuses restart markers, and so do we: no stream
+//! of the references has any, so that there is nothing to hold a decoder of our own against.
 
 use snowball_protocol::intake::IntakeReason;
 
@@ -135,6 +136,19 @@ mod tests {
             let padded = [&stream, padding].concat();
             assert_eq!(decode(&padded, &grey(4, 4, 8, 8)).unwrap().words, words);
         }
+    }
+
+    #[test]
+    fn restart_markers_are_refused_and_not_guessed() {
+        let words: Vec<u16> = (0..16).map(|place| place * 37 % 256).collect();
+        let mut stream = Vec::new();
+        jpegls::encode(&words, 4, 4, &mut stream).unwrap();
+        // A line to an interval, as the segment in front of the scan says.
+        stream.splice(2..2, [0xFF, 0xDD, 0, 4, 0, 1]);
+        assert_eq!(
+            decode(&stream, &grey(4, 4, 8, 8)).err(),
+            Some(IntakeReason::DecodeError)
+        );
     }
 
     proptest! {

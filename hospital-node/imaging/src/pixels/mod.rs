@@ -9,7 +9,7 @@ mod description;
 pub(crate) mod fragments;
 mod grey;
 mod jpeg;
-mod jpeg2000;
+pub(crate) mod jpeg2000;
 mod jpeg_ls;
 mod jpeg_xl;
 mod native;

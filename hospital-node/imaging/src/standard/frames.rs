@@ -7,7 +7,7 @@ mod rle;
 use snowball_protocol::intake::IntakeReason;
 
 use super::tree::{Element, Value, bytes_of};
-use crate::pixels::fragments;
+use crate::pixels::{self, fragments};
 use dicom_dictionary_std::tags;
 
 /// What the header says of the container words.
@@ -182,8 +182,14 @@ fn encapsulated(fragments: &[&[u8]], syntax: &str, layout: &Layout) -> Result<Cl
             | "1.2.840.10008.1.2.4.201"
             | "1.2.840.10008.1.2.4.202"
             | "1.2.840.10008.1.2.4.203" => {
-                let blanked = jpeg2000::blanked(frame).ok_or(IntakeReason::DecodeError)?;
-                (Some(blanked.stream), blanked.precision, blanked.comment_bytes)
+                // Only a bare code stream is written: whatever else a JP2 file holds goes, as comments do.
+                let (code, boxed_bytes) = pixels::jpeg2000::unboxed(frame).ok_or(IntakeReason::DecodeError)?;
+                let blanked = jpeg2000::blanked(code).ok_or(IntakeReason::DecodeError)?;
+                (
+                    Some(blanked.stream),
+                    blanked.precision,
+                    blanked.comment_bytes + boxed_bytes,
+                )
             }
             _ => return Err(IntakeReason::TransferSyntax),
         };

@@ -1,6 +1,10 @@
 //! Synthetic files with every place that can hold a name, through both passes.
 
-use dicom_core::{DataElement, PrimitiveValue, Tag, VR, header::Length, value::DataSetSequence};
+use dicom_core::{
+    DataElement, PrimitiveValue, Tag, VR,
+    header::Length,
+    value::{DataSetSequence, PixelFragmentSequence},
+};
 use dicom_dictionary_std::tags;
 use dicom_object::{FileMetaTableBuilder, InMemDicomObject, from_reader};
 use snowball_confidentiality::{Action, KeepRule, Profile, ProfileOption};
@@ -10,9 +14,12 @@ use snowball_protocol::{Sha256Digest, intake::IntakeReason};
 use super::{
     Deidentified, FindingKind, Pixels, Standard,
     checks::{self, Check, Expectation, Texts},
-    shared_tests::standard,
+    shared_tests::{standard, stored},
 };
-use crate::Limits;
+use crate::{
+    Limits,
+    pixels::jpeg2000::tests::{CUT, wrapped},
+};
 
 const DX: &str = "1.2.840.10008.5.1.4.1.1.1.1";
 const EXPLICIT: &str = "1.2.840.10008.1.2.1";
@@ -325,4 +332,51 @@ fn the_checks_of_the_challenge_hold_on_a_file() {
         };
         assert!(checks::holds(&expected, &before, &after), "{expected:?}");
     }
+}
+
+/// A lossy picture of 24 by 40 in `frame`.
+fn compressed(mut frame: Vec<u8>) -> Vec<u8> {
+    let mut object = object();
+    let number = |tag, value: u16| DataElement::new(tag, VR::US, PrimitiveValue::from(value));
+    for (tag, value) in [
+        (tags::ROWS, 24),
+        (tags::COLUMNS, 40),
+        (tags::BITS_STORED, 16),
+        (tags::HIGH_BIT, 15),
+    ] {
+        object.put(number(tag, value));
+    }
+    frame.resize(frame.len().next_multiple_of(2), 0);
+    let pixels = PixelFragmentSequence::new_fragments(vec![frame]);
+    object.put(DataElement::new(tags::PIXEL_DATA, VR::OB, pixels));
+    let meta = FileMetaTableBuilder::new().transfer_syntax("1.2.840.10008.1.2.4.91");
+    let mut bytes = Vec::new();
+    object.with_meta(meta).unwrap().write_all(&mut bytes).unwrap();
+    bytes
+}
+
+#[test]
+fn a_jpeg_2000_file_in_place_of_a_code_stream_is_written_as_the_code_stream() {
+    let code = [&CUT[..], &[0xD9]].concat();
+    let standard = standard(&[]);
+    for pixels in [Pixels::NotVerified, Pixels::Searched] {
+        let bare = standard.deidentify(&compressed(code.clone()), pixels).unwrap();
+        let boxed = standard.deidentify(&compressed(wrapped(&code)), pixels).unwrap();
+        assert_eq!(standard.verify(&boxed.bytes, &boxed.seen), vec![], "{pixels:?}");
+        assert_eq!(boxed.comment_bytes, bare.comment_bytes + 21);
+        let fragment = |made: &Deidentified| {
+            let out = from_reader(&made.bytes[..]).unwrap();
+            out.element(tags::PIXEL_DATA).unwrap().fragments().unwrap()[0].clone()
+        };
+        assert_eq!(fragment(&boxed), fragment(&bare), "{pixels:?}");
+        assert!(!fragment(&boxed).windows(8).any(|window| window == b"Tremblay"));
+        assert_eq!(stored(&boxed.bytes), stored(&compressed(code.clone())), "{pixels:?}");
+    }
+    let twice = [wrapped(&code), wrapped(&code)[12..].to_vec()].concat();
+    let refused = standard.deidentify(&compressed(twice), Pixels::NotVerified);
+    assert_eq!(
+        refused.err(),
+        Some(IntakeReason::DecodeError),
+        "two pictures in one place"
+    );
 }

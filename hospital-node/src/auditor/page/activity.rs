@@ -4,10 +4,12 @@ use snowball_protocol::intake::{Disposition, IntakeReason};
 use snowball_web::{Bar, Bars, Html, Page, Table};
 
 use super::Sheet;
-use crate::auditor::{
+use crate::{
+    auditor::{
+        history::{Excluded, Left, ReceiptTold},
+        words,
+    },
     count::{self, Count},
-    history::{Excluded, Left, ReceiptTold},
-    words,
 };
 
 /// Months on the plot, so that it fits a page.

@@ -4,7 +4,7 @@ use snowball_store::Cell;
 use snowball_web::{Html, Page, Table};
 
 use super::Sheet;
-use crate::auditor::{count::Count, words};
+use crate::{auditor::words, count::Count};
 
 impl Sheet<'_> {
     pub(super) fn deidentification(&self, page: &mut Page) {

@@ -6,7 +6,8 @@ mod checks;
 use snowball_protocol::Sha256Digest;
 use snowball_web::{Column, Html, Language, Message, Page, Table};
 
-use super::{Audit, approvals::Approval, count::Count, history::Study, words};
+use super::{Audit, approvals::Approval, history::Study, words};
+use crate::count::Count;
 
 /// The auditor's page.
 pub fn page(audit: &Audit, language: Language) -> String {

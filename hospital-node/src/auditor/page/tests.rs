@@ -10,7 +10,7 @@ use crate::{
         Approvals, Period,
         testing::{TYPED, history, made_up},
     },
-    evidence::{Evidence, Flow, LedgerTold, Quarantine, SmallCells},
+    evidence::{Counted, Evidence, LedgerTold, SmallCells},
 };
 
 fn audit(period: Period) -> Audit {
@@ -21,9 +21,7 @@ fn audit(period: Period) -> Audit {
         edition: "2026c".to_owned(),
         cell_min: 5,
         rules: Err(TYPED.to_owned()),
-        intake: Flow::default(),
-        deidentify: Flow::default(),
-        folders: Vec::new(),
+        files: Counted::default(),
         attributes: Vec::new(),
         kept: Vec::new(),
         redactions: Redactions {
@@ -33,8 +31,6 @@ fn audit(period: Period) -> Audit {
             markers: 4,
         },
         card: Vec::new(),
-        quarantine: Quarantine::default(),
-        withdrawals: 1,
         selftest: None,
         reviews: Vec::new(),
         census: Census {

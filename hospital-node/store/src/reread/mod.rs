@@ -5,10 +5,16 @@
 //! only once this found nothing; what it finds is taken back, and the file goes to the quarantine. The search for text in the
 //! pixels found nothing before they were written, and equal pixels give the same answer: so it is done again for a sample of
 //! what comes in ([`SEARCH_EVERY`]), and for all where [`Store::look_again`] is asked to.
+//!
+//! Equal pixels only. A large radiograph is kept smaller, and that is another picture to the search: its finest scale begins
+//! elsewhere, so that it takes an edge of bone for writing which it passed in the size in which it came. So the sample is searched
+//! in the size in which the intake searched it; that the kept pixels are those, scaled down, their digest says.
 
 mod pixels;
 mod terms;
 
+#[cfg(test)]
+mod smaller;
 #[cfg(test)]
 mod tests;
 
@@ -72,15 +78,27 @@ impl Store {
         radiograph: &Radiograph,
         pixels: Option<Sha256Digest>,
     ) -> Result<BTreeSet<Unsound>, StoreError> {
+        let is_drawn = radiograph.id().as_bytes()[0].is_multiple_of(SEARCH_EVERY);
+        self.reread_drawn(radiograph, pixels, is_drawn)
+    }
+
+    /// The same, where it `is_drawn` with a search for text.
+    fn reread_drawn(
+        &self,
+        radiograph: &Radiograph,
+        pixels: Option<Sha256Digest>,
+        is_drawn: bool,
+    ) -> Result<BTreeSet<Unsound>, StoreError> {
         let Some(written) = self.written(radiograph.id())? else {
             return Ok([Unsound::Unreadable].into());
         };
         // Of what an earlier run or an earlier version wrote, labels and the search may differ with good reason.
         let is_new = pixels.is_some();
-        let search = is_new && radiograph.id().as_bytes()[0].is_multiple_of(SEARCH_EVERY);
+        let search = is_new && is_drawn;
         let mut look = Look {
             found: BTreeSet::new(),
             search: search.then(|| self.search()),
+            came_as: Some(radiograph),
         };
         look.at(&written, pixels, Some(radiograph.marks()));
         if is_new && !says(&written, radiograph) {
@@ -90,7 +108,8 @@ impl Store {
     }
 
     /// Looks at everything that is stored, without the marks of the files it came from; with `search_text` also for text in
-    /// the pixels, which takes as long as the search at intake. Nothing is changed.
+    /// the pixels, which takes as long as the search at intake. What was kept smaller than it came is searched in the size in which it
+    /// is kept, where the search may see what it did not see at intake: a person looks. Nothing is changed.
     ///
     /// # Errors
     /// When the database cannot be read.
@@ -107,6 +126,7 @@ impl Store {
                 let mut look = Look {
                     found: BTreeSet::new(),
                     search: search_text.then(|| self.search()),
+                    came_as: None,
                 };
                 match self.written(radiograph)? {
                     Some(written) => look.at(&written, None, None),
@@ -205,6 +225,8 @@ impl Store {
 struct Look<'a> {
     found: BTreeSet<Unsound>,
     search: Option<&'a TextSearch>,
+    /// The radiograph as the intake searched it, where it is at hand.
+    came_as: Option<&'a Radiograph>,
 }
 
 impl Look<'_> {
@@ -259,10 +281,18 @@ impl Look<'_> {
         }
         let is_reviewed = making.pointer("/evidence/burned_in").and_then(Value::as_str) == Some("reviewed");
         // What a person looked at and let pass is not found again.
-        if let Some(search) = self.search.filter(|_| !is_reviewed)
-            && search.finds(rows as u32, columns as u32, &decoded)
-        {
-            self.found.insert(Unsound::Text);
+        if let Some(search) = self.search.filter(|_| !is_reviewed) {
+            let (rows, columns) = (rows as u32, columns as u32);
+            let larger = self
+                .came_as
+                .filter(|one| (one.rows(), one.columns()) != (rows, columns));
+            let shows = match larger {
+                Some(one) => search.finds(one.rows(), one.columns(), one.pixels()),
+                None => search.finds(rows, columns, &decoded),
+            };
+            if shows {
+                self.found.insert(Unsound::Text);
+            }
         }
     }
 }

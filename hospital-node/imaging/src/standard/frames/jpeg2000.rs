@@ -15,7 +15,7 @@ const COM: u8 = 0x64;
 const SIZ: u8 = 0x51;
 
 /// `stream` with every comment zeroed and without what follows its end; `None` if its segments do not add up, as in a
-/// file format (JP2) whose boxes may hold anything.
+/// file format (JP2), whose boxes may hold anything: the code stream is taken out of those before.
 pub(super) fn blanked(mut stream: Vec<u8>) -> Option<Blanked> {
     if !stream.starts_with(&[0xFF, 0x4F]) {
         return None;

@@ -1,6 +1,6 @@
-//! Counts of radiographs and patients that may be told: small ones are hidden, and so is what they could be had from.
+//! Counts of radiographs, files and patients that may be told: small ones are hidden, and so is what they could be had from.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use serde::Serialize;
 use snowball_store::{Cell, Table, hide_small};
@@ -15,6 +15,22 @@ pub enum Count {
     FewerThan(u64),
     /// Hidden because another hidden count could be had from it.
     Hidden,
+}
+
+impl Default for Count {
+    fn default() -> Self {
+        Self::Told(0)
+    }
+}
+
+impl fmt::Display for Count {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Told(count) => write!(formatter, "{count}"),
+            Self::FewerThan(least) => write!(formatter, "fewer than {least}"),
+            Self::Hidden => formatter.write_str("hidden"),
+        }
+    }
 }
 
 impl Count {
