@@ -4,6 +4,7 @@
 mod card;
 mod create;
 mod lineage;
+mod ranks;
 mod verify;
 
 pub use create::{ReleaseRequest, create};

@@ -125,6 +125,7 @@ impl PreviewPage<'_> {
         let kinds = self.p.plan.send.iter().map(|sent| match sent {
             Sent::Update => "updates",
             Sent::Metrics => "measurements",
+            Sent::DetailedMetrics => "detailed measurements",
         });
         kinds.collect::<Vec<_>>().join(" and ")
     }
@@ -179,6 +180,7 @@ impl PreviewPageInFrench<'_> {
         let kinds = self.p.plan.send.iter().map(|sent| match sent {
             Sent::Update => "mises à jour",
             Sent::Metrics => "mesures",
+            Sent::DetailedMetrics => "mesures détaillées",
         });
         kinds.collect::<Vec<_>>().join(" et ")
     }
