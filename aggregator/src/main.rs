@@ -27,6 +27,7 @@ mod late_story;
 mod metrics;
 #[cfg(test)]
 mod outsiders;
+mod quality;
 mod release;
 mod report;
 mod revoked;

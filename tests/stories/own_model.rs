@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 use snowball_ledger::Entry;
-use snowball_protocol::Sha256Digest;
+use snowball_protocol::{Sha256Digest, plan::Sent};
+use snowball_tests::PolicyWish;
 
 use crate::{
     audit::both_auditors_find_nothing,
@@ -19,9 +20,18 @@ async fn each_site_sees_the_shared_model_beside_the_one_of_its_own() {
     let mut stage = Stage::set_with(2, ROUNDS, 160, 0.0, |plan| {
         plan.local.steps = 20;
         plan.comparison.own_model = true;
+        plan.send.push(Sent::DetailedMetrics);
     })
     .await;
-    stage.settle().await;
+    // The first site's board lets detailed metrics leave, the second's does not.
+    let wish = |place| {
+        let mut wish = PolicyWish::default();
+        if place == 0 {
+            wish.release.push("detailed_metrics");
+        }
+        wish
+    };
+    stage.settle_under(wish).await;
     stage.start_study().await;
     let mut nodes = stage.run_nodes();
     let first = stage.consortium.sites[0].clone();
@@ -77,13 +87,71 @@ async fn each_site_sees_the_shared_model_beside_the_one_of_its_own() {
         card.contains("## Gain and harm at each site") && card.contains("Least well off for"),
         "{card}"
     );
+    patients_are_ranked_where_the_board_permits_it(&stage, &status, &card);
     let page = stage.folder.path().join("report.html");
     let words = ["report", "--out", page.to_str().unwrap()];
     stage.consortium.aggregator(&words).await.unwrap();
     let page = std::fs::read_to_string(page).unwrap();
+    assert!(page.contains("kappa (95 %)"), "how patients are ranked is there");
     assert!(
         page.contains("<polyline") && page.contains("<circle"),
         "the plots are there"
     );
     both_auditors_find_nothing(&stage).await;
+}
+
+/// Of the final model and of each round's: the first site's AUROC with its interval, kappa and Brier score; nothing of the second's.
+fn patients_are_ranked_where_the_board_permits_it(stage: &Stage, status: &Value, card: &str) {
+    let sites: Vec<&str> = stage.consortium.sites.iter().map(|site| site.name.as_str()).collect();
+    let told = |metrics: &Value| metrics["heads"][0]["discrimination"].clone();
+    let of_site = |name: &str| {
+        let finals = status["final"]["sites"].as_array().unwrap();
+        let of_site = finals.iter().find(|site| site["site"] == name);
+        told(&of_site.unwrap_or_else(|| panic!("no evaluation of {name}: {status}"))["metrics"])
+    };
+    let first = of_site(sites[0]);
+    let auroc = |end: &str| {
+        first["auroc"][end]
+            .as_f64()
+            .unwrap_or_else(|| panic!("{end} of {first}"))
+    };
+    assert!(
+        0.0 <= auroc("low") && auroc("low") < auroc("value") && auroc("value") <= auroc("high") && auroc("high") <= 1.0,
+        "{first}"
+    );
+    assert!(
+        auroc("value") > 0.6,
+        "three rounds have taught the network something: {first}"
+    );
+    assert!(
+        (-1.0..=1.0).contains(&first["kappa"]["value"].as_f64().unwrap()),
+        "{first}"
+    );
+    assert!((0.0..=2.0).contains(&first["brier"].as_f64().unwrap()), "{first}");
+    assert_eq!(of_site(sites[1]), Value::Null);
+    assert_eq!(
+        told(&status["final"]["pooled"]),
+        first,
+        "over all sites is over those that tell"
+    );
+    for round in status["rounds"].as_array().unwrap() {
+        assert!(told(&round["metrics"])["auroc"]["low"].is_number(), "{round}");
+    }
+    assert!(card.contains("| AUROC | kappa | Brier score |"), "{card}");
+    for (place, site) in stage.consortium.sites.iter().enumerate() {
+        let records = snowball_ledger::read(&site.home.join("ledger")).unwrap();
+        let decided: Vec<bool> = records
+            .iter()
+            .filter_map(|record| match &record.entry {
+                Entry::DecisionMade { action, permitted, .. } if action == "send detailed metrics" => Some(*permitted),
+                _ => None,
+            })
+            .collect();
+        // One a round, one at the end; a kill may ask once more.
+        assert!(decided.len() > ROUNDS as usize, "{decided:?}");
+        assert!(
+            decided.iter().all(|permitted| *permitted == (place == 0)),
+            "{decided:?}"
+        );
+    }
 }

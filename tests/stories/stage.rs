@@ -140,10 +140,15 @@ impl Stage {
 
     /// Every site gets its node, its policy, its radiographs and its certificate.
     pub async fn settle(&self) {
-        for site in &self.consortium.sites {
+        self.settle_under(|_| PolicyWish::default()).await;
+    }
+
+    /// The same with a policy to one's taste for the site at each place.
+    pub async fn settle_under(&self, wish: impl Fn(usize) -> PolicyWish) {
+        for (place, site) in self.consortium.sites.iter().enumerate() {
             self.consortium.make_node(site, 1).await.unwrap();
             self.consortium
-                .install_policy(site, &self.plan, &PolicyWish::default())
+                .install_policy(site, &self.plan, &wish(place))
                 .await
                 .unwrap();
             self.consortium.ingest(site).await.unwrap();

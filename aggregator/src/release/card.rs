@@ -10,7 +10,7 @@ use snowball_protocol::{
     plan::{Decoder, HeadKind, Late, Positives, StudyPlan, StudyStage},
 };
 
-use super::{MODEL_FILE, ONNX_FILE, ReleaseRequest, SCRIPT_FILE};
+use super::{MODEL_FILE, ONNX_FILE, ReleaseRequest, SCRIPT_FILE, ranks};
 
 /// The card as Markdown.
 pub fn card(request: &ReleaseRequest<'_>, layout: &Layout, model_file: &Sha256Digest) -> String {
@@ -222,7 +222,8 @@ fn metrics(out: &mut String, request: &ReleaseRequest<'_>) -> std::fmt::Result {
         heads(out, site.as_str(), evaluation)?;
     }
     heads(out, "all", &pooled)?;
-    writeln!(out)
+    writeln!(out)?;
+    ranks::write(out, request, &pooled)
 }
 
 /// The final model beside each site's own: nobody should have to believe that taking part was good for everybody.
@@ -423,6 +424,7 @@ mod tests {
                     class: "CHEST".to_owned(),
                     images: 10,
                     correct: 5,
+                    detail: None,
                 }],
             }],
             reconstruction: None,
@@ -455,7 +457,25 @@ mod tests {
         ] {
             assert!(text.contains(part), "{part} is missing in:\n{text}");
         }
-        assert!(!text.contains("Kept at the sites") && !text.contains("## Parents"));
+        assert!(!text.contains("Kept at the sites") && !text.contains("## Parents") && !text.contains("AUROC"));
+        let mut ranked = evaluations.clone();
+        if let HeadEvaluation::Classes { classes, .. } = &mut ranked[0].1.heads[0] {
+            *classes = crate::quality::tests::classes();
+        }
+        let of_ranked = ReleaseRequest {
+            evaluations: &ranked,
+            ..request
+        };
+        let text = card(&of_ranked, &Layout::of(&plan), &Sha256Digest::of(b"file"));
+        for part in [
+            "| north | body_part | 80 | 0.800 (0.6",
+            "| all | body_part | 80 | 0.800 (0.6",
+            ") | 0.500 (0.2",
+            " | 0.300 |\n",
+            "| body_part | HAND | 20 | 0.800 (0.6",
+        ] {
+            assert!(text.contains(part), "{part} is missing in:\n{text}");
+        }
         let mut begun = plan.clone();
         begun.start = Some(fixture::start(Sha256Digest::of(b"in")));
         let of_begun = ReleaseRequest {

@@ -6,6 +6,7 @@ mod card;
 mod create;
 mod lineage;
 mod page;
+mod ranks;
 mod verify;
 
 use create::ensure_empty;

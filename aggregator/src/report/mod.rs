@@ -9,7 +9,11 @@ use anyhow::{Context as _, Result};
 use serde::Serialize;
 use snowball_crypto::VerifyingKey;
 use snowball_protocol::{
-    Sha256Digest, SiteName, StudyName, ids::UnixSeconds, plan::Origin, record::RoundRecord, session::PhaseName,
+    Sha256Digest, SiteName, StudyName,
+    ids::UnixSeconds,
+    plan::{Head, Origin},
+    record::RoundRecord,
+    session::PhaseName,
     update::FinalEvaluation,
 };
 use snowball_registry::Registry;
@@ -62,6 +66,8 @@ pub struct StudyTold {
     pub parents: Vec<Origin>,
     pub phase: PhaseName,
     pub rounds_planned: u32,
+    /// What it learns to tell.
+    pub heads: Vec<Head>,
     pub records: Vec<RoundRecord>,
     /// What each site said of the final model.
     pub finals: Vec<(SiteName, FinalEvaluation)>,
@@ -98,6 +104,7 @@ pub async fn gather(home: &Home, registry: &Registry, now: UnixSeconds) -> Resul
             parents: study.plan.parents().to_vec(),
             phase: study.phase.name(),
             rounds_planned: study.plan.rounds.count,
+            heads: study.plan.heads.clone(),
             records: rounds.into_iter().filter_map(|round| round.record).collect(),
             finals: registry.evaluations(&study.plan.study).await?,
         });

@@ -100,6 +100,12 @@ messages! {
     CURVES_SHARE = "How many of {label} are told right at each hospital, in percent, classes weighing the same, after each round:", "Part de {label} justes dans chaque hôpital, en pour cent, classes à poids égal, après chaque tour :";
     CURVES_DICE = "How well masks of {label} overlap (Dice) at each hospital, in percent, after each round:", "Recouvrement des masques (Dice) pour {label} dans chaque hôpital, en pour cent, après chaque tour :";
     CURVES_ERROR = "How far off {label} is on average at each hospital, after each round:", "Écart moyen pour {label} dans chaque hôpital, après chaque tour :";
+    QUALITY_AREA = "{quality} (AUROC {area})", "{quality} (AUROC {area})";
+    RANKS = "How the final model ranks patients within each hospital (AUROC: how often a radiograph of a class gets a higher score than one of another class there), agrees with the truth beyond chance (Cohen’s kappa), and how far off its probabilities are (Brier, 0 best, 2 worst). Hospitals weigh by their patients; intervals of 95 % are over patients.", "Comment le modèle final place les patients au sein de chaque hôpital (AUROC : part des cas où une radiographie d’une classe y reçoit un score plus haut qu’une autre), concorde avec la vérité au-delà du hasard (kappa de Cohen), et de combien ses probabilités se trompent (Brier, 0 au mieux, 2 au pire). Les hôpitaux pèsent selon leurs patients ; les intervalles de 95 % portent sur les patients.";
+    AREA = "AUROC (95 %)", "AUROC (95 %)";
+    KAPPA = "kappa (95 %)", "kappa (95 %)";
+    BRIER = "Brier", "Brier";
+    ALL_HOSPITALS = "all", "tous";
     GAIN = "The final model beside the one that each hospital's radiographs alone make by the same plan, on that hospital's validation patients. Above zero the shared model is better.", "Le modèle final à côté de celui que les radiographies de chaque hôpital donnent seules selon le même plan, sur ses patients de validation. Au-dessus de zéro, le modèle commun est meilleur.";
     HOSPITAL = "hospital", "hôpital";
     LABEL = "label", "étiquette";

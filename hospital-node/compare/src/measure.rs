@@ -1,6 +1,7 @@
 //! One figure for how well a run did on the patients that all runs are judged on, computed again for every resample of them.
 
 use serde::{Deserialize, Serialize};
+use snowball_metrics::Ranking;
 
 use crate::runs::{Outputs, Truths};
 
@@ -56,8 +57,8 @@ impl Measure {
 
 /// One run's outputs, made ready to be measured many times.
 pub(crate) enum Prepared {
-    /// By rising score: which radiograph, whether of the second class, whether its score is that of the one before.
-    Ranked(Vec<(usize, bool, bool)>),
+    /// By the score of the second class.
+    Ranked(Ranking),
     /// Per radiograph its class and whether it was recognised; the number of classes.
     Recognised(Vec<(usize, bool)>, usize),
     /// Per radiograph the absolute error.
@@ -92,16 +93,16 @@ impl Prepared {
     }
 
     /// The figure where radiograph `i` counts `weights[i]` times; nothing where a class that it needs does not occur.
-    pub(crate) fn figure(&self, weights: &[u32]) -> Option<f64> {
+    pub(crate) fn figure(&self, weights: &[f64]) -> Option<f64> {
         match self {
-            Self::Ranked(order) => auroc(order, weights),
+            Self::Ranked(ranking) => ranking.auroc(weights),
             Self::Recognised(rows, classes) => balanced_accuracy(rows, *classes, weights),
             Self::Errors(errors) => {
                 let (sum, count) = errors
                     .iter()
                     .zip(weights)
                     .fold((0.0, 0.0), |(sum, count), (error, weight)| {
-                        (f64::from(*weight).mul_add(*error, sum), count + f64::from(*weight))
+                        (weight.mul_add(*error, sum), count + weight)
                     });
                 (count > 0.0).then(|| sum / count)
             }
@@ -109,55 +110,24 @@ impl Prepared {
     }
 }
 
+/// By the probability of the second of two classes.
 fn ranked(of: &[usize], rows: &[Vec<f64>]) -> Prepared {
-    let mut places: Vec<usize> = (0..of.len()).collect();
-    places.sort_by(|left, right| rows[*left][1].total_cmp(&rows[*right][1]));
-    let mut before = None;
-    let order = places
-        .into_iter()
-        .map(|place| {
-            let score = rows[place][1];
-            let is_tied = before
-                .replace(score)
-                .is_some_and(|before: f64| before.total_cmp(&score).is_eq());
-            (place, of[place] == 1, is_tied)
-        })
-        .collect();
-    Prepared::Ranked(order)
+    let scores: Vec<f64> = rows.iter().map(|row| row[1]).collect();
+    let has: Vec<bool> = of.iter().map(|class| *class == 1).collect();
+    Prepared::Ranked(Ranking::new(&scores, &has))
 }
 
-fn auroc(order: &[(usize, bool, bool)], weights: &[u32]) -> Option<f64> {
-    let (mut below, mut tied_negative, mut tied_positive) = (0.0, 0.0, 0.0);
-    let (mut area, mut positives) = (0.0, 0.0);
-    for (place, is_positive, is_tied) in order {
-        if !is_tied {
-            area += tied_positive * (below + tied_negative / 2.0);
-            (positives, below) = (positives + tied_positive, below + tied_negative);
-            (tied_negative, tied_positive) = (0.0, 0.0);
-        }
-        let weight = f64::from(weights[*place]);
-        if *is_positive {
-            tied_positive += weight;
-        } else {
-            tied_negative += weight;
-        }
-    }
-    area += tied_positive * (below + tied_negative / 2.0);
-    let pairs = (positives + tied_positive) * (below + tied_negative);
-    (pairs > 0.0).then(|| area / pairs)
-}
-
-fn balanced_accuracy(rows: &[(usize, bool)], classes: usize, weights: &[u32]) -> Option<f64> {
-    let mut counts = vec![(0_u64, 0_u64); classes];
+fn balanced_accuracy(rows: &[(usize, bool)], classes: usize, weights: &[f64]) -> Option<f64> {
+    let mut counts = vec![(0.0, 0.0); classes];
     for ((class, is_right), weight) in rows.iter().zip(weights) {
         let (all, right) = counts.get_mut(*class)?;
-        *all += u64::from(*weight);
-        *right += u64::from(*weight) * u64::from(*is_right);
+        *all += weight;
+        *right += if *is_right { *weight } else { 0.0 };
     }
     let recalls: Vec<f64> = counts
         .iter()
-        .filter(|(all, _)| *all > 0)
-        .map(|(all, right)| *right as f64 / *all as f64)
+        .filter(|(all, _)| *all > 0.0)
+        .map(|(all, right)| right / all)
         .collect();
     (!recalls.is_empty()).then(|| recalls.iter().sum::<f64>() / recalls.len() as f64)
 }
@@ -172,8 +142,6 @@ fn largest(row: &[f64]) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
 
     fn two(of: &[usize], scores: &[f64]) -> Prepared {
@@ -185,37 +153,13 @@ mod tests {
         Prepared::new(&truths, &Outputs::Probabilities(rows)).unwrap()
     }
 
-    /// By its definition: the share of pairs in the right order.
-    fn by_pairs(of: &[usize], scores: &[f64], weights: &[u32]) -> Option<f64> {
-        let (mut right, mut all) = (0.0, 0.0);
-        for (i, _) in of.iter().enumerate().filter(|(_, class)| **class == 1) {
-            for (j, _) in of.iter().enumerate().filter(|(_, class)| **class == 0) {
-                let pairs = f64::from(weights[i]) * f64::from(weights[j]);
-                all += pairs;
-                right += pairs
-                    * match scores[i].total_cmp(&scores[j]) {
-                        std::cmp::Ordering::Greater => 1.0,
-                        std::cmp::Ordering::Equal => 0.5,
-                        std::cmp::Ordering::Less => 0.0,
-                    };
-            }
-        }
-        (all > 0.0).then(|| right / all)
-    }
-
-    proptest! {
-        #[test]
-        fn the_area_is_the_share_of_pairs_in_order(
-            rows in prop::collection::vec((0_usize..2, 0_u8..6, 0_u32..3), 1..40)
-        ) {
-            let of: Vec<usize> = rows.iter().map(|row| row.0).collect();
-            let scores: Vec<f64> = rows.iter().map(|row| f64::from(row.1) / 6.0).collect();
-            let weights: Vec<u32> = rows.iter().map(|row| row.2).collect();
-            match (two(&of, &scores).figure(&weights), by_pairs(&of, &scores, &weights)) {
-                (Some(found), Some(wanted)) => prop_assert!((found - wanted).abs() < 1e-12),
-                (found, wanted) => prop_assert_eq!(found, wanted),
-            }
-        }
+    /// Of four pairs of a yes and a no one is in the wrong order; where the no above it counts three times, three of eight.
+    #[test]
+    fn the_second_class_is_ranked_as_often_as_each_counts() {
+        let prepared = two(&[0, 0, 1, 1], &[0.1, 0.4, 0.35, 0.8]);
+        assert_eq!(prepared.figure(&[1.0; 4]), Some(0.75));
+        assert_eq!(prepared.figure(&[1.0, 3.0, 1.0, 1.0]), Some(5.0 / 8.0));
+        assert_eq!(prepared.figure(&[1.0, 1.0, 0.0, 0.0]), None);
     }
 
     #[test]
@@ -227,10 +171,10 @@ mod tests {
         let row = |class: usize| (0..3).map(|place| f64::from(u8::from(place == class))).collect();
         let outputs = Outputs::Probabilities(vec![row(0), row(0), row(2), row(1)]);
         let prepared = Prepared::new(&truths, &outputs).unwrap();
-        let found = prepared.figure(&[1, 1, 1, 1]).unwrap();
+        let found = prepared.figure(&[1.0; 4]).unwrap();
         assert!((found - (2.0 / 3.0 + 1.0) / 2.0).abs() < 1e-12);
-        assert_eq!(prepared.figure(&[0, 0, 1, 0]), Some(0.0));
-        assert_eq!(prepared.figure(&[0; 4]), None);
+        assert_eq!(prepared.figure(&[0.0, 0.0, 1.0, 0.0]), Some(0.0));
+        assert_eq!(prepared.figure(&[0.0; 4]), None);
         assert_eq!(Measure::of(&truths), Measure::BalancedAccuracy);
         assert_eq!(Measure::of(&truths).chance(&truths), Some(1.0 / 3.0));
     }
@@ -239,8 +183,8 @@ mod tests {
     fn errors_are_weighted_and_what_does_not_fit_is_refused() {
         let truths = Truths::Numbers { of: vec![10.0, 20.0] };
         let prepared = Prepared::new(&truths, &Outputs::Numbers(vec![12.0, 16.0])).unwrap();
-        assert_eq!(prepared.figure(&[1, 1]), Some(3.0));
-        assert_eq!(prepared.figure(&[3, 1]), Some(2.5));
+        assert_eq!(prepared.figure(&[1.0; 2]), Some(3.0));
+        assert_eq!(prepared.figure(&[3.0, 1.0]), Some(2.5));
         assert!(Prepared::new(&truths, &Outputs::Numbers(vec![1.0])).is_none());
         assert!(Prepared::new(&truths, &Outputs::Probabilities(vec![vec![1.0]; 2])).is_none());
     }

@@ -83,10 +83,10 @@ impl Replicates {
         let seeds = table.seeds.len();
         let mut figures = vec![
             table
-                .measure(&vec![1; judged.radiographs()], &vec![1; seeds])
+                .measure(&vec![1.0; judged.radiographs()], &vec![1; seeds])
                 .ok_or(RunFault::Classes)?,
         ];
-        let mut weights = vec![0_u32; judged.radiographs()];
+        let mut weights = vec![0.0; judged.radiographs()];
         // A draw that lost a class says nothing and is drawn again, so often at most.
         for _ in 0..draws.saturating_mul(4) {
             if figures.len() > draws as usize {
@@ -95,7 +95,7 @@ impl Replicates {
             let of_seeds = drawn(seeds, &mut random);
             let of_people = drawn(people, &mut random);
             for (weight, patient) in weights.iter_mut().zip(&judged.patients) {
-                *weight = of_people[*patient];
+                *weight = f64::from(of_people[*patient]);
             }
             figures.extend(table.measure(&weights, &of_seeds));
         }
@@ -268,7 +268,7 @@ impl Table {
     }
 
     /// Every cell's figure, averaged over its starts and over the seeds as often as each was drawn.
-    fn measure(&self, weights: &[u32], seeds: &[u32]) -> Option<Vec<f64>> {
+    fn measure(&self, weights: &[f64], seeds: &[u32]) -> Option<Vec<f64>> {
         self.cells
             .iter()
             .map(|row| {

@@ -366,7 +366,11 @@ impl Door {
     ) -> Result<(), EgressError> {
         let evaluation = self.shown(plan, evaluation, dataset)?;
         let own = match own.filter(|_| plan.comparison.own_model) {
-            Some(own) => self.shown(plan, own, dataset)?,
+            Some(mut own) => {
+                // What the models are compared by needs counts only.
+                own.forget_details();
+                self.shown(plan, own, dataset)?
+            }
             None => None,
         };
         let message = message::evaluation(plan, evaluation, own);
@@ -377,16 +381,19 @@ impl Door {
     fn shown(
         &self,
         plan: &StudyPlan,
-        evaluation: Evaluation,
+        mut evaluation: Evaluation,
         dataset: &DatasetFacts,
     ) -> Result<Option<Evaluation>, EgressError> {
+        let with_details = gate::may_be_detailed(self, plan, None, &mut evaluation, dataset)?;
         let thing = gate::Thing::metrics(&evaluation);
-        let permitted = match gate::ask_to_send(self, plan, None, thing, dataset) {
-            Ok(permitted) => permitted,
-            Err(EgressError::Denied { .. }) => return Ok(None),
-            Err(fault) => return Err(fault),
+        let Some(permitted) = gate::permitted(gate::ask_to_send(self, plan, None, thing, dataset))? else {
+            return Ok(None);
         };
-        let visible = record::visible(Some(evaluation), permitted.cell_min);
+        let shown = record::Shown {
+            cell_min: permitted.cell_min,
+            with_details,
+        };
+        let visible = record::visible(Some(evaluation), shown);
         if let Some(evaluation) = &visible {
             let (clause, digest) = (permitted.clause, permitted.policy_digest);
             self.record(record::metrics_entry(plan, None, evaluation, clause, digest))?;

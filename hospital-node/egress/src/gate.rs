@@ -8,7 +8,12 @@ use snowball_protocol::{
     plan::{Sent, canonical_json},
 };
 
-use crate::{door::Door, error::EgressError, filter::Encoded, record::Terms};
+use crate::{
+    door::Door,
+    error::EgressError,
+    filter::Encoded,
+    record::{Shown, Terms},
+};
 
 /// What the policy permitted, for one update and no other.
 pub struct EgressPermit {
@@ -25,17 +30,58 @@ pub(crate) fn decide(door: &Door, plan: &StudyPlan, encoded: &Encoded) -> Result
         digest: encoded.digest,
     };
     let update = ask_to_send(door, plan, round, update, dataset)?;
-    let metrics = encoded.evaluation.as_ref().map(Thing::metrics);
-    let metrics = metrics.and_then(|thing| ask_to_send(door, plan, round, thing, dataset).ok());
+    let (mut metrics, mut with_details) = (None, false);
+    if let Some(evaluation) = &encoded.evaluation {
+        let mut evaluation = evaluation.clone();
+        with_details = may_be_detailed(door, plan, round, &mut evaluation, dataset)?;
+        metrics = permitted(ask_to_send(door, plan, round, Thing::metrics(&evaluation), dataset))?;
+    }
     Ok(EgressPermit {
         update_digest: encoded.digest,
         plan: plan.clone(),
         terms: Terms {
             policy_digest: update.policy_digest,
             clause: update.clause,
-            metrics_cell_min: metrics.map(|permitted| permitted.cell_min),
+            metrics: metrics.map(|permitted| Shown {
+                cell_min: permitted.cell_min,
+                with_details,
+            }),
         },
     })
+}
+
+/// Whether the details of `evaluation` may leave with it; they are taken out where they may not.
+pub(crate) fn may_be_detailed(
+    door: &Door,
+    plan: &StudyPlan,
+    round: Option<RoundNumber>,
+    evaluation: &mut Evaluation,
+    dataset: &DatasetFacts,
+) -> Result<bool, EgressError> {
+    if !plan.send.contains(&Sent::DetailedMetrics) {
+        evaluation.forget_details();
+    }
+    if !evaluation.has_details() {
+        return Ok(false);
+    }
+    let thing = Thing {
+        kind: Sent::DetailedMetrics,
+        ..Thing::metrics(evaluation)
+    };
+    let may = permitted(ask_to_send(door, plan, round, thing, dataset))?.is_some();
+    if !may {
+        evaluation.forget_details();
+    }
+    Ok(may)
+}
+
+/// The permit, or none where the policy denies: what it is about then stays, and the rest leaves.
+pub(crate) fn permitted(answer: Result<Permitted, EgressError>) -> Result<Option<Permitted>, EgressError> {
+    match answer {
+        Ok(permitted) => Ok(Some(permitted)),
+        Err(EgressError::Denied { .. }) => Ok(None),
+        Err(fault) => Err(fault),
+    }
 }
 
 /// Something that is to leave.

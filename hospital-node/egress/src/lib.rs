@@ -39,7 +39,7 @@ pub use outbox::Outbox;
 pub use pages::Pages;
 pub use preview::{Assumed, decline, preview};
 pub use progress::{Direction, HearProgress, Progress};
-pub use record::ApprovedUpdate;
+pub use record::{ApprovedUpdate, Shown};
 pub use residuals::Residuals;
 use snowball_protocol::{RoundNumber, Sha256Digest, StudyPlan, receipt::SignedReceipt, update::UpdateHeader};
 pub use spent::Budget;
@@ -178,8 +178,8 @@ impl Egress {
         };
         let permit = gate::decide(&self.door, plan, &encoded)?;
         // The policy may have changed since: what it no longer lets out stays.
-        let cell_min = permit.terms.metrics_cell_min;
-        header.evaluation = cell_min.and_then(|cell_min| record::visible(header.evaluation, cell_min));
+        let shown = permit.terms.metrics;
+        header.evaluation = shown.and_then(|shown| record::visible(header.evaluation, shown));
         let approved = ApprovedUpdate::recorded_before(encoded, header);
         let kept = (&self.outbox, &self.residuals);
         send::send(&self.door, kept, plan, approved).await.map(Some)

@@ -11,7 +11,7 @@ use crate::{
     error::EgressError,
     filter,
     message::{self, Message},
-    record::{self, Terms},
+    record::{self, Shown, Terms},
 };
 
 /// On what a policy would let things leave.
@@ -19,8 +19,8 @@ use crate::{
 pub struct Assumed {
     /// Digest of the policy.
     pub policy_digest: Sha256Digest,
-    /// From which size a class may be shown; none: measurements stay.
-    pub metrics_cell_min: Option<u64>,
+    /// What may be shown of measurements; none: they stay.
+    pub metrics: Option<Shown>,
 }
 
 /// Every message of a study of one round, in order. `last` is the quality of the final model.
@@ -38,11 +38,15 @@ pub fn preview(
     let (dataset, layout) = (candidate.dataset, candidate.layout_digest);
     let encoded = filter::filter(plan, candidate, None)?;
     // As the gate: what the plan does not ask for is not permitted.
-    let metrics_cell_min = assumed.metrics_cell_min.filter(|_| plan.send.contains(&Sent::Metrics));
+    let metrics = assumed.metrics.filter(|_| plan.send.contains(&Sent::Metrics));
+    let metrics = metrics.map(|shown| Shown {
+        with_details: shown.with_details && plan.send.contains(&Sent::DetailedMetrics),
+        ..shown
+    });
     let terms = Terms {
         policy_digest: assumed.policy_digest,
         clause: "preview".to_owned(),
-        metrics_cell_min,
+        metrics,
     };
     let (evaluation, entries) = record::entries(plan, &encoded, &terms);
     let records = ledger.append_all(now, entries).map_err(EgressError::Ledger)?;
@@ -50,9 +54,10 @@ pub fn preview(
     let recorded = recorded.unwrap_or((0, ledger.head().hash));
     let header = message::header(plan, assumed.policy_digest, &encoded, evaluation, recorded);
     let head = ledger.signed_head().map_err(EgressError::Ledger)?;
-    let shown = metrics_cell_min.and_then(|cell_min| record::visible(Some(last), cell_min));
-    // Of the same form as the shared model's; in a preview there is no other one.
-    let own = shown.clone().filter(|_| plan.comparison.own_model);
+    let shown = metrics.and_then(|shown| record::visible(Some(last), shown));
+    // Of the same form as the shared model's, in counts; in a preview there is no other one.
+    let mut own = shown.clone().filter(|_| plan.comparison.own_model);
+    own.iter_mut().for_each(Evaluation::forget_details);
     Ok(vec![
         message::hello(Some(assumed.policy_digest), now),
         // A preview needs no enrolment, so it knows no real authority.
@@ -83,14 +88,17 @@ mod tests {
         testing::{candidate, plan},
     };
 
-    fn run(plan: &StudyPlan, metrics_cell_min: Option<u64>) -> (UpdateHeader, FinalEvaluation, Vec<Message>) {
+    fn run(plan: &StudyPlan, cell_min: Option<u64>) -> (UpdateHeader, FinalEvaluation, Vec<Message>) {
         let folder = tempfile::tempdir().unwrap();
         let mut ledger = Ledger::open(folder.path(), "north", SigningKey::generate().unwrap()).unwrap();
         let candidate = candidate(vec![1.0, -2.0]);
         let last = candidate.evaluation.clone().unwrap();
         let assumed = Assumed {
             policy_digest: Sha256Digest::of(b"policy"),
-            metrics_cell_min,
+            metrics: cell_min.map(|cell_min| Shown {
+                cell_min,
+                with_details: true,
+            }),
         };
         let messages = preview(plan, candidate, last, &assumed, &mut ledger, 7).unwrap();
         let records = snowball_ledger::read(folder.path()).unwrap();
@@ -128,6 +136,19 @@ mod tests {
         assert!(last.evaluation.is_some_and(|evaluation| evaluation.heads.is_empty()));
         let (header, last, _) = run(&plan, None);
         assert!(header.evaluation.is_none() && last.evaluation.is_none());
+    }
+
+    #[test]
+    fn details_leave_only_where_the_plan_asks_for_them_and_not_of_the_sites_own_model() {
+        let mut plan = plan();
+        plan.comparison.own_model = true;
+        let has = |evaluation: &Option<Evaluation>| evaluation.as_ref().is_some_and(Evaluation::has_details);
+        let (header, last, _) = run(&plan, Some(4));
+        assert!(header.evaluation.is_some() && !has(&header.evaluation) && !has(&last.evaluation));
+        plan.send.push(Sent::DetailedMetrics);
+        let (header, last, _) = run(&plan, Some(4));
+        assert!(has(&header.evaluation) && has(&last.evaluation));
+        assert!(last.own.is_some() && !has(&last.own));
     }
 
     #[test]

@@ -12,8 +12,17 @@ use crate::{
 pub(crate) struct Terms {
     pub(crate) policy_digest: Sha256Digest,
     pub(crate) clause: String,
-    /// Whether the evaluation may go along, and from which size a cell of it may be shown.
-    pub(crate) metrics_cell_min: Option<u64>,
+    /// What of the evaluation may go along; none: nothing.
+    pub(crate) metrics: Option<Shown>,
+}
+
+/// What may be shown of an evaluation.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Shown {
+    /// From which size a cell.
+    pub cell_min: u64,
+    /// Whether more of a class than its counts.
+    pub with_details: bool,
 }
 
 /// An update that the ledger holds: the only thing that can be sent.
@@ -70,8 +79,8 @@ pub(crate) fn record(
 /// What may be seen of the evaluation, and what the ledger must hold before anything leaves; the update's entry is the last.
 pub(crate) fn entries(plan: &StudyPlan, encoded: &Encoded, terms: &Terms) -> (Option<Evaluation>, Vec<Entry>) {
     let evaluation = terms
-        .metrics_cell_min
-        .and_then(|cell_min| visible(encoded.evaluation.clone(), cell_min));
+        .metrics
+        .and_then(|shown| visible(encoded.evaluation.clone(), shown));
     let mut entries = Vec::new();
     if let Some(evaluation) = &evaluation {
         let (round, clause) = (Some(encoded.round), terms.clause.clone());
@@ -110,9 +119,12 @@ pub(crate) fn metrics_entry(
 }
 
 /// What may be shown of an evaluation: nothing in small cells.
-pub(crate) fn visible(evaluation: Option<Evaluation>, cell_min: u64) -> Option<Evaluation> {
+pub(crate) fn visible(evaluation: Option<Evaluation>, shown: Shown) -> Option<Evaluation> {
     evaluation.map(|mut evaluation| {
-        evaluation.hide_small_cells(cell_min);
+        if !shown.with_details {
+            evaluation.forget_details();
+        }
+        evaluation.hide_small_cells(shown.cell_min);
         evaluation
     })
 }
@@ -125,7 +137,13 @@ mod tests {
     #[test]
     fn small_cells_are_not_shown() {
         let evaluation = candidate(vec![1.0]).evaluation;
-        assert_eq!(visible(evaluation.clone(), 4), evaluation);
-        assert!(visible(evaluation, 5).is_some_and(|evaluation| evaluation.heads.is_empty()));
+        let shown = |cell_min, with_details| {
+            let shown = Shown { cell_min, with_details };
+            visible(evaluation.clone(), shown)
+        };
+        assert_eq!(shown(4, true), evaluation);
+        assert!(shown(5, true).is_some_and(|evaluation| evaluation.heads.is_empty()));
+        assert!(evaluation.as_ref().is_some_and(Evaluation::has_details));
+        assert!(shown(4, false).is_some_and(|shown| !shown.has_details() && shown.heads.len() == 1));
     }
 }

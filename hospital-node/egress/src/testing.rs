@@ -3,7 +3,7 @@
 use snowball_policy::DatasetFacts;
 use snowball_protocol::{
     Attempt, RoundNumber, Sha256Digest, StudyPlan,
-    evaluation::{ClassCount, Evaluation, HeadEvaluation},
+    evaluation::{ClassCount, ClassDetail, Evaluation, HeadEvaluation},
     labels::LabelName,
 };
 
@@ -24,6 +24,13 @@ pub fn candidate(delta: Vec<f32>) -> Candidate {
         class: "CHEST".to_owned(),
         images: 4,
         correct: 3,
+        detail: Some(ClassDetail {
+            patients: 4,
+            said: vec![3, 1],
+            correct_variance: 0.5,
+            brier_sum: 1.0,
+            ranks: None,
+        }),
     }];
     Candidate {
         round: RoundNumber(3),

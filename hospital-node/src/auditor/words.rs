@@ -129,6 +129,7 @@ messages! {
     ACTION_EVALUATE = "evaluate a model here", "évaluer un modèle sur place";
     ACTION_SEND_UPDATE = "send an update", "envoyer une mise à jour";
     ACTION_SEND_METRICS = "send measurements", "envoyer des mesures";
+    ACTION_SEND_DETAILED_METRICS = "send detailed measurements", "envoyer des mesures détaillées";
 
     DEIDENTIFICATION = "De-identification", "Désidentification";
     DEIDENTIFICATION_SAYS = "In short; the whole evidence: `hospital-node report deidentification --out FILE`.", "En bref ; le dossier complet : `hospital-node report deidentification --out FILE`.";
@@ -226,6 +227,7 @@ pub fn action(action: &str) -> Option<Message> {
         "evaluate" => ACTION_EVALUATE,
         "send update" => ACTION_SEND_UPDATE,
         "send metrics" => ACTION_SEND_METRICS,
+        "send detailed metrics" => ACTION_SEND_DETAILED_METRICS,
         _ => return None,
     })
 }

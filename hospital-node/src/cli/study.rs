@@ -214,10 +214,10 @@ fn told(preview: &Preview, out: &Path) -> String {
             message.meaning
         ));
         for field in &message.fields {
-            let stays = if preview.is_measurement(message.kind, &field.path) {
-                " (stays without measurements)"
-            } else {
-                ""
+            let stays = match preview.is_measurement(message.kind, &field.path) {
+                true if preview.is_detail(&field.path) => " (stays without measurements, or without detailed ones)",
+                true => " (stays without measurements)",
+                false => "",
             };
             lines.push(format!(
                 "    {} = {}\n      {}{stays} {} bytes.",

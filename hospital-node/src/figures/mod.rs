@@ -162,7 +162,7 @@ impl Material<'_> {
                     })
                 });
                 let rows: Vec<ClassRow> = known.collect();
-                Kind::Classes(of_classes(classes, agreement(classes), &rows, self.resampling)?)
+                Kind::Classes(of_classes(classes, Agreement::of(classes), &rows, self.resampling)?)
             }
             // Material holds no masks; what comes here has no figures.
             HeadKind::Mask { .. } => Kind::Regression(of_numbers(&[], None, self.resampling)?),
@@ -309,15 +309,6 @@ impl Kind {
         };
         let known = figures.into_iter();
         known.filter_map(|(name, figure)| Some((name, figure?))).collect()
-    }
-}
-
-/// Classes that are written as rising numbers are grades.
-fn agreement(classes: &[String]) -> Agreement {
-    let grades: Option<Vec<i64>> = classes.iter().map(|class| class.parse().ok()).collect();
-    match grades {
-        Some(grades) if grades.is_sorted_by(|lower, higher| lower < higher) => Agreement::Quadratic,
-        _ => Agreement::Nominal,
     }
 }
 

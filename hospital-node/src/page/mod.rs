@@ -120,6 +120,7 @@ impl PreviewPage<'_> {
         let kinds = self.p.plan.send.iter().map(|sent| match sent {
             Sent::Update => "updates",
             Sent::Metrics => "measurements",
+            Sent::DetailedMetrics => "detailed measurements",
         });
         kinds.collect::<Vec<_>>().join(" and ")
     }
@@ -174,6 +175,7 @@ impl PreviewPageInFrench<'_> {
         let kinds = self.p.plan.send.iter().map(|sent| match sent {
             Sent::Update => "mises à jour",
             Sent::Metrics => "mesures",
+            Sent::DetailedMetrics => "mesures détaillées",
         });
         kinds.collect::<Vec<_>>().join(" et ")
     }

@@ -22,6 +22,7 @@ const TEXTS: &[(&str, &str)] = &[
     ("train for it", "entraîner pour elle"),
     ("send updates", "envoyer des mises à jour"),
     ("send measurements", "envoyer des mesures"),
+    ("send detailed measurements", "envoyer des mesures détaillées"),
     // Messages.
     (
         "Greets the aggregator: versions, clock, and which policy is in force.",
@@ -202,6 +203,38 @@ const TEXTS: &[(&str, &str)] = &[
     (
         "How many validation radiographs are of this class. Classes below the policy's smallest cell are left out.",
         "Combien de radiographies de validation sont de cette classe. Les classes au-dessous du plus petit nombre permis par la politique sont omises.",
+    ),
+    (
+        "How far off the network's probabilities were for this class's radiographs: their squared errors, added up.",
+        "De combien les probabilités du réseau se trompaient pour les radiographies de cette classe : la somme des carrés de leurs erreurs.",
+    ),
+    (
+        "How much the number of recognised radiographs would vary with other patients like these.",
+        "De combien le nombre de radiographies reconnues varierait avec d'autres patients semblables.",
+    ),
+    (
+        "How many validation patients are behind this class's radiographs. Fewer than the policy's smallest cell are not told.",
+        "De combien de patients de validation viennent les radiographies de cette classe. Un nombre au-dessous du plus petit que permet la politique n'est pas dit.",
+    ),
+    (
+        "How often the network ranked a radiograph of this class above one of another class (area under the ROC curve), times the weight. No score leaves.",
+        "Combien souvent le réseau a placé une radiographie de cette classe avant une d'une autre classe (aire sous la courbe ROC), multiplié par le poids. Aucun score ne sort.",
+    ),
+    (
+        "How many validation patients are behind the radiographs of other classes.",
+        "De combien de patients de validation viennent les radiographies des autres classes.",
+    ),
+    (
+        "How much that area would vary with other patients like these.",
+        "De combien cette aire varierait avec d'autres patients semblables.",
+    ),
+    (
+        "What the hospital weighs in the mean of all hospitals' areas, which follows from its numbers of patients.",
+        "Ce que l'hôpital pèse dans la moyenne des aires de tous les hôpitaux, qui découle de ses nombres de patients.",
+    ),
+    (
+        "For which class this class's radiographs were taken: a count for each class of the plan.",
+        "Pour quelle classe les radiographies de cette classe ont été prises : un compte pour chaque classe du plan.",
     ),
     (
         "The same sum if one constant, the median of the training part, were answered each time.",

@@ -16,7 +16,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use serde::Serialize;
-use snowball_egress::{Assumed, Kind, Message};
+use snowball_egress::{Assumed, Kind, Message, Shown};
 use snowball_encoding::Coding;
 use snowball_layout::Layout;
 use snowball_phantoms::{Consortium, Hospital, read_truth};
@@ -208,12 +208,15 @@ pub fn run(wish: &Wish<'_>, site: Site<'_>, folder: &Path, progress: &Progress<'
     let assumed = Assumed {
         // Where there is no policy yet, some fingerprint of the same length stands for it.
         policy_digest: policy.map_or_else(|| Sha256Digest::of(b"the policy to come"), |policy| policy.digest),
-        metrics_cell_min: Some(policy.map_or(CELL_MIN, |policy| policy.cell_min)),
+        metrics: Some(Shown {
+            cell_min: policy.map_or(CELL_MIN, |policy| policy.cell_min),
+            with_details: true,
+        }),
     };
     let say = |assumed: &Assumed| say(&home, plan, &layout, &trained, &last, dataset.facts, assumed, now);
     let mut messages = say(&assumed)?;
     let withheld = say(&Assumed {
-        metrics_cell_min: None,
+        metrics: None,
         ..assumed
     })?;
     if let Some(obstacle) = site.standing.obstacle() {
@@ -492,6 +495,11 @@ impl Preview {
     pub fn is_measurement(&self, kind: Kind, path: &str) -> bool {
         let mut gone = self.without_measurements.fields.iter();
         gone.any(|(of, field)| *of == kind && field == path)
+    }
+
+    /// Whether it stays also where measurements are released and detailed ones are not.
+    pub fn is_detail(&self, path: &str) -> bool {
+        path.contains(".detail.")
     }
 }
 

@@ -62,13 +62,16 @@ impl Standing {
         now: UnixSeconds,
     ) -> Self {
         let send = |kind, bytes| Action::Send { kind, bytes };
-        let questions = [
+        let mut questions = vec![
             ("take part in the study", Action::Join),
             ("train for it", Action::Train),
             ("send updates", send(Sent::Update, update_bytes)),
             ("send measurements", send(Sent::Metrics, 0)),
         ];
-        let answers = questions.map(|(question, action)| {
+        if plan.send.contains(&Sent::DetailedMetrics) {
+            questions.push(("send detailed measurements", send(Sent::DetailedMetrics, 0)));
+        }
+        let answers = questions.into_iter().map(|(question, action)| {
             let request = Request {
                 site,
                 plan,
@@ -90,7 +93,7 @@ impl Standing {
             }),
             fault: policy.err().map(ToString::to_string),
             fault_in_french: policy.err().map(|fault| fault.reason_in(Language::French)),
-            answers: answers.into(),
+            answers: answers.collect(),
         }
     }
 
@@ -100,19 +103,33 @@ impl Standing {
         answers.find(|answer| !answer.permitted && !answer.clause.starts_with("hours."))
     }
 
+    /// Whether measurements may leave, and the detailed ones where the plan asks for them.
+    fn measurements(&self) -> (bool, bool) {
+        let may = |answer: &Answer| answer.permitted;
+        (
+            self.answers.get(3).is_some_and(may),
+            self.answers.get(4).is_none_or(may),
+        )
+    }
+
     /// What would happen if the study began now.
     pub fn in_words(&self) -> String {
         if self.policy.is_none() {
             return "Without a policy nothing runs: the hospital would decline and nothing else would leave."
                 .to_owned();
         }
-        match (self.obstacle(), self.answers.last()) {
+        match (self.obstacle(), self.measurements()) {
             (Some(answer), _) => format!(
                 "The policy in force does not permit it, by {}: the hospital would decline and nothing else would leave.",
                 answer.clause
             ),
-            (None, Some(metrics)) if metrics.permitted => {
+            (None, (true, true)) => {
                 "The policy in force permits it with measurements: everything below would leave.".to_owned()
+            }
+            (None, (true, false)) => {
+                "The policy in force permits it with measurements, without detailed ones: what is marked as \
+                 detailed below would stay."
+                    .to_owned()
             }
             _ => "The policy in force permits it without measurements: what is marked below would stay.".to_owned(),
         }
@@ -126,13 +143,18 @@ impl Standing {
             return "Sans politique, rien ne s'exécute : l'hôpital déclinerait et rien d'autre ne sortirait."
                 .to_owned();
         }
-        match (self.obstacle(), self.answers.last()) {
+        match (self.obstacle(), self.measurements()) {
             (Some(answer), _) => format!(
                 "La politique en vigueur ne le permet pas, selon {} : l'hôpital déclinerait et rien d'autre ne sortirait.",
                 answer.clause
             ),
-            (None, Some(metrics)) if metrics.permitted => {
+            (None, (true, true)) => {
                 "La politique en vigueur le permet avec les mesures : tout ce qui suit sortirait.".to_owned()
+            }
+            (None, (true, false)) => {
+                "La politique en vigueur le permet avec les mesures, sans les détaillées : ce qui est marqué comme \
+                 détaillé ci-dessous resterait."
+                    .to_owned()
             }
             _ => "La politique en vigueur le permet sans les mesures : ce qui est marqué ci-dessous resterait."
                 .to_owned(),
@@ -169,12 +191,13 @@ mod tests {
     #[test]
     fn without_a_policy_the_site_would_decline_and_the_clause_is_named() {
         let text = include_str!("../../../policies/cases/studies/body-parts.toml");
-        let plan: StudyPlan = toml::from_str(text).unwrap();
+        let mut plan: StudyPlan = toml::from_str(text).unwrap();
+        plan.send.push(Sent::DetailedMetrics);
         let site = "north".parse().unwrap();
         let standing = Standing::ask(Err(&PolicyFault::Missing), &site, &plan, 10, Spent::default(), true, 0);
         assert_eq!(standing.obstacle().map(|answer| answer.clause.as_str()), Some("policy"));
         assert!(standing.policy.is_none() && standing.fault.is_some());
-        assert!(standing.answers.iter().all(|answer| !answer.permitted));
+        assert!(standing.answers.len() == 5 && standing.answers.iter().all(|answer| !answer.permitted));
         assert!(standing.in_words().contains("would decline"), "{}", standing.in_words());
         assert!(standing.in_french().contains("déclinerait"), "{}", standing.in_french());
         assert!(standing.answers.iter().all(|answer| {

@@ -333,6 +333,47 @@ const EVALUATION: &[Words] = &[
         "How many validation radiographs are of this class. Classes below the policy's smallest cell are left out.",
     ),
     words(
+        "evaluation.heads[].classes[].detail.brier_sum",
+        About::Patients,
+        "How far off the network's probabilities were for this class's radiographs: their squared errors, added up.",
+    ),
+    words(
+        "evaluation.heads[].classes[].detail.correct_variance",
+        About::Patients,
+        "How much the number of recognised radiographs would vary with other patients like these.",
+    ),
+    words(
+        "evaluation.heads[].classes[].detail.patients",
+        About::Patients,
+        "How many validation patients are behind this class's radiographs. Fewer than the policy's smallest cell are not told.",
+    ),
+    words(
+        "evaluation.heads[].classes[].detail.ranks.area_sum",
+        About::Patients,
+        "How often the network ranked a radiograph of this class above one of another class (area under the ROC curve), times the \
+         weight. No score leaves.",
+    ),
+    words(
+        "evaluation.heads[].classes[].detail.ranks.other_patients",
+        About::Patients,
+        "How many validation patients are behind the radiographs of other classes.",
+    ),
+    words(
+        "evaluation.heads[].classes[].detail.ranks.variance_sum",
+        About::Patients,
+        "How much that area would vary with other patients like these.",
+    ),
+    words(
+        "evaluation.heads[].classes[].detail.ranks.weight_sum",
+        About::Patients,
+        "What the hospital weighs in the mean of all hospitals' areas, which follows from its numbers of patients.",
+    ),
+    words(
+        "evaluation.heads[].classes[].detail.said[]",
+        About::Patients,
+        "For which class this class's radiographs were taken: a count for each class of the plan.",
+    ),
+    words(
         "evaluation.heads[].constant_absolute_error_sum",
         About::Patients,
         "The same sum if one constant, the median of the training part, were answered each time.",
@@ -478,7 +519,10 @@ mod tests {
         Attempt, RoundNumber, Sha256Digest,
         authorities::AuthoritiesKept,
         enrolment::RenewalRequest,
-        evaluation::{ClassCount, ContrastEvaluation, Evaluation, HeadEvaluation, MaskCount, ReconstructionEvaluation},
+        evaluation::{
+            ClassCount, ClassDetail, ContrastEvaluation, Evaluation, HeadEvaluation, MaskCount, Ranks,
+            ReconstructionEvaluation,
+        },
         heads::HeadsOffer,
         labels::LabelName,
         session::{Decline, Hello, JoinRequest},
@@ -493,6 +537,18 @@ mod tests {
             class: "CHEST".to_owned(),
             images: 4,
             correct: 3,
+            detail: Some(ClassDetail {
+                patients: 4,
+                said: vec![3, 1],
+                correct_variance: 1.0,
+                brier_sum: 1.0,
+                ranks: Some(Ranks {
+                    other_patients: 4,
+                    weight_sum: 1.0,
+                    area_sum: 1.0,
+                    variance_sum: 1.0,
+                }),
+            }),
         }];
         Evaluation {
             model_digest: Sha256Digest::of(b"m"),

@@ -7,18 +7,20 @@ use snowball_models::Network;
 use snowball_protocol::{
     Sha256Digest, StudyPlan,
     evaluation::{ClassCount, Evaluation, HeadEvaluation},
-    plan::{Head, HeadKind},
+    plan::{Head, HeadKind, Sent},
 };
 use snowball_worker::shard::Part;
 
 use crate::{
     contrast,
+    detail::{self, Row},
     device::Place,
     examples::{Examples, Known, Target},
     failure::Failure,
     loss, making, masks,
     passes::read,
     recipe, reconstruction,
+    tell::softmax,
 };
 
 /// Pictures that go through the network at once.
@@ -53,16 +55,21 @@ pub fn evaluate(
     let with_squares = plan.comparison.own_model;
     let mut heads: Vec<HeadEvaluation> = plan.heads.iter().map(|head| nothing(head, with_squares)).collect();
     let known = examples.known(plan);
+    let mut details = Details::of(plan, examples, &positions);
+    let mut first = 0;
     for (slice, outputs) in slices.iter().zip(outputs) {
         for (place, values) in outputs?.iter().enumerate() {
             let rows = values.chunks(plan.heads[place].outputs());
-            for (position, row) in slice.iter().zip(rows) {
+            for (offset, (position, row)) in slice.iter().zip(rows).enumerate() {
                 if let Some(target) = examples.targets(*position)[place] {
                     count(&mut heads[place], &plan.heads[place].kind, &known[place], row, target);
+                    details.note(place, first + offset, row, target);
                 }
             }
         }
+        first += slice.len();
     }
+    details.add(&mut heads);
     for head in &mut heads {
         if let HeadEvaluation::Classes { classes, .. } = head {
             classes.retain(|class| class.images > 0);
@@ -76,6 +83,51 @@ pub fn evaluate(
         reconstruction: None,
         contrast: None,
     })
+}
+
+/// What is kept of every radiograph until the details of the classes are told; nothing where the plan does not ask for them.
+struct Details {
+    /// Of each radiograph.
+    patients: Vec<usize>,
+    /// Of each head; none where an output is no number: nothing can be said of its ranks.
+    rows: Vec<Option<Vec<Row>>>,
+}
+
+impl Details {
+    fn of(plan: &StudyPlan, examples: &Examples, positions: &[usize]) -> Self {
+        let is_asked = plan.send.contains(&Sent::DetailedMetrics);
+        Self {
+            patients: if is_asked {
+                examples.patients(positions)
+            } else {
+                Vec::new()
+            },
+            rows: plan.heads.iter().map(|_| is_asked.then(Vec::new)).collect(),
+        }
+    }
+
+    fn note(&mut self, head: usize, radiograph: usize, outputs: &[f32], target: Target) {
+        let (Target::Class(truth), Some(rows)) = (target, &mut self.rows[head]) else {
+            return;
+        };
+        match largest(outputs) {
+            Some(said) if outputs.iter().all(|value| value.is_finite()) => rows.push(Row {
+                patient: self.patients[radiograph],
+                truth,
+                said,
+                probabilities: softmax(outputs).collect(),
+            }),
+            _ => self.rows[head] = None,
+        }
+    }
+
+    fn add(self, heads: &mut [HeadEvaluation]) {
+        for (head, rows) in heads.iter_mut().zip(self.rows) {
+            if let Some(rows) = rows {
+                detail::add(head, &rows);
+            }
+        }
+    }
 }
 
 /// The outputs of the radiographs at the positions of `slice`, one list a head, row by row.
@@ -115,6 +167,7 @@ fn nothing(head: &Head, with_squares: bool) -> HeadEvaluation {
                     class: class.clone(),
                     images: 0,
                     correct: 0,
+                    detail: None,
                 })
                 .collect(),
         },

@@ -1,6 +1,9 @@
 //! A frozen dataset as the plan's heads see it: pictures and targets.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::OnceLock,
+};
 
 use rand::seq::SliceRandom;
 use snowball_protocol::{
@@ -46,6 +49,8 @@ pub struct Examples {
     drawn: Option<BTreeSet<usize>>,
     /// Whether a radiograph without labels is learned from as well.
     needs_no_label: bool,
+    /// The constant mask of the training part, once an evaluation has made it.
+    constant_mask: OnceLock<Vec<u8>>,
 }
 
 impl Examples {
@@ -78,6 +83,7 @@ impl Examples {
             targets,
             drawn: None,
             needs_no_label: plan.pretext.is_some(),
+            constant_mask: OnceLock::new(),
         })
     }
 
@@ -113,6 +119,7 @@ impl Examples {
         let order = draw::order(&labelled, draw.seed);
         // No more than there are radiographs, which fit into memory.
         let count = usize::try_from(draw.labels).unwrap_or(usize::MAX);
+        self.constant_mask = OnceLock::new();
         self.drawn = Some(order.into_iter().take(count).map(|place| training[place]).collect());
         Ok(self)
     }
@@ -192,6 +199,18 @@ impl Examples {
     pub fn mask(&self, position: usize) -> Result<Vec<u8>, Failure> {
         let mask = self.shard.mask(position)?;
         mask.ok_or_else(|| Failure::new("the dataset holds no masks", "freeze the dataset again for this study"))
+    }
+
+    /// The constant mask of the training part: made by `make` for the first evaluation, and the same for those that follow.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn constant_mask(&self, make: impl FnOnce() -> Result<Vec<u8>, Failure>) -> Result<&[u8], Failure> {
+        if let Some(made) = self.constant_mask.get() {
+            return Ok(made);
+        }
+        let made = make()?;
+        Ok(self.constant_mask.get_or_init(|| made))
     }
 
     /// The pseudonym of the patient of the radiograph at `position`.

@@ -10,6 +10,7 @@
 mod answers;
 mod best;
 mod contrast;
+mod detail;
 mod device;
 mod evaluate;
 mod examples;

@@ -35,36 +35,16 @@ const SMOOTH: f64 = 1.0;
 pub fn loss(outputs: &[f32], mask: &[u8], share: f64, slopes: &mut [f32]) -> f64 {
     let pixels = mask.len();
     let classes = outputs.len() / pixels;
-    let mut probabilities = vec![0.0_f64; outputs.len()];
-    let mut entropy = 0.0;
-    for (pixel, class) in mask.iter().enumerate() {
-        let at = |class: usize| f64::from(outputs[class * pixels + pixel]);
-        let most = (0..classes).map(at).fold(f64::NEG_INFINITY, f64::max);
-        let sum: f64 = (0..classes).map(|class| (at(class) - most).exp()).sum();
-        for class in 0..classes {
-            probabilities[class * pixels + pixel] = (at(class) - most).exp() / sum;
-        }
-        entropy += sum.ln() + most - at(usize::from(*class));
-    }
+    let soft = Soft::of(outputs, mask);
+    let probabilities = &soft.probabilities;
     // By the probability of each class at each pixel; nothing for what lies beside.
     let told = classes - 1;
     let mut by_probability = vec![0.0_f64; outputs.len()];
-    let mut dice = 0.0;
-    for class in 1..classes {
+    for (class, (above, below)) in (1..classes).zip(&soft.dices) {
         let plane = class * pixels..(class + 1) * pixels;
         let drawn = &probabilities[plane.clone()];
-        let is_class = |value: &u8| f64::from(u8::from(usize::from(*value) == class));
-        let both: f64 = drawn
-            .iter()
-            .zip(mask)
-            .map(|(drawn, value)| drawn * is_class(value))
-            .sum();
-        let squares: f64 = drawn.iter().map(|drawn| drawn * drawn).sum();
-        let marked: f64 = mask.iter().map(is_class).sum();
-        let (above, below) = (2.0 * both + SMOOTH, squares + marked + SMOOTH);
-        dice += above / below;
         for ((slope, drawn), value) in by_probability[plane].iter_mut().zip(drawn).zip(mask) {
-            *slope = -(2.0 * is_class(value) * below - above * 2.0 * drawn) / (below * below) / told as f64;
+            *slope = -(2.0 * is_class(*value, class) * below - above * 2.0 * drawn) / (below * below) / told as f64;
         }
     }
     for (pixel, class) in mask.iter().enumerate() {
@@ -80,7 +60,61 @@ pub fn loss(outputs: &[f32], mask: &[u8], share: f64, slopes: &mut [f32]) -> f64
             slopes[at(other)] = (share * (by_entropy + by_dice)) as f32;
         }
     }
-    share * (entropy / pixels as f64 + 1.0 - dice / told as f64)
+    share * soft.loss(pixels)
+}
+
+/// What a picture's loss is made of.
+struct Soft {
+    /// Of each class at each pixel.
+    probabilities: Vec<f64>,
+    /// Sum over the pixels.
+    entropy: f64,
+    /// Of each class what stands above and below in its Dice coefficient.
+    dices: Vec<(f64, f64)>,
+}
+
+impl Soft {
+    fn of(outputs: &[f32], mask: &[u8]) -> Self {
+        let pixels = mask.len();
+        let classes = outputs.len() / pixels;
+        let mut probabilities = vec![0.0_f64; outputs.len()];
+        let mut entropy = 0.0;
+        for (pixel, class) in mask.iter().enumerate() {
+            let at = |class: usize| f64::from(outputs[class * pixels + pixel]);
+            let most = (0..classes).map(at).fold(f64::NEG_INFINITY, f64::max);
+            let sum: f64 = (0..classes).map(|class| (at(class) - most).exp()).sum();
+            for class in 0..classes {
+                probabilities[class * pixels + pixel] = (at(class) - most).exp() / sum;
+            }
+            entropy += sum.ln() + most - at(usize::from(*class));
+        }
+        let dice = |class: usize| {
+            let drawn = &probabilities[class * pixels..(class + 1) * pixels];
+            let both: f64 = drawn
+                .iter()
+                .zip(mask)
+                .map(|(drawn, value)| drawn * is_class(*value, class))
+                .sum();
+            let squares: f64 = drawn.iter().map(|drawn| drawn * drawn).sum();
+            let marked: f64 = mask.iter().map(|value| is_class(*value, class)).sum();
+            (2.0 * both + SMOOTH, squares + marked + SMOOTH)
+        };
+        let dices = (1..classes).map(dice).collect();
+        Self {
+            probabilities,
+            entropy,
+            dices,
+        }
+    }
+
+    fn loss(&self, pixels: usize) -> f64 {
+        let dice: f64 = self.dices.iter().map(|(above, below)| above / below).sum();
+        self.entropy / pixels as f64 + 1.0 - dice / self.dices.len() as f64
+    }
+}
+
+fn is_class(value: u8, class: usize) -> f64 {
+    f64::from(u8::from(usize::from(value) == class))
 }
 
 /// Twice what both mark as `class` over the sum of what each marks; 1 where neither marks anything.
@@ -130,23 +164,18 @@ pub fn evaluate(
     };
     let positions = examples.labelled(part);
     let pixels = examples.side() * examples.side();
-    let training = examples.labelled(Part::Training).into_iter();
-    let masks = training.map(|position| examples.mask(position));
-    let constant = constant(masks, pixels, head.outputs())?;
+    let constant = examples.constant_mask(|| {
+        let training = examples.labelled(Part::Training).into_iter();
+        let masks = training.map(|position| examples.mask(position));
+        constant(masks, pixels, head.outputs())
+    })?;
     let slices: Vec<&[usize]> = positions.chunks(SLICE).collect();
     let pass = |slice: &&[usize]| -> Result<Vec<Judged>, Failure> {
         let outputs = draw(plan, examples, place, parameters, slice)?;
         let planes = outputs.chunks_exact(head.outputs() * pixels);
         planes
             .zip(slice.iter())
-            .map(|(outputs, position)| {
-                Ok(Judged::of(
-                    outputs,
-                    &examples.mask(*position)?,
-                    &constant,
-                    classes.len(),
-                ))
-            })
+            .map(|(outputs, position)| Ok(Judged::of(outputs, &examples.mask(*position)?, constant, classes.len())))
             .collect()
     };
     // Threads share a CPU well and a GPU badly.
@@ -199,12 +228,11 @@ struct Judged {
 
 impl Judged {
     fn of(outputs: &[f32], mask: &[u8], constant: &[u8], classes: usize) -> Self {
-        let mut unused = vec![0.0; outputs.len()];
         let drawn = most_likely(outputs, mask.len());
         // Classes are 15 at most.
         let of = |drawn: &[u8]| (1..=classes as u8).map(|class| dice(drawn, mask, class)).collect();
         Self {
-            loss: loss(outputs, mask, 1.0, &mut unused),
+            loss: Soft::of(outputs, mask).loss(mask.len()),
             dices: of(&drawn),
             constants: of(constant),
         }
@@ -287,6 +315,11 @@ mod tests {
         let at = |outputs: &[f32]| loss(outputs, &MASK, 0.5, &mut [0.0; 18]);
         let mut slopes = [0.0; 18];
         loss(&outputs(), &MASK, 0.5, &mut slopes);
+        assert_eq!(
+            at(&outputs()),
+            0.5 * Soft::of(&outputs(), &MASK).loss(6),
+            "the loss without slopes is the same"
+        );
         for place in 0..18 {
             let moved = |by: f32| {
                 let mut moved = outputs();

@@ -66,7 +66,7 @@ fn rows(heads: &[Head], outputs: &[Vec<f32>], count: usize) -> Result<Vec<Vec<f3
 }
 
 /// Probabilities of finite values.
-fn softmax(values: &[f32]) -> impl Iterator<Item = f32> {
+pub fn softmax(values: &[f32]) -> impl Iterator<Item = f32> {
     let largest = values.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let powers: Vec<f64> = values.iter().map(|value| f64::from(value - largest).exp()).collect();
     let sum: f64 = powers.iter().sum();

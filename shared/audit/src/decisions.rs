@@ -286,11 +286,15 @@ impl<'a> Judge<'a> {
                 let bytes = thing.bytes;
                 (Action::Send { kind, bytes }, Some(thing.digest))
             }
-            // Cells that were hidden afterwards made it smaller, so that a permit stays one.
-            "send metrics" => {
+            // Cells that were hidden afterwards made it smaller, so that a permit stays one. Details go along with the rest.
+            "send metrics" | "send detailed metrics" => {
                 let things = self.survey.metrics.get(&place).map_or(&[][..], Vec::as_slice);
                 let thing = about(things, record.index);
-                let kind = Sent::Metrics;
+                let kind = if action == "send metrics" {
+                    Sent::Metrics
+                } else {
+                    Sent::DetailedMetrics
+                };
                 let bytes = thing.map_or(0, |thing| thing.bytes);
                 (Action::Send { kind, bytes }, thing.map(|thing| thing.digest))
             }

@@ -23,7 +23,8 @@ fn bin(probability: f64) -> usize {
 }
 
 /// Brier's score of one row (Brier 1950): the squared distances of all classes' probabilities from the truth, 0 to 2.
-pub(crate) fn brier(probabilities: &[f32], truth: usize) -> f64 {
+#[must_use]
+pub fn brier(probabilities: &[f32], truth: usize) -> f64 {
     let distance = |(class, probability): (usize, &f32)| {
         let came = f64::from(u8::from(class == truth));
         (f64::from(*probability) - came).powi(2)

@@ -78,6 +78,28 @@ impl Ranking {
     }
 }
 
+/// How well each row is placed: of a row with the class the share of those without it that have a lower score, of a row without it the share
+/// of those with it that have a higher one; who has the same counts half.
+pub(crate) fn placements(scores: &[f64], has: &[bool]) -> Vec<f64> {
+    let ranking = Ranking::new(scores, has);
+    let ones = vec![1.0; has.len()];
+    let with_all = has.iter().filter(|has| **has).count() as f64;
+    let without_all = has.len() as f64 - with_all;
+    let (mut with_below, mut without_below, mut begin) = (0.0, 0.0, 0);
+    let mut placed = vec![0.0; has.len()];
+    for ((with, without), end) in ranking.steps(&ones).zip(&ranking.ends) {
+        for row in &ranking.order[begin..*end] {
+            placed[*row] = if has[*row] {
+                (without_below + without / 2.0) / without_all
+            } else {
+                (with_all - with_below - with / 2.0) / with_all
+            };
+        }
+        (with_below, without_below, begin) = (with_below + with, without_below + without, *end);
+    }
+    placed
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -166,6 +188,31 @@ mod tests {
                     }
                 }
                 prop_assert!((right / pairs - area).abs() < 1e-12);
+            }
+        }
+
+        #[test]
+        fn the_area_is_the_share_of_weighted_pairs_in_order(
+            rows in proptest::collection::vec((0_u8..6, any::<bool>(), 0_u8..3), 1..40)
+        ) {
+            let scores: Vec<f64> = rows.iter().map(|row| f64::from(row.0) / 6.0).collect();
+            let has: Vec<bool> = rows.iter().map(|row| row.1).collect();
+            let weights: Vec<f64> = rows.iter().map(|row| f64::from(row.2)).collect();
+            let (mut right, mut all) = (0.0, 0.0);
+            for (one, _) in has.iter().enumerate().filter(|(_, has)| **has) {
+                for (other, _) in has.iter().enumerate().filter(|(_, has)| !**has) {
+                    let pairs = weights[one] * weights[other];
+                    all += pairs;
+                    right += pairs * match scores[one].total_cmp(&scores[other]) {
+                        std::cmp::Ordering::Greater => 1.0,
+                        std::cmp::Ordering::Equal => 0.5,
+                        std::cmp::Ordering::Less => 0.0,
+                    };
+                }
+            }
+            match Ranking::new(&scores, &has).auroc(&weights) {
+                Some(area) => prop_assert!((right / all - area).abs() < 1e-12),
+                None => prop_assert_eq!(all, 0.0),
             }
         }
     }

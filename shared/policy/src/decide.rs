@@ -204,7 +204,7 @@ const fn is_metrics(action: Action) -> bool {
     matches!(
         action,
         Action::Send {
-            kind: Sent::Metrics,
+            kind: Sent::Metrics | Sent::DetailedMetrics,
             ..
         }
     )

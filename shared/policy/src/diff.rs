@@ -95,6 +95,7 @@ enum List {
     Option,
     Update,
     Metrics,
+    DetailedMetrics,
     HourOfTraining,
     HourOfSending,
 }
@@ -296,7 +297,11 @@ impl Changes {
     }
 
     fn about_leaving(&mut self, old: &Policy, new: &Policy) {
-        for (what, kind) in [(List::Update, Sent::Update), (List::Metrics, Sent::Metrics)] {
+        for (what, kind) in [
+            (List::Update, Sent::Update),
+            (List::Metrics, Sent::Metrics),
+            (List::DetailedMetrics, Sent::DetailedMetrics),
+        ] {
             let listed = |policy: &Policy| policy.0.release.allowed.contains(&kind);
             if listed(old) != listed(new) {
                 let (name, is_added) = (String::new(), listed(new));

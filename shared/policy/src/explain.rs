@@ -26,7 +26,7 @@ impl Policy {
 
     /// What may leave.
     fn released(&self) -> Vec<Sent> {
-        let kinds = [Sent::Update, Sent::Metrics].into_iter();
+        let kinds = [Sent::Update, Sent::Metrics, Sent::DetailedMetrics].into_iter();
         kinds.filter(|kind| self.releases(*kind)).collect()
     }
 

@@ -186,10 +186,11 @@ impl Policy {
         self.0.aggregation.secure_aggregation
     }
 
-    /// Whether `kind` may leave the site.
+    /// Whether `kind` may leave the site. Detailed metrics go along with metrics, so both must be allowed.
     #[must_use]
     pub fn releases(&self, kind: Sent) -> bool {
-        self.stage().permits_sending() && self.0.release.allowed.contains(&kind)
+        let lists = |kind| self.0.release.allowed.contains(&kind);
+        self.stage().permits_sending() && lists(kind) && (kind != Sent::DetailedMetrics || lists(Sent::Metrics))
     }
 
     /// Most bytes that may leave in one round of a study.

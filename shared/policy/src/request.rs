@@ -43,6 +43,10 @@ impl Action {
             Self::Send {
                 kind: Sent::Metrics, ..
             } => "send metrics",
+            Self::Send {
+                kind: Sent::DetailedMetrics,
+                ..
+            } => "send detailed metrics",
             Self::Join => "join",
         }
     }

@@ -147,6 +147,7 @@ const fn sent_code(kind: Sent) -> &'static str {
     match kind {
         Sent::Update => "update",
         Sent::Metrics => "metrics",
+        Sent::DetailedMetrics => "detailed_metrics",
     }
 }
 

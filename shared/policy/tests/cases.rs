@@ -81,6 +81,7 @@ enum CaseAction {
     Join,
     SendUpdate,
     SendMetrics,
+    SendDetailedMetrics,
 }
 
 #[derive(Deserialize)]
@@ -206,6 +207,10 @@ fn decided_in(case: &Case, language: Language) -> Decision {
             },
             CaseAction::SendMetrics => Action::Send {
                 kind: Sent::Metrics,
+                bytes,
+            },
+            CaseAction::SendDetailedMetrics => Action::Send {
+                kind: Sent::DetailedMetrics,
                 bytes,
             },
         },

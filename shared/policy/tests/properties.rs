@@ -62,6 +62,10 @@ fn any_action() -> impl Strategy<Value = Action> {
             kind: Sent::Metrics,
             bytes
         }),
+        (0_u64..100_000_000).prop_map(|bytes| Action::Send {
+            kind: Sent::DetailedMetrics,
+            bytes
+        }),
     ]
 }
 
@@ -207,7 +211,7 @@ const LISTS: [(&str, &str, &[&str]); 9] = [
         "options",
         &["retain-patient-characteristics", "retain-uids"],
     ),
-    ("release", "allowed", &["update", "metrics"]),
+    ("release", "allowed", &["update", "metrics", "detailed_metrics"]),
     ("hours", "training", &["always", "daily 09:00-17:00"]),
     ("hours", "sending", &["always", "sat-mon 22:00-03:00"]),
     ("", "studies", &["body-parts", "hands"]),

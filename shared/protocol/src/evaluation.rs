@@ -3,10 +3,16 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use self::mask::{Dice, MaskCount};
+pub use self::{
+    detail::{ClassDetail, Ranks},
+    mask::{Dice, MaskCount},
+    pretext::{ContrastEvaluation, ReconstructionEvaluation},
+};
 use crate::{digest::Sha256Digest, labels::LabelName};
 
+mod detail;
 mod mask;
+mod pretext;
 
 /// Of a normal distribution, the point that 2.5 % lie beyond.
 pub(crate) const NORMAL_95: f64 = 1.959_963_984_540_054;
@@ -27,32 +33,6 @@ pub struct Evaluation {
     /// How well the other radiograph of a patient was found, where the plan asks for that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub contrast: Option<ContrastEvaluation>,
-}
-
-/// How well the other view of a patient was found among those of a batch, each radiograph once.
-#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ContrastEvaluation {
-    /// Radiographs whose pair was looked for among other patients.
-    pub images: u64,
-    /// Sum of the losses (NT-Xent), in nats: of each the mean over its two views.
-    pub loss_sum: f64,
-    /// Of how many the other view was likest to it.
-    pub found: u64,
-    /// Of how many that would be so by chance: the sum of one over the views that competed.
-    pub chance_sum: f64,
-}
-
-/// How well radiographs were drawn again: squared errors of the prepared picture, where it was masked if the plan masks.
-#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ReconstructionEvaluation {
-    /// Radiographs drawn.
-    pub images: u64,
-    /// Sum of each radiograph's mean squared error.
-    pub squared_error_sum: f64,
-    /// The same where each radiograph's mean is drawn: of what the network was shown of it.
-    pub constant_squared_error_sum: f64,
 }
 
 /// One head's counts.
@@ -102,7 +82,7 @@ pub enum HeadEvaluation {
 }
 
 /// How often one class was recognised.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ClassCount {
     /// The class's code.
@@ -111,10 +91,14 @@ pub struct ClassCount {
     pub images: u64,
     /// Of these, recognised.
     pub correct: u64,
+    /// More than that, where plan and policy let detailed metrics leave.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<ClassDetail>,
 }
 
 impl Evaluation {
-    /// Leaves out every class with fewer than `cell_min` images, and every head, reconstruction and contrast with fewer than that.
+    /// Leaves out every class with fewer than `cell_min` images, and every head, reconstruction and contrast with fewer than that; of what
+    /// is told beyond counts, what is of fewer patients.
     pub fn hide_small_cells(&mut self, cell_min: u64) {
         self.heads.retain(|head| match head {
             HeadEvaluation::Classes { images, .. } | HeadEvaluation::Regression { images, .. } => *images >= cell_min,
@@ -126,8 +110,33 @@ impl Evaluation {
         for head in &mut self.heads {
             if let HeadEvaluation::Classes { classes, .. } = head {
                 classes.retain(|class| class.images >= cell_min);
+                for class in classes {
+                    class.detail = class.detail.take().and_then(|detail| detail.shown(cell_min));
+                }
             }
         }
+    }
+
+    /// Whether a class of it is told in more than counts.
+    #[must_use]
+    pub fn has_details(&self) -> bool {
+        self.classes().any(|class| class.detail.is_some())
+    }
+
+    /// Leaves of every class the counts.
+    pub fn forget_details(&mut self) {
+        for head in &mut self.heads {
+            if let HeadEvaluation::Classes { classes, .. } = head {
+                classes.iter_mut().for_each(|class| class.detail = None);
+            }
+        }
+    }
+
+    fn classes(&self) -> impl Iterator<Item = &ClassCount> {
+        self.heads.iter().flat_map(|head| match head {
+            HeadEvaluation::Classes { classes, .. } => &classes[..],
+            _ => &[],
+        })
     }
 
     /// Adds up the evaluations of several sites of the same model.
@@ -172,51 +181,6 @@ impl Evaluation {
         let paired = self.contrast.and_then(ContrastEvaluation::mean_loss);
         let losses: Vec<f64> = heads.chain(drawn.map(|errors| errors.0)).chain(paired).collect();
         (!losses.is_empty()).then(|| losses.iter().sum::<f64>() / losses.len() as f64)
-    }
-}
-
-impl ReconstructionEvaluation {
-    /// Mean squared error, and that of each radiograph's mean.
-    #[must_use]
-    pub fn mean_squared_errors(self) -> Option<(f64, f64)> {
-        Some((
-            ratio(self.squared_error_sum, self.images)?,
-            ratio(self.constant_squared_error_sum, self.images)?,
-        ))
-    }
-
-    fn plus(self, other: Self) -> Self {
-        Self {
-            images: self.images + other.images,
-            squared_error_sum: self.squared_error_sum + other.squared_error_sum,
-            constant_squared_error_sum: self.constant_squared_error_sum + other.constant_squared_error_sum,
-        }
-    }
-}
-
-impl ContrastEvaluation {
-    /// Mean loss.
-    #[must_use]
-    pub fn mean_loss(self) -> Option<f64> {
-        ratio(self.loss_sum, self.images)
-    }
-
-    /// The share of the pairs that were found, and that which chance finds.
-    #[must_use]
-    pub fn shares_found(self) -> Option<(f64, f64)> {
-        Some((
-            ratio(self.found as f64, self.images)?,
-            ratio(self.chance_sum, self.images)?,
-        ))
-    }
-
-    fn plus(self, other: Self) -> Self {
-        Self {
-            images: self.images + other.images,
-            loss_sum: self.loss_sum + other.loss_sum,
-            found: self.found + other.found,
-            chance_sum: self.chance_sum + other.chance_sum,
-        }
     }
 }
 
@@ -343,6 +307,11 @@ impl HeadEvaluation {
                         Some(class) => {
                             class.images += other.images;
                             class.correct += other.correct;
+                            match (&mut class.detail, &other.detail) {
+                                (Some(sum), Some(other)) => sum.add(other),
+                                (sum @ None, other) => sum.clone_from(other),
+                                (Some(_), None) => {}
+                            }
                         }
                         None => classes.push(other.clone()),
                     }
@@ -426,6 +395,7 @@ mod tests {
                     class: "CHEST".to_owned(),
                     images,
                     correct,
+                    detail: None,
                 }],
             }],
             reconstruction: None,

@@ -192,6 +192,7 @@ mod tests {
             class: (*class).to_owned(),
             images: *images,
             correct: *correct,
+            detail: None,
         };
         let head = HeadEvaluation::Classes {
             label: LabelName::BodyPart,

@@ -36,6 +36,8 @@ pub const TENSORS_MAX: usize = 4_096;
 pub const HEADS_MAX: usize = 32;
 /// Most classes of one head.
 pub const CLASSES_MAX: usize = 256;
+/// Most cells of the confusion matrices of all heads, where they are sent: they must fit into a body beside all else.
+pub const CONFUSION_CELLS_MAX: usize = 10_000;
 /// Most classes of one mask.
 pub const MASK_CLASSES_MAX: u8 = 15;
 /// By how many rounds an update may be late: so many older models are remembered with every change of a study.

@@ -247,6 +247,7 @@ mod tests {
                         class: "AP".to_owned(),
                         images: 10,
                         correct,
+                        detail: None,
                     }],
                 }],
                 reconstruction: None,

@@ -9,6 +9,8 @@ use snowball_protocol::{
     plan::{HeadKind, Sent},
 };
 
+use super::detail;
+
 /// Whether `evaluation` speaks of `model` and of what `plan` learns, with counts that may be added up over all sites.
 ///
 /// # Errors
@@ -30,6 +32,9 @@ pub fn check_evaluation(plan: &StudyPlan, model: Sha256Digest, evaluation: &Eval
     let labels: BTreeSet<_> = evaluation.heads.iter().map(HeadEvaluation::label).collect();
     if labels.len() != evaluation.heads.len() {
         return malformed("the evaluation names a head twice");
+    }
+    if evaluation.has_details() && !plan.send.contains(&Sent::DetailedMetrics) {
+        return malformed("the plan does not ask for detailed metrics");
     }
     evaluation
         .heads
@@ -164,7 +169,7 @@ fn check_classes(known: &[String], images: u64, classes: &[ClassCount]) -> Resul
     if !classes.iter().all(is_sound) || total > u128::from(images) {
         return malformed("the counts of the evaluation contradict each other");
     }
-    Ok(())
+    classes.iter().try_for_each(|count| detail::check(known, images, count))
 }
 
 fn malformed(reason: &str) -> Result<(), Problem> {

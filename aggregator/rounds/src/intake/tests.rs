@@ -416,6 +416,7 @@ fn an_evaluation_is_bounded() {
                 class: "CHEST".to_owned(),
                 images: 6,
                 correct: 5,
+                detail: None,
             }],
         }],
         reconstruction: None,
@@ -452,6 +453,7 @@ fn an_evaluation_is_bounded() {
                 class: count.0.to_owned(),
                 images: count.1,
                 correct: count.2,
+                detail: None,
             });
         };
         assert_eq!(code(&change), ProblemCode::Malformed, "{count:?}");

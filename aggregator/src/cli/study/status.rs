@@ -7,6 +7,7 @@ use snowball_protocol::{
     SiteName, StudyName,
     evaluation::{Evaluation, HeadEvaluation},
     gain::{Gain, of_finals, worst},
+    plan::Head,
     record::RoundRecord,
     session::PhaseName,
 };
@@ -16,6 +17,7 @@ use super::find;
 use crate::{
     cli::{Answer, open, table::table},
     home::Home,
+    quality::{self, Discrimination},
 };
 
 /// Shows where a study stands, or all studies in one table.
@@ -100,10 +102,7 @@ async fn one(registry: &Registry, study: &Study) -> Result<Answer> {
     }
     text += &sites_text(study, &participants);
     if !rounds.is_empty() {
-        let rows: Vec<_> = rounds
-            .iter()
-            .map(|record| row(&record.round.to_string(), record))
-            .collect();
+        let rows: Vec<_> = rounds.iter().map(|record| row(&study.plan.heads, record)).collect();
         text += "\n";
         text += &table(
             [
@@ -124,9 +123,11 @@ async fn one(registry: &Registry, study: &Study) -> Result<Answer> {
             "\nfinal model at {} site(s): loss {}, {}\n",
             numbers.len(),
             decimals(pooled.mean_loss()),
-            quality(pooled)
+            line(&study.plan.heads, pooled)
         );
     }
+    let heads = &study.plan.heads;
+    text += &discrimination_text(heads, &numbers, pooled.as_ref());
     let gains = of_finals(&finals);
     text += &gain_text(&gains);
     let mut json = outline(study);
@@ -134,11 +135,14 @@ async fn one(registry: &Registry, study: &Study) -> Result<Answer> {
         .iter()
         .map(|participant| site_json(study, participant))
         .collect();
-    json["rounds"] = rounds.iter().map(record_json).collect::<Result<_, _>>()?;
+    json["rounds"] = rounds
+        .iter()
+        .map(|record| record_json(heads, record))
+        .collect::<Result<_, _>>()?;
     json["final"] = json!({
         "evaluated": finals.iter().map(|(site, _)| site).collect::<Vec<_>>(),
-        "sites": numbers.iter().map(|(site, evaluation)| json!({ "site": site, "evaluation": evaluation, "metrics": metrics(evaluation) })).collect::<Vec<_>>(),
-        "pooled": pooled.as_ref().map(metrics),
+        "sites": numbers.iter().map(|(site, evaluation)| json!({ "site": site, "evaluation": evaluation, "metrics": metrics(heads, evaluation) })).collect::<Vec<_>>(),
+        "pooled": pooled.as_ref().map(|pooled| metrics(heads, pooled)),
         "gains": gains.iter().map(gain_json).collect::<Vec<_>>(),
     });
     Ok(Answer::new(text, json))
@@ -223,11 +227,11 @@ fn site_json(study: &Study, participant: &Participant) -> Value {
     json
 }
 
-fn record_json(record: &RoundRecord) -> Result<Value, serde_json::Error> {
+fn record_json(heads: &[Head], record: &RoundRecord) -> Result<Value, serde_json::Error> {
     let mut json = serde_json::to_value(record)?;
     json["bytes"] = record.contributions.iter().map(|part| part.bytes).sum::<u64>().into();
     json["training_loss"] = json!(training_loss(record));
-    json["metrics"] = json!(record.evaluation.as_ref().map(metrics));
+    json["metrics"] = json!(record.evaluation.as_ref().map(|evaluation| metrics(heads, evaluation)));
     Ok(json)
 }
 
@@ -242,26 +246,38 @@ fn training_loss(record: &RoundRecord) -> Option<f64> {
     (examples > 0).then(|| sum / examples as f64)
 }
 
-fn row(round: &str, record: &RoundRecord) -> [String; 8] {
+fn row(heads: &[Head], record: &RoundRecord) -> [String; 8] {
     let bytes: u64 = record.contributions.iter().map(|part| part.bytes).sum();
     [
-        round.to_owned(),
+        record.round.to_string(),
         record.contributions.len().to_string(),
         record.refusals.len().to_string(),
         record.silent.len().to_string(),
         bytes.to_string(),
         decimals(training_loss(record)),
         decimals(record.evaluation.as_ref().and_then(Evaluation::mean_loss)),
-        record.evaluation.as_ref().map(quality).unwrap_or_default(),
+        record
+            .evaluation
+            .as_ref()
+            .map(|evaluation| line(heads, evaluation))
+            .unwrap_or_default(),
     ]
 }
 
-/// The figures that people compare: per head, balanced accuracy or the errors beside the constant predictor's.
-pub fn metrics(evaluation: &Evaluation) -> Value {
+/// The figures that people compare: per head, balanced accuracy or the errors beside the constant predictor's; and what follows from
+/// detailed metrics where there are any.
+fn metrics(planned: &[Head], evaluation: &Evaluation) -> Value {
+    let told = quality::of(planned, evaluation);
     let heads = evaluation.heads.iter().map(|head| match head {
-        HeadEvaluation::Classes { label, images, .. } => json!({
-            "label": label, "images": images, "loss": head.mean_loss(), "balanced_accuracy": head.balanced_accuracy(),
-        }),
+        HeadEvaluation::Classes { label, images, .. } => {
+            let mut json = json!({
+                "label": label, "images": images, "loss": head.mean_loss(), "balanced_accuracy": head.balanced_accuracy(),
+            });
+            if let Some(told) = told.iter().find(|told| told.label == *label) {
+                json["discrimination"] = json!(told);
+            }
+            json
+        }
         HeadEvaluation::Regression { label, images, .. } => json!({
             "label": label, "images": images, "loss": head.mean_loss(),
             "mean_absolute_error": head.mean_absolute_errors().map(|errors| errors.0),
@@ -299,12 +315,18 @@ pub fn metrics(evaluation: &Evaluation) -> Value {
 }
 
 /// The same in a line.
-pub fn quality(evaluation: &Evaluation) -> String {
+fn line(planned: &[Head], evaluation: &Evaluation) -> String {
+    let told = quality::of(planned, evaluation);
+    let area = |label| {
+        let area = told.iter().find(|told| told.label == label)?.auroc?;
+        Some(format!(" (AUROC {:.3})", area.value))
+    };
     let heads = evaluation.heads.iter().filter_map(|head| {
+        let area = area(head.label()).unwrap_or_default();
         let label = head.label();
         let label = label.code();
         match (head.balanced_accuracy(), head.mean_absolute_errors()) {
-            (Some(accuracy), _) => Some(format!("{label} {:.1} %", accuracy * 100.0)),
+            (Some(accuracy), _) => Some(format!("{label} {:.1} %{area}", accuracy * 100.0)),
             (_, Some((error, constant))) => Some(format!("{label} {error:.2} (constant {constant:.2})")),
             _ => {
                 let (dice, constant) = head.mean_dice()?;
@@ -319,6 +341,38 @@ pub fn quality(evaluation: &Evaluation) -> String {
     let paired =
         paired.map(|(found, chance)| format!("pairs found {:.1} % (chance {:.1} %)", found * 100.0, chance * 100.0));
     heads.chain(drawn).chain(paired).collect::<Vec<_>>().join(", ")
+}
+
+/// What detailed metrics say of the final model, at each site that let them leave and over all of them.
+fn discrimination_text(heads: &[Head], sites: &[(SiteName, Evaluation)], pooled: Option<&Evaluation>) -> String {
+    let named = sites.iter().map(|(site, evaluation)| (site.as_str(), evaluation));
+    let all = pooled.map(|pooled| ("all", pooled));
+    let row = |name: &str, told: Discrimination| {
+        [
+            name.to_owned(),
+            told.label.code().to_owned(),
+            told.images.to_string(),
+            quality::text(told.auroc),
+            quality::text(told.kappa),
+            told.brier.map_or_else(|| "-".to_owned(), |brier| format!("{brier:.3}")),
+        ]
+    };
+    let rows: Vec<_> = named
+        .chain(all)
+        .flat_map(|(name, evaluation)| {
+            quality::of(heads, evaluation)
+                .into_iter()
+                .map(move |told| row(name, told))
+        })
+        .collect();
+    if rows.is_empty() {
+        return String::new();
+    }
+    let columns = ["site", "label", "images", "AUROC (95 %)", "kappa (95 %)", "Brier"];
+    format!(
+        "\nhow the final model ranks patients within each site\n{}",
+        table(columns, &rows)
+    )
 }
 
 /// The final model beside each site's own.
@@ -380,6 +434,7 @@ mod tests {
             class: "CHEST".to_owned(),
             images: 10,
             correct: 9,
+            detail: None,
         }];
         record.evaluation = Some(Evaluation {
             model_digest: record.model_in,
@@ -403,10 +458,45 @@ mod tests {
             reconstruction: None,
             contrast: None,
         });
-        let json = record_json(&record).unwrap();
+        let json = record_json(&plan.heads, &record).unwrap();
         assert_eq!(json["training_loss"], 1.25);
         assert_eq!(json["metrics"]["heads"][0]["balanced_accuracy"], 0.9);
         assert_eq!(json["metrics"]["heads"][1]["constant_mean_absolute_error"], 15.0);
-        assert_eq!(row("1", &record)[7], "body_part 90.0 %, age 8.00 (constant 15.00)");
+        assert_eq!(json["metrics"]["heads"][0]["discrimination"], Value::Null);
+        assert_eq!(
+            row(&plan.heads, &record)[7],
+            "body_part 90.0 %, age 8.00 (constant 15.00)"
+        );
+    }
+
+    #[test]
+    fn detailed_metrics_are_shown_for_each_site_and_for_all() {
+        let plan = fixture::plan("spines");
+        let evaluation = Evaluation {
+            model_digest: Sha256Digest::of(b"m"),
+            images: 80,
+            heads: vec![HeadEvaluation::Classes {
+                label: LabelName::BodyPart,
+                loss_sum: 40.0,
+                images: 80,
+                classes: quality::tests::classes(),
+            }],
+            reconstruction: None,
+            contrast: None,
+        };
+        let told = &metrics(&plan.heads, &evaluation)["heads"][0]["discrimination"];
+        let auroc = told["auroc"]["value"].as_f64().unwrap();
+        assert!(
+            (auroc - 0.8).abs() < 1e-9 && told["auroc"]["low"].as_f64().unwrap() < auroc,
+            "{told}"
+        );
+        assert_eq!(told["classes"][1]["said"], json!([10, 30]));
+        assert_eq!(line(&plan.heads, &evaluation), "body_part 75.0 % (AUROC 0.800)");
+        let sites = [("north".parse().unwrap(), evaluation.clone())];
+        let text = discrimination_text(&plan.heads, &sites, Some(&evaluation));
+        for part in ["north", "all", "0.800 (0.6", "0.500 (0.2", "0.300"] {
+            assert!(text.contains(part), "{part} is missing in:\n{text}");
+        }
+        assert_eq!(discrimination_text(&plan.heads, &[], None), "");
     }
 }

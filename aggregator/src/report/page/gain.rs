@@ -66,6 +66,7 @@ impl Sheet<'_> {
                 written: |value| format!("{value:.1}"),
             });
         }
+        self.ranks(page, study);
         self.compared(page, &of_finals(&study.finals));
     }
 

@@ -1,6 +1,7 @@
 //! The page itself: one function a section.
 
 mod gain;
+mod ranks;
 mod studies;
 
 use std::collections::BTreeMap;

@@ -12,10 +12,13 @@ use snowball_protocol::{
 use snowball_web::{Html, Language, Page, Table};
 
 use super::Sheet;
-use crate::report::{
-    StudyTold,
-    history::{Rest, Round, Study},
-    words,
+use crate::{
+    quality,
+    report::{
+        StudyTold,
+        history::{Rest, Round, Study},
+        words,
+    },
 };
 
 /// One hospital's part in a study.
@@ -174,7 +177,7 @@ impl Sheet<'_> {
                 record
                     .evaluation
                     .as_ref()
-                    .map_or_else(Html::default, |told| self.quality(told)),
+                    .map_or_else(Html::default, |told| self.quality(study, told)),
                 Html::code(&record.model_out.short()),
                 agrees,
             ]);
@@ -211,7 +214,7 @@ impl Sheet<'_> {
         page.table(&table);
     }
 
-    fn decimals(&self, value: Option<f64>) -> Html {
+    pub(super) fn decimals(&self, value: Option<f64>) -> Html {
         self.with_comma(value.map_or_else(|| "-".to_owned(), |value| format!("{value:.3}")))
     }
 
@@ -227,13 +230,22 @@ impl Sheet<'_> {
     }
 
     /// Per head: the balanced accuracy, or the error beside that of always saying the same; and of radiographs drawn again or found.
-    fn quality(&self, evaluation: &Evaluation) -> Html {
+    fn quality(&self, study: &StudyTold, evaluation: &Evaluation) -> Html {
+        let told = quality::of(&study.heads, evaluation);
         let heads = evaluation.heads.iter().filter_map(|head| {
             let label = ("label", Html::code(head.label().code()));
             match (head.balanced_accuracy(), head.mean_absolute_errors()) {
                 (Some(share), _) => {
                     let percent = ("percent", self.decimals(Some(share * 100.0)));
-                    Some(self.say(words::QUALITY_SHARE, &[label, percent]))
+                    let quality = self.say(words::QUALITY_SHARE, &[label, percent]);
+                    let told = told.iter().find(|told| told.label == head.label());
+                    Some(match told.and_then(|told| told.auroc) {
+                        Some(area) => {
+                            let area = ("area", self.decimals(Some(area.value)));
+                            self.say(words::QUALITY_AREA, &[("quality", quality), area])
+                        }
+                        None => quality,
+                    })
                 }
                 (_, Some((error, constant))) => {
                     let values = [

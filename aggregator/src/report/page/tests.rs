@@ -142,6 +142,7 @@ fn report() -> Report {
                 class: "CHEST".to_owned(),
                 images: 10,
                 correct: 9,
+                detail: None,
             }],
         }],
         reconstruction: None,
@@ -175,6 +176,7 @@ fn report() -> Report {
             parents: parents(),
             phase: PhaseName::Abandoned,
             rounds_planned: 2,
+            heads: plan.heads.clone(),
             finals: vec![final_of("north", &record, 19, 12), final_of("south", &record, 6, 17)],
             records: vec![record],
         }],
@@ -250,6 +252,40 @@ fn gain_and_harm_are_told_by_site_with_the_one_that_is_worst_off() {
     assert!(worst.split_once("</p>").unwrap().0.contains("south, -55.0"), "{worst}");
     assert_eq!(html.matches("<circle").count(), 2);
     assert!(html.matches("<polyline").count() >= 4);
+}
+
+#[test]
+fn detailed_metrics_are_told_by_hospital_and_over_all_where_they_left() {
+    let plain = page(&report(), Language::English);
+    assert!(!plain.contains("AUROC"));
+    let mut told = report();
+    let detailed = |evaluation: &mut Option<Evaluation>| {
+        if let HeadEvaluation::Classes { classes, .. } = &mut evaluation.as_mut().unwrap().heads[0] {
+            *classes = crate::quality::tests::classes();
+        }
+    };
+    detailed(&mut told.studies[0].records[0].evaluation);
+    detailed(&mut told.studies[0].finals[0].1.evaluation);
+    let html = page(&told, Language::English);
+    assert!(html.contains("classes weighing the same (AUROC 0.800)"), "{html}");
+    let table = html
+        .split_once("kappa (95 %)")
+        .unwrap()
+        .1
+        .split_once("</table>")
+        .unwrap()
+        .0;
+    assert_eq!(table.matches("0.800 (0.6").count(), 2, "{table}");
+    assert!(
+        table.contains("north") && table.contains("all") && !table.contains("south"),
+        "{table}"
+    );
+    assert!(table.contains("0.500 (0.2") && table.contains("0.300"), "{table}");
+    let french = page(&told, Language::French);
+    assert!(
+        french.contains("0,800 (0,6") && french.contains("patients au sein de chaque"),
+        "{french}"
+    );
 }
 
 #[test]

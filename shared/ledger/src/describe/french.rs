@@ -548,6 +548,7 @@ fn action_word(action: &str) -> String {
         "train" => "entraîner".to_owned(),
         "send update" => "envoyer une mise à jour".to_owned(),
         "send metrics" => "envoyer des mesures".to_owned(),
+        "send detailed metrics" => "envoyer des mesures détaillées".to_owned(),
         other => shown(other),
     }
 }

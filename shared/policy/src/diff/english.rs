@@ -103,6 +103,7 @@ fn entry(what: List, name: &str, is_added: bool) -> String {
         List::Option => "de-identification option",
         List::Update => return leaves("Updates", is_added),
         List::Metrics => return leaves("Measurements", is_added),
+        List::DetailedMetrics => return leaves("Detailed measurements", is_added),
         List::HourOfTraining => return hours("Training", "begin", name, is_added),
         List::HourOfSending => return hours("Updates and measurements", "leave", name, is_added),
     };

@@ -106,6 +106,7 @@ fn entry(what: List, name: &str, is_added: bool) -> String {
         List::Option => "L'option de désidentification",
         List::Update => return leaves("Les mises à jour", is_added),
         List::Metrics => return leaves("Les mesures", is_added),
+        List::DetailedMetrics => return leaves("Les mesures détaillées", is_added),
         List::HourOfTraining => {
             let can = if is_added { "peut désormais" } else { "ne peut plus" };
             return format!("L'entraînement {can} commencer aux heures {name}.");

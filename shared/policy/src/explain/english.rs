@@ -402,5 +402,10 @@ const fn sent_words(kind: Sent) -> &'static [&'static str] {
         Sent::Metrics => {
             &["Measurements may leave: counts and sums of how well the network did on the hospital's own radiographs."]
         }
+        Sent::DetailedMetrics => &[
+            "Detailed measurements may leave with them, of each class that is not too small.",
+            "They say for which other classes its radiographs were taken, how well the network ranks patients who have it above those who do not, and how far off its probabilities are.",
+            "They are counts and sums too: no patient's score leaves.",
+        ],
     }
 }

@@ -418,5 +418,10 @@ const fn sent_words(kind: Sent) -> &'static [&'static str] {
         Sent::Metrics => &[
             "Des mesures peuvent sortir : des nombres qui disent la réussite du réseau sur les radiographies de l'hôpital.",
         ],
+        Sent::DetailedMetrics => &[
+            "Des mesures détaillées peuvent sortir avec elles, pour chaque classe qui n'est pas trop petite.",
+            "Elles disent pour quelles autres classes ses radiographies ont été prises, si le réseau place les patients qui l'ont avant ceux qui ne l'ont pas, et de combien ses probabilités se trompent.",
+            "Ce sont aussi des comptes et des sommes : le score d'aucun patient ne sort.",
+        ],
     }
 }

@@ -214,6 +214,7 @@ const fn things(kind: Sent) -> &'static str {
     match kind {
         Sent::Update => "des mises à jour",
         Sent::Metrics => "des mesures",
+        Sent::DetailedMetrics => "des mesures détaillées",
     }
 }
 

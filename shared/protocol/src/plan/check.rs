@@ -1,5 +1,6 @@
 //! The rules of a plan that its types cannot hold.
 
+mod details;
 mod pretexts;
 mod start;
 #[cfg(test)]
@@ -34,6 +35,7 @@ impl StudyPlan {
     pub fn faults(&self) -> Vec<PlanFault> {
         let mut faults = Faults::default();
         self.check_document(&mut faults);
+        self.check_details(&mut faults);
         self.check_start(&mut faults);
         self.check_heads(&mut faults);
         self.check_sides(self.augmentation.operations(), &mut faults);

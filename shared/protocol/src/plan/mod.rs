@@ -425,6 +425,9 @@ pub enum Sent {
     Update,
     /// Counts and sums of the model's quality on validation patients.
     Metrics,
+    /// Further ones of each class, with those: how its scores rank patients, for what else its radiographs were taken, and how far off its
+    /// probabilities are.
+    DetailedMetrics,
 }
 
 impl StudyPlan {

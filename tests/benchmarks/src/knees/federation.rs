@@ -26,7 +26,9 @@ pub async fn learn(consortium: &Consortium, plan: &StudyPlan) -> Result<Learned>
         consortium.make_node(site, 1).await?;
         // One secret for all, which no consortium has: a patient is then in the same part at the hospital and where all radiographs lie.
         snowball_service::files::write_private(&site.home.join("keys/site.secret"), SECRET.as_bytes())?;
-        consortium.install_policy(site, plan, &PolicyWish::default()).await?;
+        let mut wish = PolicyWish::default();
+        wish.release.push("detailed_metrics");
+        consortium.install_policy(site, plan, &wish).await?;
         let intake = consortium.ingest(site).await?;
         eprintln!(
             "{}: {} of {} files accepted",

@@ -315,6 +315,48 @@ fn a_comparison_needs_metrics_and_the_manuals_sample_of_it_is_read() {
 }
 
 #[test]
+fn detailed_metrics_go_along_with_metrics_where_there_are_classes_and_not_too_many() {
+    #[derive(serde::Deserialize)]
+    struct Sample {
+        send: Vec<Sent>,
+    }
+    let mut plan = sound();
+    assert!(!toml::to_string(&plan).unwrap().contains("detailed"));
+    let manual = include_str!("../../../../../aggregator/docs/operating.md");
+    let blocks: Vec<&str> = manual.split("```toml\nsend =").collect();
+    assert_eq!(blocks.len(), 2);
+    let sample = format!("send ={}", blocks[1].split("```").next().unwrap());
+    plan.send = toml::from_str::<Sample>(&sample).unwrap().send;
+    assert!(plan.send.contains(&Sent::DetailedMetrics));
+    assert_eq!(plan.faults(), []);
+    assert!(toml::to_string(&plan).unwrap().contains("\"detailed_metrics\""));
+    let rule = |plan: &StudyPlan| {
+        plan.faults()
+            .into_iter()
+            .map(|fault| fault.to_string())
+            .collect::<String>()
+    };
+    let mut alone = plan.clone();
+    alone.send.retain(|sent| *sent != Sent::Metrics);
+    assert!(rule(&alone).contains("beside \"detailed_metrics\""), "{}", rule(&alone));
+    let mut numbers = plan.clone();
+    numbers.heads[0].label = LabelName::Age;
+    numbers.heads[0].kind = HeadKind::Regression { unit: 100.0 };
+    assert!(
+        rule(&numbers).contains("without a head of classes"),
+        "{}",
+        rule(&numbers)
+    );
+    let name = LabelName::Site("site_finding".parse().unwrap());
+    plan.heads[0].label = name;
+    plan.heads[0].kind = HeadKind::Classes((0..100).map(|class| format!("c{class}")).collect());
+    plan.heads.truncate(1);
+    assert_eq!(plan.faults(), []);
+    plan.heads[0].kind = HeadKind::Classes((0..101).map(|class| format!("c{class}")).collect());
+    assert!(rule(&plan).contains("10000 cells"), "{}", rule(&plan));
+}
+
+#[test]
 fn what_sites_keep_stands_in_a_plan_only_where_they_keep_something() {
     let mut plan = sound();
     assert!(!toml::to_string(&plan).unwrap().contains("keep"));
