@@ -331,11 +331,11 @@ impl Door {
         }
     }
 
-    /// Fetches what came of a round that this site's update is in, and keeps it in the ledger.
+    /// Fetches what came of a round, and keeps it in the ledger.
     ///
     /// # Errors
     /// When it is not about that round or not signed by the aggregator, or the aggregator refuses.
-    pub async fn keep_outcome(&self, plan: &StudyPlan, round: RoundNumber) -> Result<(), EgressError> {
+    pub async fn keep_outcome(&self, plan: &StudyPlan, round: RoundNumber) -> Result<SignedOutcome, EgressError> {
         let path = format!("v1/studies/{}/rounds/{round}/outcome", plan.study);
         let signed: SignedOutcome = self.transport.get(&path).await?;
         let outcome = &signed.outcome;
@@ -349,7 +349,10 @@ impl Door {
                 reason: "what it says of a round is about another or not signed by it".to_owned(),
             });
         }
-        self.record(Entry::RoundOutcomeKept { outcome: signed }).map(drop)
+        self.record(Entry::RoundOutcomeKept {
+            outcome: signed.clone(),
+        })?;
+        Ok(signed)
     }
 
     /// Sends the quality of the final model, and of the site's own where there is one, if the policy lets metrics leave; else an

@@ -12,9 +12,9 @@ use super::{Driver, study::Study};
 use crate::{
     events::Event,
     kept_parameters::Settled,
-    policy,
+    policy, receipts,
     round::{self, Order, Trained},
-    scaffold::Correction,
+    scaffold::{self, Correction},
 };
 
 impl Driver {
@@ -75,6 +75,7 @@ impl Driver {
             round,
             examples: candidate.examples,
             model_in: model.digest,
+            control: start.control,
             update_digest,
         })?;
         self.until_it_may_leave(study).await;
@@ -133,6 +134,7 @@ impl Driver {
         if !study.plan.is_scaffold() {
             return Ok(None);
         }
+        self.is_as_signed(study, start).await?;
         let since = start.control.map_or(round, |control| control.since);
         let own = kept.filter(|kept| kept.round >= since);
         let own = own.map(|kept| (kept.round, &kept.control[..]));
@@ -145,6 +147,20 @@ impl Driver {
             None => None,
         };
         Correction::of(all.as_deref(), own, study.layout.parameters()).map(Some)
+    }
+
+    /// Whether the round starts from what the aggregator signed about the one before. What it signed is in this site's ledger before
+    /// anything is trained with it, whether or not this site had a part in that round.
+    async fn is_as_signed(&self, study: &Study, start: &Start) -> Result<()> {
+        let (plan, before) = (&study.plan, start.model.round);
+        if before == RoundNumber(0) {
+            return scaffold::is_as_signed(start, None);
+        }
+        let signed = match receipts::outcome_of(&self.home, &plan.study, before)? {
+            Some(kept) => kept,
+            None => self.steadily(|| self.egress.door().keep_outcome(plan, before)).await?,
+        };
+        scaffold::is_as_signed(start, Some(&signed.outcome))
     }
 
     async fn train(

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use snowball_ledger::{Entry, Record};
-use snowball_protocol::{Attempt, RoundNumber, Sha256Digest, SiteName, StudyName, ids::UnixSeconds};
+use snowball_protocol::{
+    Attempt, RoundNumber, Sha256Digest, SiteName, StudyName, ids::UnixSeconds, session::ControlReference,
+};
 
 /// One round of one study.
 pub(crate) type Round = (StudyName, RoundNumber);
@@ -28,6 +30,8 @@ pub(crate) struct Admission {
 pub(crate) struct Finished {
     pub model_in: Sha256Digest,
     pub model_out: Sha256Digest,
+    /// What the next round's steps are corrected by.
+    pub control: Option<ControlReference>,
     pub contributions: u64,
 }
 
@@ -116,11 +120,13 @@ impl AggregatorFacts {
                 round,
                 model_in,
                 model_out,
+                control,
                 contributions,
             } => {
                 let finished = Finished {
                     model_in: *model_in,
                     model_out: *model_out,
+                    control: *control,
                     contributions: *contributions,
                 };
                 self.finished.insert((study.clone(), *round), finished);

@@ -11,6 +11,7 @@ use snowball_protocol::{Sha256Digest, SiteName, StudyName, StudyPlan};
 
 use crate::{
     aggregator::AggregatorFacts,
+    controls,
     cross::Parties,
     documents::{ConsortiumFacts, paths},
     finding::Code,
@@ -72,6 +73,7 @@ fn check_both_sides(
         parties.outcomes(site, facts, audit);
     }
     rounds::check(folder, &aggregator, &plans, &updates, audit);
+    controls::check(&aggregator, sites, &plans, audit);
     releases::check(folder, &aggregator, &keys.aggregator, audit);
     let silent: BTreeSet<&SiteName> = aggregator
         .admitted

@@ -453,6 +453,7 @@ impl Parties<'_> {
             let is_the_ledgers = finished.is_some_and(|finished| {
                 finished.model_in == outcome.model_in
                     && finished.model_out == outcome.model_out
+                    && finished.control == outcome.control
                     && finished.contributions == outcome.contributions
             });
             audit.expect(is_the_ledgers, Area::Receipts, Code::ReceiptContradicts, &place, || {

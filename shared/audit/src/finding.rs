@@ -75,6 +75,7 @@ codes!(
     ContributionMissing = "contribution_missing": "a round leaves out a contribution that was taken in",
     ContributionDiffers = "contribution_differs": "a round counts a contribution with another weight or size than it came with",
     ModelChain = "model_chain": "a round does not start from the model that the round before made",
+    ControlChain = "control_chain": "a round's steps were corrected by another control variate than the round before left, or its record names another than the ledger",
     ReleaseMissing = "release_missing": "a release is not in the evidence",
     ReleaseAltered = "release_altered": "a release's document is not the one that the ledger names",
     ReleaseSignature = "release_signature": "a release is not signed by the aggregator",

@@ -15,6 +15,7 @@
 
 mod aggregator;
 mod check;
+mod controls;
 mod cross;
 mod decisions;
 mod documents;

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use snowball_protocol::{
     RoundNumber, Sha256Digest, SiteName, StudyName, StudyPlan, plan::Beginning, record::RoundRecord,
+    session::ControlReference,
 };
 
 use crate::{
@@ -38,6 +39,7 @@ pub(crate) fn check(
         };
         let round = (record.study.clone(), record.round);
         document(&record, facts.finished.get(&round), &place(&round), audit);
+        control(&record, facts.finished.get(&round), &place(&round), audit);
         contributions(&record, facts, updates, audit);
         documented.insert(round);
     }
@@ -90,6 +92,34 @@ fn document(record: &RoundRecord, finished: Option<&Finished>, place: &str, audi
         ),
         None => "there is a record of it, and the ledger never finished it".to_owned(),
     });
+}
+
+/// Under SCAFFOLD: the record names the control variate that the ledger names. Where the ledger names none a program of before wrote it,
+/// and whoever audits is told.
+fn control(record: &RoundRecord, finished: Option<&Finished>, place: &str, audit: &mut Audit) {
+    let documented = record.server_state.zip(record.control.as_ref());
+    let documented = documented.map(|(digest, control)| ControlReference {
+        digest,
+        since: control.since,
+    });
+    let named = finished.and_then(|finished| finished.control);
+    match (named, documented) {
+        (None, None) => {}
+        (None, Some(_)) => audit.note(format!(
+            "{place}: its control variate stands in no ledger, since the aggregator's program was of a version that did not write it \
+             down; which one the sites were handed was not checked"
+        )),
+        (Some(named), documented) => audit.expect(
+            documented == Some(named),
+            Area::Models,
+            Code::ControlChain,
+            place,
+            || {
+                let there = documented.map_or_else(|| "none".to_owned(), |control| control.digest.to_string());
+                format!("the ledger names the control variate {}; the record has {there}", named.digest)
+            },
+        ),
+    }
 }
 
 /// The same sites with the same weights and sizes, each once.
@@ -221,6 +251,7 @@ mod tests {
             let finished = Finished {
                 model_in,
                 model_out: Sha256Digest::of(b"out"),
+                control: None,
                 contributions: 1,
             };
             let mut audit = Audit::begin();

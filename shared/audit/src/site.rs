@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use snowball_ledger::{Entry, LedgerError, Record};
 use snowball_protocol::{
     Attempt, RoundNumber, Sha256Digest, SiteName, StudyName, StudyPlan, outcome::SignedOutcome, receipt::SignedReceipt,
+    session::ControlReference,
 };
 
 use crate::{
@@ -35,6 +36,8 @@ pub(crate) struct Approval {
 pub(crate) struct Trained {
     pub examples: u64,
     pub model_in: Sha256Digest,
+    /// What its steps were corrected by.
+    pub control: Option<ControlReference>,
 }
 
 /// What the other parties' records are held against.
@@ -244,11 +247,13 @@ impl SiteFacts {
                 round,
                 examples,
                 model_in,
+                control,
                 ..
             } => {
                 let trained = Trained {
                     examples: *examples,
                     model_in: *model_in,
+                    control: *control,
                 };
                 self.trained.entry((study.clone(), *round)).or_default().push(trained);
             }

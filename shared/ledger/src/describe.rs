@@ -486,6 +486,7 @@ impl Entry {
                 model_in,
                 model_out,
                 contributions,
+                ..
             } => format!(
                 "{study} round {round} finished: {contributions} updates, model {} became {}",
                 model_in.short(),

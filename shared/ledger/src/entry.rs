@@ -9,6 +9,7 @@ use snowball_protocol::{
     intake::{Disposition, IntakeReason},
     outcome::SignedOutcome,
     receipt::SignedReceipt,
+    session::ControlReference,
 };
 
 macro_rules! entries {
@@ -456,6 +457,9 @@ entries! {
         examples: u64,
         /// SHA-256 of the model it started from.
         model_in: Sha256Digest,
+        /// Under SCAFFOLD: the control variate of all sites that its steps were corrected by; absent where that begins at zero.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        control: Option<ControlReference>,
         /// SHA-256 of the update's bytes.
         update_digest: Sha256Digest,
     }
@@ -575,6 +579,9 @@ entries! {
         model_in: Sha256Digest,
         /// SHA-256 of the model that it made.
         model_out: Sha256Digest,
+        /// Under SCAFFOLD: the control variate of all sites that the next round begins with; absent where that begins at zero.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        control: Option<ControlReference>,
         /// How many updates are in it.
         contributions: u64,
     }

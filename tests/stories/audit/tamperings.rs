@@ -510,6 +510,44 @@ fn of_rounds() -> Vec<Tampering> {
                 });
             },
         ),
+        core(
+            "the aggregator hands a site another control variate than the round before left",
+            "control_chain",
+            |evidence| {
+                let site = evidence.sites[1].clone();
+                evidence.collude(|history| {
+                    let is_corrected = |entry: &Value| entry["control"].is_object();
+                    let trained = history.first(&site, "training_finished", is_corrected);
+                    trained["entry"]["control"]["digest"] = json!(Sha256Digest::of(b"another control variate"));
+                });
+            },
+        ),
+        core(
+            "the record of a round names another control variate than the ledger",
+            "control_chain",
+            |evidence| {
+                evidence.collude(|history| {
+                    let is_corrected = |round: &&mut Value| round["control"].is_object();
+                    let round = history.rounds.iter_mut().find(is_corrected).unwrap();
+                    round["server_state"] = json!(Sha256Digest::of(b"another control variate"));
+                });
+            },
+        ),
+        core(
+            "the aggregator signs to a site another control variate than it wrote down",
+            "receipt_contradicts",
+            |evidence| {
+                let site = evidence.sites[0].clone();
+                let key = evidence.keys[AGGREGATOR].clone();
+                evidence.collude(|history| {
+                    let is_corrected = |entry: &Value| entry["outcome"]["outcome"]["control"].is_object();
+                    let kept = &mut history.first(&site, "round_outcome_kept", is_corrected)["entry"]["outcome"];
+                    kept["outcome"]["control"]["digest"] = json!(Sha256Digest::of(b"another control variate"));
+                    let outcome: RoundOutcome = serde_json::from_value(kept["outcome"].clone()).unwrap();
+                    kept["signature"] = json!(key.sign(&outcome.signed_bytes()).to_string());
+                });
+            },
+        ),
         core("the study ends with another model", "model_chain", |evidence| {
             evidence.collude(|history| {
                 let other = json!(Sha256Digest::of(b"another model"));

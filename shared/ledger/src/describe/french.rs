@@ -421,6 +421,7 @@ impl Entry {
                 model_in,
                 model_out,
                 contributions,
+                ..
             } => format!(
                 "{study} : tour {round} terminé, mises à jour {contributions}, le modèle {} devient {}",
                 model_in.short(),
