@@ -6,7 +6,7 @@ use anyhow::Result;
 use snowball_egress::Pages;
 use snowball_ledger::Entry;
 use snowball_participation::Start;
-use snowball_protocol::{RoundNumber, Sha256Digest};
+use snowball_protocol::RoundNumber;
 
 use super::{Driver, study::Study};
 use crate::{
@@ -60,7 +60,6 @@ impl Driver {
             "a patient withdrew while this round was trained; it is trained again without them"
         );
         let (loss, evaluation) = (trained.loss, trained.evaluation.clone());
-        let update_digest = Sha256Digest::of(&snowball_layout::to_le_bytes(&trained.delta));
         let control_from = correction.as_ref().and_then(|correction| correction.from);
         let kept = self.kept_of(study);
         if !kept.is_empty() {
@@ -70,6 +69,7 @@ impl Driver {
         }
         let mut candidate = trained.candidate(round, study.layout.digest(), study.dataset.facts);
         candidate.control_from = control_from;
+        let update_digest = candidate.write(&study.plan);
         self.egress.door().record(Entry::TrainingFinished {
             study: study.plan.study.clone(),
             round,
