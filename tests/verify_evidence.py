@@ -273,6 +273,10 @@ def check_sites(sites, updates, finished, key, rounds):
                 approvals[record["hash"]] = (record["index"], entry)
             elif entry["entry"] == "receipt_kept":
                 receipts.append((record["index"], entry["receipt"]))
+            elif entry["entry"] == "receipt_not_had":
+                given = [update for name, update in updates.items() if name[:3] == (entry["study"], entry["round"], site)]
+                if any(update["header"]["digest"] == entry["update_digest"] for update in given):
+                    find("receipt_contradicts", f"{site}, record {record['index']}")
             elif entry["entry"] == "training_finished":
                 check_training(entry, finished, f"{site}, record {record['index']}")
             elif entry["entry"] == "round_outcome_kept":

@@ -18,6 +18,7 @@ use snowball_protocol::{
     ids::UnixSeconds,
     limits::CLOCK_SKEW_SECONDS_MAX,
     outcome::SignedOutcome,
+    receipt::SignedReceipt,
     session::{ControlReference, HelloReply, ModelReference, StudySummary, Task},
 };
 
@@ -353,6 +354,17 @@ impl Door {
             outcome: signed.clone(),
         })?;
         Ok(signed)
+    }
+
+    /// The receipt that the aggregator keeps of this site's update of a round; nothing leaves. `None` where it has none: no update of
+    /// this site counts in that round.
+    pub(crate) async fn receipt(
+        &self,
+        study: &StudyName,
+        round: RoundNumber,
+    ) -> Result<Option<SignedReceipt>, EgressError> {
+        let path = format!("v1/studies/{study}/rounds/{round}/receipt");
+        self.transport.get(&path).await
     }
 
     /// Sends the quality of the final model, and of the site's own where there is one, if the policy lets metrics leave; else an

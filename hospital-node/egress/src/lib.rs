@@ -27,6 +27,7 @@ mod send;
 mod spent;
 #[cfg(test)]
 mod testing;
+mod unheard;
 
 pub use candidate::Candidate;
 pub use door::{Door, ReadPolicy, SharedLedger};

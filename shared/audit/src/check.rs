@@ -16,6 +16,7 @@ use crate::{
     documents::{ConsortiumFacts, paths},
     finding::Code,
     folder::Folder,
+    heard,
     keys::Keys,
     ledgers::Evidence,
     manifest::Kind,
@@ -70,7 +71,8 @@ fn check_both_sides(
     let updates = parties.updates(audit);
     for (site, facts) in sites {
         parties.receipts(site, facts, &updates, audit);
-        parties.outcomes(site, facts, audit);
+        heard::not_had(site, facts, &aggregator, audit);
+        heard::outcomes(site, facts, (&aggregator, &keys.aggregator), audit);
     }
     rounds::check(folder, &aggregator, &plans, &updates, audit);
     controls::check(&aggregator, sites, &plans, audit);

@@ -24,6 +24,7 @@ mod documents_tests;
 mod export;
 mod finding;
 mod folder;
+mod heard;
 mod keys;
 mod ledgers;
 mod manifest;

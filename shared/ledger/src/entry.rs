@@ -518,6 +518,16 @@ entries! {
         /// What the aggregator signed.
         receipt: SignedReceipt,
     }
+    /// The study is over, and the aggregator says that no update of this site counts in this round: the receipt that the site waited for
+    /// can no longer be had. Whether the update arrived there, nobody signed.
+    ReceiptNotHad = "receipt_not_had" {
+        /// Which study.
+        study: StudyName,
+        /// For which round.
+        round: RoundNumber,
+        /// SHA-256 of the update's bytes, as it was approved to leave.
+        update_digest: Sha256Digest,
+    }
     /// What came of a round that this site's update is in, signed by the aggregator and kept by the site.
     RoundOutcomeKept = "round_outcome_kept" {
         /// What the aggregator signed.

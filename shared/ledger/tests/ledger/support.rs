@@ -454,6 +454,11 @@ pub fn samples() -> Vec<Entry> {
                 signature: text(),
             },
         },
+        Entry::ReceiptNotHad {
+            study: t(),
+            round,
+            update_digest: digest,
+        },
         Entry::RoundOutcomeKept {
             outcome: SignedOutcome {
                 outcome: RoundOutcome {
