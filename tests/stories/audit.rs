@@ -127,7 +127,7 @@ async fn a_consortium_with_a_history() -> Stage {
 }
 
 /// Every party's evidence below `root`, as the programs write it.
-async fn export(stage: &Stage, root: &Path) -> Vec<PathBuf> {
+pub async fn export(stage: &Stage, root: &Path) -> Vec<PathBuf> {
     let aggregator = root.join("aggregator");
     let words = ["audit", "export", aggregator.to_str().unwrap()];
     stage.consortium.aggregator(&words).await.unwrap();
@@ -142,7 +142,7 @@ async fn export(stage: &Stage, root: &Path) -> Vec<PathBuf> {
 }
 
 /// The public keys, as people wrote them down when the hospitals joined.
-fn write_keys(stage: &Stage) -> PathBuf {
+pub fn write_keys(stage: &Stage) -> PathBuf {
     let read = |path: PathBuf| fs::read_to_string(path).unwrap().trim().to_owned();
     let consortium = &stage.consortium;
     let enrolled: Value = serde_json::from_str(&read(consortium.sites[0].home.join("aggregator.json"))).unwrap();

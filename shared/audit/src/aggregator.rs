@@ -7,13 +7,15 @@ use snowball_protocol::{
     Attempt, RoundNumber, Sha256Digest, SiteName, StudyName, ids::UnixSeconds, session::ControlReference,
 };
 
+use crate::reviews::Review;
+
 /// One round of one study.
 pub(crate) type Round = (StudyName, RoundNumber);
 /// One update of a round.
 pub(crate) type Update = (SiteName, Attempt);
 
 /// An admission may be under way when a revocation is written down.
-const UNDER_WAY_SECONDS: UnixSeconds = 5;
+pub(crate) const UNDER_WAY_SECONDS: UnixSeconds = 5;
 
 /// An update that counts, as the ledger tells it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -43,6 +45,15 @@ pub(crate) struct Joined {
     pub policy_digest: Sha256Digest,
 }
 
+/// An evaluation of a final model that was taken in.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct EvaluationTaken {
+    pub index: u64,
+    pub time: UnixSeconds,
+    pub site: SiteName,
+    pub study: StudyName,
+}
+
 /// A site that was let in.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Approved {
@@ -67,8 +78,9 @@ pub(crate) struct AggregatorFacts {
     pub approved: Vec<Approved>,
     /// Serial numbers that each site was given by renewal.
     pub renewed: BTreeMap<SiteName, BTreeSet<String>>,
-    /// How many evaluations of each site were taken in.
-    pub evaluations: BTreeMap<SiteName, u64>,
+    /// The evaluations of final models that were taken in, in order.
+    pub evaluations: Vec<EvaluationTaken>,
+    pub reviews: BTreeMap<StudyName, Review>,
     requested: BTreeSet<(SiteName, Sha256Digest)>,
     /// When each site came and went, in order: index, time, whether it came.
     standing: BTreeMap<SiteName, Vec<(u64, UnixSeconds, bool)>>,
@@ -132,14 +144,28 @@ impl AggregatorFacts {
                 self.finished.insert((study.clone(), *round), finished);
             }
             Entry::StudyFinished { study, model } => {
+                self.reviews.entry(study.clone()).or_default().begun = Some(record.index);
                 self.final_models.insert(study.clone(), *model);
             }
             Entry::ReleaseSigned { study, release_digest } => {
+                self.end_review(study, record);
                 self.released.push((record.index, study.clone(), *release_digest));
             }
-            Entry::EvaluationAdmitted { site, .. } => *self.evaluations.entry(site.clone()).or_default() += 1,
+            Entry::StudyAborted { study, .. } => self.end_review(study, record),
+            Entry::EvaluationAdmitted { site, study, .. } => self.evaluations.push(EvaluationTaken {
+                index: record.index,
+                time: record.time,
+                site: site.clone(),
+                study: study.clone(),
+            }),
             _ => self.see_site(record),
         }
+    }
+
+    /// A release may be signed again after a crash: the first one ended the review.
+    fn end_review(&mut self, study: &StudyName, record: &Record) {
+        let review = self.reviews.entry(study.clone()).or_default();
+        review.ended.get_or_insert((record.index, record.time));
     }
 
     /// Who was let in and shut out.

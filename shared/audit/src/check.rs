@@ -22,7 +22,7 @@ use crate::{
     manifest::Kind,
     open::OpenRounds,
     outcome::{Area, Audit, Outcome},
-    releases, rounds, site,
+    releases, reviews, rounds, site,
 };
 
 /// Most certificates in one file of a CA.
@@ -75,6 +75,7 @@ fn check_both_sides(
         heard::outcomes(site, facts, (&aggregator, &keys.aggregator), audit);
     }
     rounds::check(folder, &aggregator, &plans, &updates, audit);
+    reviews::check(&aggregator, &plans, audit);
     controls::check(&aggregator, sites, &plans, audit);
     releases::check(folder, &aggregator, &keys.aggregator, audit);
     let silent: BTreeSet<&SiteName> = aggregator

@@ -17,6 +17,7 @@ use crate::{
     keys::Keys,
     open::OpenRounds,
     outcome::{Area, Audit},
+    reviews,
     site::{Approval, SiteFacts},
 };
 
@@ -177,21 +178,19 @@ impl Parties<'_> {
             }
             let sent = |kind: &str| facts.sent.get(kind).copied().unwrap_or_default();
             let joins = self.aggregator.joined.keys().filter(|(name, _)| name == site).count() as u64;
-            let evaluations = self.aggregator.evaluations.get(site).copied().unwrap_or_default();
-            for (kind, held) in [("join", joins), ("evaluation", evaluations)] {
-                audit.expect(
-                    sent(kind) >= held,
-                    Area::Disclosures,
-                    Code::DisclosureUnrecorded,
-                    site.as_str(),
-                    || {
-                        format!(
-                            "the aggregator holds {held} of the kind {kind}; the site's ledger has {} sent",
-                            sent(kind)
-                        )
-                    },
-                );
-            }
+            audit.expect(
+                sent("join") >= joins,
+                Area::Disclosures,
+                Code::DisclosureUnrecorded,
+                site.as_str(),
+                || {
+                    format!(
+                        "the aggregator holds that it joined {joins} studies; the site's ledger has {} joins sent",
+                        sent("join")
+                    )
+                },
+            );
+            reviews::of_site(site, sent("evaluation"), self.aggregator, audit);
         }
     }
 

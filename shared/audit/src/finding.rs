@@ -80,6 +80,7 @@ codes!(
     ReleaseAltered = "release_altered": "a release's document is not the one that the ledger names",
     ReleaseSignature = "release_signature": "a release is not signed by the aggregator",
     ReleaseContradicts = "release_contradicts": "a release says something else than the records of its rounds",
+    EvaluationForbidden = "evaluation_forbidden": "the aggregator took in an evaluation that the protocol does not allow: before the final model, after the end of the review, a second one, or of a site that took no part",
     DisclosureUnrecorded = "disclosure_unrecorded": "the aggregator holds something of the site that the site's ledger does not know",
 );
 

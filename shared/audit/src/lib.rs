@@ -32,6 +32,7 @@ mod open;
 mod outcome;
 mod policies;
 mod releases;
+mod reviews;
 mod rounds;
 mod site;
 mod table;
