@@ -255,7 +255,11 @@ def check_outcome(signed, finished, key, place):
 
 
 def check_training(entry, finished, place):
-    """Under SCAFFOLD: what the steps were corrected by is what the round before left. Programs of before wrote neither down."""
+    """The first round begins at each site with the model that it began with. Under SCAFFOLD: what the steps were corrected by is what the
+    round before left; programs of before wrote neither down."""
+    first = finished.get((entry["study"], 1), {})
+    if entry["round"] == 1 and first.get("model_in", entry["model_in"]) != entry["model_in"]:
+        find("model_chain", place)
     before = finished.get((entry["study"], entry["round"] - 1), {})
     if entry.get("control") and entry["round"] > 1 and before.get("model_out") != entry["model_in"]:
         return

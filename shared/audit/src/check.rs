@@ -15,6 +15,7 @@ use crate::{
     cross::Parties,
     documents::{ConsortiumFacts, paths},
     finding::Code,
+    first,
     folder::Folder,
     heard,
     keys::Keys,
@@ -74,7 +75,8 @@ fn check_both_sides(
         heard::not_had(site, facts, &aggregator, audit);
         heard::outcomes(site, facts, (&aggregator, &keys.aggregator), audit);
     }
-    rounds::check(folder, &aggregator, &plans, &updates, audit);
+    rounds::check(folder, &aggregator, &updates, audit);
+    first::check(&aggregator, sites, &plans, audit);
     reviews::check(&aggregator, &plans, audit);
     controls::check(&aggregator, sites, &plans, audit);
     releases::check(folder, &aggregator, &keys.aggregator, audit);

@@ -23,6 +23,7 @@ mod documents;
 mod documents_tests;
 mod export;
 mod finding;
+mod first;
 mod folder;
 mod heard;
 mod keys;

@@ -51,7 +51,7 @@ areas!(
     Receipts = "receipts": "each receipt is signed by the aggregator and says what both sides recorded",
     Members = "members": "each update came from a site that had joined and was not revoked",
     Rounds = "rounds": "each round counts exactly the updates that were taken in, with their weights",
-    Models = "models": "each round starts from the model that the one before made, the first from the one that its plan names; under SCAFFOLD so do the control variates",
+    Models = "models": "each round starts from the model that the one before made, the first from the one that its plan names or its seed makes, as every site did; under SCAFFOLD so do the control variates",
     Releases = "releases": "each release is signed and is what the last round made",
     Disclosures = "disclosures": "what else the aggregator holds of a site stands in the site's ledger; evaluations came during the review, one of each site that took part",
 );

@@ -1,10 +1,9 @@
-//! The rounds: each counts what was taken in, and starts from the model that the one before made, the first from what its plan names.
+//! The rounds: each counts what was taken in, and starts from the model that the one before made.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use snowball_protocol::{
-    RoundNumber, Sha256Digest, SiteName, StudyName, StudyPlan, plan::Beginning, record::RoundRecord,
-    session::ControlReference,
+    RoundNumber, Sha256Digest, SiteName, StudyName, record::RoundRecord, session::ControlReference,
 };
 
 use crate::{
@@ -17,13 +16,7 @@ use crate::{
 };
 
 /// Every round's record against the ledger and the updates that were taken in.
-pub(crate) fn check(
-    folder: &Folder,
-    facts: &AggregatorFacts,
-    plans: &BTreeMap<StudyName, StudyPlan>,
-    updates: &Updates,
-    audit: &mut Audit,
-) {
+pub(crate) fn check(folder: &Folder, facts: &AggregatorFacts, updates: &Updates, audit: &mut Audit) {
     let mut documented = BTreeSet::new();
     for record in folder.table::<RoundRecord>(paths::ROUNDS) {
         let Ok(record) = record else {
@@ -68,9 +61,6 @@ pub(crate) fn check(
     }
     for (study, rounds) in by_study(facts) {
         chain(&study, &rounds, facts, audit);
-        if let (Some(start), Some(first)) = (plans.get(&study).and_then(|plan| plan.start.as_ref()), rounds.first()) {
-            begins(&study, start, first, audit);
-        }
     }
 }
 
@@ -172,22 +162,6 @@ fn by_study(facts: &AggregatorFacts) -> BTreeMap<StudyName, Vec<(RoundNumber, Fi
     studies
 }
 
-/// What a seed makes is computed by the sites; what weights make stands in the plan.
-fn begins(study: &StudyName, start: &Beginning, (round, first): &(RoundNumber, Finished), audit: &mut Audit) {
-    audit.expect(
-        first.model_in == start.model,
-        Area::Models,
-        Code::ModelChain,
-        &place(&(study.clone(), *round)),
-        || {
-            format!(
-                "it starts from {}, and the plan begins with {}",
-                first.model_in, start.model
-            )
-        },
-    );
-}
-
 fn chain(study: &StudyName, rounds: &[(RoundNumber, Finished)], facts: &AggregatorFacts, audit: &mut Audit) {
     let mut before: Option<Sha256Digest> = None;
     for ((round, finished), expected) in rounds.iter().zip(1_u32..) {
@@ -232,35 +206,4 @@ fn chain(study: &StudyName, rounds: &[(RoundNumber, Finished)], facts: &Aggregat
 
 fn place((study, round): &Round) -> String {
     format!("aggregator, round {round} of {study}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_first_round_starts_from_what_the_plan_begins_with() {
-        let study: StudyName = "knees".parse().unwrap();
-        let start = Beginning {
-            model: Sha256Digest::of(b"approved"),
-            stages: vec!["stem".to_owned()],
-            heads: Vec::new(),
-            parents: Vec::new(),
-        };
-        let first = |model_in| {
-            let finished = Finished {
-                model_in,
-                model_out: Sha256Digest::of(b"out"),
-                control: None,
-                contributions: 1,
-            };
-            let mut audit = Audit::begin();
-            begins(&study, &start, &(RoundNumber(1), finished), &mut audit);
-            audit.finish().findings
-        };
-        assert_eq!(first(start.model), []);
-        let found = first(Sha256Digest::of(b"exchanged"));
-        assert_eq!(found.len(), 1);
-        assert_eq!(found[0].code, Code::ModelChain);
-    }
 }
