@@ -250,8 +250,21 @@ def check_outcome(signed, finished, key, place):
     if not is_signed(key, b"snowball round outcome v1\n", verify_ledger.canonical(outcome), signed["signature"]):
         find("receipt_signature", place)
     entry = finished.get((outcome["study"], outcome["round"]), {})
-    if any(outcome[name] != entry.get(name) for name in ("model_in", "model_out", "contributions")):
+    if any(outcome.get(name) != entry.get(name) for name in ("model_in", "model_out", "control", "contributions")):
         find("receipt_contradicts", place)
+
+
+def check_training(entry, finished, place):
+    """The first round begins at each site with the model that it began with. Under SCAFFOLD: what the steps were corrected by is what the
+    round before left; programs of before wrote neither down."""
+    first = finished.get((entry["study"], 1), {})
+    if entry["round"] == 1 and first.get("model_in", entry["model_in"]) != entry["model_in"]:
+        find("model_chain", place)
+    before = finished.get((entry["study"], entry["round"] - 1), {})
+    if entry.get("control") and entry["round"] > 1 and before.get("model_out") != entry["model_in"]:
+        return
+    if entry.get("control") not in (None, before.get("control")):
+        find("control_chain", place)
 
 
 def check_sites(sites, updates, finished, key, rounds):
@@ -264,6 +277,12 @@ def check_sites(sites, updates, finished, key, rounds):
                 approvals[record["hash"]] = (record["index"], entry)
             elif entry["entry"] == "receipt_kept":
                 receipts.append((record["index"], entry["receipt"]))
+            elif entry["entry"] == "receipt_not_had":
+                given = [update for name, update in updates.items() if name[:3] == (entry["study"], entry["round"], site)]
+                if any(update["header"]["digest"] == entry["update_digest"] for update in given):
+                    find("receipt_contradicts", f"{site}, record {record['index']}")
+            elif entry["entry"] == "training_finished":
+                check_training(entry, finished, f"{site}, record {record['index']}")
             elif entry["entry"] == "round_outcome_kept":
                 check_outcome(entry["outcome"], finished, key, f"{site}, record {record['index']}")
         seen = set()
@@ -341,6 +360,9 @@ def check_rounds(folder, admitted, finished, updates):
         said = (record["model_in"], record["model_out"], len(parts))
         if said != (entry.get("model_in"), entry.get("model_out"), entry.get("contributions")):
             find("round_undocumented", place)
+        control = entry.get("control")
+        if control and (control["digest"], control["since"]) != (record.get("server_state"), record.get("control", {}).get("since")):
+            find("control_chain", place)
         taken = {}
         for update, facts in admitted.items():
             if update[:2] == name:

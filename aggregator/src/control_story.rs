@@ -3,6 +3,7 @@
 
 use snowball_protocol::{
     ProblemCode, RoundNumber, Sha256Digest, StudyPlan,
+    outcome::SignedOutcome,
     plan::{Drift, OptimiserRule, Schedule, Span},
     session::{ControlReference, Task},
 };
@@ -39,6 +40,12 @@ async fn control(client: &Client) -> Option<ControlReference> {
     panic!("no round is open");
 }
 
+/// What the aggregator signed of it with the outcome of `round`.
+async fn signed(client: &Client, round: u32) -> Option<ControlReference> {
+    let signed: SignedOutcome = client.get(&format!("/v1/studies/{STUDY}/rounds/{round}/outcome")).await;
+    signed.outcome.control
+}
+
 /// The control variate that goes with the model of `round`, fetched in two pieces.
 async fn fetched(client: &Client, plan: &StudyPlan, round: u32, control: &ControlReference) -> Vec<f32> {
     let path = format!("/v1/studies/{STUDY}/controls/{round}");
@@ -59,7 +66,10 @@ async fn send(assembly: &Assembly, plan: &StudyPlan, round: u32, from: [Option<u
         let values = vec![value; snowball_layout::Layout::of(plan).parameters()];
         let (mut header, bytes) = header(plan, &model, &values, 1);
         (header.examples, header.control_from) = (examples, from.map(RoundNumber));
-        assert!(upload(client, &header, &bytes).await.receipt.is_some());
+        let receipt = upload(client, &header, &bytes).await.receipt.unwrap().receipt;
+        // All that there is of the site's own control variate: the update that it follows from, and of which round it was.
+        assert_eq!(receipt.update_digest, Sha256Digest::of(&bytes));
+        assert_eq!(receipt.control_from, header.control_from);
     }
 }
 
@@ -94,6 +104,7 @@ async fn the_control_variate_comes_to_those_who_take_part_survives_a_restart_and
     let first = control(&assembly.sites[1]).await.unwrap();
     assert_eq!(first.since, RoundNumber(1));
     let values = fetched(&assembly.sites[1], &plan, 1, &first).await;
+    assert_eq!(signed(&assembly.sites[1], 1).await, Some(first));
     assert!(holds(&values, 1), "{} {}", values[0], expected(1));
     let refused = stranger.refused("GET", &path(1), b"").await;
     assert_eq!(refused.code, ProblemCode::NotJoined);
@@ -113,6 +124,12 @@ async fn the_control_variate_comes_to_those_who_take_part_survives_a_restart_and
     send(&assembly, &plan, 3, [None, Some(2)]).await;
     training(&assembly.sites[0], 4).await;
     assert_eq!(control(&assembly.sites[0]).await, None, "all begin anew");
+    assert_eq!(signed(&assembly.sites[0], 2).await, Some(second));
+    assert_eq!(
+        signed(&assembly.sites[0], 3).await,
+        None,
+        "what is zero is signed as none"
+    );
     assembly = assembly.restarted(&dir).await;
     send(&assembly, &plan, 4, [None; 2]).await;
     training(&assembly.sites[0], 5).await;

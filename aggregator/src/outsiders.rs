@@ -283,6 +283,7 @@ fn of_a_stranger(route: &Route) -> Stranger {
         | "/v1/studies/{study}/evaluation"
         | "/v1/studies/{study}/rounds"
         | "/v1/studies/{study}/rounds/{round}/outcome" => Stranger::Refused(ProblemCode::NotJoined),
+        "/v1/studies/{study}/rounds/{round}/receipt" => Stranger::ItsOwn,
         "/v1/uploads/{id}" => Stranger::Refused(ProblemCode::NotFound),
         other => panic!("say in `of_a_stranger` what a site that takes no part gets at {other}"),
     }

@@ -192,6 +192,10 @@ impl Home {
         self.root.join("ledger")
     }
 
+    pub fn store_folder(&self) -> PathBuf {
+        self.root.join("store")
+    }
+
     pub fn outbox(&self) -> PathBuf {
         self.root.join("outbox")
     }
@@ -328,7 +332,7 @@ impl Home {
             master_side_max: config.store.master_side_max,
         };
         let keys = self.secret()?.store(&config.project);
-        Store::open_with(&self.root.join("store"), keys, settings).context("cannot open the store")
+        Store::open_with(&self.store_folder(), keys, settings).context("cannot open the store")
     }
 
     /// The vault, where the site has one; a destroyed one is an error that says so.

@@ -54,6 +54,7 @@ impl Trained {
             model_in: self.model_in,
             layout_digest,
             delta: self.delta,
+            written: None,
             examples: self.examples,
             local_steps: self.local_steps,
             control_from: None,

@@ -4,7 +4,8 @@
 //! that counted for it, the second the mean of all sites' own. A step goes down the slope here less `c_i` plus `c`.
 
 use anyhow::{Context, Result, ensure};
-use snowball_protocol::RoundNumber;
+use snowball_participation::Start;
+use snowball_protocol::{RoundNumber, outcome::RoundOutcome};
 
 /// What is added to the slope of each step of a round.
 #[derive(Debug)]
@@ -48,9 +49,83 @@ impl Correction {
     }
 }
 
+/// Whether a round starts from what the aggregator signed about the round before: its model, and the control variate that it left. So
+/// nobody is handed another one than the other sites without a signature that gives it away. `before` is none in the first round.
+///
+/// # Errors
+/// When it does not; then nothing is trained.
+pub fn is_as_signed(start: &Start, before: Option<&RoundOutcome>) -> Result<()> {
+    let Some(before) = before else {
+        ensure!(
+            start.control.is_none(),
+            "the aggregator names a control variate before there was a round; tell the coordinator"
+        );
+        return Ok(());
+    };
+    ensure!(
+        before.model_out == start.model.digest,
+        "the aggregator asks to train from another model than it signed as that of round {}; keep the ledger and tell the coordinator",
+        before.round
+    );
+    ensure!(
+        before.control == start.control,
+        "the aggregator hands out another control variate than it signed with round {}; keep the ledger and tell the coordinator. If \
+         the aggregator is older than this node, it signs none: it is to be upgraded first",
+        before.round
+    );
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
+    use snowball_protocol::{
+        Sha256Digest,
+        session::{ControlReference, ModelReference},
+    };
+
     use super::*;
+
+    #[test]
+    fn only_the_control_variate_that_was_signed_with_the_round_before_is_trained_with() {
+        let digest = |text: &str| Sha256Digest::of(text.as_bytes());
+        let control = |text: &str, since| ControlReference {
+            digest: digest(text),
+            since: RoundNumber(since),
+        };
+        let start = |model: &str, control| Start {
+            model: ModelReference {
+                round: RoundNumber(3),
+                digest: digest(model),
+                bytes: 4,
+                layout_digest: digest("layout"),
+            },
+            control,
+        };
+        let before = |control| RoundOutcome {
+            study: "knees".parse().unwrap(),
+            round: RoundNumber(3),
+            plan_digest: digest("plan"),
+            model_in: digest("model 2"),
+            model_out: digest("model 3"),
+            control,
+            contributions: 2,
+            closed: 1,
+        };
+        let signed = Some(control("c", 1));
+        assert!(is_as_signed(&start("model 3", signed), Some(&before(signed))).is_ok());
+        assert!(is_as_signed(&start("model 3", None), Some(&before(None))).is_ok());
+        assert!(is_as_signed(&start("model 0", None), None).is_ok());
+        for (named, before) in [
+            (start("model 3", Some(control("another", 1))), Some(before(signed))),
+            (start("model 3", Some(control("c", 2))), Some(before(signed))),
+            (start("model 3", None), Some(before(signed))),
+            (start("model 3", signed), Some(before(None))),
+            (start("another", signed), Some(before(signed))),
+            (start("model 0", signed), None),
+        ] {
+            assert!(is_as_signed(&named, before.as_ref()).is_err(), "{named:?}");
+        }
+    }
 
     #[test]
     fn a_site_s_control_variate_is_the_mean_slope_that_it_went_down() {

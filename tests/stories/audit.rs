@@ -14,6 +14,7 @@ use std::{
 use serde_json::Value;
 use snowball_crypto::SigningKey;
 use snowball_phantoms::{planted_identifiers, read_truth};
+use snowball_protocol::plan::{Drift, OptimiserRule};
 use snowball_tests::{PolicyWish, ask, run};
 use tokio::process::Command;
 
@@ -26,6 +27,10 @@ use crate::{
 async fn a_consortium_with_a_history() -> Stage {
     let mut stage = Stage::set_with(3, 4, 60, 0.1, |plan| {
         plan.local.steps = 6;
+        // What the sites are corrected by is part of the history.
+        plan.local.drift = Some(Drift::Scaffold);
+        plan.optimiser.rule = OptimiserRule::Sgd { momentum: 0.0 };
+        plan.optimiser.learning_rate = 0.05;
         plan.rounds.sites.min = 2;
         plan.rounds.sites.max = 2;
         plan.rounds.updates.min = 2;
@@ -122,7 +127,7 @@ async fn a_consortium_with_a_history() -> Stage {
 }
 
 /// Every party's evidence below `root`, as the programs write it.
-async fn export(stage: &Stage, root: &Path) -> Vec<PathBuf> {
+pub async fn export(stage: &Stage, root: &Path) -> Vec<PathBuf> {
     let aggregator = root.join("aggregator");
     let words = ["audit", "export", aggregator.to_str().unwrap()];
     stage.consortium.aggregator(&words).await.unwrap();
@@ -137,7 +142,7 @@ async fn export(stage: &Stage, root: &Path) -> Vec<PathBuf> {
 }
 
 /// The public keys, as people wrote them down when the hospitals joined.
-fn write_keys(stage: &Stage) -> PathBuf {
+pub fn write_keys(stage: &Stage) -> PathBuf {
     let read = |path: PathBuf| fs::read_to_string(path).unwrap().trim().to_owned();
     let consortium = &stage.consortium;
     let enrolled: Value = serde_json::from_str(&read(consortium.sites[0].home.join("aggregator.json"))).unwrap();

@@ -51,6 +51,7 @@ mod segment;
 mod stage;
 mod storm;
 mod tampered;
+mod unheard;
 mod watch;
 mod web_peers;
 mod web_server;

@@ -6,7 +6,7 @@ use snowball_egress::{
     client::{Body, ClientSettings, Transport},
 };
 use snowball_layout::Layout;
-use snowball_ledger::Ledger;
+use snowball_ledger::{Entry, Ledger, Record};
 use snowball_protocol::{
     Attempt, RoundNumber, Sha256Digest, StudyPlan,
     heads::{HeadsAnswer, HeadsOffer},
@@ -44,6 +44,11 @@ impl Peer {
     /// The signed head of its site's ledger.
     pub fn signed_head(&mut self) -> String {
         self.ledger.signed_head().unwrap().note
+    }
+
+    /// Writes an entry into its site's ledger.
+    pub fn record(&mut self, entry: Entry) -> Record {
+        self.ledger.append(1_800_000_000, entry).unwrap()
     }
 
     /// No update is taken before it.

@@ -111,3 +111,58 @@ async fn low_disk_is_told_and_nothing_is_acknowledged() {
     assert_eq!(ward.spooled("receive"), 0);
     receiving.end().await.unwrap();
 }
+
+/// Two processes: strangers speak to the one, their files are decoded by the other.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_half_that_decodes_has_no_network_and_the_half_that_listens_no_key() {
+    let mut ward = Ward::open(4, 0.0, "").await;
+    ward.configure(&ward.receiving());
+    let receiving = ward.receive().await;
+    let decoding = receiving.id().unwrap();
+    let children = std::fs::read_to_string(format!("/proc/{decoding}/task/{decoding}/children")).unwrap();
+    let listening: u32 = children
+        .split_whitespace()
+        .next()
+        .expect("a child listens")
+        .parse()
+        .unwrap();
+    let of = |process: u32, field: &str| {
+        let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix(field)).unwrap().trim();
+        line.parse::<u32>().unwrap()
+    };
+    // The filter of calls comes when keys and store are open, which may be a moment after the other half listens.
+    let held = async {
+        while of(decoding, "Seccomp:") != 2 {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    let waited = tokio::time::timeout(std::time::Duration::from_secs(30), held).await;
+    waited.expect("a filter of calls holds the half that decodes");
+    assert_eq!(of(decoding, "NoNewPrivs:"), 1);
+    assert_eq!(
+        of(listening, "NoNewPrivs:"),
+        1,
+        "Landlock and its kind hold the half that listens"
+    );
+    // Of both only the one that listens has a socket of the network: the other one has those to hear signals by.
+    let inet = std::fs::read_to_string(format!("/proc/{listening}/net/tcp")).unwrap();
+    let has_one = |process: u32| {
+        let links = std::fs::read_dir(format!("/proc/{process}/fd")).unwrap().flatten();
+        let mut targets = links.filter_map(|link| std::fs::read_link(link.path()).ok());
+        targets.any(|target| {
+            let name = target.to_string_lossy().into_owned();
+            let number = name.strip_prefix("socket:[").and_then(|name| name.strip_suffix(']'));
+            number.is_some_and(|number| {
+                inet.lines()
+                    .any(|line| line.split_whitespace().any(|word| word == number))
+            })
+        })
+    };
+    assert!(has_one(listening) && !has_one(decoding));
+    receiving.end().await.unwrap();
+    assert!(
+        !std::path::Path::new(&format!("/proc/{listening}")).exists(),
+        "both end together"
+    );
+}

@@ -16,6 +16,7 @@ mod models;
 mod outcome;
 mod pace;
 mod plan;
+mod receipt;
 mod refusal;
 mod rounds;
 mod share;
@@ -79,6 +80,7 @@ pub fn routes() -> Vec<Route> {
         post("/v1/studies/{study}/evaluation", on_post(evaluation::evaluation)),
         get("/v1/studies/{study}/rounds", on_get(rounds::rounds)),
         get("/v1/studies/{study}/rounds/{round}/outcome", on_get(outcome::outcome)),
+        get("/v1/studies/{study}/rounds/{round}/receipt", on_get(receipt::receipt)),
     ]
 }
 

@@ -20,7 +20,7 @@ use super::{
     refusal::{Answer, Refusal},
     round,
 };
-use crate::state::Shared;
+use crate::{driver::control_reference, state::Shared};
 
 /// The newest outcome that was asked for of each study: every site asks for the same one at the same time, and it takes the whole
 /// record of the round, which grows with the sites, to tell it.
@@ -60,12 +60,14 @@ pub async fn outcome(
     let record = record
         .map_err(Problem::from)?
         .ok_or_else(|| Refusal::new(ProblemCode::NotFound, "the round has not made a model yet"))?;
+    let control = control_reference(&record);
     let outcome = RoundOutcome {
         study: record.study,
         round: record.round,
         plan_digest: desk.plan_digest(),
         model_in: record.model_in,
         model_out: record.model_out,
+        control,
         contributions: record.contributions.len() as u64,
         closed: record.closed,
     };

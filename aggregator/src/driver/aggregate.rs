@@ -211,7 +211,7 @@ impl Driver {
 }
 
 /// What the sites are told of the control variate after a round.
-fn control_reference(record: &RoundRecord) -> Option<ControlReference> {
+pub fn control_reference(record: &RoundRecord) -> Option<ControlReference> {
     let (digest, control) = record.server_state.zip(record.control.as_ref())?;
     Some(ControlReference {
         digest,
@@ -226,6 +226,7 @@ pub(super) fn finished_entry(record: &RoundRecord) -> Entry {
         round: record.round,
         model_in: record.model_in,
         model_out: record.model_out,
+        control: control_reference(record),
         contributions: record.contributions.len() as u64,
     }
 }

@@ -23,6 +23,7 @@ use snowball_rounds::Phase;
 use snowball_service::clock;
 use tokio::time::sleep;
 
+pub use aggregate::control_reference;
 pub use desk::Desk;
 
 use crate::{state::Core, stop::Stop};

@@ -72,6 +72,7 @@ pub fn receipt(key: &SigningKey, upload: &Upload, update: &AdmittedUpdate, now: 
         update_digest: update.digest(),
         update_bytes: update.bytes(),
         examples: update.examples(),
+        control_from: header.control_from,
         ledger_head: header.ledger_head,
         received: now,
     };

@@ -73,6 +73,16 @@ pub fn close_starter() -> Hold {
     held(false, &all_but_starts(), apply_filter)
 }
 
+/// For the calling thread and what it starts; sockets of this machine stay.
+pub fn close_thread(starts_programs: bool) -> Hold {
+    let taken = if starts_programs {
+        all_but_starts()
+    } else {
+        TAKEN.to_vec()
+    };
+    held(true, &taken, apply_filter)
+}
+
 fn all_but_starts() -> Vec<c_long> {
     let starts = [libc::SYS_execve, libc::SYS_execveat];
     TAKEN.iter().copied().filter(|call| !starts.contains(call)).collect()

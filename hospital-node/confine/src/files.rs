@@ -5,26 +5,27 @@ use landlock::{
     RulesetAttr as _, RulesetCreatedAttr as _, RulesetError, RulesetStatus, Scope,
 };
 
-use crate::{Hold, Reach};
+use crate::{Hold, Reach, Sockets};
 
 /// The kernel takes what it knows of these. The first Landlock (Linux 5.13) closes files; later ones add truncation (6.2),
 /// TCP (6.7), device calls (6.10), signals and abstract sockets (6.12), of which seccomp takes the first two anyway.
 const WISHED: ABI = ABI::V6;
 
-pub fn close(reach: &Reach) -> Hold {
-    match restrict(reach) {
+pub fn close(reach: &Reach, sockets: Sockets) -> Hold {
+    match restrict(reach, sockets) {
         Ok(hold) => hold,
         Err(error) => Hold::Nothing(format!("Landlock refuses: {error}")),
     }
 }
 
-fn restrict(reach: &Reach) -> Result<Hold, RulesetError> {
+fn restrict(reach: &Reach, sockets: Sockets) -> Result<Hold, RulesetError> {
     let mut ruleset = Ruleset::default()
         .set_compatibility(CompatLevel::BestEffort)
-        .handle_access(AccessFs::from_all(WISHED))?
-        .handle_access(AccessNet::from_all(WISHED))?
-        .scope(Scope::from_all(WISHED))?
-        .create()?;
+        .handle_access(AccessFs::from_all(WISHED))?;
+    if sockets == Sockets::Closed {
+        ruleset = ruleset.handle_access(AccessNet::from_all(WISHED))?;
+    }
+    let mut ruleset = ruleset.scope(Scope::from_all(WISHED))?.create()?;
     let read = AccessFs::ReadFile | AccessFs::ReadDir;
     let all = AccessFs::from_all(WISHED);
     for (paths, access) in [

@@ -93,7 +93,7 @@ impl fmt::Display for Confinement {
 pub fn confine(reach: &Reach) -> Confinement {
     // Memory first, for seccomp may take the calls that it needs; files before calls for the same reason.
     let memory = memory::close();
-    let files = files::close(reach);
+    let files = files::close(reach, Sockets::Closed);
     let calls = calls::close(reach.local_sockets);
     Confinement { files, calls, memory }
 }
@@ -110,6 +110,44 @@ pub fn without_network(starts_programs: bool) -> Hold {
     }
 }
 
+/// Confines a process that decodes what strangers made, and all its threads that are started from now on, to the files of `reach`; takes the
+/// network from all of its threads, and the start of other programs unless `starts_programs`. Sockets of this machine stay, which a runtime
+/// needs to hear signals. It goes on when its parent ends, unlike one that [`confine`] binds.
+///
+/// What was asked and does not hold is in the answer: files, then calls.
+#[must_use]
+pub fn confine_decoder(reach: &Reach, starts_programs: bool) -> [Hold; 2] {
+    let files = files::close(reach, Sockets::Closed);
+    [files, without_network(starts_programs)]
+}
+
+/// The same for the calling thread and what it starts, in a process whose other threads keep their network. It holds what the thread
+/// does; what overwrites the memory of another thread it does not.
+#[must_use]
+pub fn confine_decoding_thread(reach: &Reach, starts_programs: bool) -> [Hold; 2] {
+    let files = files::close(reach, Sockets::Closed);
+    let calls = match memory::keep_privileges() {
+        Ok(()) => calls::close_thread(starts_programs),
+        Err(error) => Hold::Nothing(format!("the kernel refuses a limit: {error}")),
+    };
+    [files, calls]
+}
+
+/// Confines a process that listens to strangers and decodes nothing, and all its threads that are started from now on: the network stays, no
+/// file outside of `reach`, and it ends together with its parent.
+#[must_use]
+pub fn confine_listener(reach: &Reach) -> [Hold; 2] {
+    let memory = memory::close();
+    [files::close(reach, Sockets::Open), memory]
+}
+
+/// What becomes of TCP.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Sockets {
+    Open,
+    Closed,
+}
+
 /// Confines the calling thread, and every program that it starts from now on, to `reach`: no socket at all, no file outside.
 /// For a thread that is made to start one program, which stays its own master but for that; the rest of the process goes on
 /// as before. Memory is not closed: the program is not ours.
@@ -117,7 +155,7 @@ pub fn without_network(starts_programs: bool) -> Hold {
 /// What was asked and does not hold is in the answer; whether that will do is for the caller.
 #[must_use]
 pub fn confine_starter(reach: &Reach) -> [Hold; 2] {
-    [files::close(reach), calls::close_starter()]
+    [files::close(reach, Sockets::Closed), calls::close_starter()]
 }
 
 #[cfg(test)]

@@ -112,6 +112,76 @@ fn decoding_child() {
     println!("the child came to its end");
 }
 
+/// What a child tries that decodes and writes into one folder.
+#[test]
+#[ignore = "it confines its own process; a test below starts it in a child"]
+fn decoder_child() {
+    let Some(folder) = std::env::var_os(FOLDER).map(PathBuf::from) else {
+        return;
+    };
+    let reach = Reach {
+        read: vec!["/etc".into()],
+        write: vec![folder.join("inside")],
+        ..Reach::default()
+    };
+    let is_thread = std::env::var_os(LOOSER).is_some();
+    let inside = folder.clone();
+    let tries = move |holds: [Hold; 2]| {
+        let is_whole = holds == [Hold::Whole, Hold::Whole];
+        println!("confinement: {}", if is_whole { "no network" } else { "in part" });
+        let refused = |error: std::io::Error| error.kind() == ErrorKind::PermissionDenied;
+        if holds[0] == Hold::Whole {
+            assert!(fs::read(inside.join("site.key")).is_err_and(refused), "a key is closed");
+            assert!(fs::write(inside.join("policy.toml"), b"all").is_err_and(refused));
+            assert!(File::create("/etc/snowball-new").is_err());
+        }
+        if holds[1] == Hold::Whole {
+            assert!(UdpSocket::bind("127.0.0.1:0").is_err_and(refused));
+            assert!(TcpStream::connect("127.0.0.1:9").is_err_and(refused));
+            assert!(Command::new("/bin/true").status().is_err_and(refused));
+        }
+        assert!(fs::read_dir("/etc").is_ok(), "what is to be read stays");
+        fs::write(inside.join("inside/radiograph"), b"taken in").unwrap();
+    };
+    if is_thread {
+        let reach_of_thread = reach;
+        let thread = std::thread::spawn(move || tries(confine_decoding_thread(&reach_of_thread, false)));
+        thread.join().unwrap();
+        // The rest of the process keeps what it had.
+        assert!(UdpSocket::bind("127.0.0.1:0").is_ok());
+        assert_eq!(fs::read(folder.join("site.key")).unwrap(), b"secret");
+    } else {
+        tries(confine_decoder(&reach, false));
+    }
+    println!("the child came to its end");
+}
+
+/// What a child tries that listens and decodes nothing.
+#[test]
+#[ignore = "it confines its own process; a test below starts it in a child"]
+fn listener_child() {
+    let Some(folder) = std::env::var_os(FOLDER).map(PathBuf::from) else {
+        return;
+    };
+    let [files, memory] = confine_listener(&Reach {
+        write: vec![folder.join("inside")],
+        ..Reach::default()
+    });
+    let is_whole = files == Hold::Whole && memory == Hold::Whole;
+    println!("confinement: {}", if is_whole { "no network" } else { "in part" });
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    assert!(
+        TcpStream::connect(listener.local_addr().unwrap()).is_ok(),
+        "the network stays"
+    );
+    if files == Hold::Whole {
+        let refused = fs::read(folder.join("site.key")).unwrap_err().kind();
+        assert_eq!(refused, ErrorKind::PermissionDenied);
+    }
+    fs::write(folder.join("inside/object"), b"as it came").unwrap();
+    println!("the child came to its end");
+}
+
 fn child(local_sockets: bool) -> Output {
     started("tests::confined_child", local_sockets)
 }
@@ -154,6 +224,21 @@ fn a_decoding_process_keeps_its_files_and_has_no_network_and_no_other_program() 
 #[test]
 fn a_decoding_process_with_a_second_reader_starts_it_and_has_no_network() {
     came_to_its_end(&started("tests::decoding_child", true));
+}
+
+#[test]
+fn a_decoding_process_reaches_no_key_and_writes_where_it_was_told_alone() {
+    came_to_its_end(&started("tests::decoder_child", false));
+}
+
+#[test]
+fn a_decoding_thread_is_held_and_the_rest_of_its_process_is_not() {
+    came_to_its_end(&started("tests::decoder_child", true));
+}
+
+#[test]
+fn a_listener_keeps_its_network_and_one_folder() {
+    came_to_its_end(&started("tests::listener_child", false));
 }
 
 #[test]

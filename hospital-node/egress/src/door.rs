@@ -18,6 +18,7 @@ use snowball_protocol::{
     ids::UnixSeconds,
     limits::CLOCK_SKEW_SECONDS_MAX,
     outcome::SignedOutcome,
+    receipt::SignedReceipt,
     session::{ControlReference, HelloReply, ModelReference, StudySummary, Task},
 };
 
@@ -331,11 +332,11 @@ impl Door {
         }
     }
 
-    /// Fetches what came of a round that this site's update is in, and keeps it in the ledger.
+    /// Fetches what came of a round, and keeps it in the ledger.
     ///
     /// # Errors
     /// When it is not about that round or not signed by the aggregator, or the aggregator refuses.
-    pub async fn keep_outcome(&self, plan: &StudyPlan, round: RoundNumber) -> Result<(), EgressError> {
+    pub async fn keep_outcome(&self, plan: &StudyPlan, round: RoundNumber) -> Result<SignedOutcome, EgressError> {
         let path = format!("v1/studies/{}/rounds/{round}/outcome", plan.study);
         let signed: SignedOutcome = self.transport.get(&path).await?;
         let outcome = &signed.outcome;
@@ -349,7 +350,21 @@ impl Door {
                 reason: "what it says of a round is about another or not signed by it".to_owned(),
             });
         }
-        self.record(Entry::RoundOutcomeKept { outcome: signed }).map(drop)
+        self.record(Entry::RoundOutcomeKept {
+            outcome: signed.clone(),
+        })?;
+        Ok(signed)
+    }
+
+    /// The receipt that the aggregator keeps of this site's update of a round; nothing leaves. `None` where it has none: no update of
+    /// this site counts in that round.
+    pub(crate) async fn receipt(
+        &self,
+        study: &StudyName,
+        round: RoundNumber,
+    ) -> Result<Option<SignedReceipt>, EgressError> {
+        let path = format!("v1/studies/{study}/rounds/{round}/receipt");
+        self.transport.get(&path).await
     }
 
     /// Sends the quality of the final model, and of the site's own where there is one, if the policy lets metrics leave; else an

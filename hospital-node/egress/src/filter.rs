@@ -14,6 +14,7 @@ use crate::{candidate::Candidate, error::EgressError, pages::Pages};
 /// Numbers that are written and hashed at a time, and sums of squares that are kept beside each other.
 const BLOCK: usize = 8192;
 const LANES: usize = 8;
+const WIDTH: usize = size_of::<f32>();
 
 /// An update as bytes, checked and measured; the policy has not been asked yet.
 pub struct Encoded {
@@ -42,18 +43,33 @@ pub(crate) fn filter(
     carried: Option<&[f32]>,
 ) -> Result<Encoded, EgressError> {
     let delta = std::mem::take(&mut candidate.delta);
-    if !Layout::of(plan).kept(plan).are_zero(&delta) {
+    let written = candidate.written.take();
+    let numbers = written
+        .as_ref()
+        .map_or(delta.len(), |written| written.bytes.len() / WIDTH);
+    let coding = Coding::of(plan, numbers);
+    let written = match (written, coding.of_header()) {
+        (None, Encoding::DeltaF32) => Some(write(plan, &delta)),
+        (Some(_), encoding) if encoding != Encoding::DeltaF32 => {
+            return Err(EgressError::Unfit {
+                reason: "it was written for a plan with another encoding".to_owned(),
+                remedy: "report this: it must never happen",
+            });
+        }
+        (written, _) => written,
+    };
+    let is_kept_out = written
+        .as_ref()
+        .map_or_else(|| is_kept_out(plan, &delta), |written| written.is_kept_out);
+    if !is_kept_out {
         return Err(EgressError::Unfit {
             reason: "it changes parameters that the plan keeps at this site".to_owned(),
             remedy: "report this: it must never happen",
         });
     }
-    let coding = Coding::of(plan, delta.len());
-    let (bytes, passed, residual) = if coding.of_header() == Encoding::DeltaF32 {
-        let (bytes, passed) = write(&delta);
-        (bytes.into_bytes(), passed, None)
-    } else {
-        encode(&coding, delta, carried)?
+    let (bytes, passed, residual) = match written {
+        Some(Written { bytes, passed, .. }) => (bytes.into_bytes(), passed, None),
+        None => encode(&coding, delta, carried)?,
     };
     if !passed.is_finite || !candidate.training_loss.is_finite() {
         return Err(EgressError::Unfit {
@@ -96,11 +112,11 @@ struct Passed {
 }
 
 /// The bytes, what was seen of them, and what they leave over.
-type Written = (Bytes, Passed, Option<Vec<f32>>);
+type Coded = (Bytes, Passed, Option<Vec<f32>>);
 
 /// The numbers as they travel, together with what was carried over; what will be read out of them is looked at, and what is left over of
 /// them is kept.
-fn encode(coding: &Coding, mut delta: Vec<f32>, carried: Option<&[f32]>) -> Result<Written, EgressError> {
+fn encode(coding: &Coding, mut delta: Vec<f32>, carried: Option<&[f32]>) -> Result<Coded, EgressError> {
     for (wanted, carried) in delta.iter_mut().zip(carried.unwrap_or_default()) {
         *wanted += carried;
     }
@@ -127,11 +143,30 @@ fn encode(coding: &Coding, mut delta: Vec<f32>, carried: Option<&[f32]>) -> Resu
     Ok((bytes.into(), passed, coding.feeds_back().then_some(delta)))
 }
 
+/// An update as plain numbers that could leave, with what was seen of them; made in one pass.
+pub struct Written {
+    bytes: Pages,
+    passed: Passed,
+    /// Whether what the plan keeps at the site does not change by it.
+    is_kept_out: bool,
+}
+
+impl Written {
+    pub(crate) const fn digest(&self) -> Sha256Digest {
+        self.passed.digest
+    }
+}
+
+/// Whether the numbers that the plan keeps at the site are zero.
+fn is_kept_out(plan: &StudyPlan, delta: &[f32]) -> bool {
+    Layout::of(plan).kept(plan).are_zero(delta)
+}
+
 /// The numbers as they travel, little-endian, looked at and hashed while they are in the processor's cache.
-fn write(delta: &[f32]) -> (Pages, Passed) {
+pub(crate) fn write(plan: &StudyPlan, delta: &[f32]) -> Written {
     let mut bytes = Pages::of(size_of_val(delta));
     let (mut is_finite, mut digest, mut squares) = (true, RunningDigest::default(), [0.0; LANES]);
-    for (values, block) in delta.chunks(BLOCK).zip(bytes.chunks_mut(BLOCK * size_of::<f32>())) {
+    for (values, block) in delta.chunks(BLOCK).zip(bytes.chunks_mut(BLOCK * WIDTH)) {
         is_finite &= values.iter().fold(true, |all, value| all & value.is_finite());
         for values in values.chunks(LANES) {
             for (square, value) in squares.iter_mut().zip(values) {
@@ -148,7 +183,11 @@ fn write(delta: &[f32]) -> (Pages, Passed) {
         norm: squares.iter().sum::<f64>().sqrt(),
         digest: digest.finish(),
     };
-    (bytes, passed)
+    Written {
+        bytes,
+        passed,
+        is_kept_out: is_kept_out(plan, delta),
+    }
 }
 
 #[cfg(test)]

@@ -51,7 +51,12 @@ impl Egress {
                 }
                 Ok(None) | Err(EgressError::Refused(_)) => self.outbox.forget(study, earlier)?,
                 // Its round is over and it counts in no other: that it may not leave keeps nobody from the next one.
-                Err(EgressError::Denied { .. }) if late == Late::Drop => self.outbox.forget(study, earlier)?,
+                Err(EgressError::Denied { .. }) if late == Late::Drop => {
+                    match self.receipt_of_denied(plan, earlier).await? {
+                        Some(receipt) => hear(receipt),
+                        None => self.outbox.forget(study, earlier)?,
+                    }
+                }
                 // Whether it may leave for the round that is open is decided anew.
                 Err(EgressError::Denied { .. }) => {
                     closed.insert(earlier);

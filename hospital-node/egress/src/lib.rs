@@ -27,11 +27,12 @@ mod send;
 mod spent;
 #[cfg(test)]
 mod testing;
+mod unheard;
 
 pub use candidate::Candidate;
 pub use door::{Door, ReadPolicy, SharedLedger};
 pub use error::{EgressError, Trouble};
-pub use filter::Encoded;
+pub use filter::{Encoded, Written};
 pub use gate::EgressPermit;
 pub use heads::last_kept;
 pub use message::{Kind, Message};

@@ -36,14 +36,7 @@ pub(crate) async fn send(
     loop {
         match attempt(door, &update).await {
             Ok(receipt) => {
-                check(door, &update.header, &receipt)?;
-                door.record(Entry::ReceiptKept {
-                    receipt: receipt.clone(),
-                })?;
-                // Before the update is forgotten: until then it would be announced again after a crash, and settled then.
-                residuals.settle(plan, update.header.digest)?;
-                outbox.forget(&update.header.study, update.header.round)?;
-                return Ok(receipt);
+                return keep(door, (outbox, residuals), plan, (&update.header, receipt));
             }
             Err(fault) => match fate(&fault, plan.rounds.late) {
                 Fate::Again => {
@@ -60,6 +53,23 @@ pub(crate) async fn send(
             },
         }
     }
+}
+
+/// Writes the receipt down, and forgets what waited for it.
+pub(crate) fn keep(
+    door: &Door,
+    (outbox, residuals): (&Outbox, &Residuals),
+    plan: &StudyPlan,
+    (header, receipt): (&UpdateHeader, SignedReceipt),
+) -> Result<SignedReceipt, EgressError> {
+    check(door, header, &receipt)?;
+    door.record(Entry::ReceiptKept {
+        receipt: receipt.clone(),
+    })?;
+    // Before the update is forgotten: until then it would be announced again after a crash, and settled then.
+    residuals.settle(plan, header.digest)?;
+    outbox.forget(&header.study, header.round)?;
+    Ok(receipt)
 }
 
 /// What a fault means for an update that was recorded.

@@ -38,6 +38,7 @@ pub fn candidate(delta: Vec<f32>) -> Candidate {
         model_in: digest,
         layout_digest: Sha256Digest::of(b"layout"),
         delta,
+        written: None,
         examples: 1000,
         local_steps: 50,
         control_from: None,

@@ -27,11 +27,11 @@ const LOOK_BYTES: u64 = 16 << 20;
 /// The name of an object in the spool, by which its intake knows it too.
 pub type Name = [u8; 32];
 
-/// The folder, held by this process alone.
+/// The folder, held by this process alone, or by one that works with this one.
 pub struct Spool {
     folder: PathBuf,
     free_bytes_min: u64,
-    _lock: File,
+    _lock: Option<File>,
 }
 
 /// What a search of a spool came to.
@@ -94,8 +94,18 @@ impl Spool {
         Ok(Self {
             folder: folder.to_owned(),
             free_bytes_min,
-            _lock: lock,
+            _lock: Some(lock),
         })
+    }
+
+    /// The spool in `folder` that another process holds, for the one that takes out of it what waits.
+    #[must_use]
+    pub fn beside(folder: &Path) -> Self {
+        Self {
+            folder: folder.to_owned(),
+            free_bytes_min: 0,
+            _lock: None,
+        }
     }
 
     /// Where it lies.

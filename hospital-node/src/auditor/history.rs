@@ -101,6 +101,8 @@ pub struct Round {
     pub update: Option<Sha256Digest>,
     pub update_bytes: u64,
     pub receipt: Option<ReceiptTold>,
+    /// The study is over and the aggregator has no receipt of it.
+    pub is_not_had: bool,
 }
 
 /// A receipt, and whether it holds.
@@ -312,6 +314,9 @@ impl History {
                     is_signed: is_signed(receipt),
                     is_of_update: approved == Some((signed.update_digest, signed.update_bytes)),
                 });
+            }
+            Entry::ReceiptNotHad { study, round, .. } => {
+                self.study(study, time).rounds.entry(*round).or_default().is_not_had = true;
             }
             Entry::MetricsApproved { study, round: None, .. } => self.study(study, time).is_evaluated = true,
             _ => {}

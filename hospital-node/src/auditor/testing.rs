@@ -155,6 +155,7 @@ fn one_round(number: u32) -> Vec<Entry> {
         update_digest: if number == 2 { digest("other") } else { update },
         update_bytes: bytes,
         examples: 800,
+        control_from: None,
         ledger_head: digest("head"),
         received: FIRST,
     };
@@ -165,6 +166,7 @@ fn one_round(number: u32) -> Vec<Entry> {
             round,
             examples: 800,
             model_in: digest("model"),
+            control: None,
             update_digest: update,
         },
         decision("spines", "send update", true, "release.allowed"),

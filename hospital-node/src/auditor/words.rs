@@ -63,6 +63,7 @@ messages! {
     RECEIPT_HOLDS = "holds", "valide";
     RECEIPT_NOT_SIGNED = "not signed by the aggregator", "non signé par l’agrégateur";
     RECEIPT_OTHER = "of another update", "d’une autre mise à jour";
+    RECEIPT_NOT_HAD = "none: by the aggregator it never counted", "aucun : selon l’agrégateur, elle n’a jamais compté";
     RECEIPT_MISSING = "none yet", "pas encore";
 
     LEFT = "What left the hospital", "Ce qui a quitté l’hôpital";

@@ -16,7 +16,10 @@ use snowball_service::clock;
 use snowball_store::{FileOutcome, Store};
 use snowball_vault::Vault;
 
-use super::ingest::{self, Fate, Line, Summary};
+use super::{
+    decoding::{Decoder, Keeps},
+    ingest::{self, Fate, Line, Summary},
+};
 use crate::{config::NodeConfig, home::Home};
 
 /// Files that share a batch: some seconds of work, so that a stop is soon obeyed and a crash repeats little.
@@ -25,10 +28,9 @@ pub(crate) const BATCH_FILES_MAX: usize = 64;
 /// Everything that takes files in.
 pub(crate) struct Batches {
     intake: Intake,
-    store: Store,
+    known: Known,
     vault: Option<Vault>,
     ledger: SharedLedger,
-    key: PseudonymKey,
     pool: rayon::ThreadPool,
 }
 
@@ -43,15 +45,24 @@ pub(crate) struct Waiting {
 impl Batches {
     /// Opens the node's store, its ledger and, where links are kept, its vault; and has in the ledger what a process that was
     /// killed took in.
-    pub fn open(home: &Home, config: &NodeConfig, threads: usize) -> Result<Self> {
+    /// All that is to be kept from decoders is open by then, and is taken from them before the first file is: from this process, or from the
+    /// threads that decode, as `decoder` says.
+    pub fn open(home: &Home, config: &NodeConfig, threads: usize, (decoder, keeps): (Decoder, Keeps)) -> Result<Self> {
         let (intake, vault) = home.intake(config)?;
+        let known = Known::open(home, config)?;
+        let ledger = home.open_ledger(config)?;
+        let mut pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+        match decoder {
+            Decoder::Process => keeps.confine_process(),
+            Decoder::Threads => pool = pool.start_handler(move |_| keeps.confine_thread()),
+            Decoder::Test => {}
+        }
         let batches = Self {
             intake,
             vault,
-            store: home.open_store(config)?,
-            ledger: home.open_ledger(config)?,
-            key: home.pseudonym_key(&config.project)?,
-            pool: rayon::ThreadPoolBuilder::new().num_threads(threads).build()?,
+            known,
+            ledger,
+            pool: pool.build()?,
         };
         batches.record()?;
         Ok(batches)
@@ -73,10 +84,10 @@ impl Batches {
         let begun = Instant::now();
         let line = Line {
             intake: &self.intake,
-            importer: self.store.importer().on_record(),
-            store: &self.store,
+            importer: self.known.store.importer().on_record(),
+            store: &self.known.store,
             vault: self.vault.as_ref(),
-            key: self.key.clone(),
+            key: self.known.key.clone(),
         };
         let counted = Mutex::new(Summary {
             files: files.len() as u64,
@@ -100,7 +111,7 @@ impl Batches {
 
     /// Has in the ledger what the store took in. Files that were dealt with before are no news for an auditor.
     fn record(&self) -> Result<()> {
-        self.store.record(|taken| {
+        self.known.store.record(|taken| {
             self.ledger
                 .lock()
                 .map_err(|_| anyhow::anyhow!("the ledger is in use"))?
@@ -112,9 +123,29 @@ impl Batches {
     fn one(&self, line: &Line<'_>, file: &Waiting) -> Result<Fate> {
         match file.key {
             None => line.take(&file.path),
-            Some(key) if self.is_known(&key)? => Ok(Fate::Skipped),
+            Some(key) if self.known.is_known(&key)? => Ok(Fate::Skipped),
             Some(key) => line.take_as(&file.path, key),
         }
+    }
+
+    /// What was dealt with before.
+    pub const fn known(&self) -> &Known {
+        &self.known
+    }
+}
+
+/// What this node has dealt with before, by names that nobody else can read.
+pub(crate) struct Known {
+    store: Store,
+    key: PseudonymKey,
+}
+
+impl Known {
+    fn open(home: &Home, config: &NodeConfig) -> Result<Self> {
+        Ok(Self {
+            store: home.open_store(config)?,
+            key: home.pseudonym_key(&config.project)?,
+        })
     }
 
     /// Whether what `key` stands for was dealt with before.

@@ -7,6 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use anyhow::Result;
 use clap::Args;
 use serde::Serialize;
+use snowball_confine::{Hold, Reach, confine_decoding_thread};
 use snowball_egress::{
     EgressError,
     client::{ClientSettings, Transport},
@@ -64,6 +65,7 @@ impl Doctor {
             installed_policy(&home),
             ledger(&home),
             trainers(&home),
+            decoders(),
         ];
         findings.push(certificate(&home));
         findings.extend(trusted_authorities(&home));
@@ -241,6 +243,36 @@ fn trainers(home: &Home) -> Finding {
         }
         Err(fault) => finding("trainer", Err(format!("{fault:#}"))),
     }
+}
+
+/// What decoders of strangers' files could reach on this machine.
+fn decoders() -> Finding {
+    let holds = confine_apart();
+    let says = |hold: &Hold| match hold {
+        Hold::Whole => None,
+        Hold::Partly(why) | Hold::Nothing(why) => Some(why.clone()),
+    };
+    let open: Vec<String> = holds.iter().filter_map(says).collect();
+    let ways = "ingest, watch and receive decode in a process without network, other programs and the node's keys on disk (receive listens in \
+                another); retrieve and pull in threads that are held so, of a process that keeps its network";
+    let mut found = finding(
+        "decoders",
+        Ok(format!("{ways}; deidentify without network and other programs")),
+    );
+    if !open.is_empty() {
+        found = finding("decoders", Ok(format!("not held by this kernel: {}", open.join("; "))));
+        found.state = State::Warning;
+    }
+    found
+}
+
+/// What a thread is held by; it ends with that.
+fn confine_apart() -> Vec<Hold> {
+    let held = std::thread::spawn(|| confine_decoding_thread(&Reach::default(), false)).join();
+    held.map_or_else(
+        |_| vec![Hold::Nothing("the thread that tried broke off".to_owned())],
+        Vec::from,
+    )
 }
 
 /// The second reader of pictures, where `node.toml` asks for one.

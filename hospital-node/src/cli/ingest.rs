@@ -27,7 +27,7 @@ use snowball_vault::Vault;
 use super::{
     Context,
     batch::{Batches, Waiting},
-    decoding,
+    decoding::{Decoder, Keeps},
 };
 use crate::home::Home;
 
@@ -72,8 +72,8 @@ impl Ingest {
     pub fn run(self, context: &Context) -> Result<()> {
         let home = context.home()?;
         let config = home.config()?;
-        decoding::alone(&config.text);
-        let batches = Batches::open(&home, &config, self.threads)?;
+        let keeps = Keeps::of(&home, &config.text, None, Some(&self.folder));
+        let batches = Batches::open(&home, &config, self.threads, (Decoder::Process, keeps))?;
         let mut walk = self.walk()?;
         let begun = Instant::now();
         let progress = Progress::new();

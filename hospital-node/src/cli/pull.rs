@@ -14,7 +14,8 @@ use snowball_service::files;
 
 use super::{
     Context,
-    batch::Batches,
+    batch::{Batches, Known},
+    decoding::{Decoder, Keeps},
     receive::open_spool,
     spooled::{Bell, Desk, Span, beside, client_tls, refuse_shared},
     stop::Stop,
@@ -67,7 +68,8 @@ impl Pull {
         let web = web(&self.url, &config.dicomweb)?;
         let stop = Stop::listen()?;
         let spool = open_spool(&home, &config, "fetch")?;
-        let batches = Batches::open(&home, &config, self.threads)?;
+        let keeps = Keeps::of(&home, &config.text, Some(spool.folder()), None);
+        let batches = Batches::open(&home, &config, self.threads, (Decoder::Threads, keeps))?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (bell, heard) = Bell::new();
         let desk = Desk {
@@ -79,7 +81,7 @@ impl Pull {
         };
         let errand = Errand {
             web: &web,
-            batches: &batches,
+            known: batches.known(),
             spool: &spool,
             object_bytes_max: config.spool.object_bytes_max,
             stop: &stop,
@@ -140,7 +142,7 @@ pub(super) fn credentials(path: &Path) -> Result<Credentials> {
 /// What it takes to fetch.
 struct Errand<'a> {
     web: &'a Web,
-    batches: &'a Batches,
+    known: &'a Known,
     spool: &'a Arc<Spool>,
     object_bytes_max: u64,
     stop: &'a Stop,
@@ -162,8 +164,8 @@ impl Errand<'_> {
             for instance in self.answered(instances, &mut tally)? {
                 tally.instances += 1;
                 // The journal: an instance is known by this name in the store as well as in the spool.
-                let name = self.batches.hide(&format!("instance {}", instance.uid()));
-                if self.batches.is_known(&name)? || self.spool.holds(name.as_bytes()) {
+                let name = self.known.hide(&format!("instance {}", instance.uid()));
+                if self.known.is_known(&name)? || self.spool.holds(name.as_bytes()) {
                     tally.known += 1;
                 } else {
                     wanted.push((*name.as_bytes(), instance));

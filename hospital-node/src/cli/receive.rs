@@ -13,6 +13,8 @@ use snowball_pacs::{
 use super::{
     Context,
     batch::Batches,
+    decoding::{Decoder, Keeps},
+    ears::{self, Ears},
     spooled::{Bell, Desk, identity, is_decodable, read_pem},
     stop::Stop,
 };
@@ -28,6 +30,9 @@ pub struct Receive {
     /// Threads for the intake; 0: as many as cores.
     #[arg(long, default_value_t = 0)]
     threads: usize,
+    /// Only listens: what this command starts for itself.
+    #[arg(long, hide = true)]
+    ears: bool,
 }
 
 impl Receive {
@@ -37,22 +42,18 @@ impl Receive {
         let Some(receive) = &config.receive else {
             bail!("node.toml has no [receive]: nobody may send. Name the port and the AE titles there");
         };
+        if self.ears {
+            return ears::listen_alone(context, &home, &config, receive);
+        }
+        // Made, and free: the child holds it.
+        let folder = open_spool(&home, &config, "receive")?.folder().to_owned();
+        let mut ears = Ears::start(context)?;
+        let keeps = Keeps::of(&home, &config.text, Some(&folder), None);
+        let batches = Batches::open(&home, &config, self.threads, (Decoder::Process, keeps))?;
         let stop = Stop::listen()?;
-        let spool = open_spool(&home, &config, "receive")?;
-        let batches = Batches::open(&home, &config, self.threads)?;
         let (bell, heard) = Bell::new();
-        let receiver = listen(receive, &config, &spool, bell)?;
-        let (address, is_secure) = (receiver.address(), receive.tls.is_some());
-        context.print(
-            &serde_json::json!({ "event": "listening", "address": address, "tls": is_secure }),
-            || {
-                let how = if is_secure { "TLS" } else { "in the clear" };
-                format!(
-                    "listening at {address}, {how}, {} senders permitted",
-                    receive.calling.len()
-                )
-            },
-        )?;
+        let hear = ears.hear(bell)?;
+        let spool = Spool::beside(&folder);
         let desk = Desk {
             context,
             batches: &batches,
@@ -60,7 +61,18 @@ impl Receive {
             from: "the spool",
             stop: stop.flag(),
         };
-        desk.work(&heard)
+        std::thread::scope(|scope| {
+            let heard_all = scope.spawn(hear);
+            let taken = desk.work(&heard);
+            let was_asked = stop.is_requested() || taken.is_err();
+            let ended = ears.end(was_asked);
+            let passed_on = heard_all
+                .join()
+                .map_err(|_| anyhow::anyhow!("the listening thread panicked"))?;
+            taken?;
+            passed_on?;
+            ended
+        })
     }
 }
 

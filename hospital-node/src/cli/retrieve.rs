@@ -19,6 +19,7 @@ use snowball_pacs::{
 use super::{
     Context,
     batch::Batches,
+    decoding::{Decoder, Keeps},
     receive::{listen, open_spool},
     spooled::{Bell, Desk, Span, beside, client_tls},
     stop::Stop,
@@ -64,12 +65,18 @@ impl Retrieve {
         let (days, modalities) = (self.span.days()?, self.span.modalities()?);
         let stop = Stop::listen()?;
         let archive = archive(retrieve, &stop)?;
-        let batches = Batches::open(&home, &config, self.threads)?;
+        let way = if retrieve.method == Method::Move {
+            "receive"
+        } else {
+            "fetch"
+        };
+        let keeps = Keeps::of(&home, &config.text, Some(&home.spool(way)), None);
+        let batches = Batches::open(&home, &config, self.threads, (Decoder::Threads, keeps))?;
         let work = |bell: &Bell, spool: Option<&Spool>| {
             let errand = Errand {
                 archive: &archive,
                 config: retrieve,
-                batches: &batches,
+                known: batches.known(),
                 spool: spool.map(|spool| (spool, config.spool.object_bytes_max)),
                 bell,
                 stop: &stop,
@@ -90,11 +97,6 @@ impl Retrieve {
             Ok(total)
         };
         let (bell, heard) = Bell::new();
-        let way = if retrieve.method == Method::Move {
-            "receive"
-        } else {
-            "fetch"
-        };
         let total = match open_spool(&home, &config, way) {
             Ok(spool) => {
                 let receiver = match (&config.receive, retrieve.method) {
@@ -166,7 +168,7 @@ impl Work<'_> {
                 break;
             }
             let key = errand.key(one);
-            if errand.batches.is_known(&key)? {
+            if errand.known.is_known(&key)? {
                 tally.known += 1;
                 continue;
             }
@@ -175,7 +177,7 @@ impl Work<'_> {
                     tally.objects += u64::from(came.objects);
                     if came.is_whole {
                         failures = 0;
-                        errand.batches.remember(&key)?;
+                        errand.known.remember(&key)?;
                     } else {
                         failures += 1;
                         tally.failed += 1;

@@ -14,7 +14,7 @@ use clap::Args;
 use super::{
     Context,
     batch::{self, BATCH_FILES_MAX, Batches, Waiting},
-    decoding,
+    decoding::{Decoder, Keeps},
     ingest::Summary,
     stop::Stop,
 };
@@ -43,14 +43,15 @@ impl Watch {
     pub fn run(self, context: &Context) -> Result<()> {
         let home = context.home()?;
         let config = home.config()?;
-        decoding::alone(&config.text);
         ensure!(
             (1..=3600).contains(&self.poll_seconds),
             "--poll-seconds is 1 to 3600, not {}",
             self.poll_seconds
         );
+        let keeps = Keeps::of(&home, &config.text, None, Some(&self.folder));
+        let batches = Batches::open(&home, &config, self.threads, (Decoder::Process, keeps))?;
+        // Its thread is held as well.
         let stop = Stop::listen()?;
-        let batches = Batches::open(&home, &config, self.threads)?;
         let settle = Duration::from_secs(self.settle_seconds);
         let mut folder = Folder::new(settle);
         if self.once {

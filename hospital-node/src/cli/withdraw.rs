@@ -388,6 +388,7 @@ mod tests {
             round: RoundNumber(round),
             examples: 1,
             model_in: Sha256Digest::of(b""),
+            control: None,
             update_digest: Sha256Digest::of(b""),
         })
     }

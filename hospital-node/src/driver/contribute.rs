@@ -6,15 +6,15 @@ use anyhow::Result;
 use snowball_egress::Pages;
 use snowball_ledger::Entry;
 use snowball_participation::Start;
-use snowball_protocol::{RoundNumber, Sha256Digest};
+use snowball_protocol::RoundNumber;
 
 use super::{Driver, study::Study};
 use crate::{
     events::Event,
     kept_parameters::Settled,
-    policy,
+    policy, receipts,
     round::{self, Order, Trained},
-    scaffold::Correction,
+    scaffold::{self, Correction},
 };
 
 impl Driver {
@@ -60,7 +60,6 @@ impl Driver {
             "a patient withdrew while this round was trained; it is trained again without them"
         );
         let (loss, evaluation) = (trained.loss, trained.evaluation.clone());
-        let update_digest = Sha256Digest::of(&snowball_layout::to_le_bytes(&trained.delta));
         let control_from = correction.as_ref().and_then(|correction| correction.from);
         let kept = self.kept_of(study);
         if !kept.is_empty() {
@@ -70,11 +69,13 @@ impl Driver {
         }
         let mut candidate = trained.candidate(round, study.layout.digest(), study.dataset.facts);
         candidate.control_from = control_from;
+        let update_digest = candidate.write(&study.plan);
         self.egress.door().record(Entry::TrainingFinished {
             study: study.plan.study.clone(),
             round,
             examples: candidate.examples,
             model_in: model.digest,
+            control: start.control,
             update_digest,
         })?;
         self.until_it_may_leave(study).await;
@@ -133,6 +134,7 @@ impl Driver {
         if !study.plan.is_scaffold() {
             return Ok(None);
         }
+        self.is_as_signed(study, start).await?;
         let since = start.control.map_or(round, |control| control.since);
         let own = kept.filter(|kept| kept.round >= since);
         let own = own.map(|kept| (kept.round, &kept.control[..]));
@@ -145,6 +147,20 @@ impl Driver {
             None => None,
         };
         Correction::of(all.as_deref(), own, study.layout.parameters()).map(Some)
+    }
+
+    /// Whether the round starts from what the aggregator signed about the one before. What it signed is in this site's ledger before
+    /// anything is trained with it, whether or not this site had a part in that round.
+    async fn is_as_signed(&self, study: &Study, start: &Start) -> Result<()> {
+        let (plan, before) = (&study.plan, start.model.round);
+        if before == RoundNumber(0) {
+            return scaffold::is_as_signed(start, None);
+        }
+        let signed = match receipts::outcome_of(&self.home, &plan.study, before)? {
+            Some(kept) => kept,
+            None => self.steadily(|| self.egress.door().keep_outcome(plan, before)).await?,
+        };
+        scaffold::is_as_signed(start, Some(&signed.outcome))
     }
 
     async fn train(

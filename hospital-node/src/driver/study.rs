@@ -9,7 +9,7 @@ use snowball_participation::{self as participation, Action, Fault, Interest, Pro
 use snowball_protocol::{
     RoundNumber, Sha256Digest, StudyPlan,
     evaluation::Evaluation,
-    session::{ModelReference, PhaseName, StudySummary},
+    session::{ModelReference, PhaseName, StudySummary, Task},
 };
 use snowball_service::files;
 use snowball_worker::shard::Part;
@@ -115,7 +115,10 @@ impl Driver {
                 .steadily(|| self.egress.door().task(&study.plan.study, POLL_SECONDS))
                 .await?;
             let ended = participation::ended(&task);
-            self.hear_of_earlier(study, ended, &mut closed, &mut open).await?;
+            // Of a study that is over no update is sent again: its receipt is asked for below.
+            if !matches!(task, Task::Done { .. }) {
+                self.hear_of_earlier(study, ended, &mut closed, &mut open).await?;
+            }
             self.keep_outcomes(&study.plan, ended, &mut open).await;
             match participation::next(task, &progress) {
                 Action::Ask => {}
@@ -171,6 +174,12 @@ impl Driver {
                     progress.evaluated = true;
                 }
                 Action::Leave { phase, model } => {
+                    if let Err(fault) = self.hear_unheard(&study.plan, &mut open).await {
+                        // It is over for this site, and asked about again as a study that is remembered.
+                        let fault = format!("{fault:#}");
+                        tracing::warn!(study = %study.plan.study, fault, "a receipt that was never heard is asked for again later");
+                    }
+                    self.keep_outcomes(&study.plan, ended, &mut open).await;
                     if let Some(model) = model {
                         self.fetch_final(study, &model).await?;
                     }

@@ -354,4 +354,12 @@ const TEXTS: &[(&str, &str)] = &[
         "Which model the round made, signed by the aggregator.",
         "Quel modèle le tour a fait, signé par l'agrégateur.",
     ),
+    (
+        "after the end of the study, once for each update whose receipt was never heard",
+        "après la fin de l'étude, une fois pour chaque mise à jour dont le reçu n'est jamais parvenu",
+    ),
+    (
+        "The receipt that the aggregator signed of this site's update.",
+        "Le reçu que l'agrégateur a signé de la mise à jour de ce site.",
+    ),
 ];

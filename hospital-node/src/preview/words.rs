@@ -471,7 +471,7 @@ const EVALUATION: &[Words] = &[
 ];
 
 /// What a node asks for without sending a body: the way, how often, and why. The line says who asks by its certificate.
-pub const REQUESTS: [(&str, &str, &str); 6] = [
+pub const REQUESTS: [(&str, &str, &str); 7] = [
     (
         "v1/studies",
         "every few seconds while the service runs",
@@ -497,6 +497,11 @@ pub const REQUESTS: [(&str, &str, &str); 6] = [
         "v1/studies/STUDY/rounds/ROUND/outcome",
         "once after each round",
         "Which model the round made, signed by the aggregator.",
+    ),
+    (
+        "v1/studies/STUDY/rounds/ROUND/receipt",
+        "after the end of the study, once for each update whose receipt was never heard",
+        "The receipt that the aggregator signed of this site's update.",
     ),
 ];
 

@@ -118,6 +118,17 @@ pub fn has(home: &Home, study: &StudyName, model_in: &Sha256Digest) -> Result<bo
     }))
 }
 
+/// What the aggregator signed about a round of `study`, as this node's ledger has it.
+pub fn outcome_of(home: &Home, study: &StudyName, round: RoundNumber) -> Result<Option<SignedOutcome>> {
+    let records = snowball_ledger::read(&home.ledger()).context("cannot read the ledger")?;
+    Ok(records.into_iter().rev().find_map(|record| match record.entry {
+        Entry::RoundOutcomeKept { outcome } if outcome.outcome.study == *study && outcome.outcome.round == round => {
+            Some(outcome)
+        }
+        _ => None,
+    }))
+}
+
 impl Kept {
     pub fn is_of(&self, study: &StudyName, round: RoundNumber) -> bool {
         self.receipt.receipt.study == *study && self.receipt.receipt.round == round
@@ -250,6 +261,7 @@ mod tests {
                 round,
                 examples: 65,
                 model_in: signed.receipt.model_in,
+                control: None,
                 update_digest: digest,
             },
             Entry::UpdateApproved {

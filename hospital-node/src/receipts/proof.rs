@@ -92,7 +92,9 @@ impl Proof {
 #[cfg(test)]
 pub mod tests {
     use snowball_crypto::SigningKey;
-    use snowball_protocol::{Attempt, RoundNumber, Sha256Digest, outcome::RoundOutcome, receipt::Receipt};
+    use snowball_protocol::{
+        Attempt, RoundNumber, Sha256Digest, outcome::RoundOutcome, receipt::Receipt, session::ControlReference,
+    };
 
     use super::*;
 
@@ -111,6 +113,7 @@ pub mod tests {
             update_digest: digest("update"),
             update_bytes: 12,
             examples: 65,
+            control_from: Some(RoundNumber(2)),
             ledger_head: digest("head"),
             received: 1_800_000_000,
         };
@@ -120,6 +123,10 @@ pub mod tests {
             plan_digest: receipt.plan_digest,
             model_in: receipt.model_in,
             model_out: digest("model 3"),
+            control: Some(ControlReference {
+                digest: digest("control 3"),
+                since: RoundNumber(1),
+            }),
             contributions: 4,
             closed: 1_800_000_060,
         };
@@ -161,7 +168,7 @@ pub mod tests {
         assert_eq!(verdict(&sound, &public), Ok(()));
         let mut places = Vec::new();
         leaves(&sound, String::new(), &mut places);
-        assert!(places.len() >= 22, "{places:?}");
+        assert!(places.len() >= 25, "{places:?}");
         for place in places {
             let mut changed = sound.clone();
             let leaf = changed.pointer_mut(&place).unwrap();

@@ -21,6 +21,7 @@ use snowball_protocol::{Sha256Digest, SiteName};
 use crate::{
     cli::{
         batch::{BATCH_FILES_MAX, Batches, Waiting},
+        decoding::{Decoder, Keeps},
         deidentify::Order,
         init,
     },
@@ -174,7 +175,12 @@ fn make_home(root: &Path) -> Result<Home> {
 
 /// The intake for training, through the same batches as every way in.
 pub fn take_in(home: &Home, config: &NodeConfig, files: &Path, progress: &Progress<'_>) -> Result<()> {
-    let batches = Batches::open(home, config, 0)?;
+    let batches = Batches::open(
+        home,
+        config,
+        0,
+        (Decoder::Test, Keeps::of(home, &config.text, None, None)),
+    )?;
     let (paths, _) = snowball_imaging::walk(files, snowball_imaging::FILES_MAX)?;
     let bar = (progress.0)("intake", paths.len() as u64);
     let waiting: Vec<Waiting> = paths.into_iter().map(|path| Waiting { path, key: None }).collect();

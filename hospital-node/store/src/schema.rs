@@ -126,6 +126,9 @@ pub(crate) fn open(path: &Path) -> Result<Connection, StoreError> {
     connection.pragma_update(None, "wal_autocheckpoint", 8_192)?;
     connection.set_prepared_statement_cache_capacity(64);
     migrate(&mut connection, path)?;
+    // What a statement sets aside stays in memory: a process that decodes may write nowhere but into the store's folder, and rows that are
+    // sealed at rest have no business in the system's folder for passing files.
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
     Ok(connection)
 }
 

@@ -3,7 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use snowball_ledger::{Entry, Record};
-use snowball_protocol::{Attempt, RoundNumber, Sha256Digest, SiteName, StudyName, ids::UnixSeconds};
+use snowball_protocol::{
+    Attempt, RoundNumber, Sha256Digest, SiteName, StudyName, ids::UnixSeconds, session::ControlReference,
+};
+
+use crate::reviews::Review;
 
 /// One round of one study.
 pub(crate) type Round = (StudyName, RoundNumber);
@@ -11,7 +15,7 @@ pub(crate) type Round = (StudyName, RoundNumber);
 pub(crate) type Update = (SiteName, Attempt);
 
 /// An admission may be under way when a revocation is written down.
-const UNDER_WAY_SECONDS: UnixSeconds = 5;
+pub(crate) const UNDER_WAY_SECONDS: UnixSeconds = 5;
 
 /// An update that counts, as the ledger tells it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -28,6 +32,8 @@ pub(crate) struct Admission {
 pub(crate) struct Finished {
     pub model_in: Sha256Digest,
     pub model_out: Sha256Digest,
+    /// What the next round's steps are corrected by.
+    pub control: Option<ControlReference>,
     pub contributions: u64,
 }
 
@@ -37,6 +43,15 @@ pub(crate) struct Joined {
     pub index: u64,
     pub plan_digest: Sha256Digest,
     pub policy_digest: Sha256Digest,
+}
+
+/// An evaluation of a final model that was taken in.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct EvaluationTaken {
+    pub index: u64,
+    pub time: UnixSeconds,
+    pub site: SiteName,
+    pub study: StudyName,
 }
 
 /// A site that was let in.
@@ -63,8 +78,9 @@ pub(crate) struct AggregatorFacts {
     pub approved: Vec<Approved>,
     /// Serial numbers that each site was given by renewal.
     pub renewed: BTreeMap<SiteName, BTreeSet<String>>,
-    /// How many evaluations of each site were taken in.
-    pub evaluations: BTreeMap<SiteName, u64>,
+    /// The evaluations of final models that were taken in, in order.
+    pub evaluations: Vec<EvaluationTaken>,
+    pub reviews: BTreeMap<StudyName, Review>,
     requested: BTreeSet<(SiteName, Sha256Digest)>,
     /// When each site came and went, in order: index, time, whether it came.
     standing: BTreeMap<SiteName, Vec<(u64, UnixSeconds, bool)>>,
@@ -116,24 +132,40 @@ impl AggregatorFacts {
                 round,
                 model_in,
                 model_out,
+                control,
                 contributions,
             } => {
                 let finished = Finished {
                     model_in: *model_in,
                     model_out: *model_out,
+                    control: *control,
                     contributions: *contributions,
                 };
                 self.finished.insert((study.clone(), *round), finished);
             }
             Entry::StudyFinished { study, model } => {
+                self.reviews.entry(study.clone()).or_default().begun = Some(record.index);
                 self.final_models.insert(study.clone(), *model);
             }
             Entry::ReleaseSigned { study, release_digest } => {
+                self.end_review(study, record);
                 self.released.push((record.index, study.clone(), *release_digest));
             }
-            Entry::EvaluationAdmitted { site, .. } => *self.evaluations.entry(site.clone()).or_default() += 1,
+            Entry::StudyAborted { study, .. } => self.end_review(study, record),
+            Entry::EvaluationAdmitted { site, study, .. } => self.evaluations.push(EvaluationTaken {
+                index: record.index,
+                time: record.time,
+                site: site.clone(),
+                study: study.clone(),
+            }),
             _ => self.see_site(record),
         }
+    }
+
+    /// A release may be signed again after a crash: the first one ended the review.
+    fn end_review(&mut self, study: &StudyName, record: &Record) {
+        let review = self.reviews.entry(study.clone()).or_default();
+        review.ended.get_or_insert((record.index, record.time));
     }
 
     /// Who was let in and shut out.

@@ -11,16 +11,19 @@ use snowball_protocol::{Sha256Digest, SiteName, StudyName, StudyPlan};
 
 use crate::{
     aggregator::AggregatorFacts,
+    controls,
     cross::Parties,
     documents::{ConsortiumFacts, paths},
     finding::Code,
+    first,
     folder::Folder,
+    heard,
     keys::Keys,
     ledgers::Evidence,
     manifest::Kind,
     open::OpenRounds,
     outcome::{Area, Audit, Outcome},
-    releases, rounds, site,
+    releases, reviews, rounds, site,
 };
 
 /// Most certificates in one file of a CA.
@@ -69,9 +72,13 @@ fn check_both_sides(
     let updates = parties.updates(audit);
     for (site, facts) in sites {
         parties.receipts(site, facts, &updates, audit);
-        parties.outcomes(site, facts, audit);
+        heard::not_had(site, facts, &aggregator, audit);
+        heard::outcomes(site, facts, (&aggregator, &keys.aggregator), audit);
     }
-    rounds::check(folder, &aggregator, &plans, &updates, audit);
+    rounds::check(folder, &aggregator, &updates, audit);
+    first::check(&aggregator, sites, &plans, audit);
+    reviews::check(&aggregator, &plans, audit);
+    controls::check(&aggregator, sites, &plans, audit);
     releases::check(folder, &aggregator, &keys.aggregator, audit);
     let silent: BTreeSet<&SiteName> = aggregator
         .admitted

@@ -17,6 +17,7 @@ use crate::{
     keys::Keys,
     open::OpenRounds,
     outcome::{Area, Audit},
+    reviews,
     site::{Approval, SiteFacts},
 };
 
@@ -177,21 +178,19 @@ impl Parties<'_> {
             }
             let sent = |kind: &str| facts.sent.get(kind).copied().unwrap_or_default();
             let joins = self.aggregator.joined.keys().filter(|(name, _)| name == site).count() as u64;
-            let evaluations = self.aggregator.evaluations.get(site).copied().unwrap_or_default();
-            for (kind, held) in [("join", joins), ("evaluation", evaluations)] {
-                audit.expect(
-                    sent(kind) >= held,
-                    Area::Disclosures,
-                    Code::DisclosureUnrecorded,
-                    site.as_str(),
-                    || {
-                        format!(
-                            "the aggregator holds {held} of the kind {kind}; the site's ledger has {} sent",
-                            sent(kind)
-                        )
-                    },
-                );
-            }
+            audit.expect(
+                sent("join") >= joins,
+                Area::Disclosures,
+                Code::DisclosureUnrecorded,
+                site.as_str(),
+                || {
+                    format!(
+                        "the aggregator holds that it joined {joins} studies; the site's ledger has {} joins sent",
+                        sent("join")
+                    )
+                },
+            );
+            reviews::of_site(site, sent("evaluation"), self.aggregator, audit);
         }
     }
 
@@ -431,33 +430,9 @@ impl Parties<'_> {
         let missing = (admitted.count() as u64).saturating_sub(held);
         if missing > 0 {
             audit.note(format!(
-                "{site}: {missing} updates count whose receipt the site does not hold; a node that is killed at that moment \
-                 never gets it"
+                "{site}: {missing} updates count whose receipt the site does not hold; its node asks for them when it comes back, \
+                 also after the end of the study"
             ));
-        }
-    }
-
-    /// What the aggregator signed to a site about its rounds, against what it wrote down.
-    pub(crate) fn outcomes(&self, site: &SiteName, facts: &SiteFacts, audit: &mut Audit) {
-        for (index, signed) in &facts.outcomes {
-            let place = format!("{site}, record {index}");
-            let outcome = &signed.outcome;
-            let about = || format!("the outcome of round {} of {}", outcome.round, outcome.study);
-            let signature = signed.signature.parse();
-            let is_signed = signature.is_ok_and(|signature| {
-                let key = &self.keys.aggregator;
-                key.verify(&outcome.signed_bytes(), &signature).is_ok()
-            });
-            audit.expect(is_signed, Area::Receipts, Code::ReceiptSignature, &place, about);
-            let finished = self.aggregator.finished.get(&(outcome.study.clone(), outcome.round));
-            let is_the_ledgers = finished.is_some_and(|finished| {
-                finished.model_in == outcome.model_in
-                    && finished.model_out == outcome.model_out
-                    && finished.contributions == outcome.contributions
-            });
-            audit.expect(is_the_ledgers, Area::Receipts, Code::ReceiptContradicts, &place, || {
-                format!("{} is not the one in the aggregator's ledger", about())
-            });
         }
     }
 

@@ -75,10 +75,12 @@ codes!(
     ContributionMissing = "contribution_missing": "a round leaves out a contribution that was taken in",
     ContributionDiffers = "contribution_differs": "a round counts a contribution with another weight or size than it came with",
     ModelChain = "model_chain": "a round does not start from the model that the round before made",
+    ControlChain = "control_chain": "a round's steps were corrected by another control variate than the round before left, or its record names another than the ledger",
     ReleaseMissing = "release_missing": "a release is not in the evidence",
     ReleaseAltered = "release_altered": "a release's document is not the one that the ledger names",
     ReleaseSignature = "release_signature": "a release is not signed by the aggregator",
     ReleaseContradicts = "release_contradicts": "a release says something else than the records of its rounds",
+    EvaluationForbidden = "evaluation_forbidden": "the aggregator took in an evaluation that the protocol does not allow: before the final model, after the end of the review, a second one, or of a site that took no part",
     DisclosureUnrecorded = "disclosure_unrecorded": "the aggregator holds something of the site that the site's ledger does not know",
 );
 

@@ -15,6 +15,7 @@
 
 mod aggregator;
 mod check;
+mod controls;
 mod cross;
 mod decisions;
 mod documents;
@@ -22,7 +23,9 @@ mod documents;
 mod documents_tests;
 mod export;
 mod finding;
+mod first;
 mod folder;
+mod heard;
 mod keys;
 mod ledgers;
 mod manifest;
@@ -30,6 +33,7 @@ mod open;
 mod outcome;
 mod policies;
 mod releases;
+mod reviews;
 mod rounds;
 mod site;
 mod table;

@@ -51,9 +51,9 @@ areas!(
     Receipts = "receipts": "each receipt is signed by the aggregator and says what both sides recorded",
     Members = "members": "each update came from a site that had joined and was not revoked",
     Rounds = "rounds": "each round counts exactly the updates that were taken in, with their weights",
-    Models = "models": "each round starts from the model that the one before made, the first from the one that its plan names",
+    Models = "models": "each round starts from the model that the one before made, the first from the one that its plan names or its seed makes, as every site did; under SCAFFOLD so do the control variates",
     Releases = "releases": "each release is signed and is what the last round made",
-    Disclosures = "disclosures": "what else the aggregator holds of a site stands in the site's ledger",
+    Disclosures = "disclosures": "what else the aggregator holds of a site stands in the site's ledger; evaluations came during the review, one of each site that took part",
 );
 
 /// How one part of the check went.
@@ -89,7 +89,9 @@ pub struct Outcome {
     pub findings: Vec<Finding>,
     /// Rounds that are under way: what only one side holds of them was not judged.
     pub open: Vec<OpenRound>,
-    /// How many updates, receipts and heads that were.
+    /// Studies whose review is under way: an evaluation that only the aggregator holds was not judged.
+    pub reviews: Vec<StudyName>,
+    /// How many updates, receipts, heads and evaluations that were.
     pub not_judged: u64,
     /// What could not be checked from this evidence, and what is unusual without being wrong.
     pub notes: Vec<String>,
@@ -100,6 +102,7 @@ pub(crate) struct Audit {
     checks: Vec<Checked>,
     findings: Vec<Finding>,
     open: Vec<OpenRound>,
+    reviews: Vec<StudyName>,
     not_judged: u64,
     notes: Vec<String>,
 }
@@ -116,6 +119,7 @@ impl Audit {
             checks: checks.collect(),
             findings: Vec::new(),
             open: Vec::new(),
+            reviews: Vec::new(),
             not_judged: 0,
             notes: Vec::new(),
         }
@@ -155,6 +159,11 @@ impl Audit {
         self.open.extend(rounds.map(open));
     }
 
+    /// Studies whose review is under way.
+    pub(crate) fn leave_in_review(&mut self, studies: impl Iterator<Item = StudyName>) {
+        self.reviews.extend(studies);
+    }
+
     /// So many things of a round that is under way stand on one side alone.
     pub(crate) fn pass_over(&mut self, count: usize) {
         self.not_judged += count as u64;
@@ -172,6 +181,7 @@ impl Audit {
             checks: self.checks,
             findings: self.findings,
             open: self.open,
+            reviews: self.reviews,
             not_judged: self.not_judged,
             notes: self.notes,
         }
@@ -189,10 +199,13 @@ impl Outcome {
             lines.push(format!("  {}", finding.detail));
             lines.push(format!("  it means: {}", finding.code.meaning()));
         }
-        if !self.open.is_empty() || !self.notes.is_empty() {
+        if !self.open.is_empty() || !self.reviews.is_empty() || !self.notes.is_empty() {
             lines.push(String::new());
             lines.extend(self.open.iter().map(|OpenRound { study, round }| {
                 format!("open: round {round} of {study} is under way; what only one side holds of it was not judged")
+            }));
+            lines.extend(self.reviews.iter().map(|study| {
+                format!("open: the review of {study} is under way; an evaluation that only the aggregator holds was not judged")
             }));
             lines.extend(self.notes.iter().map(|note| format!("note: {note}")));
         }
@@ -202,10 +215,11 @@ impl Outcome {
             .fold((0, 0), |sum, check| (sum.0 + check.checked, sum.1 + check.findings));
         lines.push(String::new());
         lines.push(if self.sound {
-            let rest = match self.open.len() {
-                0 => String::new(),
-                open => format!(
-                    " {} updates, receipts and heads of {open} rounds under way were not judged: audit again once they are closed.",
+            let rest = match (self.open.len(), self.reviews.len()) {
+                (0, 0) => String::new(),
+                (open, reviews) => format!(
+                    " {} updates, receipts, heads and evaluations of {open} rounds and {reviews} reviews under way were not judged: \
+                     audit again once they are closed.",
                     self.not_judged
                 ),
             };

@@ -1,9 +1,9 @@
-//! The rounds: each counts what was taken in, and starts from the model that the one before made, the first from what its plan names.
+//! The rounds: each counts what was taken in, and starts from the model that the one before made.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use snowball_protocol::{
-    RoundNumber, Sha256Digest, SiteName, StudyName, StudyPlan, plan::Beginning, record::RoundRecord,
+    RoundNumber, Sha256Digest, SiteName, StudyName, record::RoundRecord, session::ControlReference,
 };
 
 use crate::{
@@ -16,13 +16,7 @@ use crate::{
 };
 
 /// Every round's record against the ledger and the updates that were taken in.
-pub(crate) fn check(
-    folder: &Folder,
-    facts: &AggregatorFacts,
-    plans: &BTreeMap<StudyName, StudyPlan>,
-    updates: &Updates,
-    audit: &mut Audit,
-) {
+pub(crate) fn check(folder: &Folder, facts: &AggregatorFacts, updates: &Updates, audit: &mut Audit) {
     let mut documented = BTreeSet::new();
     for record in folder.table::<RoundRecord>(paths::ROUNDS) {
         let Ok(record) = record else {
@@ -38,6 +32,7 @@ pub(crate) fn check(
         };
         let round = (record.study.clone(), record.round);
         document(&record, facts.finished.get(&round), &place(&round), audit);
+        control(&record, facts.finished.get(&round), &place(&round), audit);
         contributions(&record, facts, updates, audit);
         documented.insert(round);
     }
@@ -66,9 +61,6 @@ pub(crate) fn check(
     }
     for (study, rounds) in by_study(facts) {
         chain(&study, &rounds, facts, audit);
-        if let (Some(start), Some(first)) = (plans.get(&study).and_then(|plan| plan.start.as_ref()), rounds.first()) {
-            begins(&study, start, first, audit);
-        }
     }
 }
 
@@ -90,6 +82,34 @@ fn document(record: &RoundRecord, finished: Option<&Finished>, place: &str, audi
         ),
         None => "there is a record of it, and the ledger never finished it".to_owned(),
     });
+}
+
+/// Under SCAFFOLD: the record names the control variate that the ledger names. Where the ledger names none a program of before wrote it,
+/// and whoever audits is told.
+fn control(record: &RoundRecord, finished: Option<&Finished>, place: &str, audit: &mut Audit) {
+    let documented = record.server_state.zip(record.control.as_ref());
+    let documented = documented.map(|(digest, control)| ControlReference {
+        digest,
+        since: control.since,
+    });
+    let named = finished.and_then(|finished| finished.control);
+    match (named, documented) {
+        (None, None) => {}
+        (None, Some(_)) => audit.note(format!(
+            "{place}: its control variate stands in no ledger, since the aggregator's program was of a version that did not write it \
+             down; which one the sites were handed was not checked"
+        )),
+        (Some(named), documented) => audit.expect(
+            documented == Some(named),
+            Area::Models,
+            Code::ControlChain,
+            place,
+            || {
+                let there = documented.map_or_else(|| "none".to_owned(), |control| control.digest.to_string());
+                format!("the ledger names the control variate {}; the record has {there}", named.digest)
+            },
+        ),
+    }
 }
 
 /// The same sites with the same weights and sizes, each once.
@@ -142,22 +162,6 @@ fn by_study(facts: &AggregatorFacts) -> BTreeMap<StudyName, Vec<(RoundNumber, Fi
     studies
 }
 
-/// What a seed makes is computed by the sites; what weights make stands in the plan.
-fn begins(study: &StudyName, start: &Beginning, (round, first): &(RoundNumber, Finished), audit: &mut Audit) {
-    audit.expect(
-        first.model_in == start.model,
-        Area::Models,
-        Code::ModelChain,
-        &place(&(study.clone(), *round)),
-        || {
-            format!(
-                "it starts from {}, and the plan begins with {}",
-                first.model_in, start.model
-            )
-        },
-    );
-}
-
 fn chain(study: &StudyName, rounds: &[(RoundNumber, Finished)], facts: &AggregatorFacts, audit: &mut Audit) {
     let mut before: Option<Sha256Digest> = None;
     for ((round, finished), expected) in rounds.iter().zip(1_u32..) {
@@ -202,34 +206,4 @@ fn chain(study: &StudyName, rounds: &[(RoundNumber, Finished)], facts: &Aggregat
 
 fn place((study, round): &Round) -> String {
     format!("aggregator, round {round} of {study}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_first_round_starts_from_what_the_plan_begins_with() {
-        let study: StudyName = "knees".parse().unwrap();
-        let start = Beginning {
-            model: Sha256Digest::of(b"approved"),
-            stages: vec!["stem".to_owned()],
-            heads: Vec::new(),
-            parents: Vec::new(),
-        };
-        let first = |model_in| {
-            let finished = Finished {
-                model_in,
-                model_out: Sha256Digest::of(b"out"),
-                contributions: 1,
-            };
-            let mut audit = Audit::begin();
-            begins(&study, &start, &(RoundNumber(1), finished), &mut audit);
-            audit.finish().findings
-        };
-        assert_eq!(first(start.model), []);
-        let found = first(Sha256Digest::of(b"exchanged"));
-        assert_eq!(found.len(), 1);
-        assert_eq!(found[0].code, Code::ModelChain);
-    }
 }

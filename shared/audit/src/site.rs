@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use snowball_ledger::{Entry, LedgerError, Record};
 use snowball_protocol::{
     Attempt, RoundNumber, Sha256Digest, SiteName, StudyName, StudyPlan, outcome::SignedOutcome, receipt::SignedReceipt,
+    session::ControlReference,
 };
 
 use crate::{
@@ -35,6 +36,8 @@ pub(crate) struct Approval {
 pub(crate) struct Trained {
     pub examples: u64,
     pub model_in: Sha256Digest,
+    /// What its steps were corrected by.
+    pub control: Option<ControlReference>,
 }
 
 /// What the other parties' records are held against.
@@ -46,6 +49,8 @@ pub(crate) struct SiteFacts {
     pub trained: BTreeMap<(StudyName, RoundNumber), Vec<Trained>>,
     pub receipts: Vec<(u64, SignedReceipt)>,
     pub outcomes: Vec<(u64, SignedOutcome)>,
+    /// Updates of which the aggregator said that none of this site counts in their round: by the record that says so.
+    pub not_had: Vec<(u64, StudyName, RoundNumber, Sha256Digest)>,
     /// Rounds with which measurements left; `None` for the final model.
     pub metrics: BTreeSet<(StudyName, Option<RoundNumber>)>,
     /// Policies under which joining was permitted.
@@ -244,15 +249,25 @@ impl SiteFacts {
                 round,
                 examples,
                 model_in,
+                control,
                 ..
             } => {
                 let trained = Trained {
                     examples: *examples,
                     model_in: *model_in,
+                    control: *control,
                 };
                 self.trained.entry((study.clone(), *round)).or_default().push(trained);
             }
             Entry::ReceiptKept { receipt } => self.receipts.push((record.index, receipt.clone())),
+            Entry::ReceiptNotHad {
+                study,
+                round,
+                update_digest,
+            } => {
+                let told = (record.index, study.clone(), *round, *update_digest);
+                self.not_had.push(told);
+            }
             Entry::RoundOutcomeKept { outcome } => self.outcomes.push((record.index, outcome.clone())),
             Entry::MetricsApproved { study, round, .. } => {
                 self.metrics.insert((study.clone(), *round));

@@ -443,6 +443,14 @@ impl Entry {
                 receipt.receipt.round,
                 receipt.receipt.examples
             ),
+            Self::ReceiptNotHad {
+                study,
+                round,
+                update_digest,
+            } => format!(
+                "{study} is over, and the aggregator has no receipt for update {} of round {round}: no update of this site counts in it",
+                update_digest.short()
+            ),
             Self::RoundOutcomeKept { outcome } => format!(
                 "the aggregator says that {} round {} made model {} of model {}, from {} updates",
                 outcome.outcome.study,
@@ -486,6 +494,7 @@ impl Entry {
                 model_in,
                 model_out,
                 contributions,
+                ..
             } => format!(
                 "{study} round {round} finished: {contributions} updates, model {} became {}",
                 model_in.short(),

@@ -9,6 +9,7 @@ use snowball_protocol::{
     intake::{Disposition, IntakeReason},
     outcome::SignedOutcome,
     receipt::SignedReceipt,
+    session::ControlReference,
 };
 
 macro_rules! entries {
@@ -456,6 +457,9 @@ entries! {
         examples: u64,
         /// SHA-256 of the model it started from.
         model_in: Sha256Digest,
+        /// Under SCAFFOLD: the control variate of all sites that its steps were corrected by; absent where that begins at zero.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        control: Option<ControlReference>,
         /// SHA-256 of the update's bytes.
         update_digest: Sha256Digest,
     }
@@ -513,6 +517,16 @@ entries! {
     ReceiptKept = "receipt_kept" {
         /// What the aggregator signed.
         receipt: SignedReceipt,
+    }
+    /// The study is over, and the aggregator says that no update of this site counts in this round: the receipt that the site waited for
+    /// can no longer be had. Whether the update arrived there, nobody signed.
+    ReceiptNotHad = "receipt_not_had" {
+        /// Which study.
+        study: StudyName,
+        /// For which round.
+        round: RoundNumber,
+        /// SHA-256 of the update's bytes, as it was approved to leave.
+        update_digest: Sha256Digest,
     }
     /// What came of a round that this site's update is in, signed by the aggregator and kept by the site.
     RoundOutcomeKept = "round_outcome_kept" {
@@ -575,6 +589,9 @@ entries! {
         model_in: Sha256Digest,
         /// SHA-256 of the model that it made.
         model_out: Sha256Digest,
+        /// Under SCAFFOLD: the control variate of all sites that the next round begins with; absent where that begins at zero.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        control: Option<ControlReference>,
         /// How many updates are in it.
         contributions: u64,
     }

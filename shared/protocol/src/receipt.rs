@@ -36,6 +36,10 @@ pub struct Receipt {
     pub update_bytes: u64,
     /// The weight it counted with.
     pub examples: u64,
+    /// Under SCAFFOLD: the round whose update the site's own control variate was of, as it was announced. What that control variate becomes
+    /// follows from the update, whose digest stands above; nothing else of it is sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub control_from: Option<RoundNumber>,
     /// The site's ledger head as it was announced.
     pub ledger_head: Sha256Digest,
     /// When the update was whole.
@@ -51,7 +55,8 @@ impl Receipt {
         bytes
     }
 
-    /// Whether it attests the update that `site` announced with `header`. How much the update counts for, the header does not say.
+    /// Whether it attests the update that `site` announced with `header`. How much the update counts for, the header does not say; a
+    /// receipt of before there was `control_from` says nothing of that.
     #[must_use]
     pub fn is_for(&self, header: &UpdateHeader, site: &SiteName) -> bool {
         self.site == *site
@@ -64,6 +69,7 @@ impl Receipt {
             && self.update_digest == header.digest
             && self.update_bytes == header.bytes
             && self.ledger_head == header.ledger_head
+            && (self.control_from.is_none() || self.control_from == header.control_from)
     }
 }
 

@@ -116,6 +116,7 @@ pub struct ModelReference {
 /// The control variate of all sites that a round of SCAFFOLD begins with; its bytes are at
 /// `GET /v1/studies/{study}/controls/{round}`, where `round` is that of the task's model (ranges allowed): as many as the model's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct ControlReference {
     /// SHA-256 of its bytes: little-endian f32 in the layout's order.
     pub digest: Sha256Digest,

@@ -7,6 +7,7 @@ use snowball_rounds::{Collecting, Phase};
 
 use crate::{
     aggregator::store::{Store, UploadPhase},
+    controls,
     fact::Fact,
     ledger::Entry,
     node::Node,
@@ -52,7 +53,7 @@ type Invariant = fn(&Evidence<'_>) -> Result<(), String>;
 
 /// Every invariant of a step, in the order in which they are looked at. The one of the whole run,
 /// [`THE_STUDY_MOVES`], is looked at when its time is over.
-pub const INVARIANTS: [(&str, Invariant); 8] = [
+pub const INVARIANTS: [(&str, Invariant); 9] = [
     ("no update counts twice", no_update_counts_twice),
     ("a revoked site contributes nothing", a_revoked_site_contributes_nothing),
     ("no round closes before its minimum", no_round_closes_before_its_minimum),
@@ -68,6 +69,10 @@ pub const INVARIANTS: [(&str, Invariant); 8] = [
     (
         "what a site keeps is of updates that count",
         what_a_site_keeps_is_of_updates_that_count,
+    ),
+    (
+        "the control variate is the mean of the sites' own",
+        controls::is_the_mean_of_the_sites_own,
     ),
     ("ledgers are consistent", ledgers_are_consistent),
 ];

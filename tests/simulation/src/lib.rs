@@ -22,6 +22,7 @@
 
 pub mod aggregator;
 pub mod chance;
+pub mod controls;
 pub mod coordinator;
 pub mod fact;
 pub mod invariants;

@@ -25,6 +25,8 @@ pub enum Request {
     Task(u32),
     /// `GET /v1/studies/{study}/models/{round}`
     Model(RoundNumber),
+    /// `GET /v1/studies/{study}/controls/{round}`
+    Control(RoundNumber),
     /// `POST /v1/studies/{study}/rounds/{round}/updates`
     Announce(Box<UpdateHeader>),
     /// `PATCH /v1/uploads/{id}?offset=N`
@@ -44,7 +46,7 @@ pub enum Answer {
     Studies(Vec<StudySummary>),
     /// What to do.
     Task(Task),
-    /// A model's bytes.
+    /// A model's bytes, or a control variate's.
     Model(Vec<u8>),
     /// Where an upload stands.
     Upload(Box<UploadState>),
@@ -61,6 +63,7 @@ impl fmt::Display for Request {
             Self::Join => formatter.write_str("I join"),
             Self::Task(_) => formatter.write_str("what should I do?"),
             Self::Model(round) => write!(formatter, "the model of round {round}, please"),
+            Self::Control(round) => write!(formatter, "the control variate of round {round}, please"),
             Self::Announce(header) => write!(formatter, "update for round {}, try {}", header.round, header.attempt.0),
             Self::Chunk(_, offset, bytes) => write!(formatter, "bytes {offset} to {}", *offset + bytes.len() as u64),
             Self::Evaluation => formatter.write_str("evaluation of the final model"),

@@ -31,11 +31,13 @@ pub enum Planted {
     KeepsUncounted,
     /// A node takes an update for lost whose answer it did not hear, and begins the next round with what was before it.
     DropsUnheard,
+    /// After a crash in the middle of a round's end the control variate of all sites moves on from where that end had already brought it.
+    MovesControlTwice,
 }
 
 impl Planted {
     /// Every fault.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::ForgetsAdmitted,
         Self::AnswersTooEarly,
         Self::CountsReplays,
@@ -50,5 +52,6 @@ impl Planted {
         Self::GivesUpWithoutHead,
         Self::KeepsUncounted,
         Self::DropsUnheard,
+        Self::MovesControlTwice,
     ];
 }

@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result};
 use snowball_protocol::{
     RoundNumber, Sha256Digest, SiteName, StudyPlan,
-    plan::{Late, Span},
+    plan::{Drift, Late, Span},
 };
 
 use crate::chance::Chance;
@@ -42,6 +42,10 @@ impl Study {
             rounds.late = Late::Fold {
                 rounds: chance.count(1, 3),
             };
+        }
+        // A coin that takes nothing from the chance of all that follows.
+        if plan.rounds.late == Late::Drop && plan.digest().as_bytes()[0] & 1 == 0 {
+            plan.local.drift = Some(Drift::Scaffold);
         }
         anyhow::ensure!(plan.faults().is_empty(), "the plan breaks a rule: {:?}", plan.faults());
         let names = (0..sites).map(|number| format!("site-{number}").parse());

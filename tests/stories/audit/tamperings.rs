@@ -510,6 +510,66 @@ fn of_rounds() -> Vec<Tampering> {
                 });
             },
         ),
+        core(
+            "the aggregator hands a site another control variate than the round before left",
+            "control_chain",
+            |evidence| {
+                let site = evidence.sites[1].clone();
+                evidence.collude(|history| {
+                    let is_corrected = |entry: &Value| entry["control"].is_object();
+                    let trained = history.first(&site, "training_finished", is_corrected);
+                    trained["entry"]["control"]["digest"] = json!(Sha256Digest::of(b"another control variate"));
+                });
+            },
+        ),
+        core(
+            "the record of a round names another control variate than the ledger",
+            "control_chain",
+            |evidence| {
+                evidence.collude(|history| {
+                    let is_corrected = |round: &&mut Value| round["control"].is_object();
+                    let round = history.rounds.iter_mut().find(is_corrected).unwrap();
+                    round["server_state"] = json!(Sha256Digest::of(b"another control variate"));
+                });
+            },
+        ),
+        core(
+            "the aggregator signs to a site another control variate than it wrote down",
+            "receipt_contradicts",
+            |evidence| {
+                let site = evidence.sites[0].clone();
+                let key = evidence.keys[AGGREGATOR].clone();
+                evidence.collude(|history| {
+                    let is_corrected = |entry: &Value| entry["outcome"]["outcome"]["control"].is_object();
+                    let kept = &mut history.first(&site, "round_outcome_kept", is_corrected)["entry"]["outcome"];
+                    kept["outcome"]["control"]["digest"] = json!(Sha256Digest::of(b"another control variate"));
+                    let outcome: RoundOutcome = serde_json::from_value(kept["outcome"].clone()).unwrap();
+                    kept["signature"] = json!(key.sign(&outcome.signed_bytes()).to_string());
+                });
+            },
+        ),
+        deep(
+            "all begin with another model than the seed makes",
+            "model_chain",
+            |evidence| {
+                let sites = evidence.sites.clone();
+                let key = evidence.keys[AGGREGATOR].clone();
+                evidence.collude(|history| {
+                    begin_with(history, &sites, &key, &json!(Sha256Digest::of(b"another first model")))
+                });
+            },
+        ),
+        core(
+            "a site began with another model than the first round",
+            "model_chain",
+            |evidence| {
+                let site = evidence.sites[0].clone();
+                evidence.collude(|history| {
+                    let trained = history.first(&site, "training_finished", |entry| entry["round"] == 1);
+                    trained["entry"]["model_in"] = json!(Sha256Digest::of(b"another first model"));
+                });
+            },
+        ),
         core("the study ends with another model", "model_chain", |evidence| {
             evidence.collude(|history| {
                 let other = json!(Sha256Digest::of(b"another model"));
@@ -620,6 +680,29 @@ fn of_members() -> Vec<Tampering> {
             },
         ),
     ]
+}
+
+/// Has everybody say of the first round that it began with `model`.
+fn begin_with(history: &mut History, sites: &[String], key: &SigningKey, model: &Value) {
+    for kind in ["round_opened", "round_finished"] {
+        history.first(AGGREGATOR, kind, |entry| entry["round"] == 1)["entry"]["model_in"] = model.clone();
+    }
+    history.rounds.iter_mut().find(|round| round["round"] == 1).unwrap()["model_in"] = model.clone();
+    for site in &sites[..2] {
+        history.first(site, "training_finished", |entry| entry["round"] == 1)["entry"]["model_in"] = model.clone();
+        let kept = history.first(site, "receipt_kept", |entry| entry["receipt"]["receipt"]["round"] == 1);
+        kept["entry"]["receipt"]["receipt"]["model_in"] = model.clone();
+        let kept = history.first(site, "round_outcome_kept", |entry| {
+            entry["outcome"]["outcome"]["round"] == 1
+        });
+        let signed = &mut kept["entry"]["outcome"];
+        signed["outcome"]["model_in"] = model.clone();
+        let outcome: RoundOutcome = serde_json::from_value(signed["outcome"].clone()).unwrap();
+        signed["signature"] = json!(key.sign(&outcome.signed_bytes()).to_string());
+        let update = the_update(history, site, 1);
+        update["header"]["model_in"] = model.clone();
+        update["receipt"]["receipt"]["model_in"] = model.clone();
+    }
 }
 
 /// Raises the weight of a site's first update everywhere at the aggregator and in the receipt.

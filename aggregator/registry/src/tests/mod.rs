@@ -250,6 +250,7 @@ fn receipt(upload: &Upload, now: UnixSeconds) -> SignedReceipt {
         update_digest: header.digest,
         update_bytes: header.bytes,
         examples: header.examples,
+        control_from: None,
         ledger_head: header.ledger_head,
         received: now,
     };

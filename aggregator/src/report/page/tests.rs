@@ -94,6 +94,7 @@ fn made_up() -> Vec<Record> {
         round: RoundNumber(1),
         model_in: digest("in"),
         model_out: digest("out"),
+        control: None,
         contributions: 2,
     });
     entries.push(Entry::StudyAborted {

@@ -6,7 +6,7 @@ use snowball_web::{Bar, Bars, Html, Page, Table};
 use super::Sheet;
 use crate::{
     auditor::{
-        history::{Excluded, Left, ReceiptTold},
+        history::{Excluded, Left, ReceiptTold, Round},
         words,
     },
     count::{self, Count},
@@ -44,7 +44,7 @@ impl Sheet<'_> {
                         .update
                         .map_or_else(Html::default, |_| self.number(round.update_bytes)),
                     receipt.map_or_else(Html::default, |receipt| Html::minute(receipt.received)),
-                    self.receipt(receipt),
+                    self.receipt(round),
                 ]);
             }
         }
@@ -54,8 +54,9 @@ impl Sheet<'_> {
         page.table(&table);
     }
 
-    fn receipt(&self, receipt: Option<&ReceiptTold>) -> Html {
-        match receipt {
+    fn receipt(&self, round: &Round) -> Html {
+        match &round.receipt {
+            None if round.is_not_had => self.word(words::RECEIPT_NOT_HAD).bad(),
             None => self.word(words::RECEIPT_MISSING).soft(),
             Some(ReceiptTold { is_signed: false, .. }) => self.word(words::RECEIPT_NOT_SIGNED).bad(),
             Some(ReceiptTold {

@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 
 use snowball_ledger::Entry;
+use snowball_protocol::RoundNumber;
 use snowball_store::{Cell, Census, Redactions};
 use snowball_web::{fault, numbers};
 
@@ -158,5 +159,41 @@ fn a_node_that_did_nothing_has_a_page_too() {
         let html = page(&audit, language);
         assert_eq!(fault(&html), None);
         assert!(html.contains(words::LEFT_NOTHING.html(language).as_str()));
+    }
+}
+
+/// The aggregator had none when it was asked after the end: that is no receipt that may still come.
+#[test]
+fn a_receipt_that_can_no_longer_be_had_is_said_in_both_languages() {
+    let mut told = audit(Period::default());
+    let round = |number| RoundNumber(number);
+    let study = told.history.studies.get_mut(&"spines".parse().unwrap()).unwrap();
+    study.rounds.entry(round(4)).or_default().update = Some(Sha256Digest::of(b"never answered"));
+    for language in Language::ALL {
+        let waits = page(&told, language);
+        let (yet, never) = (
+            words::RECEIPT_MISSING.html(language),
+            words::RECEIPT_NOT_HAD.html(language),
+        );
+        assert!(
+            waits.contains(yet.as_str()) && !waits.contains(never.as_str()),
+            "{language}"
+        );
+    }
+    let mut records = made_up();
+    let mut last = records.last().unwrap().clone();
+    last.entry = Entry::ReceiptNotHad {
+        study: "spines".parse().unwrap(),
+        round: round(4),
+        update_digest: Sha256Digest::of(b"never answered"),
+    };
+    records.push(last);
+    told.history = history(&records, Period::default());
+    for language in Language::ALL {
+        let over = page(&told, language);
+        assert!(
+            over.contains(words::RECEIPT_NOT_HAD.html(language).as_str()),
+            "{language}"
+        );
     }
 }

@@ -12,7 +12,7 @@ use snowball_protocol::Sha256Digest;
 
 use crate::{
     cli::{
-        batch::Batches,
+        batch::Known,
         spooled::{Bell, is_decodable},
         stop::Stop,
     },
@@ -26,7 +26,7 @@ const PAUSE: Duration = Duration::from_secs(2);
 pub(super) struct Errand<'a> {
     pub archive: &'a Archive,
     pub config: &'a RetrieveConfig,
-    pub batches: &'a Batches,
+    pub known: &'a Known,
     pub spool: Option<(&'a Spool, u64)>,
     pub bell: &'a Bell,
     pub stop: &'a Stop,
@@ -66,7 +66,7 @@ impl Errand<'_> {
     /// What is still missing of a series, on the association that is open or a new one.
     pub fn series(&self, open: &mut Option<Archived>, series: &Series) -> Asked<Came> {
         self.asked(|| {
-            if self.batches.is_known(&self.part_key(series))? {
+            if self.known.is_known(&self.part_key(series))? {
                 return self.missing(open, series);
             }
             let wanted = Wanted { series, instance: None };
@@ -77,7 +77,7 @@ impl Errand<'_> {
                     status: 0xc000..=0xcfff,
                     ..
                 }) => {
-                    self.batches.remember(&self.part_key(series))?;
+                    self.known.remember(&self.part_key(series))?;
                     return self.missing(open, series);
                 }
                 Err(fault) => return Ok(Err(fault)),
@@ -107,7 +107,7 @@ impl Errand<'_> {
         };
         for uid in &instances {
             let key = self.instance_key(uid);
-            if self.batches.is_known(&key)? {
+            if self.known.is_known(&key)? {
                 continue;
             }
             if self.stop.is_requested() {
@@ -121,7 +121,7 @@ impl Errand<'_> {
                 Ok(moved) => {
                     came.objects += moved.completed;
                     if moved.failed == 0 && moved.completed > 0 {
-                        self.batches.remember(&key)?;
+                        self.known.remember(&key)?;
                     } else {
                         came.is_whole = false;
                     }
@@ -179,11 +179,11 @@ impl Errand<'_> {
     fn remember_instances<'u>(&self, series: &Series, uids: impl Iterator<Item = &'u String>) -> Result<()> {
         let mut is_any = false;
         for uid in uids {
-            self.batches.remember(&self.instance_key(uid))?;
+            self.known.remember(&self.instance_key(uid))?;
             is_any = true;
         }
         if is_any {
-            self.batches.remember(&self.part_key(series))?;
+            self.known.remember(&self.part_key(series))?;
         }
         Ok(())
     }
@@ -191,20 +191,20 @@ impl Errand<'_> {
     /// A series with more instances than last time is another one.
     pub fn key(&self, series: &Series) -> Sha256Digest {
         let count = series.instances.map_or(String::new(), |count| count.to_string());
-        self.batches
+        self.known
             .hide(&format!("retrieved series {} {} {count}", series.study, series.series))
     }
 
     /// Some of its instances are remembered one by one.
     fn part_key(&self, series: &Series) -> Sha256Digest {
-        self.batches.hide(&format!(
+        self.known.hide(&format!(
             "retrieved a part of series {} {}",
             series.study, series.series
         ))
     }
 
     fn instance_key(&self, uid: &str) -> Sha256Digest {
-        self.batches.hide(&format!("retrieved instance {uid}"))
+        self.known.hide(&format!("retrieved instance {uid}"))
     }
 }
 

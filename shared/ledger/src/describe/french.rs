@@ -421,6 +421,7 @@ impl Entry {
                 model_in,
                 model_out,
                 contributions,
+                ..
             } => format!(
                 "{study} : tour {round} terminé, mises à jour {contributions}, le modèle {} devient {}",
                 model_in.short(),
@@ -506,6 +507,14 @@ impl Entry {
                 receipt.receipt.study,
                 receipt.receipt.round,
                 receipt.receipt.examples
+            ),
+            Self::ReceiptNotHad {
+                study,
+                round,
+                update_digest,
+            } => format!(
+                "{study} est terminée, et l'agrégateur n'a pas de reçu pour la mise à jour {} du tour {round} : aucune de ce site n'y compte",
+                update_digest.short()
             ),
             Self::RoundOutcomeKept { outcome } => format!(
                 "selon l'agrégateur, le tour {} de {} a fait le modèle {} du modèle {}, mises à jour {}",

@@ -11,6 +11,7 @@ use snowball_protocol::{
     outcome::{RoundOutcome, SignedOutcome},
     plan::canonical_json,
     receipt::{Receipt, SignedReceipt},
+    session::ControlReference,
 };
 use tempfile::TempDir;
 
@@ -189,10 +190,12 @@ pub fn samples() -> Vec<Entry> {
         update_digest: digest,
         update_bytes: 12,
         examples: 34,
+        control_from: None,
         ledger_head: digest,
         received: NOW,
     };
     let (s, t) = (|| site.clone(), || study.clone());
+    let control = ControlReference { digest, since: round };
     vec![
         Entry::NodeInitialised {
             site: s(),
@@ -415,6 +418,7 @@ pub fn samples() -> Vec<Entry> {
             round,
             examples: 70,
             model_in: digest,
+            control: None,
             update_digest: digest,
         },
         Entry::OwnModelTrained {
@@ -450,6 +454,11 @@ pub fn samples() -> Vec<Entry> {
                 signature: text(),
             },
         },
+        Entry::ReceiptNotHad {
+            study: t(),
+            round,
+            update_digest: digest,
+        },
         Entry::RoundOutcomeKept {
             outcome: SignedOutcome {
                 outcome: RoundOutcome {
@@ -458,6 +467,7 @@ pub fn samples() -> Vec<Entry> {
                     plan_digest: digest,
                     model_in: digest,
                     model_out: digest,
+                    control: Some(control),
                     contributions: 4,
                     closed: NOW,
                 },
@@ -494,6 +504,7 @@ pub fn samples() -> Vec<Entry> {
             round,
             model_in: digest,
             model_out: digest,
+            control: Some(control),
             contributions: 4,
         },
         Entry::ReleaseSigned {

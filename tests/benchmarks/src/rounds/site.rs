@@ -251,6 +251,7 @@ impl Site {
             model_in: model.digest,
             layout_digest: layout.digest(),
             delta: delta.take(layout.parameters()).collect(),
+            written: None,
             examples: u64::from(self.number) % 100 + 1,
             local_steps: self.plan.local.steps,
             control_from: None,

@@ -52,6 +52,15 @@ impl Aggregator {
                 }
                 _ => return Err(Problem::new(ProblemCode::NotFound, "no such model yet").into()),
             },
+            Request::Control(round) => {
+                let newest = self.process.phase.model();
+                let goes_with = newest.is_some_and(|newest| newest.round == *round && newest.control.is_some());
+                let bytes = self.store.controls.get(round);
+                match bytes.filter(|_| goes_with && round.0 < self.study.plan.rounds.count) {
+                    Some(bytes) => Answer::Model(bytes.clone()),
+                    None => return Err(Problem::new(ProblemCode::NotFound, "no control variate goes with it").into()),
+                }
+            }
             Request::Announce(header) => self.announce(site, header, now)?,
             Request::Chunk(id, offset, bytes) => self.receive(site, id, *offset, bytes, now)?,
             Request::Evaluation => {

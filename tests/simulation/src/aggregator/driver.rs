@@ -10,6 +10,8 @@ use snowball_protocol::{
     ids::{UnixSeconds, UploadId},
     plan::Span,
     receipt::SignedReceipt,
+    record::Control,
+    session::ControlReference,
 };
 use snowball_rounds::{Addition, AdmittedUpdate, Effect, Event, Phase};
 
@@ -169,16 +171,31 @@ impl Aggregator {
                     .collect::<Vec<_>>(),
             );
         }
+        let control = self.next_control(round, &contributors);
+        // The state is durable before the model that goes with it.
+        let control = match control {
+            Some((made_of, bytes)) => {
+                let digest = Sha256Digest::of(&bytes);
+                self.store.put_control(round, bytes)?;
+                Some((digest, made_of))
+            }
+            None => None,
+        };
+        let reference = control.as_ref().map(|(digest, made_of)| ControlReference {
+            digest: *digest,
+            since: made_of.since,
+        });
         let model_out = Sha256Digest::of(&model);
         self.store.put_model(round, model)?;
         let record = RoundRecord {
             contributors,
             model_out,
+            control,
         };
         let event = Event::Aggregated {
             round,
             model: model_out,
-            control: None,
+            control: reference,
         };
         match self.advance(&event, &Save::Round(round, &record), now) {
             // The study was ended by another process meanwhile.
@@ -188,6 +205,42 @@ impl Aggregator {
         self.store.record(Entry::RoundFinished(round, model_out))?;
         self.delete_spent_files()?;
         Ok(true)
+    }
+
+    /// Under SCAFFOLD: what the control variate of all sites is made of after `round`, and its bytes; nothing where all begin anew.
+    fn next_control(&self, round: RoundNumber, contributors: &BTreeSet<SiteName>) -> Option<(Control, Vec<u8>)> {
+        let Phase::Aggregating(aggregating) = self.process.phase.within() else {
+            return None;
+        };
+        let before = RoundNumber(round.0 - 1);
+        let made_of = self
+            .store
+            .rounds
+            .get(&before)
+            .and_then(|record| record.control.as_ref());
+        let admitted = self.store.admitted(round);
+        let mut counted: Vec<_> = admitted
+            .filter(|(upload, _)| contributors.contains(&upload.site))
+            .collect();
+        counted.sort_by(|(one, _), (other, _)| one.site.cmp(&other.site));
+        let updates: Vec<AdmittedUpdate> = counted.iter().map(|(_, update)| (*update).clone()).collect();
+        let (made_of, members) = (made_of.map(|(_, made_of)| made_of), &aggregating.sites);
+        let (next, step) = snowball_rounds::next_control(&self.study.plan, round, made_of, members, &updates)?;
+        let mut rows = Vec::new();
+        for (upload, _) in &counted {
+            rows.extend(numbers_of(self.store.files.get(&upload.id.0)?));
+        }
+        let control_in = match made_of {
+            // What a round's end had written before it was cut off, in place of what it began with.
+            Some(_) if self.planted == Some(Planted::MovesControlTwice) && self.store.controls.contains_key(&round) => {
+                numbers_of(self.store.controls.get(&round)?)
+            }
+            Some(_) => numbers_of(self.store.controls.get(&before)?),
+            None => vec![0.0; self.study.parameters()],
+        };
+        let sum = self.sum_again(round, contributors)?;
+        let bytes = sum.move_control(&self.study, &updates, &rows, (step, control_in))?;
+        Some((next, bytes))
     }
 
     fn sum_again(&self, round: RoundNumber, contributors: &BTreeSet<SiteName>) -> Option<Sum> {

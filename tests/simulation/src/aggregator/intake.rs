@@ -238,6 +238,7 @@ fn receipt(upload: &Upload, update: &AdmittedUpdate, now: UnixSeconds) -> Signed
         update_digest: update.digest(),
         update_bytes: update.bytes(),
         examples: update.examples(),
+        control_from: header.control_from,
         ledger_head: header.ledger_head,
         received: now,
     };

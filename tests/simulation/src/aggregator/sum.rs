@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use snowball_protocol::{RoundNumber, SiteName};
-use snowball_rounds::{AdmittedUpdate, RunningMean};
+use snowball_rounds::{AdmittedUpdate, ControlStep, Looked, RoundEnd, RunningMean};
 
 use crate::study::{Study, bytes_of, numbers_of};
 
@@ -36,6 +36,21 @@ impl Sum {
     #[must_use]
     pub fn is_of(&self, contributors: &BTreeSet<SiteName>) -> bool {
         self.inner.is_of(contributors)
+    }
+
+    /// The control variate of all sites after the round, from the one before; `rows` are the updates in the order of their sites' names.
+    #[must_use]
+    pub fn move_control(
+        self,
+        study: &Study,
+        updates: &[AdmittedUpdate],
+        rows: &[f32],
+        (step, control_in): (ControlStep, Vec<f32>),
+    ) -> Option<Vec<u8>> {
+        let end = RoundEnd::new(&study.plan, updates, Looked::Running(self.inner)).ok()?;
+        let (mut model, mut state) = (vec![0.0; study.parameters()], vec![control_in]);
+        end.with_control(Some(step)).block(rows, &mut model, &mut state).ok()?;
+        state.pop().map(bytes_of)
     }
 
     /// The model after the round, from the one before.

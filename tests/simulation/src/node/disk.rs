@@ -34,10 +34,12 @@ struct Kept {
 }
 
 /// What a node keeps for itself of the network: here the rounds that it was trained in, the last for the update that it belongs to.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Debug, Default)]
 pub struct Own {
     /// In order.
     pub rounds: Vec<RoundNumber>,
+    /// The site's control variate after the last of them; empty without SCAFFOLD.
+    pub control: Vec<f32>,
 }
 
 /// A node's disk.
@@ -97,13 +99,14 @@ impl Disk {
     ///
     /// # Errors
     /// As [`record`](Self::record).
-    pub fn keep_kept(&mut self, round: RoundNumber) -> Result<(), Unwritten> {
+    pub fn keep_kept(&mut self, round: RoundNumber, control: Vec<f32>) -> Result<(), Unwritten> {
         self.power.write()?;
         if self.is_full {
             return Err(Unwritten::Full);
         }
         let mut own = self.settled.clone();
         own.rounds.push(round);
+        own.control = control;
         self.pending = Some(own);
         Ok(())
     }

@@ -3,6 +3,7 @@
 //!
 //! What it does in code that waits is here a state ([`Doing`]) that an answer or a timer moves on.
 
+mod correction;
 pub mod disk;
 mod send;
 
@@ -13,10 +14,13 @@ use snowball_participation::{self as participation, Action, Fault as Sort, Inter
 use snowball_protocol::{
     Problem, ProblemCode, RoundNumber, SiteName,
     ids::{UnixSeconds, UploadId},
-    session::ModelReference,
+    session::{ControlReference, ModelReference},
 };
 
-use self::disk::{Disk, Unwritten};
+use self::{
+    correction::Correction,
+    disk::{Disk, Unwritten},
+};
 use crate::{
     ledger::Entry,
     message::{Answer, Request},
@@ -57,6 +61,8 @@ pub enum Doing {
     Asking,
     /// Fetching a round's model.
     Fetching(RoundNumber, ModelReference),
+    /// Fetching the control variate of all sites that goes with it.
+    FetchingControl(RoundNumber, ModelReference, ControlReference),
     /// Training.
     Training(RoundNumber, ModelReference),
     /// Announcing the update in the outbox.
@@ -138,6 +144,10 @@ pub struct Node {
     pub clock_offset_seconds: i64,
     /// How long its training takes.
     pub training: Millis,
+    /// The control variate that its round begins with; forgotten by a crash.
+    control: Option<ControlReference>,
+    /// What its training is corrected by.
+    correction: Option<Correction>,
     study: Study,
     progress: Progress,
     /// Earlier rounds that the aggregator has said to be over.
@@ -160,6 +170,8 @@ impl Node {
             doing: Doing::Off,
             clock_offset_seconds: 0,
             training: 1_000,
+            control: None,
+            correction: None,
             study: study.clone(),
             progress: Progress::default(),
             closed: BTreeSet::new(),
@@ -255,6 +267,7 @@ impl Node {
                 Ok(Next::Answer(Request::Task(POLL_SECONDS), wait))
             }
             Doing::Fetching(_, model) => asks(Request::Model(model.round)),
+            Doing::FetchingControl(_, model, _) => asks(Request::Control(model.round)),
             Doing::Training(..) => Ok(Next::Sleep(self.training)),
             Doing::Announcing(round) => {
                 let round = *round;
@@ -319,7 +332,10 @@ impl Node {
                 Action::Contribute { round, start } => match self.bring_late(round) {
                     Ok(Some(sending)) => self.go(Doing::Showing(Occasion::Sending(sending), None), now),
                     Ok(None) => match self.resolve_kept() {
-                        Ok(()) => self.go(Doing::Fetching(round, start.model), now),
+                        Ok(()) => {
+                            self.control = start.control;
+                            self.go(Doing::Fetching(round, start.model), now)
+                        }
                         Err(unwritten) => return Ok(Err(unwritten)),
                     },
                     Err(unwritten) => return Ok(Err(unwritten)),
@@ -331,6 +347,19 @@ impl Node {
                 if snowball_protocol::Sha256Digest::of(&bytes) != model.digest {
                     return Err(Fault::Unusable);
                 }
+                match self.control {
+                    Some(control) => self.go(Doing::FetchingControl(round, model, control), now),
+                    None => {
+                        self.correct(round, None);
+                        self.go(Doing::Training(round, model), now)
+                    }
+                }
+            }
+            (Doing::FetchingControl(round, model, control), Answer::Model(bytes)) => {
+                if snowball_protocol::Sha256Digest::of(&bytes) != control.digest {
+                    return Err(Fault::Unusable);
+                }
+                self.correct(round, Some((control, &bytes)));
                 self.go(Doing::Training(round, model), now)
             }
             (Doing::Announcing(round) | Doing::Sending(round, ..), Answer::Upload(state)) => {
@@ -355,7 +384,9 @@ impl Node {
                 self.pause = (pause * 2).min(RETRY_MAX);
                 Next::Sleep(pause)
             }
-            Doing::Fetching(round, _) | Doing::Training(round, _) => self.give_up_round(round, fault),
+            Doing::Fetching(round, _) | Doing::FetchingControl(round, ..) | Doing::Training(round, _) => {
+                self.give_up_round(round, fault)
+            }
             Doing::Joining | Doing::Asking | Doing::Reporting | Doing::Showing(Occasion::Parting, _) => {
                 self.progress = Progress::default();
                 self.doing = Doing::Listing;

@@ -12,7 +12,7 @@ use snowball_protocol::{
 };
 
 use super::{Doing, Fault, Next, Node, Occasion, RETRY_MAX, RETRY_MIN, disk::Unwritten};
-use crate::{ledger::Entry, planted::Planted};
+use crate::{ledger::Entry, planted::Planted, study::numbers_of};
 
 impl Node {
     /// The bytes are on disk before the entry that names them, and the header after it.
@@ -20,7 +20,11 @@ impl Node {
         let bytes = self.study.update_of(self.place);
         let (digest, attempt) = (Sha256Digest::of(&bytes), Attempt(1));
         let size = bytes.len() as u64;
-        self.disk.keep_kept(round)?;
+        let correction = self.correction.take();
+        let control_from = correction.as_ref().and_then(|correction| correction.from);
+        let rate_sum = self.study.plan.rate_sum(round);
+        let control = correction.map(|correction| correction.next_own(&numbers_of(&bytes), rate_sum));
+        self.disk.keep_kept(round, control.unwrap_or_default())?;
         if self.planted == Some(Planted::KeepsUncounted) {
             self.disk.settle_kept(round)?;
         }
@@ -40,7 +44,7 @@ impl Node {
             digest,
             examples: 1,
             local_steps: self.study.plan.local.steps,
-            control_from: None,
+            control_from,
             training_loss: 1.0,
             evaluation: None,
             ledger_index: recorded.entries - 1,

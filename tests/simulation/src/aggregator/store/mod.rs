@@ -52,6 +52,8 @@ pub struct Store {
     pub files: BTreeMap<String, Vec<u8>>,
     /// Bytes of models.
     pub models: BTreeMap<RoundNumber, Vec<u8>>,
+    /// Bytes of the control variate of all sites after each round that left one.
+    pub controls: BTreeMap<RoundNumber, Vec<u8>>,
     /// The ledger.
     pub ledger: Ledger,
     /// Entries that commands left for the ledger's writer.
@@ -86,6 +88,7 @@ impl Store {
             rounds: BTreeMap::new(),
             files: BTreeMap::new(),
             models: BTreeMap::new(),
+            controls: BTreeMap::new(),
             ledger: Ledger::of(snowball_ledger::AGGREGATOR),
             outbox: Vec::new(),
             power: Power::default(),
@@ -145,6 +148,16 @@ impl Store {
     pub fn put_model(&mut self, round: RoundNumber, bytes: Vec<u8>) -> Result<(), Broken> {
         self.power.write()?;
         self.models.insert(round, bytes);
+        Ok(())
+    }
+
+    /// The same for a control variate.
+    ///
+    /// # Errors
+    /// When the power goes.
+    pub fn put_control(&mut self, round: RoundNumber, bytes: Vec<u8>) -> Result<(), Broken> {
+        self.power.write()?;
+        self.controls.insert(round, bytes);
         Ok(())
     }
 

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use snowball_ledger::Head;
-use snowball_protocol::{Problem, Sha256Digest, SiteName, ids::UploadId, receipt::SignedReceipt, update::UpdateHeader};
+use snowball_protocol::{
+    Problem, Sha256Digest, SiteName, ids::UploadId, receipt::SignedReceipt, record::Control, update::UpdateHeader,
+};
 use snowball_rounds::AdmittedUpdate;
 
 use crate::power::Crash;
@@ -77,4 +79,6 @@ pub struct RoundRecord {
     pub contributors: BTreeSet<SiteName>,
     /// The model that it made.
     pub model_out: Sha256Digest,
+    /// The control variate of all sites after it, and what it is made of.
+    pub control: Option<(Sha256Digest, Control)>,
 }
