@@ -61,7 +61,8 @@ fn check_ranks(class: &ClassCount, detail: &ClassDetail, others: u64, ranks: Ran
         );
     }
     let due = weight(detail.patients, ranks.other_patients);
-    if !((ranks.weight_sum - due).abs() <= ROUNDING * due) {
+    let is_due = (ranks.weight_sum - due).abs() <= ROUNDING * due;
+    if !is_due {
         return refused(
             ProblemCode::Malformed,
             class,
