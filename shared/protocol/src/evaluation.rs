@@ -13,6 +13,7 @@ use crate::{digest::Sha256Digest, labels::LabelName};
 mod detail;
 mod mask;
 mod pretext;
+mod small;
 
 /// Of a normal distribution, the point that 2.5 % lie beyond.
 pub(crate) const NORMAL_95: f64 = 1.959_963_984_540_054;
@@ -97,26 +98,6 @@ pub struct ClassCount {
 }
 
 impl Evaluation {
-    /// Leaves out every class with fewer than `cell_min` images, and every head, reconstruction and contrast with fewer than that; of what
-    /// is told beyond counts, what is of fewer patients.
-    pub fn hide_small_cells(&mut self, cell_min: u64) {
-        self.heads.retain(|head| match head {
-            HeadEvaluation::Classes { images, .. } | HeadEvaluation::Regression { images, .. } => *images >= cell_min,
-            // Its sums are over patients.
-            HeadEvaluation::Mask { patients, .. } => *patients >= cell_min,
-        });
-        self.reconstruction = self.reconstruction.filter(|drawn| drawn.images >= cell_min);
-        self.contrast = self.contrast.filter(|paired| paired.images >= cell_min);
-        for head in &mut self.heads {
-            if let HeadEvaluation::Classes { classes, .. } = head {
-                classes.retain(|class| class.images >= cell_min);
-                for class in classes {
-                    class.detail = class.detail.take().and_then(|detail| detail.shown(cell_min));
-                }
-            }
-        }
-    }
-
     /// Whether a class of it is told in more than counts.
     #[must_use]
     pub fn has_details(&self) -> bool {

@@ -1,0 +1,132 @@
+//! What is of too few radiographs or patients stays at the site, and so does that from which it could be had: whoever knows how many
+//! radiographs a head was judged on, and of all classes but one how many, knows it of that one.
+
+use super::{ClassCount, ClassDetail, Evaluation, HeadEvaluation};
+
+impl Evaluation {
+    /// Leaves out every class with fewer than `cell_min` images, and every head, reconstruction and contrast with fewer than that; of what
+    /// is told beyond counts, what is of fewer patients. Where the classes that are left out have fewer together, the smallest of the
+    /// others goes with them.
+    pub fn hide_small_cells(&mut self, cell_min: u64) {
+        self.heads.retain(|head| match head {
+            HeadEvaluation::Classes { images, .. } | HeadEvaluation::Regression { images, .. } => *images >= cell_min,
+            // Its sums are over patients.
+            HeadEvaluation::Mask { patients, .. } => *patients >= cell_min,
+        });
+        self.reconstruction = self.reconstruction.filter(|drawn| drawn.images >= cell_min);
+        self.contrast = self.contrast.filter(|paired| paired.images >= cell_min);
+        for head in &mut self.heads {
+            if let HeadEvaluation::Classes { images, classes, .. } = head {
+                hide_classes(*images, classes, cell_min);
+            }
+        }
+    }
+}
+
+fn hide_classes(images: u64, classes: &mut Vec<ClassCount>, cell_min: u64) {
+    classes.retain(|class| class.images >= cell_min);
+    let shown: u64 = classes.iter().map(|class| class.images).sum();
+    let hidden = images.saturating_sub(shown);
+    if (1..cell_min).contains(&hidden)
+        && let Some(smallest) = (0..classes.len()).min_by_key(|place| classes[*place].images)
+    {
+        classes.remove(smallest);
+    }
+    for class in classes.iter_mut() {
+        class.detail = class.detail.take().and_then(|detail| detail.shown(cell_min));
+    }
+    let patients: u64 = details(classes).map(|detail| detail.patients).sum();
+    for detail in classes.iter_mut().filter_map(|class| class.detail.as_mut()) {
+        let others = patients - detail.patients;
+        // Patients without the class, less those of the classes that are told.
+        detail.ranks = detail
+            .ranks
+            .filter(|ranks| !(1..cell_min).contains(&ranks.other_patients.saturating_sub(others)));
+    }
+}
+
+fn details(classes: &[ClassCount]) -> impl Iterator<Item = &ClassDetail> {
+    classes.iter().filter_map(|class| class.detail.as_ref())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Sha256Digest, evaluation::Ranks, labels::LabelName};
+
+    /// Classes with so many images; half as many patients each.
+    fn judged(images: &[u64]) -> Evaluation {
+        let all: u64 = images.iter().sum();
+        let classes = images.iter().zip('A'..).map(|(images, class)| ClassCount {
+            class: class.to_string(),
+            images: *images,
+            correct: *images,
+            detail: Some(ClassDetail {
+                patients: images / 2,
+                said: vec![*images],
+                correct_variance: 0.0,
+                brier_sum: 0.0,
+                ranks: Some(Ranks {
+                    other_patients: (all - images) / 2,
+                    weight_sum: 1.0,
+                    area_sum: 1.0,
+                    variance_sum: 0.0,
+                }),
+            }),
+        });
+        Evaluation {
+            model_digest: Sha256Digest::of(b"m"),
+            images: all,
+            heads: vec![HeadEvaluation::Classes {
+                label: LabelName::BodyPart,
+                loss_sum: 1.0,
+                images: all,
+                classes: classes.collect(),
+            }],
+            reconstruction: None,
+            contrast: None,
+        }
+    }
+
+    /// The classes that are told, and whether their ranks are, where the smallest cell is 6.
+    fn told(images: &[u64]) -> Vec<(String, bool)> {
+        let mut evaluation = judged(images);
+        evaluation.hide_small_cells(6);
+        let HeadEvaluation::Classes { classes, .. } = &evaluation.heads[0] else {
+            panic!()
+        };
+        let ranked = |class: &ClassCount| class.detail.as_ref().is_some_and(|detail| detail.ranks.is_some());
+        classes
+            .iter()
+            .map(|class| (class.class.clone(), ranked(class)))
+            .collect()
+    }
+
+    fn classes(expected: &[(&str, bool)]) -> Vec<(String, bool)> {
+        expected
+            .iter()
+            .map(|(class, ranked)| ((*class).to_owned(), *ranked))
+            .collect()
+    }
+
+    #[test]
+    fn a_small_class_does_not_follow_from_the_others() {
+        assert_eq!(told(&[40, 30, 20]), classes(&[("A", true), ("B", true), ("C", true)]));
+        assert_eq!(
+            told(&[40, 30, 20, 0]),
+            classes(&[("A", true), ("B", true), ("C", true)])
+        );
+        // Alone it would be the difference to ninety-three.
+        assert_eq!(told(&[40, 30, 20, 3]), classes(&[("A", true), ("B", true)]));
+        assert_eq!(told(&[40, 3]), classes(&[]));
+        // Together they are six: of neither anything follows. Their three patients would follow from the others' ranks.
+        assert_eq!(
+            told(&[40, 30, 20, 3, 3]),
+            classes(&[("A", false), ("B", false), ("C", false)])
+        );
+        assert_eq!(
+            told(&[40, 30, 20, 6, 6]),
+            classes(&[("A", true), ("B", true), ("C", true), ("D", false), ("E", false)])
+        );
+    }
+}
