@@ -148,7 +148,7 @@ class OpenRounds:
     """The rounds that nobody holds as closed: parties may export at different moments of one."""
 
     def __init__(self, sound, key):
-        self.opened, self.begins = {}, {}
+        self.opened, self.begins, self.reviews = {}, {}, {}
         if "aggregator" not in sound:
             return
         for record in sound["aggregator"].records():
@@ -157,6 +157,11 @@ class OpenRounds:
                 self.opened[entry["study"], entry["round"]] = record["index"]
             elif entry["entry"] in ("round_finished", "study_finished", "study_aborted"):
                 self.close(entry["study"], entry.get("round"))
+            # From the final model to the end of the review sites send evaluations, and both sides exchange heads.
+            if entry["entry"] == "study_finished":
+                self.reviews[entry["study"]] = record["index"]
+            elif entry["entry"] in ("release_signed", "study_aborted"):
+                self.reviews.pop(entry["study"], None)
         for site in sound.keys() - {"aggregator"}:
             begins = self.begins.setdefault(site, {})
             for record in sound[site].records():
@@ -182,8 +187,10 @@ class OpenRounds:
         """From which record of the keeper on a head of the owner may be of an open round."""
         studies = self.begins.get(owner if keeper == "aggregator" else keeper, {})
         if keeper == "aggregator":
-            return min((index for (study, _), index in self.opened.items() if study in studies), default=None)
-        return min((studies[study] for study, _ in self.opened if study in studies), default=None)
+            begun = [(study, index) for (study, _), index in self.opened.items()] + list(self.reviews.items())
+            return min((index for study, index in begun if study in studies), default=None)
+        open_studies = {study for study, _ in self.opened} | self.reviews.keys()
+        return min((studies[study] for study in open_studies if study in studies), default=None)
 
     def late(self, owner, keeper, folder, key):
         """The heads of the owner that the keeper kept of an open round alone, and the hashes that came with its updates."""

@@ -18,6 +18,8 @@ use crate::{aggregator::Round, documents::paths, folder::Folder, keys::Keys, led
 pub(crate) struct OpenRounds {
     /// By the aggregator's record that opened them.
     opened: BTreeMap<Round, u64>,
+    /// Studies whose review is under way, by the record of their final model: sites send evaluations, and both sides exchange heads.
+    reviews: BTreeMap<StudyName, u64>,
     /// By site, the record after which its part in a study's newest round may begin: its joining, or its last receipt of a round that
     /// is closed.
     begins: BTreeMap<SiteName, BTreeMap<StudyName, u64>>,
@@ -34,7 +36,15 @@ impl OpenRounds {
             match record.entry {
                 Entry::RoundOpened { study, round, .. } => drop(rounds.opened.insert((study, round), record.index)),
                 Entry::RoundFinished { study, round, .. } => rounds.close(&study, Some(round)),
-                Entry::StudyFinished { study, .. } | Entry::StudyAborted { study, .. } => rounds.close(&study, None),
+                Entry::StudyFinished { study, .. } => {
+                    rounds.close(&study, None);
+                    rounds.reviews.insert(study, record.index);
+                }
+                Entry::StudyAborted { study, .. } => {
+                    rounds.close(&study, None);
+                    rounds.reviews.remove(&study);
+                }
+                Entry::ReleaseSigned { study, .. } => drop(rounds.reviews.remove(&study)),
                 _ => {}
             }
         }
@@ -83,16 +93,24 @@ impl OpenRounds {
         self.opened.keys()
     }
 
-    /// From which of the aggregator's records on a head of `site` may be of an open round.
+    /// From which of the aggregator's records on a head of `site` may be of an open round, or of a review under way.
     pub(crate) fn since_at_aggregator(&self, site: &SiteName) -> Option<u64> {
         let joined = self.begins.get(site)?;
-        let opened = self.opened.iter().filter(|((study, _), _)| joined.contains_key(study));
-        opened.map(|(_, index)| *index).min()
+        let opened = self.opened.iter().map(|((study, _), index)| (study, index));
+        let begun = opened
+            .chain(&self.reviews)
+            .filter(|(study, _)| joined.contains_key(*study));
+        begun.map(|(_, index)| *index).min()
     }
 
-    /// From which of the site's records on a head of the aggregator may be of an open round.
+    /// From which of the site's records on a head of the aggregator may be of an open round, or of a review under way.
     pub(crate) fn since_at(&self, site: &SiteName) -> Option<u64> {
-        let studies: BTreeSet<&StudyName> = self.opened.keys().map(|(study, _)| study).collect();
+        let studies: BTreeSet<&StudyName> = self
+            .opened
+            .keys()
+            .map(|(study, _)| study)
+            .chain(self.reviews.keys())
+            .collect();
         let begins = self
             .begins
             .get(site)?
