@@ -84,7 +84,11 @@ async fn evidence_that_parties_export_at_different_moments_of_a_review_is_sound(
     };
     let outcome = audit(&folders);
     assert!(outcome.sound, "{outcome:#?}");
-    assert_eq!((outcome.reviews.len(), outcome.not_judged), (1, 1), "{outcome:#?}");
+    assert_eq!(outcome.reviews.len(), 1, "{outcome:#?}");
+    assert!(
+        outcome.not_judged > 0,
+        "the evaluation, and the heads that came with it: {outcome:#?}"
+    );
     stage.release().await;
     ended(&mut nodes).await;
     // The review is over, and what was exported before the evaluation does not do any more.

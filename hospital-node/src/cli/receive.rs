@@ -5,6 +5,7 @@ use std::{net::TcpListener, sync::Arc, time::Duration};
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use snowball_pacs::{
+    PacsError,
     receive::{Receiver, Settings},
     spool::Spool,
     tls,
@@ -22,6 +23,10 @@ use crate::{
     config::{NodeConfig, pacs::ReceiveConfig},
     home::Home,
 };
+
+/// How often, and with which pauses, a spool is asked for that the rest of a killed service may still hold.
+const TRIES: u32 = 20;
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// Receive radiographs that archives and modalities send (C-STORE), as node.toml permits. Ends on SIGTERM or Ctrl-C.
 #[derive(Args)]
@@ -46,7 +51,7 @@ impl Receive {
             return ears::listen_alone(context, &home, &config, receive);
         }
         // Made, and free: the child holds it.
-        let folder = open_spool(&home, &config, "receive")?.folder().to_owned();
+        let folder = open_when_free(&home, &config)?.folder().to_owned();
         let mut ears = Ears::start(context)?;
         let keeps = Keeps::of(&home, &config.text, Some(&folder), None);
         let batches = Batches::open(&home, &config, self.threads, (Decoder::Process, keeps))?;
@@ -74,6 +79,22 @@ impl Receive {
             ended
         })
     }
+}
+
+/// The spool, also where a service was killed a moment ago: the half of it that listens ends on its own, and that takes a while.
+fn open_when_free(home: &Home, config: &NodeConfig) -> Result<Arc<Spool>> {
+    for _ in 0..TRIES {
+        match open_spool(home, config, "receive") {
+            Err(fault) if is_in_use(&fault) => std::thread::sleep(PAUSE),
+            other => return other,
+        }
+    }
+    open_spool(home, config, "receive")
+}
+
+/// Whether another process of this node holds the spool.
+pub(super) fn is_in_use(fault: &anyhow::Error) -> bool {
+    matches!(fault.downcast_ref(), Some(PacsError::SpoolInUse { .. }))
 }
 
 /// The spool of one way in, held by this process.

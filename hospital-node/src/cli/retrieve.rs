@@ -20,7 +20,7 @@ use super::{
     Context,
     batch::Batches,
     decoding::{Decoder, Keeps},
-    receive::{listen, open_spool},
+    receive::{is_in_use, listen, open_spool},
     spooled::{Bell, Desk, Span, beside, client_tls},
     stop::Stop,
 };
@@ -130,10 +130,6 @@ impl Retrieve {
         }
         Ok(())
     }
-}
-
-fn is_in_use(fault: &anyhow::Error) -> bool {
-    matches!(fault.downcast_ref(), Some(PacsError::SpoolInUse { .. }))
 }
 
 /// The archive as configured.
