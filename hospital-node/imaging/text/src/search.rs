@@ -20,7 +20,7 @@ const SIDE_MIN: usize = 40;
 const SCALES_MAX: usize = 6;
 /// Areas less likely than this are nothing.
 const LIKELIHOOD_MIN: f32 = 0.5;
-/// A finding at least this likely stands for what coarser scales see there.
+/// A finding at least this likely stands for what coarser scales see there, and is worth a second reading.
 const LIKELIHOOD_FINE: f32 = 0.85;
 /// A letter is a marker if the markers that may stay are at least this likely.
 const READ_MIN: f32 = 0.55;
@@ -127,7 +127,7 @@ impl Searcher {
                 patch.area = patch.area.grown(0, columns, rows);
                 if patch.likelihood >= LIKELIHOOD_MIN && patch.area.size() > 0 {
                     let mut read = self.marker(&tones, here, patch.kind);
-                    if read < READ_MIN && patch.likelihood >= LEFT_MAX {
+                    if read < READ_MIN && patch.likelihood >= LIKELIHOOD_FINE {
                         let surest = surest.get_or_insert_with(|| most_likely(&answer));
                         read = self.closer(&tones, here, surest);
                     }
