@@ -66,6 +66,19 @@ pub(crate) fn left(before: &Grey, after: &[u16], truth: &Value) -> f64 {
     kept.count() as f64 / ink.len().max(1) as f64
 }
 
+/// Share of a marker's box that is not as it was. Its ink alone would not do: thick strokes are flat, removed or not.
+fn changed(before: &Grey, after: &[u16], truth: &Value) -> f64 {
+    let number = |field: &str| truth[field].as_u64().unwrap() as usize;
+    let (columns, rows) = (before.columns as usize, before.rows as usize);
+    let (x, y) = (number("x"), number("y"));
+    let (right, bottom) = ((x + number("w")).min(columns), (y + number("h")).min(rows));
+    let places = (y..bottom).flat_map(|y| (x..right).map(move |x| y * columns + x));
+    let (all, other) = places.fold((0_u32, 0_u32), |(all, other), at| {
+        (all + 1, other + u32::from(before.pixels[at] != after[at]))
+    });
+    f64::from(other) / f64::from(all.max(1))
+}
+
 #[derive(Default)]
 struct Counts {
     boxes: u32,
@@ -143,8 +156,8 @@ fn burned_in_text_is_gone_and_markers_stay() {
         all.boxes_missed == 0 && all.pictures_missed == 0,
         "identifiers were left"
     );
-    assert!(all.markers_lost <= 30, "markers were removed");
-    assert!(all.clean_touched <= 48, "pictures without identifiers were changed");
+    assert!(all.markers_lost <= 6, "markers were removed");
+    assert!(all.clean_touched <= 38, "pictures without identifiers were changed");
     assert!(
         all.clean_quarantined <= 4,
         "pictures without identifiers were quarantined"
@@ -221,7 +234,7 @@ fn judge(case: &Case, outcome: &Outcome) -> (Counts, String) {
     }
     for burned in markers {
         counts.markers += 1;
-        if left(&before, radiograph.pixels(), burned) < 1.0 - LEFT_MAX {
+        if changed(&before, radiograph.pixels(), burned) > LEFT_MAX {
             counts.markers_lost += 1;
             words = format!("lost {} {}: {}", burned["text"], burned["h"], case.path.display());
         }

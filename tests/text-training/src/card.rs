@@ -5,10 +5,10 @@ use std::{collections::BTreeMap, fmt::Write as _, path::Path, time::Instant};
 use anyhow::{Context, Result};
 use rand::{Rng, SeedableRng, seq::IndexedRandom};
 use rand_chacha::ChaCha8Rng;
-use snowball_text::{Area, Kind, Reading, Refused, Searcher, markers::Markers, reader};
+use snowball_text::{Area, Cleaned, Kind, Reading, Refused, Searcher, markers::Markers, reader};
 
 use crate::{
-    letters::seen_letter,
+    letters::{self, seen_letter},
     sample::{Class, Recipe, Sample, lone, sample},
     words::{near, seen, stranger},
     writing::Fonts,
@@ -86,22 +86,7 @@ pub fn card(searcher: &Searcher, fonts: &Fonts, out: &Path, count: u32, seed: u6
                 width: drawn.width,
                 height: drawn.height,
             };
-            // A picture that goes to a person is not taken in: its text is not kept.
-            let found = match &cleaned {
-                Err(_) => true,
-                Ok(cleaned) => {
-                    let covered = (0..area.size()).filter(|at| {
-                        let place = Area {
-                            x: area.x + at % area.width,
-                            y: area.y + at / area.width,
-                            width: 1,
-                            height: 1,
-                        };
-                        cleaned.removed.iter().any(|removed| removed.shared(place) > 0)
-                    });
-                    covered.count() as f64 >= COVER_MIN * area.size() as f64
-                }
-            };
+            let found = is_gone(&cleaned, area);
             let across = drawn.across();
             let size = match across {
                 0..=7 => "1 up to 7",
@@ -137,6 +122,7 @@ pub fn card(searcher: &Searcher, fonts: &Fonts, out: &Path, count: u32, seed: u6
         }
     }
     let stay = stay(searcher, fonts, count, &mut random);
+    let goes = goes(searcher, fonts, count, seed);
     let listed = Markers::standard();
     let mut words = [Tally::default(); 3];
     for made in 0..3 * count {
@@ -166,7 +152,7 @@ pub fn card(searcher: &Searcher, fonts: &Fonts, out: &Path, count: u32, seed: u6
          \n{:.3} areas removed wrongly per picture without text.\n\n| letters that stand alone | count | share | interval |\n|---|---|---|---|\n\
          | L, R, G, D read and kept | {} |\n| other signs and text taken for one | {} |\n\n| words | count | share | interval |\n|---|---|---|---|\n\
          | of the list, read and kept | {} |\n| one change away from one of the list, taken for it | {} |\n\
-         | names, numbers, dates, other capitals taken for one | {} |\n\n{stay}\n\
+         | names, numbers, dates, other capitals taken for one | {} |\n\n{stay}\n{goes}\n\
          Of the {count} pictures with text {} went to a person because the text covers more than a third of it, {} because \
          text was found each time.\n\n{}",
         touched.row(),
@@ -187,6 +173,21 @@ pub fn card(searcher: &Searcher, fonts: &Fonts, out: &Path, count: u32, seed: u6
         card.push_str(&below[at..]);
     }
     std::fs::write(out, card).with_context(|| format!("cannot write {}", out.display()))
+}
+
+/// True if an area was removed. A picture that goes to a person is not taken in: its text is not kept.
+fn is_gone(cleaned: &Result<Cleaned, Refused>, area: Area) -> bool {
+    let Ok(cleaned) = cleaned else { return true };
+    let covered = (0..area.size()).filter(|at| {
+        let place = Area {
+            x: area.x + at % area.width,
+            y: area.y + at / area.width,
+            width: 1,
+            height: 1,
+        };
+        cleaned.removed.iter().any(|removed| removed.shared(place) > 0)
+    });
+    covered.count() as f64 >= COVER_MIN * area.size() as f64
 }
 
 /// Pixels of a picture in which one marker stands.
@@ -243,6 +244,66 @@ fn stay(searcher: &Searcher, fonts: &Fonts, count: u32, random: &mut ChaCha8Rng)
         for (tally, limit) in tallies.iter().zip(HEIGHTS) {
             let _ = writeln!(table, "| {what} up to {limit} pixels high | {} |", tally.row());
         }
+    }
+    table
+}
+
+/// How much writing that resembles markers the whole search removes, in pictures that hold nothing else.
+fn goes(searcher: &Searcher, fonts: &Fonts, count: u32, seed: u64) -> String {
+    // Its own numbers: what is measured after it does not depend on it.
+    let random = &mut ChaCha8Rng::seed_from_u64(seed ^ 0x60E5);
+    let listed = Markers::standard();
+    let marker = |random: &mut ChaCha8Rng| match random.random_range(0..2) {
+        0 => ["L", "R", "G", "D"][random.random_range(0..4)].to_owned(),
+        _ => listed.words().choose(random).cloned().unwrap_or_default(),
+    };
+    let kinds = [
+        "one change away from a word of the list",
+        "names, numbers, dates, other capitals",
+        "a marker and after a blank one of these",
+        "one of these that begins with L, R, G or D",
+        "two or three signs",
+    ];
+    let mut tallies = [Tally::default(); 5];
+    for made in 0..(kinds.len() as u32) * count {
+        let kind = made as usize % kinds.len();
+        let text = match kind {
+            0 => near(&listed, random),
+            1 => stranger(random),
+            2 => format!("{} {}", marker(random), stranger(random)),
+            3 => format!(
+                "{}{}",
+                ["L", "R", "G", "D"][random.random_range(0..4)],
+                stranger(random)
+            ),
+            _ => {
+                let signs = if random.random_bool(0.5) { 2 } else { 3 };
+                let signs =
+                    (0..signs).map(|_| char::from(letters::SIGNS[random.random_range(0..letters::SIGNS.len())]));
+                signs.collect()
+            }
+        };
+        if listed.allows_word(&text) {
+            continue;
+        }
+        let Some(seen) = seen(&text, &fonts.held_out, random) else {
+            continue;
+        };
+        let (mut pixels, drawn) = (seen.pixels, seen.drawn);
+        let cleaned = searcher.clean(&mut pixels, seen.side, seen.side);
+        let area = Area {
+            x: drawn.x,
+            y: drawn.y,
+            width: drawn.width,
+            height: drawn.height,
+        };
+        tallies[kind].add(is_gone(&cleaned, area));
+    }
+    let mut table = String::from(
+        "| writing that may not stay, through the whole search | removed | share | interval |\n|---|---|---|---|\n",
+    );
+    for (tally, kind) in tallies.iter().zip(kinds) {
+        let _ = writeln!(table, "| {kind} | {} |", tally.row());
     }
     table
 }

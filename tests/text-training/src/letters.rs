@@ -27,7 +27,7 @@ const RECIPE: Recipe = Recipe {
 const OTHERS: &[u8] = b"ABCEFHIJKMNOPQSTUVWXYZ0123456789OQCBPJ7TVUFE06";
 
 /// Of which short texts are made.
-const SIGNS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ01234567890123456789";
+pub const SIGNS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ01234567890123456789";
 
 /// The lesson of the reader of letters.
 pub struct Letters<'a> {

@@ -99,9 +99,14 @@ pub struct Patch {
 /// The patches of one scale: `scale` pixels of the picture are one of the map's.
 #[must_use]
 pub fn patches(answer: &Map, scale: usize) -> Vec<Patch> {
+    patches_of(answer, scale, JOINS)
+}
+
+/// The same of cells that are at least as likely as `joins`.
+pub(crate) fn patches_of(answer: &Map, scale: usize, joins: f32) -> Vec<Patch> {
     let likely: Vec<[f32; 2]> = answer.values.chunks_exact(answer.channels).map(likelihoods).collect();
     let (rows, columns) = (answer.rows, answer.columns);
-    let mut seen: Vec<bool> = likely.iter().map(|[text, letter]| text + letter < JOINS).collect();
+    let mut seen: Vec<bool> = likely.iter().map(|[text, letter]| text + letter < joins).collect();
     let mut patches = Vec::new();
     for start in 0..likely.len() {
         if seen[start] {

@@ -16,6 +16,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod area;
+mod closer;
 pub mod convolve;
 pub mod detector;
 mod look;

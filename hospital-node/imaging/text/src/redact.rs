@@ -61,18 +61,18 @@ impl Searcher {
         }
         // Of each pixel, once anything is removed.
         let mut removed: Vec<bool> = Vec::new();
-        let mut markers: Vec<Area> = Vec::new();
+        let mut markers: Vec<Found> = Vec::new();
         let mut seen = Self::tones(pixels, rows, columns);
         let mut changed: Option<Vec<Area>> = None;
         for _ in 0..SEARCHES_MAX {
             let ends = seen.0.ends;
-            let found = self.find_in([rows, columns], seen, changed.as_deref());
             if changed.is_none() {
                 markers.clear();
             }
+            let found = self.find_in([rows, columns], seen, changed.as_deref(), &markers);
             for finding in found.iter().filter(|found| found.reading == Reading::Marker) {
-                if markers.iter().all(|known| known.shared(finding.area) == 0) {
-                    markers.push(finding.area);
+                if markers.iter().all(|known| known.area.shared(finding.area) == 0) {
+                    markers.push(*finding);
                 }
             }
             let bad = to_remove(&found, !cleaned.removed.is_empty());
@@ -92,7 +92,7 @@ impl Searcher {
                     pixels[line.clone()].fill(value);
                     removed[line].fill(true);
                 }
-                markers.retain(|marker| marker.shared(area) == 0);
+                markers.retain(|marker| marker.area.shared(area) == 0);
                 now.push(area);
             }
             cleaned.removed.extend_from_slice(&now);

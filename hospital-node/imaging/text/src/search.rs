@@ -1,8 +1,10 @@
 //! One picture searched at several scales.
 
 use crate::{
-    area::{Area, Kind, Patch, patches},
+    area::{Area, Kind, Patch, patches, patches_of},
+    closer::{LEFT_MAX, PARTS_MAX, SUREST, left_without},
     look::look,
+    map::Map,
     markers::Markers,
     normal::Tones,
     reader,
@@ -18,12 +20,17 @@ const SIDE_MIN: usize = 40;
 const SCALES_MAX: usize = 6;
 /// Areas less likely than this are nothing.
 const LIKELIHOOD_MIN: f32 = 0.5;
-/// A finding at least this likely stands for what coarser scales see there.
+/// A finding at least this likely stands for what coarser scales see there, and is worth a second reading.
 const LIKELIHOOD_FINE: f32 = 0.85;
 /// A letter is a marker if the markers that may stay are at least this likely.
 const READ_MIN: f32 = 0.55;
 /// The same, where the detector took it for text.
 const READ_AS_TEXT_MIN: f32 = 0.95;
+/// The same, where only the surest cells of an area are read.
+const READ_CLOSER_MIN: f32 = 0.9;
+/// So is a word, if it is this much less likely than the most likely spelling at most, and this sure.
+const SPELT_CLOSER_MARGIN_MAX: f32 = 0.05;
+const SPELT_CLOSER_MIN: f32 = 0.8;
 /// A word is a marker if its spelling is at least this sure.
 const SPELT_MIN: f32 = 0.7;
 /// What is longer than so many times its height is no word of the list.
@@ -82,7 +89,7 @@ impl Searcher {
         if rows == 0 || columns == 0 {
             return Vec::new();
         }
-        self.find_in([rows, columns], Self::tones(pixels, rows, columns), None)
+        self.find_in([rows, columns], Self::tones(pixels, rows, columns), None, &[])
     }
 
     /// A picture as it is searched, and how many of its pixels are one there on a side.
@@ -90,12 +97,14 @@ impl Searcher {
         Tones::within(pixels, rows, columns, PIXELS_MAX)
     }
 
-    /// What is written in a picture, or only what is new beside `changed` areas of it since it was last searched.
+    /// What is written in a picture, or only what is new beside `changed` areas of it since it was last searched, when `known`
+    /// markers were read.
     pub(crate) fn find_in(
         &self,
         [rows, columns]: [usize; 2],
         (mut tones, mut scale): (Tones, usize),
         changed: Option<&[Area]>,
+        known: &[Found],
     ) -> Vec<Found> {
         let mut found: Vec<(Patch, f32)> = Vec::new();
         for _ in 0..SCALES_MAX {
@@ -106,7 +115,9 @@ impl Searcher {
                 height: area.height.div_ceil(scale),
             };
             let near: Option<Vec<Area>> = changed.map(|areas| areas.iter().map(scaled).collect());
-            for mut patch in patches(&look(&self.networks, &tones, near.as_deref()), scale) {
+            let answer = look(&self.networks, &tones, near.as_deref());
+            let mut surest: Option<Vec<Patch>> = None;
+            for mut patch in patches(&answer, scale) {
                 let here = Area {
                     x: patch.area.x / scale,
                     y: patch.area.y / scale,
@@ -115,7 +126,11 @@ impl Searcher {
                 };
                 patch.area = patch.area.grown(0, columns, rows);
                 if patch.likelihood >= LIKELIHOOD_MIN && patch.area.size() > 0 {
-                    let read = self.marker(&tones, here, patch.kind);
+                    let mut read = self.marker(&tones, here, patch.kind);
+                    if read < READ_MIN && patch.likelihood >= LIKELIHOOD_FINE {
+                        let surest = surest.get_or_insert_with(|| most_likely(&answer));
+                        read = self.closer(&tones, here, surest);
+                    }
                     found.push((patch, read));
                 }
             }
@@ -125,7 +140,7 @@ impl Searcher {
             tones = tones.halved();
             scale *= 2;
         }
-        Self::joined(found)
+        Self::joined(known, found)
     }
 
     /// What stands in `area` is read as, which the detector took for `kind`.
@@ -136,19 +151,57 @@ impl Searcher {
 
     /// How likely what stands in `area` is to be any of the markers that may stay: which one does not matter.
     fn marker(&self, tones: &Tones, area: Area, kind: Kind) -> f32 {
+        let letter = self.lone(tones, area, kind);
         let (long, short) = (area.width.max(area.height), area.width.min(area.height));
-        let letter = match kind {
-            Kind::Letter => self.letter(tones, area),
-            // A letter that was taken for a short word has to be clearer.
-            Kind::Text if long * 2 <= short * 3 => self.letter(tones, area) * READ_MIN / READ_AS_TEXT_MIN,
-            Kind::Text => 0.0,
-        };
         if letter >= READ_MIN || long > WORD_LENGTH_MAX * short {
             return letter;
         }
         let word = words::read(&self.networks.words, tones, area, self.markers.spelt());
         let word = if word >= SPELT_MIN { 1.0 } else { 0.0 };
         letter.max(word)
+    }
+
+    /// The same of a letter that stands alone.
+    fn lone(&self, tones: &Tones, area: Area, kind: Kind) -> f32 {
+        let (long, short) = (area.width.max(area.height), area.width.min(area.height));
+        match kind {
+            Kind::Letter => self.letter(tones, area),
+            // A letter that was taken for a short word has to be clearer.
+            Kind::Text if long * 2 <= short * 3 => self.letter(tones, area) * READ_MIN / READ_AS_TEXT_MIN,
+            Kind::Text => 0.0,
+        }
+    }
+
+    /// What the surest cells of `area` are read as, if nothing else is written in it.
+    fn closer(&self, tones: &Tones, area: Area, surest: &[Patch]) -> f32 {
+        let mut tried = vec![area];
+        for part in surest.iter().filter(|part| part.area.shared(area) > 0) {
+            if tried.contains(&part.area) {
+                continue;
+            }
+            if tried.len() > PARTS_MAX {
+                break;
+            }
+            tried.push(part.area);
+            // A second look is a second chance to be wrong: it has to be surer than the first.
+            let is_letter = match part.kind {
+                Kind::Letter => self.letter(tones, part.area) >= READ_CLOSER_MIN,
+                Kind::Text => self.lone(tones, part.area, part.kind) >= READ_MIN,
+            };
+            let is_read = is_letter || self.is_spelt(tones, part.area);
+            if is_read && left_without(&self.networks, tones, area, part.area) < LEFT_MAX {
+                return 1.0;
+            }
+        }
+        0.0
+    }
+
+    /// True if the most likely spelling of what stands in `area` is surely a word of the list.
+    fn is_spelt(&self, tones: &Tones, area: Area) -> bool {
+        let (long, short) = (area.width.max(area.height), area.width.min(area.height));
+        let sure = |[margin, sure]: [f32; 2]| margin <= SPELT_CLOSER_MARGIN_MAX && sure >= SPELT_CLOSER_MIN;
+        long <= WORD_LENGTH_MAX * short
+            && words::spellings(&self.networks.words, tones, area, self.markers.spelt()).any(sure)
     }
 
     fn letter(&self, tones: &Tones, area: Area) -> f32 {
@@ -161,9 +214,10 @@ impl Searcher {
     }
 
     /// What several scales say of one place becomes one finding. Fine scales speak first, for their areas are exact; a coarser
-    /// one counts where it sees what they did not. What is lost that way is found when the picture is searched again.
-    fn joined(patches: Vec<(Patch, f32)>) -> Vec<Found> {
-        let mut found: Vec<Found> = Vec::new();
+    /// one counts where it sees what they did not. What is lost that way is found when the picture is searched again. Markers
+    /// that an earlier search read speak too: a later one may look at a part of them only.
+    fn joined(markers: &[Found], patches: Vec<(Patch, f32)>) -> Vec<Found> {
+        let mut found = markers.to_vec();
         for (patch, marker) in patches {
             let reading = read_as(marker);
             let known = |known: &Found| known.cell < patch.cell && known.likelihood >= LIKELIHOOD_FINE;
@@ -190,8 +244,13 @@ impl Searcher {
                 cell: patch.cell,
             });
         }
-        found
+        found.split_off(markers.len())
     }
+}
+
+/// The surest cells of an answer as patches of its own scale, those of the lowest bar first.
+fn most_likely(answer: &Map) -> Vec<Patch> {
+    SUREST.iter().flat_map(|joins| patches_of(answer, 1, *joins)).collect()
 }
 
 fn read_as(marker: f32) -> Reading {
@@ -199,5 +258,40 @@ fn read_as(marker: f32) -> Reading {
         Reading::Marker
     } else {
         Reading::Unread
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_marker_that_was_read_speaks_for_coarser_scales_of_later_searches() {
+        let area = |x, width| Area {
+            x,
+            y: 0,
+            width,
+            height: 16,
+        };
+        let marker = Found {
+            area: area(8, 40),
+            kind: Kind::Text,
+            reading: Reading::Marker,
+            likelihood: 0.99,
+            cells: 40,
+            cell: 4,
+        };
+        let coarse = |area| Patch {
+            area,
+            kind: Kind::Text,
+            likelihood: 0.95,
+            cells: 10,
+            cell: 8,
+        };
+        assert_eq!(Searcher::joined(&[], vec![(coarse(area(0, 56)), 0.0)]).len(), 1);
+        assert!(Searcher::joined(&[marker], vec![(coarse(area(0, 56)), 0.0)]).is_empty());
+        // What reaches far beyond the marker is more than the marker.
+        let beyond = Searcher::joined(&[marker], vec![(coarse(area(0, 120)), 0.0)]);
+        assert_eq!((beyond.len(), beyond[0].reading), (1, Reading::Unread));
     }
 }

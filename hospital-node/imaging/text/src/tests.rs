@@ -1,6 +1,6 @@
 //! The built-in networks on pictures drawn here: digits of five by seven dots, over a slope with noise.
 
-use crate::{Refused, Searcher, markers::Markers};
+use crate::{Area, Refused, Searcher, closer, markers::Markers, normal::Tones, weights};
 
 const DIGITS: [[u8; 7]; 10] = [
     [14, 17, 19, 21, 25, 17, 14],
@@ -93,4 +93,26 @@ fn a_page_of_text_goes_to_a_person() {
         }
     }
     assert!(searcher.clean(&mut pixels, SIDE, SIDE).is_err());
+}
+
+#[test]
+fn what_is_left_beside_a_part_is_seen() {
+    let networks = weights::built_in().unwrap();
+    for turns in 0..4 {
+        let (mut pixels, places) = (slope(), number(2, turns));
+        places.iter().for_each(|at| pixels[*at] = 3800);
+        let tones = Tones::of(&pixels, SIDE, SIDE);
+        let place = |at: &usize| Area {
+            x: at % SIDE,
+            y: at / SIDE,
+            width: 1,
+            height: 1,
+        };
+        let boxed = |places: &[usize]| places.iter().map(place).reduce(Area::with).unwrap();
+        let (whole, first) = (boxed(&places), boxed(&places[..places.len() / 10]));
+        let left = closer::left_without(&networks, &tones, whole, first);
+        assert!(left > closer::LEFT_MAX, "{turns}: {left}");
+        let left = closer::left_without(&networks, &tones, whole, whole);
+        assert!(left < closer::LEFT_MAX, "{turns}: {left}");
+    }
 }
