@@ -122,6 +122,11 @@ pub async fn watch(home: &Home, door: &Door, mut in_use: String, voice: Voice) {
                 Ok(renewed) => certificate = renewed,
                 Err(fault) => {
                     not_before = now + RETRY_SECONDS;
+                    tracing::warn!(
+                        fault = format!("{fault:#}"),
+                        "the certificate could not be renewed; it is tried again in {} minutes",
+                        RETRY_SECONDS / 60
+                    );
                     let life = certificate.life();
                     if life.warning(now) != warned {
                         warned = life.warning(now);
