@@ -31,10 +31,15 @@ async fn retrieved(method: &str) {
         }
         assert!(series > 0);
         assert_eq!(known, if round == 1 { 0 } else { series }, "round {round}");
+        let waiting = ward
+            .consortium
+            .node(ward.site(), &["quarantine", "list"])
+            .await
+            .unwrap();
         assert_eq!(
             (counts.files, counts.accepted),
             (expected, expected),
-            "round {round}: {counts:?}"
+            "round {round}: {counts:?}, waiting: {waiting}"
         );
     }
     assert_eq!(ward.spooled("receive") + ward.spooled("fetch"), 0);

@@ -11,6 +11,7 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 use snowball_confine::{Hold, Reach, confine_decoder, confine_decoding_thread};
+use snowball_service::files;
 
 use crate::{
     config::{SecondReaderWish, TextConfig},
@@ -40,7 +41,7 @@ pub struct Keeps {
 }
 
 impl Keeps {
-    /// For a node at `home` that reads `folder` besides, where that lies within the home.
+    /// For a node at `home` that reads `folder` besides, where that lies within the home. Makes `spool` where there is none yet.
     pub fn of(home: &Home, text: &TextConfig, spool: Option<&Path>, folder: Option<&Path>) -> Self {
         let starts_programs = text.second_reader != SecondReaderWish::None;
         let (mut others, open) = match all_but(home.root()) {
@@ -48,6 +49,9 @@ impl Keeps {
             Err(fault) => (Vec::new(), Some(format!("{fault:#}"))),
         };
         others.extend(folder.map(Path::to_owned));
+        // What is not there when a decoder is confined it can never open, and threads are confined at a moment of their own.
+        let spooled = spool.map_or(Ok(()), files::create_home).err();
+        let open = open.or_else(|| spooled.map(|fault| format!("the spool cannot be made: {fault}")));
         let written = [
             home.store_folder(),
             home.ledger(),
