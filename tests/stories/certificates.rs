@@ -227,6 +227,9 @@ async fn one_ca_follows_another_in_mid_study_without_a_failed_round() {
     stage.start_study().await;
     let mut nodes = stage.run_nodes();
     said_by(&mut stage, &north, "training").await;
+    // On a fast machine all rounds are over before a heartbeat is.
+    let rest = ["study", "pause", "story", "--reason", "a new CA"];
+    stage.consortium.aggregator(&rest).await.unwrap();
 
     let rotated = stage
         .consortium
@@ -238,6 +241,11 @@ async fn one_ca_follows_another_in_mid_study_without_a_failed_round() {
     nobody_depends_on_the_oldest(&stage).await;
 
     line.arm();
+    stage
+        .consortium
+        .aggregator(&["study", "resume", "story"])
+        .await
+        .unwrap();
     assert!(line.held().await.is_some(), "no upload\n{}", stage.logs());
     stage
         .consortium
