@@ -45,7 +45,7 @@ pub struct Removed {
     pub datasets: u64,
     pub evidence: u64,
     pub updates: u64,
-    /// Studies Studies whose kept parameters are gone.
+    /// Studies whose kept parameters are gone.
     pub kept_parameters: u64,
 }
 
