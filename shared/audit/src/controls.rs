@@ -93,7 +93,7 @@ mod tests {
     use snowball_protocol::Sha256Digest;
 
     use super::*;
-    use crate::aggregator::Finished;
+    use crate::{aggregator::Finished, testing};
 
     fn control(text: &str, since: u32) -> ControlReference {
         ControlReference {
@@ -104,35 +104,21 @@ mod tests {
 
     /// What an audit says of a training of round 2 that was corrected by `used`, where round 1 left `left`.
     fn audited(left: Option<ControlReference>, used: Option<ControlReference>) -> crate::Outcome {
-        let study: StudyName = "knees".parse().unwrap();
         let model = Sha256Digest::of(b"model 1");
-        let mut plan: StudyPlan =
-            toml::from_str(include_str!("../../../policies/cases/studies/body-parts.toml")).unwrap();
-        plan.study = study.clone();
+        let mut plan = testing::plan();
         plan.local.drift = Some(snowball_protocol::plan::Drift::Scaffold);
-        let mut aggregator = AggregatorFacts::default();
         let finished = Finished {
             model_in: Sha256Digest::of(b"model 0"),
             model_out: model,
             control: left,
             contributions: 1,
         };
-        aggregator.finished.insert((study.clone(), RoundNumber(1)), finished);
-        let mut facts = SiteFacts::default();
         let trained = Trained {
             examples: 1,
             model_in: model,
             control: used,
         };
-        facts.trained.insert((study.clone(), RoundNumber(2)), vec![trained]);
-        let mut audit = Audit::begin();
-        check(
-            &aggregator,
-            &BTreeMap::from([("north".parse().unwrap(), facts)]),
-            &BTreeMap::from([(study, plan)]),
-            &mut audit,
-        );
-        audit.finish()
+        testing::audited(check, plan, finished, (2, trained))
     }
 
     #[test]

@@ -107,38 +107,26 @@ mod tests {
     use snowball_protocol::plan::Beginning;
 
     use super::*;
-    use crate::{outcome::Outcome, site::Trained};
-
-    fn plan() -> StudyPlan {
-        toml::from_str(include_str!("../../../policies/cases/studies/body-parts.toml")).unwrap()
-    }
+    use crate::{
+        outcome::Outcome,
+        site::Trained,
+        testing::{self, plan},
+    };
 
     /// What an audit says where the aggregator began `plan` with `began` and a site trained from `trained`.
     fn audited(plan: StudyPlan, began: Sha256Digest, trained: Sha256Digest) -> Outcome {
-        let study = plan.study.clone();
         let finished = Finished {
             model_in: began,
             model_out: Sha256Digest::of(b"out"),
             control: None,
             contributions: 1,
         };
-        let mut aggregator = AggregatorFacts::default();
-        aggregator.finished.insert((study.clone(), FIRST), finished);
-        let mut facts = SiteFacts::default();
         let trained = Trained {
             examples: 1,
             model_in: trained,
             control: None,
         };
-        facts.trained.insert((study.clone(), FIRST), vec![trained]);
-        let mut audit = Audit::begin();
-        check(
-            &aggregator,
-            &BTreeMap::from([("north".parse().unwrap(), facts)]),
-            &BTreeMap::from([(study, plan)]),
-            &mut audit,
-        );
-        audit.finish()
+        testing::audited(check, plan, finished, (FIRST.0, trained))
     }
 
     #[test]

@@ -37,6 +37,8 @@ mod reviews;
 mod rounds;
 mod site;
 mod table;
+#[cfg(test)]
+mod testing;
 
 pub use check::audit;
 pub use documents::{ConsortiumFacts, EnrolmentFacts, UpdateFacts, is_lineage_signed, lineage_signed_bytes, paths};
