@@ -7,11 +7,24 @@ use nix::{
     unistd::Pid,
 };
 
+use snowball_tests::{Running, Site};
+
 use crate::{
     audit::{both_auditors_find_nothing, export, write_keys},
     renewal::said_by,
     stage::{Stage, ended},
 };
+
+/// Stops the first site's node when it has contributed and its trainer runs again, on the final model.
+async fn held_in_its_evaluation(stage: &mut Stage, nodes: &[Running]) -> (Site, Pid) {
+    let site = stage.consortium.sites[0].clone();
+    said_by(stage, &site, "contributed").await;
+    let node = nodes[0].id().unwrap();
+    until_it_has_a_child(node).await;
+    let node = Pid::from_raw(i32::try_from(node).unwrap());
+    kill(node, Signal::SIGSTOP).unwrap();
+    (site, node)
+}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_that_evaluates_past_the_end_of_the_review_ends_well() {
@@ -19,12 +32,7 @@ async fn a_node_that_evaluates_past_the_end_of_the_review_ends_well() {
     stage.settle().await;
     stage.start_study().await;
     let mut nodes = stage.run_nodes();
-    let site = stage.consortium.sites[0].clone();
-    said_by(&mut stage, &site, "contributed").await;
-    let node = nodes[0].id().unwrap();
-    until_it_has_a_child(node).await;
-    let node = Pid::from_raw(i32::try_from(node).unwrap());
-    kill(node, Signal::SIGSTOP).unwrap();
+    let (site, node) = held_in_its_evaluation(&mut stage, &nodes).await;
 
     let out = stage.folder.path().join("release");
     let words = ["release", "create", "story", "--out", out.to_str().unwrap()];
@@ -58,12 +66,7 @@ async fn evidence_that_parties_export_at_different_moments_of_a_review_is_sound(
     stage.settle().await;
     stage.start_study().await;
     let mut nodes = stage.run_nodes();
-    let site = stage.consortium.sites[0].clone();
-    said_by(&mut stage, &site, "contributed").await;
-    let node = nodes[0].id().unwrap();
-    until_it_has_a_child(node).await;
-    let node = Pid::from_raw(i32::try_from(node).unwrap());
-    kill(node, Signal::SIGSTOP).unwrap();
+    let (site, node) = held_in_its_evaluation(&mut stage, &nodes).await;
     stage.wait("the review", |status| status["phase"] == "reviewing").await;
     let early = stage.folder.path().join("early");
     let words = ["audit", "export", early.to_str().unwrap()];
