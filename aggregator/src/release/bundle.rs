@@ -66,12 +66,13 @@ pub fn is_public(lineage: &Lineage) -> bool {
     lineage.plan.stage == StudyStage::Publication
 }
 
-/// Writes the bundle into `out`, which must not exist or be empty. What lies there in the end has been verified there.
+/// Writes the bundle into `out`, which must not exist or be empty, and gives the page of each release. What lies there in the end has been verified there.
 ///
 /// # Errors
 /// Where two releases are of one study, a file cannot be copied, or the copy is not what was signed.
-pub fn write(out: &Path, releases: &[Verified], key: &VerifyingKey) -> Result<()> {
+pub fn write(out: &Path, releases: &[Verified], key: &VerifyingKey) -> Result<Vec<PathBuf>> {
     super::ensure_empty(out)?;
+    let mut pages = Vec::new();
     let mut studies = BTreeSet::new();
     for release in releases {
         let study = &release.lineage.study;
@@ -84,12 +85,13 @@ pub fn write(out: &Path, releases: &[Verified], key: &VerifyingKey) -> Result<()
         let card = files::read_bounded(&folder.join(CARD_FILE), TEXT_BYTES_MAX)?;
         let card = String::from_utf8(card).context("the model card is no text")?;
         let page = page::model(&release.lineage, &published, &card);
+        pages.push(folder.join(PAGE_FILE));
         files::write_durable(&folder.join(PAGE_FILE), page.as_bytes())?;
     }
     let lineages: Vec<&Lineage> = releases.iter().map(|release| &release.lineage).collect();
     let list = page::list(&lineages);
     files::write_durable(&out.join(PAGE_FILE), list.as_bytes())?;
-    Ok(())
+    Ok(pages)
 }
 
 fn copy(from: &Path, to: &Path, key: &VerifyingKey) -> Result<Vec<Published>> {

@@ -45,11 +45,7 @@ impl Export {
             .iter()
             .map(|folder| self.verified(folder, &key))
             .collect::<Result<Vec<_>>>()?;
-        bundle::write(&self.out, &releases, &key)?;
-        let pages: Vec<PathBuf> = releases
-            .iter()
-            .map(|release| self.out.join(release.lineage.study.to_string()).join(PAGE_FILE))
-            .collect();
+        let pages = bundle::write(&self.out, &releases, &key)?;
         let text = format!(
             "Wrote {} release(s) into {}; look at {} before you publish the folder.",
             releases.len(),
