@@ -18,6 +18,7 @@ mod knees;
 mod large;
 mod ours;
 mod peers;
+mod pictures;
 mod recipes;
 mod rounds;
 mod table;

@@ -10,6 +10,8 @@ use serde::Serialize;
 use snowball_protocol::plan::Augmentation;
 use snowball_recipes::mixup;
 
+use crate::pictures;
+
 /// Phantoms that are varied over and over.
 const PICTURES: usize = 64;
 /// A batch is mixed in groups of so many, as in training.
@@ -56,14 +58,9 @@ impl Recipes {
             "name a repeat, a picture and sides of 8 to 2048 pixels at least"
         );
         let pool = rayon::ThreadPoolBuilder::new().num_threads(self.cores).build()?;
-        let phantoms = snowball_phantoms::bare(1, PICTURES, PHANTOM_SIDE);
         let mut rows = Vec::new();
         for side in &self.sides {
-            let square = |picture: &snowball_phantoms::Bare| {
-                let pixels: Vec<u16> = picture.values.iter().map(|tone| (tone * 65_535.0) as u16).collect();
-                snowball_imaging::letterbox(picture.rows as u32, picture.columns as u32, &pixels, *side)
-            };
-            let squares: Vec<Vec<u16>> = phantoms.iter().map(square).collect();
+            let squares = pictures::squares(PICTURES, PHANTOM_SIDE, *side);
             for recipe in Augmentation::ALL {
                 rows.push(pool.install(|| self.measure(*recipe, *side, &squares)));
             }

@@ -12,6 +12,8 @@ use snowball_worker::{
     shard::{Part, ShardRecord, ShardWriter},
 };
 
+use crate::pictures;
+
 /// Phantoms that are written over and over, each under another name.
 const PHANTOMS: usize = 64;
 /// They are drawn this long.
@@ -20,13 +22,7 @@ const PARTS: [BodyPart; 4] = [BodyPart::Chest, BodyPart::Hand, BodyPart::Knee, B
 
 /// Writes `count` radiographs into `folder`, each of a patient of its own; one in sixteen is not trained with.
 pub fn make(folder: &Path, side: u32, count: u64) -> Result<DatasetSource> {
-    let squares: Vec<Vec<u16>> = snowball_phantoms::bare(1, PHANTOMS, PHANTOM_SIDE)
-        .iter()
-        .map(|picture| {
-            let pixels: Vec<u16> = picture.values.iter().map(|tone| (tone * 65_535.0) as u16).collect();
-            snowball_imaging::letterbox(picture.rows as u32, picture.columns as u32, &pixels, side)
-        })
-        .collect();
+    let squares = pictures::squares(PHANTOMS, PHANTOM_SIDE, side);
     let key = DatasetKey::generate()?;
     let mut writer = ShardWriter::create(folder, side, Preprocessing::LetterboxV1, &key, b"of a measurement")?;
     for number in 0..count {

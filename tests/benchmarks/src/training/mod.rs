@@ -89,16 +89,25 @@ impl Training {
                 None
             }
         };
+        if !self.common.json {
+            self.print_heading();
+        }
         let mut rows = Vec::new();
         for (number, case) in self.cases.iter().enumerate() {
             let folder = work.path().join(number.to_string());
-            rows.push(self.measure(case, &program, torch.is_some(), &folder)?);
+            let row = self.measure(case, &program, torch.is_some(), &folder)?;
+            if !self.common.json {
+                row.print();
+            }
+            rows.push(row);
             fs::remove_dir_all(&folder).with_context(|| format!("cannot empty {}", folder.display()))?;
         }
         if self.common.json {
             println!("{}", serde_json::to_string_pretty(&rows)?);
-        } else {
-            self.print(&rows, torch.as_deref());
+        } else if let Some(version) = torch {
+            println!(
+                "\nPyTorch {version}, eager, on numbers that lie in memory; the trainer reads and opens each picture."
+            );
         }
         Ok(true)
     }
@@ -128,7 +137,7 @@ impl Training {
                 torch_steps.push(torch::rate(
                     &self.python,
                     &folder.join("model"),
-                    case,
+                    &plain,
                     cores,
                     self.seconds,
                 )?);
@@ -149,7 +158,7 @@ impl Training {
         })
     }
 
-    fn print(&self, rows: &[Row], torch: Option<&str>) {
+    fn print_heading(&self) {
         println!(
             "{} cores, {} pictures; pictures a second, median of {} (slowest-fastest)\n",
             self.common.cores, self.pictures, self.repeats
@@ -166,27 +175,25 @@ impl Training {
             "first, s",
             "MiB"
         );
-        for row in rows {
-            let torch = row.torch.map_or_else(|| "-".to_owned(), Rate::told);
-            let times = row
-                .times_torch
-                .map_or_else(|| "-".to_owned(), |times| format!("{times:.2}"));
-            println!(
-                "{:<26} {:>11} {:>22} {:>22} {:>24} {torch:>22} {times:>9} {:>8.2} {:>7}",
-                row.case,
-                row.parameters,
-                row.trainer.told(),
-                row.trainer_varied.told(),
-                row.loader.told(),
-                row.first_step_seconds,
-                row.memory_bytes_max >> 20,
-            );
-        }
-        if let Some(version) = torch {
-            println!(
-                "\nPyTorch {version}, eager, on numbers that lie in memory; the trainer reads and opens each picture."
-            );
-        }
+    }
+}
+
+impl Row {
+    fn print(&self) {
+        let torch = self.torch.map_or_else(|| "-".to_owned(), Rate::told);
+        let times = self
+            .times_torch
+            .map_or_else(|| "-".to_owned(), |times| format!("{times:.2}"));
+        println!(
+            "{:<26} {:>11} {:>22} {:>22} {:>24} {torch:>22} {times:>9} {:>8.2} {:>7}",
+            self.case,
+            self.parameters,
+            self.trainer.told(),
+            self.trainer_varied.told(),
+            self.loader.told(),
+            self.first_step_seconds,
+            self.memory_bytes_max >> 20,
+        );
     }
 }
 

@@ -9,12 +9,7 @@ use std::{
 use anyhow::{Context as _, Result, ensure};
 use serde::Deserialize;
 use snowball_layout::Layout;
-use snowball_protocol::{
-    StudyPlan,
-    plan::{Augmentation, HeadKind},
-};
-
-use super::Case;
+use snowball_protocol::{StudyPlan, plan::Head};
 
 const SCRIPT: &str = include_str!("../../peers/train.py");
 
@@ -45,25 +40,24 @@ pub fn files(plan: &StudyPlan, folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Pictures a second of its train steps.
-pub fn rate(python: &Path, folder: &Path, case: &Case, cores: usize, seconds: f64) -> Result<f64> {
+/// Pictures a second of its train steps by `plan`.
+pub fn rate(python: &Path, folder: &Path, plan: &StudyPlan, cores: usize, seconds: f64) -> Result<f64> {
     #[derive(Deserialize)]
     struct Said {
         pictures_per_second: f64,
     }
 
-    let HeadKind::Classes(classes) = case.plan(Augmentation::None)?.heads.swap_remove(0).kind else {
-        unreachable!("the plan in this program has classes")
-    };
+    let classes = plan.heads.iter().map(Head::outputs).sum::<usize>();
+    let (side, batch) = (plan.network.input_side as usize, plan.local.batch_size as usize);
     let output = Command::new(python)
         .arg(folder.join("train.py"))
         .arg(folder)
-        .args([classes.len(), case.side as usize, case.batch as usize, cores].map(|number| number.to_string()))
+        .args([classes, side, batch, cores].map(|number| number.to_string()))
         .arg(seconds.to_string())
         .stderr(Stdio::inherit())
         .output()
         .with_context(|| format!("cannot start {}", python.display()))?;
-    ensure!(output.status.success(), "PyTorch failed on {case}");
+    ensure!(output.status.success(), "PyTorch failed");
     let said: Said = serde_json::from_slice(&output.stdout).context("PyTorch did not answer in JSON")?;
     Ok(said.pictures_per_second)
 }
