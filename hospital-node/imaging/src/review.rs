@@ -13,10 +13,9 @@ impl Waiver {
     /// # Errors
     /// Why no person can waive it, with what to do instead.
     pub fn of(reason: IntakeReason) -> Result<Self, &'static str> {
-        if reason == IntakeReason::BurnedInText {
-            Ok(Self(reason))
-        } else {
-            Err(remedy(reason))
+        match reason {
+            IntakeReason::BurnedInText | IntakeReason::TextRemains => Ok(Self(reason)),
+            _ => Err(remedy(reason)),
         }
     }
 
@@ -33,6 +32,10 @@ pub const fn remedy(reason: IntakeReason) -> &'static str {
     match reason {
         IntakeReason::BurnedInText => {
             "look at its picture; release it if nobody is named there, else discard it or mask the text in the archive"
+        }
+        IntakeReason::TextRemains => {
+            "a second look saw text in the pixels that were to be kept, so they were taken back; look at its picture; release it if nobody \
+             is named there, else discard it or mask the text in the archive"
         }
         IntakeReason::DecodeError => {
             "its pixels do not decode: they are damaged, or of a form that this version leaves alone, such as JPEG-LS with restart markers; \
@@ -105,22 +108,18 @@ mod tests {
 
     #[test]
     fn only_what_a_look_can_settle_is_waived() {
-        assert!(
-            Waiver::of(IntakeReason::BurnedInText)
-                .unwrap()
-                .covers(IntakeReason::BurnedInText)
-        );
-        assert!(
-            !Waiver::of(IntakeReason::BurnedInText)
-                .unwrap()
-                .covers(IntakeReason::Document)
-        );
+        for reason in [IntakeReason::BurnedInText, IntakeReason::TextRemains] {
+            let waiver = Waiver::of(reason).unwrap();
+            assert!(waiver.covers(reason) && !waiver.covers(IntakeReason::Document));
+            assert!(remedy(reason).contains("release"), "{reason:?}");
+        }
         for reason in [
             IntakeReason::DecodeError,
             IntakeReason::TransferSyntax,
             IntakeReason::MissingIdentity,
             IntakeReason::UidConflict,
             IntakeReason::Unreadable,
+            IntakeReason::IdentifierRemains,
             IntakeReason::NotDicom,
             IntakeReason::SopClass,
         ] {

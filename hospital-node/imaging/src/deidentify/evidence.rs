@@ -14,7 +14,7 @@ pub enum BurnedIn {
     DeclaredNone,
     /// It says nothing.
     NotDeclared,
-    /// It says that there is some; a person looked and found none that identifies.
+    /// It says that there is some, or a search does; a person looked and found none that identifies.
     Reviewed,
 }
 

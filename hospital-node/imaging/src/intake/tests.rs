@@ -247,3 +247,17 @@ fn what_a_second_reader_reads_or_cannot_read_goes_to_a_person() {
     let reviewed = intake(Some(("TREMBLAY", 95.0))).take_reviewed(&bytes, waiver);
     assert!(matches!(reviewed, Outcome::Accepted(_)));
 }
+
+#[test]
+fn text_that_only_the_second_look_saw_is_taken_in_as_reviewed() {
+    let waiver = Waiver::of(IntakeReason::TextRemains).unwrap();
+    let intake = intake(Limits::default());
+    let burned_in = |bytes: &[u8]| match intake.take_reviewed(bytes, waiver) {
+        Outcome::Accepted(radiograph) => Ok(radiograph.evidence().burned_in),
+        Outcome::Excluded(excluded) => Err(excluded.reason),
+    };
+    assert_eq!(burned_in(&written(&sound())), Ok(BurnedIn::Reviewed));
+    // What the file itself declares is another reason, and waits for a look of its own.
+    let declared = changed(0x0028, 0x0301, b"CS", b"YES ");
+    assert_eq!(burned_in(&written(&declared)), Err(IntakeReason::BurnedInText));
+}
