@@ -42,8 +42,8 @@ pub const fn remedy(reason: IntakeReason) -> &'static str {
              have the archive send it again uncompressed, as Explicit VR Little Endian (1.2.840.10008.1.2.1)"
         }
         IntakeReason::TransferSyntax => {
-            "its transfer syntax is not one that this version decodes, such as JPEG XL recompressed (1.2.840.10008.1.2.4.111) or lossy \
-             (1.2.840.10008.1.2.4.112); have the archive send it again as Explicit VR Little Endian (1.2.840.10008.1.2.1)"
+            "its transfer syntax is not one that this version decodes; have the archive send it again as Explicit VR Little Endian \
+             (1.2.840.10008.1.2.1)"
         }
         IntakeReason::MissingIdentity => {
             "without patient, study or instance it could never be withdrawn; complete the header in the archive"
