@@ -215,6 +215,11 @@ impl Home {
         self.all_deidentified().join(folder.short())
     }
 
+    /// Which folders `compare` wrote to.
+    pub fn comparisons(&self) -> PathBuf {
+        self.root.join("comparisons")
+    }
+
     /// What is kept for the board: the last self-test and the reviews.
     pub fn evidence(&self) -> PathBuf {
         self.root.join("evidence")

@@ -8,6 +8,7 @@
 mod auditor;
 mod authorities;
 mod cli;
+mod comparisons;
 mod config;
 mod count;
 mod datasets;

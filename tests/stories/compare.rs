@@ -3,10 +3,14 @@
 use std::{os::unix::fs::PermissionsExt, path::Path, time::Duration};
 
 use serde_json::Value;
+use snowball_phantoms::read_truth;
 use snowball_protocol::labels::LabelName;
 use snowball_tests::{PolicyWish, Site, run, text};
 
-use crate::stage::Stage;
+use crate::{
+    sealed::{planted, pseudonym_of},
+    stage::Stage,
+};
 
 const DOCUMENT: &str = r#"
 format = 1
@@ -147,4 +151,25 @@ async fn a_comparison_that_a_power_cut_ended_goes_on_and_says_the_same() {
         String::from_utf8_lossy(&denied.stderr)
     );
     assert!(!nowhere.exists());
+
+    // One of the patients withdraws: what the networks said of each radiograph goes, and the receipt names both folders.
+    let truth = read_truth(&stage.hospitals[0].truth).unwrap();
+    let aged = truth
+        .iter()
+        .find(|one| one.kind == "sound" && one.labels.age_years.is_some());
+    let patient = planted(aged.unwrap(), "PatientID");
+    let pseudonym = pseudonym_of(&site.home, patient.unwrap()).to_string();
+    let receipt = node.node(site, &["withdraw", "--pseudonym", &pseudonym]).await.unwrap();
+    let mut expected: Vec<Value> = [&cut, &whole]
+        .map(|folder| {
+            serde_json::json!({"folder": std::fs::canonicalize(folder).unwrap(), "outputs_removed": true, "networks": 0, "report": true})
+        })
+        .into();
+    assert_eq!(receipt["comparisons"], Value::from(expected.clone()), "{receipt}");
+    assert!(!cut.join("runs.jsonl").exists() && !whole.join("runs.jsonl").exists());
+    let again = node.node(site, &["withdraw", "--pseudonym", &pseudonym]).await.unwrap();
+    expected
+        .iter_mut()
+        .for_each(|one| one["outputs_removed"] = false.into());
+    assert_eq!(again["comparisons"], Value::from(expected), "{again}");
 }

@@ -24,6 +24,8 @@ const SYNTAXES: [TransferSyntax; 16] = [
     TransferSyntax::HighThroughputLosslessByResolution,
     TransferSyntax::HighThroughput,
     TransferSyntax::JpegXlLossless,
+    TransferSyntax::JpegXlRecompressed,
+    TransferSyntax::JpegXl,
 ];
 /// The first of them are decoded by this crate alone.
 const OURS: usize = 8;

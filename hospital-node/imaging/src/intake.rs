@@ -198,6 +198,10 @@ impl Intake {
             Err(reason) if is_waived(reason) => BurnedIn::Reviewed,
             said => said?,
         };
+        // What the second look saw, a person saw too: it is not searched for again.
+        if is_waived(IntakeReason::TextRemains) {
+            burned_in = BurnedIn::Reviewed;
+        }
         let syntax = file.syntax.ok_or(IntakeReason::TransferSyntax)?;
         let mut grey = pixels::render(pixels::words(&file, syntax, &description)?, &description);
         if pixels::page::is_page(&grey.pixels) {

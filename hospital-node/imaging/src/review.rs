@@ -13,10 +13,9 @@ impl Waiver {
     /// # Errors
     /// Why no person can waive it, with what to do instead.
     pub fn of(reason: IntakeReason) -> Result<Self, &'static str> {
-        if reason == IntakeReason::BurnedInText {
-            Ok(Self(reason))
-        } else {
-            Err(remedy(reason))
+        match reason {
+            IntakeReason::BurnedInText | IntakeReason::TextRemains => Ok(Self(reason)),
+            _ => Err(remedy(reason)),
         }
     }
 
@@ -34,13 +33,17 @@ pub const fn remedy(reason: IntakeReason) -> &'static str {
         IntakeReason::BurnedInText => {
             "look at its picture; release it if nobody is named there, else discard it or mask the text in the archive"
         }
+        IntakeReason::TextRemains => {
+            "a second look saw text in the pixels that were to be kept, so they were taken back; look at its picture; release it if nobody \
+             is named there, else discard it or mask the text in the archive"
+        }
         IntakeReason::DecodeError => {
             "its pixels do not decode: they are damaged, or of a form that this version leaves alone, such as JPEG-LS with restart markers; \
              have the archive send it again uncompressed, as Explicit VR Little Endian (1.2.840.10008.1.2.1)"
         }
         IntakeReason::TransferSyntax => {
-            "its transfer syntax is not one that this version decodes, such as JPEG XL recompressed (1.2.840.10008.1.2.4.111) or lossy \
-             (1.2.840.10008.1.2.4.112); have the archive send it again as Explicit VR Little Endian (1.2.840.10008.1.2.1)"
+            "its transfer syntax is not one that this version decodes; have the archive send it again as Explicit VR Little Endian \
+             (1.2.840.10008.1.2.1)"
         }
         IntakeReason::MissingIdentity => {
             "without patient, study or instance it could never be withdrawn; complete the header in the archive"
@@ -105,22 +108,18 @@ mod tests {
 
     #[test]
     fn only_what_a_look_can_settle_is_waived() {
-        assert!(
-            Waiver::of(IntakeReason::BurnedInText)
-                .unwrap()
-                .covers(IntakeReason::BurnedInText)
-        );
-        assert!(
-            !Waiver::of(IntakeReason::BurnedInText)
-                .unwrap()
-                .covers(IntakeReason::Document)
-        );
+        for reason in [IntakeReason::BurnedInText, IntakeReason::TextRemains] {
+            let waiver = Waiver::of(reason).unwrap();
+            assert!(waiver.covers(reason) && !waiver.covers(IntakeReason::Document));
+            assert!(remedy(reason).contains("release"), "{reason:?}");
+        }
         for reason in [
             IntakeReason::DecodeError,
             IntakeReason::TransferSyntax,
             IntakeReason::MissingIdentity,
             IntakeReason::UidConflict,
             IntakeReason::Unreadable,
+            IntakeReason::IdentifierRemains,
             IntakeReason::NotDicom,
             IntakeReason::SopClass,
         ] {

@@ -17,7 +17,7 @@ pub const RADIOGRAPHS: [&str; 10] = [
 
 /// Transfer syntaxes of still pictures, the ones that lose nothing and cost least first. Which of them are offered is
 /// decided by what the intake can decode.
-pub const TRANSFER_SYNTAXES: [&str; 19] = [
+pub const TRANSFER_SYNTAXES: [&str; 20] = [
     EXPLICIT_LITTLE,
     IMPLICIT_LITTLE,
     "1.2.840.10008.1.2.1.99",
@@ -31,6 +31,7 @@ pub const TRANSFER_SYNTAXES: [&str; 19] = [
     "1.2.840.10008.1.2.4.81",
     "1.2.840.10008.1.2.4.91",
     "1.2.840.10008.1.2.4.110",
+    "1.2.840.10008.1.2.4.111",
     "1.2.840.10008.1.2.4.112",
     "1.2.840.10008.1.2.4.201",
     "1.2.840.10008.1.2.4.202",

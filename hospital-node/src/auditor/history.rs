@@ -14,9 +14,9 @@ use super::period::{Period, month};
 pub type IsSigned<'a> = dyn Fn(&SignedReceipt) -> bool + 'a;
 
 /// The ledger, summed up. Policies, certificates, programs and how studies were answered are told over the whole ledger,
-/// because they hold on; everything else over the period.
+/// because they hold on; everything else over the period. Counts are as they are; [`told`](History::told) gives those that may be told.
 #[derive(Default, Serialize)]
-pub struct History {
+pub struct History<N = u64> {
     /// Records of the whole ledger that could be read.
     pub records: u64,
     /// Of these, in the period.
@@ -26,20 +26,20 @@ pub struct History {
     pub programs: Vec<Program>,
     /// Crashes in the middle of a write, each mended when the program started.
     pub unfinished_writes: u64,
-    pub studies: BTreeMap<StudyName, Study>,
+    pub studies: BTreeMap<StudyName, Study<N>>,
     /// What left, by month: `2026-11`.
     pub months: BTreeMap<String, Left>,
     /// What left beside updates, by its kind.
     pub requests: BTreeMap<String, Sum>,
     /// Decisions of the policy, by action and clause.
     pub decisions: BTreeMap<String, BTreeMap<String, Answers>>,
-    pub intake: Excluded,
-    pub deidentify: Excluded,
-    pub people: People,
+    pub intake: Excluded<N>,
+    pub deidentify: Excluded<N>,
+    pub people: People<N>,
     pub heads: Heads,
     /// The last update that was approved, by study and round, over the whole ledger: what receipts are held against.
     #[serde(skip)]
-    approved: BTreeMap<(StudyName, RoundNumber), (Sha256Digest, u64)>,
+    pub(super) approved: BTreeMap<(StudyName, RoundNumber), (Sha256Digest, u64)>,
 }
 
 /// A policy came into force.
@@ -70,12 +70,12 @@ pub struct Program {
 
 /// One study, as this site knows it.
 #[derive(Default, Serialize)]
-pub struct Study {
+pub struct Study<N = u64> {
     /// When it was joined, with the plan and the policy that permitted it.
     pub joined: Option<Answered>,
     /// The last time that it was declined, and the clause.
     pub declined: Option<(Answered, String)>,
-    pub rounds: BTreeMap<RoundNumber, Round>,
+    pub rounds: BTreeMap<RoundNumber, Round<N>>,
     pub left: Left,
     /// The quality of the final model was told.
     pub is_evaluated: bool,
@@ -94,9 +94,9 @@ pub struct Answered {
 
 /// One round of a study.
 #[derive(Default, Serialize)]
-pub struct Round {
+pub struct Round<N = u64> {
     /// Radiographs trained on.
-    pub examples: Option<u64>,
+    pub examples: Option<N>,
     /// The last update that was approved.
     pub update: Option<Sha256Digest>,
     pub update_bytes: u64,
@@ -141,10 +141,12 @@ pub struct Answers {
 
 /// Files on one of the ways in.
 #[derive(Default, Serialize)]
-pub struct Excluded {
+pub struct Excluded<N = u64> {
     pub runs: u64,
-    pub accepted: u64,
-    pub reasons: BTreeMap<IntakeReason, u64>,
+    pub accepted: N,
+    /// Quarantined and rejected ones.
+    pub kept_out: N,
+    pub reasons: BTreeMap<IntakeReason, N>,
 }
 
 /// Heads of both ledgers, shown to each other.
@@ -158,14 +160,14 @@ pub struct Heads {
 
 /// What was done by people, and for patients.
 #[derive(Default, Serialize)]
-pub struct People {
-    pub reviewed: u64,
-    pub discarded: u64,
-    pub pictures_shown: u64,
-    pub looked_up: u64,
+pub struct People<N = u64> {
+    pub reviewed: N,
+    pub discarded: N,
+    pub pictures_shown: N,
+    pub looked_up: N,
     pub linkage_destroyed: Option<UnixSeconds>,
-    pub withdrawals: u64,
-    pub withdrawn_radiographs: u64,
+    pub withdrawals: N,
+    pub withdrawn_radiographs: N,
     /// Studies whose models may have learned from a patient who withdrew.
     pub withdrawn_studies: Vec<StudyName>,
 }
@@ -369,6 +371,7 @@ impl History {
         way.accepted += accepted;
         for (reason, count) in reasons {
             *way.reasons.entry(*reason).or_default() += count;
+            way.kept_out += count;
         }
     }
 
@@ -394,7 +397,9 @@ impl History {
             _ => {}
         }
     }
+}
 
+impl<N> History<N> {
     /// All that left.
     pub fn left(&self) -> Left {
         let mut all = Left::default();

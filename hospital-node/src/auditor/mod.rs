@@ -1,7 +1,7 @@
 //! What this node can show an auditor: which policy, which studies, what left, what was kept back, and how to check it. All of
 //! it is read from what the node keeps anyway. No value of a patient is in it, and small counts are hidden.
 //!
-//! [`gather`] reads, [`History`] sums up, [`mod@page`] tells.
+//! [`gather`] reads, [`History`] sums up and hides, [`mod@page`] tells.
 
 mod approvals;
 mod history;
@@ -9,6 +9,7 @@ mod page;
 mod period;
 #[cfg(test)]
 mod testing;
+mod told;
 mod words;
 
 use anyhow::{Context as _, Result};
@@ -19,6 +20,7 @@ use snowball_protocol::{Sha256Digest, ids::UnixSeconds, receipt::SignedReceipt};
 use snowball_web::Language;
 
 use crate::{
+    count::Count,
     evidence::{self, Evidence},
     home::Home,
     policy,
@@ -33,7 +35,7 @@ pub use period::Period;
 #[derive(Serialize)]
 pub struct Audit {
     pub period: Period,
-    pub history: History,
+    pub history: History<Count>,
     /// What is known of each policy that was ever in force.
     pub approvals: Approvals,
     /// The policy in force, in sentences.
@@ -75,6 +77,8 @@ pub fn gather(home: &Home, period: Period, language: Language, now: UnixSeconds)
         let record: Record = record.context("cannot read the ledger")?;
         history.add(&record, period, &|receipt| is_signed(receipt, key));
     }
+    let is_whole = history.records_in_period == history.records;
+    let history = history.told(is_whole.then_some(&evidence.files), evidence.cell_min);
     let certificate = crate::renewal::current(home).ok();
     let ledger_key = evidence.ledger.public_key.parse::<VerifyingKey>().ok();
     Ok(Audit {

@@ -285,6 +285,10 @@ pub const fn reason(reason: IntakeReason) -> Message {
             "an identifier remained, so it was deleted again",
             "un identifiant subsistait : de nouveau supprimé",
         ),
+        IntakeReason::TextRemains => (
+            "a second look saw text in the pixels: taken back",
+            "du texte a été vu dans les pixels au second contrôle : retiré",
+        ),
     };
     Message { english, french }
 }

@@ -281,7 +281,7 @@ fn release(
             }
             match store.add(&radiograph)? {
                 Added::New | Added::Duplicate => None,
-                added @ (Added::Conflict | Added::Unsound) => added.reason(),
+                added @ (Added::Conflict | Added::Unsound | Added::ShowsText) => added.reason(),
                 Added::Withdrawn => {
                     store.discard(digest)?;
                     return Err(Refused("the patient has withdrawn; the file was let go".to_owned()).into());

@@ -1,5 +1,7 @@
 //! `study`: what a study would mean for this hospital.
 
+mod told;
+
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
@@ -51,7 +53,7 @@ pub struct PreviewVerb {
     /// Train fewer steps than the plan says. The values change, the fields and sizes do not.
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     steps: Option<u32>,
-    /// The language of the page: en or fr. The description as JSON is in English.
+    /// The language of the page, of the description as JSON and of what is printed: en or fr. Names and codes are the same in both.
     #[arg(long, default_value_t)]
     language: Language,
 }
@@ -107,7 +109,8 @@ impl PreviewVerb {
             steps: self.steps,
         };
         let folder = tempfile::tempdir().context("cannot make a folder for the run")?;
-        let made = preview::run(&wish, site, folder.path(), &Progress(&progress), now)?;
+        let mut made = preview::run(&wish, site, folder.path(), &Progress(&progress), now)?;
+        made.preview = made.preview.in_language(self.language);
         let digest = preview::write(&self.out, &made, &page::preview(&made.preview, self.language)?)?;
         if is_node {
             let entry = Entry::StudyPreviewed {
@@ -120,7 +123,7 @@ impl PreviewVerb {
             let mut ledger = ledger.lock().map_err(|_| anyhow::anyhow!("the ledger is in use"))?;
             ledger.append(now, entry)?;
         }
-        context.print(&made.preview, || told(&made.preview, &self.out))?;
+        context.print(&made.preview, || told::text(&made.preview, &self.out))?;
         check(&made.preview)
     }
 
@@ -178,89 +181,4 @@ fn check(preview: &Preview) -> Result<()> {
         return Err(Refused(fault.to_owned()).into());
     }
     Ok(())
-}
-
-fn told(preview: &Preview, out: &Path) -> String {
-    let (plan, totals) = (&preview.plan, &preview.totals);
-    let mut lines = vec![
-        format!("{} ({}), purpose {}", plan.title, plan.study, plan.purpose),
-        format!("plan to approve: {}", plan.digest),
-        preview.standing.in_words(),
-    ];
-    lines.extend(
-        plan.parents
-            .iter()
-            .map(|parent| match (&parent.release_of, &parent.file) {
-                (Some(study), _) => format!("it begins from: the release of {study}, {}", parent.digest),
-                (None, file) => format!(
-                    "it begins from: the file {}, {}",
-                    file.as_deref().unwrap_or_default(),
-                    parent.digest
-                ),
-            }),
-    );
-    for answer in preview.standing.answers.iter().filter(|answer| !answer.permitted) {
-        let (reason, remedy) = (answer.reason.as_deref(), answer.remedy.as_deref());
-        let (reason, remedy) = (reason.unwrap_or_default(), remedy.unwrap_or_default());
-        lines.push(format!("  may not {}: {reason}; {remedy}", answer.question));
-    }
-    for message in &preview.messages {
-        lines.push(format!(
-            "\n{} ({}), {} bytes, {}\n  {}",
-            message.file,
-            message.name,
-            message.bytes,
-            message.often.text(),
-            message.meaning
-        ));
-        for field in &message.fields {
-            let stays = match preview.is_measurement(message.kind, &field.path) {
-                true if preview.is_detail(&field.path) => " (stays without measurements, or without detailed ones)",
-                true => " (stays without measurements)",
-                false => "",
-            };
-            lines.push(format!(
-                "    {} = {}\n      {}{stays} {} bytes.",
-                field.path,
-                field.shown,
-                field.meaning.unwrap_or("NOT EXPLAINED."),
-                field.bytes
-            ));
-        }
-    }
-    let update = &preview.update;
-    lines.push(format!(
-        "\nthe update: {} numbers in {} tensors, {} bytes ({}); changes from {:.2e} to {:.2e}",
-        update.parameters,
-        update.tensors.len(),
-        update.bytes,
-        update.encoding,
-        update.spread.smallest,
-        update.spread.largest
-    ));
-    lines.extend(update.spread.heights().iter().map(|(middle, count, height)| {
-        format!(
-            "  {middle:>10.2e} {count:>10} {}",
-            "#".repeat((height * 40.0).ceil() as usize)
-        )
-    }));
-    lines.push(format!(
-        "\n{} bytes in each round, {} over the study of {} rounds; without measurements {} and {}",
-        totals.round_bytes,
-        totals.study_bytes,
-        plan.rounds,
-        preview.without_measurements.round_bytes,
-        preview.without_measurements.study_bytes
-    ));
-    lines.push(format!(
-        "{} texts and codes of the made-up patients searched for in {} messages: {} found",
-        preview.search.markers,
-        preview.search.messages,
-        preview.search.found.values().sum::<u64>()
-    ));
-    lines.push(format!(
-        "\n{}: open preview.html in a browser, or print it",
-        out.display()
-    ));
-    lines.join("\n")
 }

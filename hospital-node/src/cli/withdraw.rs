@@ -1,6 +1,7 @@
 //! `withdraw`: a patient takes back their consent; everything of them goes, and stays away.
 
 mod alone;
+mod compared;
 mod plans;
 mod written;
 
@@ -24,17 +25,19 @@ use zeroize::Zeroizing;
 
 use super::{Context, deidentify::dicom_project};
 use alone::AloneTouched;
+use compared::Compared;
 use plans::Planned;
 use written::Written;
 
-use crate::{config::NodeConfig, home::Home, kept_parameters};
+use crate::{comparisons::Noted, config::NodeConfig, home::Home, kept_parameters};
 
 /// Longest patient number that is read, in bytes with its line end.
 const IDENTIFIER_BYTES_MAX: usize = 1024;
 /// Shorter numbers would be met by chance in files that cannot be parsed.
 const SEARCHED_BYTES_MIN: usize = 5;
 
-/// Remove a patient: radiographs, frozen datasets, what updates made with them left over, links, files in quarantine and in the spools, places in samples for review. They are left out of the next round and refused
+/// Remove a patient: radiographs, frozen datasets, what updates made with them left over, links, files in quarantine and in the spools, places in samples for review,
+/// what networks said of them in comparisons. They are left out of the next round and refused
 /// at a later import. What models have learned stays learned; the receipt names the models.
 #[derive(Args)]
 #[command(
@@ -79,6 +82,8 @@ struct Receipt {
     models: Vec<Model>,
     /// Models that this site trained alone and that may have, too.
     local_models: Vec<AloneTouched>,
+    /// Folders of `compare` that had the patient among their radiographs.
+    comparisons: Vec<Compared>,
     /// Studies of which this site kept parameters for itself: those are removed.
     kept_parameters: Vec<StudyName>,
     /// The ledger's entry.
@@ -109,11 +114,12 @@ impl Withdraw {
             (None, Some(pseudonym)) => pseudonym.parse()?,
             (None, None) => bail!("name the patient with --patient-file or --pseudonym"),
         };
-        // The vault is opened first: one that does not open must stop this before anything is half done.
+        // The vault and the notes of comparisons are opened first: what does not open must stop this before anything is half done.
         let vault = match home.vault(&config) {
             Err(fault) if is_destroyed(&fault) => None,
             opened => opened?,
         };
+        let noted = Noted::all(&home)?;
         let store = home.open_store(&config)?;
         // By the vault a pseudonym leads back to the number, as long as it has the links.
         let number = match (&identifier, &vault) {
@@ -161,6 +167,8 @@ impl Withdraw {
                 .context("the vault's links are not gone yet; do this again")?,
             None => 0,
         };
+        let comparisons = compared::forget(&noted, &withdrawn.touched)
+            .context("what networks said of the patient is not gone yet; do this again")?;
         let records = snowball_ledger::read(&home.ledger()).context("cannot read the ledger")?;
         let models = models(&records, &withdrawn.touched);
         let mut kept_parameters = Vec::new();
@@ -202,6 +210,7 @@ impl Withdraw {
             written,
             models,
             local_models,
+            comparisons,
             kept_parameters,
             ledger_entry,
             ledger_head,
@@ -253,6 +262,7 @@ impl Receipt {
             ));
         }
         lines.extend(self.local_models.iter().map(AloneTouched::text));
+        lines.extend(self.comparisons.iter().map(Compared::text));
         for study in &self.kept_parameters {
             lines.push(format!(
                 "study {study}: what this site kept for itself of the network is removed; it begins anew"

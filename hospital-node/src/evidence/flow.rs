@@ -4,20 +4,20 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use snowball_ledger::Entry;
-use snowball_protocol::intake::{Disposition, IntakeReason};
-
-use super::{
-    Folder,
-    small::{self, Balance},
+use snowball_protocol::{
+    intake::{Disposition, IntakeReason},
+    small::Balance,
 };
-use crate::count::Count;
+
+use super::Folder;
+use crate::count::{self, Count};
 
 /// What became of files on one of the ways, over the whole ledger.
 #[derive(Default, Serialize)]
 pub struct Flow<N = u64> {
     pub runs: u64,
     /// Taken in, or written.
-    pub accepted: u64,
+    pub accepted: N,
     pub quarantined: N,
     pub rejected: N,
     pub reasons: BTreeMap<IntakeReason, N>,
@@ -36,7 +36,8 @@ pub struct Quarantine<N = u64> {
     pub pictures_shown: N,
 }
 
-/// Everything that is counted in files.
+/// Everything that is counted in files. A file stands for a patient here: nobody opens what waits in the quarantine to see whose it
+/// is. So a count that is told may be of fewer patients; one that is hidden never is of more.
 #[derive(Default, Serialize)]
 pub struct Counted<N = u64> {
     pub intake: Flow<N>,
@@ -96,7 +97,7 @@ impl Counted {
         let mut list = List::default();
         let numbered = self.map(&mut |count| list.put(count));
         let balances = numbered.balances();
-        let told = small::told(&list.0, &balances, least);
+        let told = count::told(&list.0, &balances, least);
         // Every place was given out by this very list.
         numbered.map(&mut |place| told[place])
     }
@@ -121,7 +122,7 @@ impl<N> Counted<N> {
         };
         let flow = |flow: Flow<N>, change: &mut dyn FnMut(N) -> M| Flow {
             runs: flow.runs,
-            accepted: flow.accepted,
+            accepted: change(flow.accepted),
             quarantined: change(flow.quarantined),
             rejected: change(flow.rejected),
             reasons: reasons(flow.reasons, change),
@@ -252,7 +253,7 @@ mod tests {
         let told = counted.told(5);
         assert_eq!(told.intake.quarantined, Count::FewerThan(5));
         assert_eq!(told.withdrawals, Count::FewerThan(5));
-        assert_eq!(told.intake.accepted, 200);
+        assert_eq!(told.intake.accepted, Count::Told(200));
     }
 
     #[test]

@@ -5,7 +5,6 @@ mod decisions;
 mod flow;
 mod kept;
 mod rules;
-mod small;
 
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -23,7 +22,7 @@ use crate::{
 };
 
 pub use decisions::{Attribute, Folder};
-pub use flow::Counted;
+pub use flow::{Counted, Flow};
 pub use kept::Kept;
 pub use rules::Rules;
 

@@ -7,15 +7,18 @@
 
 mod fields;
 mod french;
+#[cfg(test)]
+pub mod sample;
 mod search;
 mod standing;
+mod translate;
 mod update;
 mod words;
 
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use snowball_egress::{Assumed, Kind, Message, Shown};
 use snowball_encoding::Coding;
 use snowball_layout::Layout;
@@ -29,6 +32,7 @@ use snowball_protocol::{
 };
 use snowball_service::files;
 use snowball_store::Frozen;
+use snowball_web::Language;
 use snowball_worker::{key::DatasetSource, shard::Part, shard::Shard};
 
 use crate::{
@@ -74,6 +78,9 @@ pub struct Preview {
     /// Version of this program.
     pub program_version: String,
     pub made_at: UnixSeconds,
+    /// In which its texts are written.
+    #[serde(serialize_with = "code")]
+    pub language: Language,
     pub plan: Plan,
     pub standing: Standing,
     pub mock: Mock,
@@ -84,6 +91,12 @@ pub struct Preview {
     pub requests: Vec<Asked>,
     pub headers: [&'static str; 6],
     pub search: Search,
+}
+
+// Serde hands the field over by reference.
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn code<S: Serializer>(language: &Language, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(language.code())
 }
 
 /// The plan, in what a board asks first.
@@ -237,6 +250,7 @@ pub fn run(wish: &Wish<'_>, site: Site<'_>, folder: &Path, progress: &Progress<'
     let preview = Preview {
         program_version: env!("CARGO_PKG_VERSION").to_owned(),
         made_at: now,
+        language: Language::English,
         plan: Plan::of(plan),
         mock: Mock::of(wish, &drawn, &dataset.frozen, &trainer, begun.elapsed().as_secs_f64()),
         standing: site.standing,

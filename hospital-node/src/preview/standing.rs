@@ -44,7 +44,7 @@ pub struct Answer {
     pub remedy: Option<String>,
     /// Both in French.
     #[serde(skip)]
-    pub why_in_french: Option<String>,
+    pub why_in_french: Option<(String, String)>,
     /// What others would be told.
     #[serde(skip)]
     pub public_words: String,
@@ -165,7 +165,7 @@ impl Standing {
 impl Answer {
     fn of(question: &'static str, decision: &Decision, in_french: &Decision) -> Self {
         let why_in_french = match in_french {
-            Decision::Deny { reason, remedy, .. } => Some(format!("{reason} ; {remedy}")),
+            Decision::Deny { reason, remedy, .. } => Some((reason.clone(), remedy.clone())),
             Decision::Permit { .. } => None,
         };
         let (reason, remedy) = match decision {

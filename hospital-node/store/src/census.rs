@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use snowball_crypto::Pseudonym;
-use snowball_protocol::site_label::SiteValue;
+use snowball_protocol::{
+    site_label::SiteValue,
+    small::{self, Balance},
+};
 
 use crate::{
     Store, StoreError,
@@ -225,20 +228,12 @@ pub fn hide_small(table: &Table, patients_min: u64) -> Table {
         })
         .collect();
     by_size.sort();
-    let mut hidden = by_size
-        .iter()
-        .take_while(|(patients, ..)| *patients < patients_min)
-        .count();
-    if hidden > 0 {
-        // One hidden cell is the total less the others, and several are their sum: both must stay unsaid.
-        while hidden < by_size.len()
-            && (hidden < 2 || by_size[..hidden].iter().map(|(patients, ..)| patients).sum::<u64>() < patients_min)
-        {
-            hidden += 1;
-        }
-    }
+    let counts: Vec<u64> = by_size.iter().map(|(patients, ..)| *patients).collect();
+    let small = counts.iter().map(|patients| *patients < patients_min).collect();
+    // The total stands beside the table: one hidden cell would be that less the others, and several their sum.
+    let hidden = small::hidden(&counts, small, &[Balance::of_all(counts.len())], patients_min);
     let mut shown = table.clone();
-    for (.., term) in &by_size[..hidden] {
+    for ((.., term), _) in by_size.iter().zip(hidden).filter(|(_, is_hidden)| *is_hidden) {
         shown.insert((*term).clone(), Cell::Hidden { below: patients_min });
     }
     shown

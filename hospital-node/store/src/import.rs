@@ -1,5 +1,7 @@
 //! Taking radiographs in, one or many to a commit, each at most once.
 
+use std::collections::BTreeSet;
+
 use rusqlite::{Connection, params};
 use serde::Serialize;
 use snowball_crypto::SEAL_BYTES;
@@ -11,7 +13,7 @@ use snowball_protocol::{
 };
 
 use crate::{
-    FileOutcome, Store, StoreError, codec,
+    FileOutcome, Store, StoreError, Unsound, codec,
     fact::{self, Facts, Making, Picture},
     pack::Extent,
     record, seen, split, withdraw,
@@ -33,6 +35,8 @@ pub enum Added {
     /// A second look at what was written of it found something wrong, and it was taken back. The file belongs in the
     /// quarantine.
     Unsound,
+    /// The second look saw text in the pixels, and nothing else: a person who looks can settle that. It was taken back.
+    ShowsText,
 }
 
 impl Added {
@@ -45,6 +49,16 @@ impl Added {
             Self::Duplicate => Some(IntakeReason::Duplicate),
             Self::Conflict => Some(IntakeReason::UidConflict),
             Self::Unsound => Some(IntakeReason::IdentifierRemains),
+            Self::ShowsText => Some(IntakeReason::TextRemains),
+        }
+    }
+
+    /// What becomes of a radiograph in which a second look `found` something; `None` where it found nothing.
+    fn after(found: &BTreeSet<Unsound>) -> Option<Self> {
+        match found.first() {
+            None => None,
+            Some(Unsound::Text) if found.len() == 1 => Some(Self::ShowsText),
+            Some(_) => Some(Self::Unsound),
         }
     }
 }
@@ -90,7 +104,7 @@ impl Store {
 
     /// `added`, once a second look at what was written found nothing; else it is taken back. What was stored before is looked
     /// at too: a run that was killed may have left it without.
-    fn looked_at(
+    pub(crate) fn looked_at(
         &self,
         radiograph: &Radiograph,
         wanted: Option<Sha256Digest>,
@@ -99,13 +113,13 @@ impl Store {
         let wanted = match added {
             Added::New => wanted,
             Added::Duplicate => None,
-            Added::Conflict | Added::Withdrawn | Added::Unsound => return Ok(added),
+            Added::Conflict | Added::Withdrawn | Added::Unsound | Added::ShowsText => return Ok(added),
         };
-        if self.reread(radiograph, wanted)?.is_empty() {
+        let Some(fault) = Added::after(&self.reread(radiograph, wanted)?) else {
             return Ok(added);
-        }
+        };
         self.take_back(radiograph.id())?;
-        Ok(Added::Unsound)
+        Ok(fault)
     }
 
     /// A writer for long imports, which commits as it goes; shared freely between threads.
@@ -260,8 +274,8 @@ impl Importer<'_> {
     }
 
     /// Takes in the radiograph that the file behind `file_key` became, looks at what was written of it, and remembers the file.
-    /// Where the answer is [`Added::Conflict`] or [`Added::Unsound`] the file is not remembered:
-    /// [`quarantine`](Self::quarantine) does.
+    /// Where the answer is [`Added::Conflict`], [`Added::Unsound`] or [`Added::ShowsText`] the file is not
+    /// remembered: [`quarantine`](Self::quarantine) does.
     ///
     /// # Errors
     /// When the disk refuses; then everything since the last commit is undone and the import should end.
@@ -276,7 +290,7 @@ impl Importer<'_> {
                 Added::New => FileOutcome::Accepted,
                 Added::Duplicate => FileOutcome::Excluded(IntakeReason::Duplicate),
                 Added::Withdrawn => FileOutcome::Withdrawn,
-                Added::Conflict | Added::Unsound => return Ok(added),
+                Added::Conflict | Added::Unsound | Added::ShowsText => return Ok(added),
             };
             seen::keep(connection, file_key, outcome)?;
             if self.on_record && added == Added::New {

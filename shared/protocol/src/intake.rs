@@ -63,6 +63,8 @@ pub enum IntakeReason {
     Unreadable,
     /// What was written of it still held something that must not be there; it was deleted again.
     IdentifierRemains,
+    /// A second look saw text in the pixels that were kept, and nothing else that was wrong; they were taken back.
+    TextRemains,
 }
 
 impl IntakeReason {
@@ -76,6 +78,7 @@ impl IntakeReason {
             | Self::TransferSyntax
             | Self::MissingIdentity
             | Self::IdentifierRemains
+            | Self::TextRemains
             | Self::Unreadable => Disposition::Quarantined,
             _ => Disposition::Rejected,
         }

@@ -25,6 +25,7 @@ pub mod receipt;
 pub mod record;
 pub mod session;
 pub mod site_label;
+pub mod small;
 pub mod update;
 
 pub use digest::Sha256Digest;

@@ -235,6 +235,7 @@ impl Acquisition {
                 | TransferSyntax::JpegSpectralSelection
                 | TransferSyntax::JpegProgressive
                 | TransferSyntax::JpegLsNearLossless
+                | TransferSyntax::JpegXlRecompressed
         );
         Self {
             class,

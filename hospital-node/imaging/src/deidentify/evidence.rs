@@ -14,7 +14,7 @@ pub enum BurnedIn {
     DeclaredNone,
     /// It says nothing.
     NotDeclared,
-    /// It says that there is some; a person looked and found none that identifies.
+    /// It says that there is some, or a search does; a person looked and found none that identifies.
     Reviewed,
 }
 
@@ -145,12 +145,13 @@ impl Tally {
         }
     }
 
-    /// Counts one attribute: `sequence` is the top-level sequence in whose first level it stands, `depth` 0 is the top.
+    /// Counts one attribute: `sequence` is the sequence in whose first level it stands, where anything is read of that one, and
+    /// `depth` 0 is the top.
     pub(crate) fn attribute(&mut self, tag: Tag, sequence: Option<Tag>, depth: u32) {
         self.seen += 1;
         let rule = match (depth, sequence) {
             (0, _) => rules::rule(tag),
-            (1, Some(sequence)) => rules::nested_rule(sequence, tag),
+            (_, Some(sequence)) => rules::nested_rule(sequence, tag),
             _ => None,
         };
         match rule {

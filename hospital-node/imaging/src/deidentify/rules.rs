@@ -5,7 +5,7 @@ use dicom_core::Tag;
 use dicom_dictionary_std::tags;
 
 /// The edition of this list, which stands in every [`super::evidence::Evidence`].
-pub(crate) const EDITION: u16 = 1;
+pub(crate) const EDITION: u16 = 2;
 
 /// What becomes of an attribute that is read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -87,7 +87,7 @@ pub(crate) fn rule(tag: Tag) -> Option<Rule> {
     })
 }
 
-/// The rule for an attribute in the first level of the top-level sequence `sequence`.
+/// The rule for an attribute in the first level of the top-level sequence `sequence`, or of one that [`within`] names.
 pub(crate) fn nested_rule(sequence: Tag, tag: Tag) -> Option<Rule> {
     match (sequence, tag) {
         (
@@ -95,8 +95,24 @@ pub(crate) fn nested_rule(sequence: Tag, tag: Tag) -> Option<Rule> {
             tags::CODE_VALUE | tags::CODING_SCHEME_DESIGNATOR,
         ) => Some(Rule::Label),
         (tags::MODALITY_LUT_SEQUENCE, tags::LUT_DESCRIPTOR | tags::LUT_DATA) => Some(Rule::Pixels),
+        (tags::PIXEL_VALUE_TRANSFORMATION_SEQUENCE, tags::RESCALE_SLOPE | tags::RESCALE_INTERCEPT) => {
+            Some(Rule::Pixels)
+        }
         _ => None,
     }
+}
+
+/// The one sequence inside another that is read: the modality transform of the first frame, where it lies in the functional groups
+/// (PS3.3 C.7.6.16). `outer` is the top-level sequence and the item in it.
+pub(crate) fn within(outer: (Tag, u32), tag: Tag) -> Option<Tag> {
+    let is_read = matches!(
+        outer,
+        (
+            tags::SHARED_FUNCTIONAL_GROUPS_SEQUENCE | tags::PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE,
+            0
+        )
+    );
+    (is_read && tag == tags::PIXEL_VALUE_TRANSFORMATION_SEQUENCE).then_some(tag)
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use snowball_crypto::SiteSecret;
 use snowball_protocol::labels::{BodyPart, Laterality};
 
 use super::*;
+use crate::deidentify::acquisition::ModalityTransform;
 
 type Elements = Vec<(u16, u16, &'static [u8; 2], Vec<u8>)>;
 
@@ -135,6 +136,69 @@ fn harmless_faults_are_tolerated() {
 }
 
 #[test]
+fn a_transform_in_the_functional_groups_is_honoured() {
+    let element = |group: u16, element: u16, vr: &[u8; 2], value: &[u8]| {
+        let mut bytes = [group.to_le_bytes(), element.to_le_bytes()].concat();
+        bytes.extend(vr);
+        if vr == b"SQ" {
+            bytes.extend([0, 0]);
+            bytes.extend((value.len() as u32).to_le_bytes());
+        } else {
+            bytes.extend((value.len() as u16).to_le_bytes());
+        }
+        bytes.extend(value);
+        bytes
+    };
+    let item = |content: Vec<u8>| {
+        let head = [[0xFE, 0xFF, 0x00, 0xE0], (content.len() as u32).to_le_bytes()].concat();
+        [head, content].concat()
+    };
+    let line = |slope: &[u8; 2]| {
+        item(
+            [
+                element(0x0028, 0x1052, b"DS", b"0 "),
+                element(0x0028, 0x1053, b"DS", slope),
+            ]
+            .concat(),
+        )
+    };
+    let group = |slope| item(element(0x0028, 0x9145, b"SQ", &line(slope)));
+    let turned = [0, 900, 1800, 2700, 3600, 0xFF];
+    for sequence in [0x9229, 0x9230] {
+        let falling = radiograph(&changed(0x5200, sequence, b"SQ", &group(b"-1")));
+        assert_eq!(falling.pixels(), turned, "{sequence:x}");
+        assert_eq!(falling.acquisition().modality_transform, ModalityTransform::Linear);
+        // Both numbers were read; group, transform and the patient's name were not kept.
+        let evidence = falling.evidence();
+        assert_eq!(
+            (evidence.removed, evidence.used_for_pixels),
+            (3, radiograph(&sound()).evidence().used_for_pixels + 2)
+        );
+        let same = radiograph(&changed(0x5200, sequence, b"SQ", &group(b"1 ")));
+        assert_eq!(same.pixels(), radiograph(&sound()).pixels());
+    }
+    // Of several frames' groups the first counts, and what stands at the top goes before.
+    let two = [group(b"1 "), group(b"-1")].concat();
+    assert_eq!(
+        radiograph(&changed(0x5200, 0x9230, b"SQ", &two)).pixels(),
+        radiograph(&sound()).pixels()
+    );
+    let mut both = changed(0x5200, 0x9229, b"SQ", &group(b"-1"));
+    both.insert(both.len() - 2, (0x0028, 0x1053, b"DS", b"1 ".to_vec()));
+    assert_eq!(radiograph(&both).pixels(), radiograph(&sound()).pixels());
+    // The classes that are made of such groups are refused by name.
+    for class in [
+        &b"1.2.840.10008.5.1.4.1.1.12.1.1"[..],
+        b"1.2.840.10008.5.1.4.1.1.12.2.1",
+    ] {
+        assert_eq!(
+            reason(&changed(0x0008, 0x0016, b"UI", class)),
+            Some(IntakeReason::SopClass)
+        );
+    }
+}
+
+#[test]
 fn each_fault_has_its_reason() {
     type Case<'a> = (u16, u16, &'static [u8; 2], &'a [u8], IntakeReason);
     let cases: [Case<'_>; 12] = [
@@ -246,4 +310,18 @@ fn what_a_second_reader_reads_or_cannot_read_goes_to_a_person() {
     let waiver = Waiver::of(IntakeReason::BurnedInText).unwrap();
     let reviewed = intake(Some(("TREMBLAY", 95.0))).take_reviewed(&bytes, waiver);
     assert!(matches!(reviewed, Outcome::Accepted(_)));
+}
+
+#[test]
+fn text_that_only_the_second_look_saw_is_taken_in_as_reviewed() {
+    let waiver = Waiver::of(IntakeReason::TextRemains).unwrap();
+    let intake = intake(Limits::default());
+    let burned_in = |bytes: &[u8]| match intake.take_reviewed(bytes, waiver) {
+        Outcome::Accepted(radiograph) => Ok(radiograph.evidence().burned_in),
+        Outcome::Excluded(excluded) => Err(excluded.reason),
+    };
+    assert_eq!(burned_in(&written(&sound())), Ok(BurnedIn::Reviewed));
+    // What the file itself declares is another reason, and waits for a look of its own.
+    let declared = changed(0x0028, 0x0301, b"CS", b"YES ");
+    assert_eq!(burned_in(&written(&declared)), Err(IntakeReason::BurnedInText));
 }

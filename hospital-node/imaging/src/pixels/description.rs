@@ -1,5 +1,6 @@
 //! What the header says of the pixels (PS3.3 C.7.6.3), checked before any memory is asked for.
 
+use dicom_core::Tag;
 use dicom_dictionary_std::tags;
 use snowball_protocol::intake::IntakeReason;
 
@@ -206,13 +207,23 @@ fn transform(file: &DicomFile<'_>, signed: bool) -> Transform {
         return table;
     }
     match (
-        file.decimals(tags::RESCALE_SLOPE).first(),
-        file.decimals(tags::RESCALE_INTERCEPT).first(),
+        rescale(file, tags::RESCALE_SLOPE),
+        rescale(file, tags::RESCALE_INTERCEPT),
     ) {
         (None | Some(1.0), None | Some(0.0)) => Transform::None,
-        (Some(slope), _) if *slope < 0.0 => Transform::Linear { falling: true },
+        (Some(slope), _) if slope < 0.0 => Transform::Linear { falling: true },
         _ => Transform::Linear { falling: false },
     }
+}
+
+/// A number of the straight line: at the top, or else in the functional groups of the first frame.
+fn rescale(file: &DicomFile<'_>, tag: Tag) -> Option<f64> {
+    let grouped = || {
+        let texts = file.item_texts(tags::PIXEL_VALUE_TRANSFORMATION_SEQUENCE, tag);
+        let number: f64 = texts.into_iter().next().flatten()?.trim().parse().ok()?;
+        number.is_finite().then_some(number)
+    };
+    file.decimals(tag).first().copied().or_else(grouped)
 }
 
 /// The Modality LUT Sequence (0028,3000); a table that contradicts itself is none.

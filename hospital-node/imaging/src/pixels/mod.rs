@@ -134,7 +134,9 @@ fn decoded(stream: Vec<u8>, syntax: TransferSyntax, description: &Description) -
         | TransferSyntax::HighThroughputLossless
         | TransferSyntax::HighThroughputLosslessByResolution
         | TransferSyntax::HighThroughput => jpeg2000::decode(stream, syntax, description),
-        TransferSyntax::JpegXlLossless => jpeg_xl::decode(&stream, description),
+        TransferSyntax::JpegXlLossless | TransferSyntax::JpegXlRecompressed | TransferSyntax::JpegXl => {
+            jpeg_xl::decode(&stream, syntax, description)
+        }
         TransferSyntax::ImplicitLittle
         | TransferSyntax::ExplicitLittle
         | TransferSyntax::ExplicitBig

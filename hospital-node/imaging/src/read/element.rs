@@ -10,7 +10,10 @@ use super::{
     dataset::{Dataset, PixelData},
     syntax::TransferSyntax,
 };
-use crate::{deidentify::evidence::Tally, intake::Limits};
+use crate::{
+    deidentify::{evidence::Tally, rules},
+    intake::Limits,
+};
 
 const UNDEFINED: u32 = u32::MAX;
 const ITEM: Tag = Tag(0xFFFE, 0xE000);
@@ -280,7 +283,8 @@ impl<'a> Walk<'a> {
                 return Err(Fault::Malformed);
             }
             self.tally.attribute(head.tag, root.map(|(root, _)| root), depth);
-            let value = self.value(&head, at, end, encoding, depth, None, dataset)?;
+            let within = root.and_then(|outer| rules::within(outer, head.tag));
+            let value = self.value(&head, at, end, encoding, depth, within, dataset)?;
             if let Some((root, item)) = root {
                 dataset.put_nested(root, item, head.tag, value);
             }

@@ -46,6 +46,10 @@ pub enum TransferSyntax {
     HighThroughput,
     /// JPEG XL, reversible only.
     JpegXlLossless,
+    /// JPEG XL that holds the coefficients of a JPEG stream.
+    JpegXlRecompressed,
+    /// JPEG XL.
+    JpegXl,
 }
 
 impl TransferSyntax {
@@ -73,6 +77,8 @@ impl TransferSyntax {
             "1.2.840.10008.1.2.4.202" => Self::HighThroughputLosslessByResolution,
             "1.2.840.10008.1.2.4.203" => Self::HighThroughput,
             "1.2.840.10008.1.2.4.110" => Self::JpegXlLossless,
+            "1.2.840.10008.1.2.4.111" => Self::JpegXlRecompressed,
+            "1.2.840.10008.1.2.4.112" => Self::JpegXl,
             _ => return None,
         })
     }
@@ -101,6 +107,8 @@ impl TransferSyntax {
             Self::HighThroughputLosslessByResolution => "1.2.840.10008.1.2.4.202",
             Self::HighThroughput => "1.2.840.10008.1.2.4.203",
             Self::JpegXlLossless => "1.2.840.10008.1.2.4.110",
+            Self::JpegXlRecompressed => "1.2.840.10008.1.2.4.111",
+            Self::JpegXl => "1.2.840.10008.1.2.4.112",
         }
     }
 }
@@ -113,7 +121,7 @@ mod tests {
     fn uid_and_syntax_are_inverse() {
         for uid in [
             "", ".1", ".2", ".1.99", ".8.1", ".5", ".4.50", ".4.51", ".4.53", ".4.55", ".4.57", ".4.70", ".4.80",
-            ".4.81", ".4.90", ".4.91", ".4.110", ".4.201", ".4.202", ".4.203",
+            ".4.81", ".4.90", ".4.91", ".4.110", ".4.111", ".4.112", ".4.201", ".4.202", ".4.203",
         ] {
             let uid = format!("1.2.840.10008.1.2{uid}");
             assert_eq!(TransferSyntax::from_uid(&uid).unwrap().uid(), uid);

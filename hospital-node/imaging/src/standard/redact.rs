@@ -302,6 +302,7 @@ const fn method(syntax: TransferSyntax) -> &'static str {
         TransferSyntax::HighThroughputLossless
         | TransferSyntax::HighThroughputLosslessByResolution
         | TransferSyntax::HighThroughput => "ISO_15444_15",
+        TransferSyntax::JpegXlLossless | TransferSyntax::JpegXl => "ISO_18181_1",
         _ => "ISO_10918_1",
     }
 }

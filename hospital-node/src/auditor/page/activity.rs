@@ -1,15 +1,15 @@
 //! What was done: rounds, what left, what was kept out, what the policy decided.
 
-use snowball_protocol::intake::{Disposition, IntakeReason};
+use snowball_protocol::intake::Disposition;
 use snowball_web::{Bar, Bars, Html, Page, Table};
 
 use super::Sheet;
 use crate::{
     auditor::{
-        history::{Excluded, Left, ReceiptTold, Round},
+        history::{Left, ReceiptTold, Round},
         words,
     },
-    count::{self, Count},
+    count::Count,
 };
 
 /// Months on the plot, so that it fits a page.
@@ -36,7 +36,7 @@ impl Sheet<'_> {
                     self.number(number.0.into()),
                     round
                         .examples
-                        .map_or_else(Html::default, |examples| self.alone(examples)),
+                        .map_or_else(Html::default, |examples| self.count(examples)),
                     round
                         .update
                         .map_or_else(Html::default, |digest| Html::code(&digest.short())),
@@ -54,7 +54,7 @@ impl Sheet<'_> {
         page.table(&table);
     }
 
-    fn receipt(&self, round: &Round) -> Html {
+    fn receipt(&self, round: &Round<Count>) -> Html {
         match &round.receipt {
             None if round.is_not_had => self.word(words::RECEIPT_NOT_HAD).bad(),
             None => self.word(words::RECEIPT_MISSING).soft(),
@@ -181,23 +181,22 @@ impl Sheet<'_> {
             self.numbers(words::FILES),
         ]);
         for (way, excluded) in ways {
-            let (told, sum) = self.told(excluded);
             runs.row([
                 self.word(way),
                 self.number(excluded.runs),
-                self.alone(excluded.accepted),
-                self.count(sum),
+                self.count(excluded.accepted),
+                self.count(excluded.kept_out),
             ]);
-            for (reason, count) in told {
+            for (reason, count) in &excluded.reasons {
                 let end = match reason.disposition() {
                     Disposition::Rejected => words::REJECTED,
                     Disposition::Quarantined | Disposition::Accepted => words::QUARANTINED,
                 };
                 reasons.row([
                     self.word(way),
-                    self.word(words::reason(reason)),
+                    self.word(words::reason(*reason)),
                     self.word(end),
-                    self.count(count),
+                    self.count(*count),
                 ]);
             }
         }
@@ -206,30 +205,18 @@ impl Sheet<'_> {
         self.people(page);
     }
 
-    /// By reason, with the sum.
-    fn told(&self, excluded: &Excluded) -> (Vec<(IntakeReason, Count)>, Count) {
-        let (told, sum) = count::together(&excluded.reasons, self.audit.evidence.cell_min);
-        (told.into_iter().collect(), sum)
-    }
-
     fn people(&self, page: &mut Page) {
         let people = &self.audit.history.people;
         page.part(self.word(words::PEOPLE));
         let mut facts = vec![
-            (self.word(words::REVIEWED), self.alone(people.reviewed)),
-            (self.word(words::DISCARDED), self.alone(people.discarded)),
-            (self.word(words::PICTURES), self.alone(people.pictures_shown)),
-            (self.word(words::LOOKED_UP), self.alone(people.looked_up)),
-            (self.word(words::WITHDRAWALS), self.alone(people.withdrawals)),
+            (self.word(words::REVIEWED), self.count(people.reviewed)),
+            (self.word(words::DISCARDED), self.count(people.discarded)),
+            (self.word(words::PICTURES), self.count(people.pictures_shown)),
+            (self.word(words::LOOKED_UP), self.count(people.looked_up)),
+            (self.word(words::WITHDRAWALS), self.count(people.withdrawals)),
         ];
-        let cell_min = self.audit.evidence.cell_min;
-        if people.withdrawals > 0 {
-            // How much a single patient had would tell of that patient.
-            let removed = match Count::of(people.withdrawals, cell_min) {
-                Count::Told(_) => self.alone(people.withdrawn_radiographs),
-                _ => self.word(words::HIDDEN),
-            };
-            facts.push((self.word(words::WITHDRAWN), removed));
+        if people.withdrawals != Count::Told(0) {
+            facts.push((self.word(words::WITHDRAWN), self.count(people.withdrawn_radiographs)));
             let studies = people.withdrawn_studies.iter().map(|study| Html::code(study.as_str()));
             facts.push((self.word(words::WITHDRAWN_STUDIES), Html::join(studies, ", ")));
         }

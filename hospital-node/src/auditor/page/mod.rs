@@ -203,7 +203,7 @@ impl Sheet<'_> {
         page.table(&table);
     }
 
-    fn approved_by(&self, study: &Study) -> Html {
+    fn approved_by(&self, study: &Study<Count>) -> Html {
         let policy = study.joined.as_ref().and_then(|answered| answered.policy);
         let Some(digest) = policy else {
             return self.word(words::NONE);
@@ -218,7 +218,7 @@ impl Sheet<'_> {
         }
     }
 
-    fn state(&self, study: &Study) -> Html {
+    fn state(&self, study: &Study<Count>) -> Html {
         let mut said = Vec::new();
         if let Some(joined) = &study.joined {
             said.push(self.say(words::STATE_JOINED, &[("day", Html::day(joined.time))]));

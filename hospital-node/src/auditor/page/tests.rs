@@ -59,7 +59,7 @@ fn audit(period: Period) -> Audit {
     };
     Audit {
         period,
-        history: history(&made_up(), period),
+        history: history(&made_up(), period).told(None, 5),
         approvals: Approvals(BTreeMap::from([(Sha256Digest::of(b"policy 2"), approval)])),
         explanation: Some(format!("Policy\n\nHeading\n- {TYPED}\n\nEnd\n")),
         aggregator: None,
@@ -154,7 +154,7 @@ fn an_aggregator_that_contradicted_itself_is_told() {
 #[test]
 fn a_node_that_did_nothing_has_a_page_too() {
     let mut audit = audit(Period::default());
-    audit.history = history(&[], Period::default());
+    audit.history = history(&[], Period::default()).told(None, 5);
     for language in Language::ALL {
         let html = page(&audit, language);
         assert_eq!(fault(&html), None);
@@ -188,7 +188,7 @@ fn a_receipt_that_can_no_longer_be_had_is_said_in_both_languages() {
         update_digest: Sha256Digest::of(b"never answered"),
     };
     records.push(last);
-    told.history = history(&records, Period::default());
+    told.history = history(&records, Period::default()).told(None, 5);
     for language in Language::ALL {
         let over = page(&told, language);
         assert!(

@@ -9,7 +9,6 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail, ensure};
-use serde::{Deserialize, Serialize};
 use snowball_compare::{Arm, Judged, JudgedOn, Outputs, Run, Truths};
 use snowball_layout::Layout;
 use snowball_protocol::{
@@ -26,7 +25,10 @@ use snowball_worker::{
 };
 
 use super::{Question, bench::Bench};
-use crate::cli::alone::{self, Order};
+use crate::{
+    cli::alone::{self, Order},
+    comparisons::{Begun, RUNS},
+};
 
 const RUNS_BYTES_MAX: usize = 1 << 30;
 
@@ -34,14 +36,6 @@ const RUNS_BYTES_MAX: usize = 1 << 30;
 pub(super) struct Trained {
     pub judged: Judged,
     pub runs: Vec<Run>,
-}
-
-/// The first line of `runs.jsonl`.
-#[derive(Serialize, Deserialize)]
-struct Begun {
-    format: u16,
-    /// What every run follows from.
-    digest: Sha256Digest,
 }
 
 /// Trains what is not in `out` yet.
@@ -61,10 +55,12 @@ pub(super) fn train(bench: &Bench, question: &Question, out: &Path) -> Result<Tr
         to_learn_from >= most,
         "{most} labels were asked for, and {to_learn_from} radiographs of the training part have one; ask for fewer"
     );
-    let runs_file = out.join("runs.jsonl");
+    let runs_file = out.join(RUNS);
     // Where nothing was begun, what lies there for arms to begin from is of something else.
     let is_begun = runs_file.exists();
     let (mut runs, mut file) = open(&runs_file, bench.digest)?;
+    // Before anything is said of anybody: whoever withdraws is looked for here, too.
+    bench.note(out)?;
     let pretrained = pretrain(bench, question, out, is_begun)?;
     let comparison = &question.comparison;
     let mut done: BTreeSet<_> = runs.iter().map(key).collect();
@@ -119,8 +115,7 @@ fn open(path: &Path, digest: Sha256Digest) -> Result<(Vec<Run>, std::fs::File)> 
             files::read_bounded(path, RUNS_BYTES_MAX).with_context(|| format!("cannot read {}", path.display()))?;
         for (place, line) in bytes.split_inclusive(|byte| *byte == b'\n').enumerate() {
             if place == 0 {
-                let begun: Option<Begun> = serde_json::from_slice(line).ok();
-                if begun.is_none_or(|begun| begun.digest != digest) {
+                if Begun::of(line).is_none_or(|begun| begun.digest != digest) {
                     bail!(
                         "{} is of another comparison, of other radiographs or of other networks; name another folder",
                         path.display()

@@ -1,6 +1,6 @@
 //! What a comparison is trained with: the dataset of the question, and what its arms begin from.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fs, path::Path};
 
 use anyhow::{Context as _, Result};
 use snowball_protocol::Sha256Digest;
@@ -9,6 +9,7 @@ use snowball_service::output;
 use super::{Context, Question};
 use crate::{
     cli::alone::Alone,
+    comparisons::Noted,
     parent::{self, Opened},
 };
 
@@ -55,6 +56,19 @@ impl Bench {
             opened,
             digest: Sha256Digest::of(text.as_bytes()),
         })
+    }
+
+    /// Has the node remember `out`, and which datasets what will lie there comes from.
+    pub fn note(&self, out: &Path) -> Result<()> {
+        let folder = fs::canonicalize(out).with_context(|| format!("cannot use {}", out.display()))?;
+        let datasets = std::iter::once(&self.alone).chain(&self.before);
+        let noted = Noted {
+            format: 1,
+            folder,
+            digest: self.digest,
+            datasets: datasets.map(Alone::dataset_digest).collect(),
+        };
+        noted.write(&self.alone.home)
     }
 
     /// What the report says of how it was done.

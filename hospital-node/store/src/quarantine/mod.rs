@@ -61,8 +61,8 @@ pub struct HeldFile {
 }
 
 impl Store {
-    /// Sets a file aside: for a person, with a sealed copy, or, where its reason says that nobody can use it, by counting it. A file that cannot be copied is noted and stays where it is. Each call counts
-    /// as a file met; `file_key`, if given, makes [`seen`](Self::seen) answer.
+    /// Sets a file aside: for a person, with a sealed copy, or, where its reason says that nobody can use it, by
+    /// counting it. A file that cannot be copied is noted and stays where it is. Each call counts as a file met; `file_key`, if given, makes [`seen`](Self::seen) answer.
     ///
     /// # Errors
     /// When the database cannot be written.

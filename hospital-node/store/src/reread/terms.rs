@@ -133,6 +133,8 @@ const ACQUISITION: &[(&str, May)] = &[
             "high_throughput_lossless_by_resolution",
             "high_throughput",
             "jpeg_xl_lossless",
+            "jpeg_xl_recompressed",
+            "jpeg_xl",
         ]),
     ),
     ("photometric", May::Word(&["monochrome1", "monochrome2"])),

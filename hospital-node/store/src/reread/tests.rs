@@ -45,7 +45,11 @@ fn rewrite(store: &Store, connection: &Connection, radiograph: &Radiograph, colu
 fn repaint(store: &Store, connection: &Connection, radiograph: &Radiograph, extent: Extent, change: fn(&mut u16)) {
     let mut pixels = radiograph.pixels().to_vec();
     pixels.iter_mut().for_each(change);
-    let (encoding, content) = codec::encode(radiograph.columns(), &pixels);
+    replace(store, connection, radiograph, extent, &pixels);
+}
+
+fn replace(store: &Store, connection: &Connection, radiograph: &Radiograph, extent: Extent, pixels: &[u16]) {
+    let (encoding, content) = codec::encode(radiograph.columns(), pixels);
     let bytes = content.len() + snowball_crypto::SEAL_BYTES;
     // Beyond the end of the pack, so that any length fits.
     let extent = Extent {
@@ -161,6 +165,74 @@ fn what_was_written_wrong_is_noticed_and_taken_back() {
         );
         assert_eq!(store.look_again(true).unwrap().faults, BTreeMap::new(), "{number}");
     }
+}
+
+/// A name in letters of 5 by 7, as devices burn them in.
+const NAME: [&str; 7] = [
+    "##### ####  ##### #   # ####  #      ###  #   #",
+    "  #   #   # #     ## ## #   # #     #   # #   #",
+    "  #   #   # #     # # # #   # #     #   #  # # ",
+    "  #   ####  ####  # # # ####  #     #####   #  ",
+    "  #   # #   #     #   # #   # #     #   #   #  ",
+    "  #   #  #  #     #   # #   # #     #   #   #  ",
+    "  #   #   # ##### #   # ####  ##### #   #   #  ",
+];
+
+/// The pixels of `radiograph` with the name written across them.
+fn named(radiograph: &Radiograph) -> Vec<u16> {
+    let (scale, left, top) = (3, 30, 40);
+    let mut pixels = radiograph.pixels().to_vec();
+    for (row, line) in NAME.iter().enumerate() {
+        for (column, _) in line.bytes().enumerate().filter(|(_, ink)| *ink == b'#') {
+            for (y, x) in (0..scale * scale).map(|place| (place / scale, place % scale)) {
+                pixels[(top + row * scale + y) * radiograph.columns() as usize + left + column * scale + x] = 4095;
+            }
+        }
+    }
+    pixels
+}
+
+#[test]
+fn text_that_the_second_look_alone_sees_is_for_a_person_to_judge() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path(), keys()).unwrap();
+    let large = |number| Sample {
+        rows: 120,
+        columns: 200,
+        ..Sample::new(number, number)
+    };
+    let radiograph = (1..)
+        .map(|number| large(number).radiograph())
+        .find(|one| one.id().as_bytes()[0].is_multiple_of(SEARCH_EVERY))
+        .unwrap();
+    let wanted = Some(Sha256Digest::of(&pixels::bytes(&named(&radiograph))));
+    let insert = || {
+        store
+            .change(|connection, tail| store.insert(connection, tail, &radiograph, None))
+            .unwrap();
+    };
+    *store.spoil.lock().unwrap() = Some(|store, connection, radiograph, extent| {
+        replace(store, connection, radiograph, extent, &named(radiograph));
+    });
+    insert();
+    assert_eq!(store.reread(&radiograph, wanted).unwrap(), [Unsound::Text].into());
+    let added = store.looked_at(&radiograph, wanted, Added::New).unwrap();
+    assert_eq!(
+        (added, added.reason()),
+        (Added::ShowsText, Some(IntakeReason::TextRemains))
+    );
+    assert_eq!(store.count().unwrap(), 0, "nothing of it stays until somebody looked");
+    // Where more is wrong, no look at the picture settles it: here these are not the pixels that came in.
+    assert_eq!(store.add(&radiograph).unwrap(), Added::Unsound);
+    // What a person looked at and released is not found again.
+    *store.spoil.lock().unwrap() = Some(|store, connection, radiograph, extent| {
+        replace(store, connection, radiograph, extent, &named(radiograph));
+        rewrite(store, connection, radiograph, "making", &|making| {
+            making["evidence"]["burned_in"] = json!("reviewed");
+        });
+    });
+    insert();
+    assert!(!store.reread(&radiograph, wanted).unwrap().contains(&Unsound::Text));
 }
 
 #[test]

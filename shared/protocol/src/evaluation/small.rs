@@ -2,6 +2,7 @@
 //! radiographs a head was judged on, and of all classes but one how many, knows it of that one.
 
 use super::{ClassCount, ClassDetail, Evaluation, HeadEvaluation};
+use crate::small::{Balance, hidden, is_small};
 
 impl Evaluation {
     /// Leaves out every class with fewer than `cell_min` images, and every head, reconstruction and contrast with fewer than that; of what
@@ -24,14 +25,9 @@ impl Evaluation {
 }
 
 fn hide_classes(images: u64, classes: &mut Vec<ClassCount>, cell_min: u64) {
-    classes.retain(|class| class.images >= cell_min);
-    let shown: u64 = classes.iter().map(|class| class.images).sum();
-    let hidden = images.saturating_sub(shown);
-    if (1..cell_min).contains(&hidden)
-        && let Some(smallest) = (0..classes.len()).min_by_key(|place| classes[*place].images)
-    {
-        classes.remove(smallest);
-    }
+    let mut told = told_classes(images, classes, cell_min).into_iter();
+    // As many answers as there are classes.
+    classes.retain(|_| told.next().unwrap_or(false));
     for class in classes.iter_mut() {
         class.detail = class.detail.take().and_then(|detail| detail.shown(cell_min));
     }
@@ -45,12 +41,34 @@ fn hide_classes(images: u64, classes: &mut Vec<ClassCount>, cell_min: u64) {
     }
 }
 
+/// Of each class whether it may be told to whoever knows that the head was judged on `images`.
+fn told_classes(images: u64, classes: &[ClassCount], cell_min: u64) -> Vec<bool> {
+    let mut counts: Vec<u64> = classes.iter().map(|class| class.images).collect();
+    let mut is_hidden: Vec<bool> = counts.iter().map(|count| *count < cell_min).collect();
+    // What is of no class is never told, and hides the others: alone it is hidden from nobody, and need not be unless it is small.
+    let rest = images.saturating_sub(counts.iter().sum());
+    if is_small(rest, cell_min) || rest > 0 && counts.iter().any(|count| is_small(*count, cell_min)) {
+        counts.push(rest);
+        is_hidden.push(true);
+    }
+    // Nothing is told of a class without images, and nothing hides behind one.
+    let places = (0..counts.len()).filter(|place| counts[*place] > 0).collect();
+    let all = Balance {
+        left: Vec::new(),
+        right: places,
+    };
+    let hidden = hidden(&counts, is_hidden, &[all], cell_min);
+    hidden[..classes.len()].iter().map(|is_hidden| !is_hidden).collect()
+}
+
 fn details(classes: &[ClassCount]) -> impl Iterator<Item = &ClassDetail> {
     classes.iter().filter_map(|class| class.detail.as_ref())
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::{Sha256Digest, evaluation::Ranks, labels::LabelName};
 
@@ -128,5 +146,29 @@ mod tests {
             told(&[40, 30, 20, 6, 6]),
             classes(&[("A", true), ("B", true), ("C", true), ("D", false), ("E", false)])
         );
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_left_out_is_nothing_or_not_small_and_costs_one_class_at_most(
+            images in proptest::collection::vec(0_u64..14, 1..6),
+            of_no_class in 0_u64..9,
+            cell_min in 2_u64..8,
+        ) {
+            let all = images.iter().sum::<u64>() + of_no_class;
+            let counts: Vec<ClassCount> = images.iter().map(|images| ClassCount {
+                class: String::new(),
+                images: *images,
+                correct: 0,
+                detail: None,
+            }).collect();
+            let told = told_classes(all, &counts, cell_min);
+            let shown: u64 = images.iter().zip(&told).filter(|(_, told)| **told).map(|(images, _)| images).sum();
+            let left_out = all - shown;
+            prop_assert!(left_out == 0 || left_out >= cell_min || shown == 0);
+            let large = |(images, told): &(&u64, &bool)| **images >= cell_min && !**told;
+            prop_assert!(images.iter().zip(&told).filter(large).count() <= 1);
+            prop_assert!(images.iter().zip(&told).all(|(images, told)| !told || *images >= cell_min));
+        }
     }
 }

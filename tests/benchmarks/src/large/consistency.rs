@@ -1,7 +1,7 @@
 //! Whether a store that was filled, killed and filled on holds everything once: looked at from outside, with another reader of
 //! its database than the node's.
 
-use std::{fs, path::Path};
+use std::{collections::BTreeMap, fs, path::Path};
 
 use anyhow::{Context as _, Result};
 use rusqlite::{Connection, OpenFlags};
@@ -39,6 +39,8 @@ pub struct Stock {
     pub radiographs: u64,
     pub patients: u64,
     pub excluded: u64,
+    /// Of these: how many for which reason.
+    pub reasons: BTreeMap<String, u64>,
     pub files: u64,
     pub database_bytes: u64,
     pub pack_bytes: u64,
@@ -59,6 +61,7 @@ pub fn look(home: &Home, instances: u64, census: &Value) -> Result<(Stock, Vec<C
         radiographs: one("SELECT count(*) FROM radiographs")?,
         patients: one("SELECT count(*) FROM patients")?,
         excluded: one("SELECT coalesce(sum(times), 0) FROM excluded")?,
+        reasons: reasons(&database)?,
         files: one("SELECT count(*) FROM files")?,
         database_bytes: fs::metadata(&path)?.len(),
         pack_bytes: folder_bytes(&folder.join("packs"))?,
@@ -129,6 +132,12 @@ fn damaged(home: &Home, folder: &Path) -> Result<u64> {
     let project = config["project"].as_str().context("node.toml names no project")?;
     let store = Store::open(folder, SiteSecret::from_hex(&secret)?.store(project))?;
     Ok(store.damaged()?)
+}
+
+fn reasons(database: &Connection) -> Result<BTreeMap<String, u64>> {
+    let mut statement = database.prepare("SELECT reason, sum(times) FROM excluded GROUP BY reason")?;
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 /// Files that the ledger says were accepted, and excluded, in its archives too.

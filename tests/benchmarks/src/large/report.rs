@@ -91,11 +91,21 @@ impl Report {
             text.push_str(&process(number + 1, curve));
         }
         let stock = &self.stock;
+        let reasons: Vec<String> = stock
+            .reasons
+            .iter()
+            .map(|(reason, count)| format!("{count} {reason}"))
+            .collect();
+        let reasons = if reasons.is_empty() {
+            String::new()
+        } else {
+            format!(" ({})", reasons.join(", "))
+        };
         let each = |bytes: u64, of: u64| bytes as f64 / of.max(1) as f64;
         let _ = write!(
             text,
             "\nlooked at again, all known: {:.1} s ({:.0} files a second)\ncensus: {:.1} s\n\
-             kept: {} radiographs of {} patients, {} files set aside; each {:.0} bytes of pixels and {:.0} bytes of database\n\n",
+             kept: {} radiographs of {} patients, {} files set aside{reasons}; each {:.0} bytes of pixels and {:.0} bytes of database\n\n",
             self.known_seconds,
             self.instances as f64 / self.known_seconds,
             self.census_seconds,
