@@ -7,6 +7,7 @@
 //! Start at [`Network`]; what a network is made of stands in `snowball-layout`.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod host;
 mod network;
 mod steps;
 mod weights;

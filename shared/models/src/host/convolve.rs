@@ -1,0 +1,259 @@
+//! A convolution and its slopes, on numbers that lie in memory with channels last. Nothing here knows burn.
+//!
+//! No matrix of patches is ever written out: pictures are copied once with zeros around them, and then the taps of a row lie side by side.
+//! A slope by the input is a convolution of the slopes again; where the window moves by more than one pixel, one for each remainder that a
+//! pixel's place leaves.
+
+use pulp::Arch;
+
+use super::kernel::{BLOCK_MAX, Pack, Slopes, Sums};
+
+/// Values of the pictures that are convolved together with one panel of weights: they should stay in the cache.
+const TOGETHER: usize = 1 << 16;
+
+/// Weights are turned over in squares of this side, so that both sides are read and written in whole lines of the cache.
+const LINE: usize = 16;
+
+/// Sizes of a convolution.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Sizes {
+    /// Pictures.
+    pub count: usize,
+    /// Height and width of what goes in.
+    pub input: [usize; 2],
+    /// Channels that go in, and out.
+    pub channels: [usize; 2],
+    /// Height and width of the kernel.
+    pub kernel: [usize; 2],
+    /// How far it moves.
+    pub stride: usize,
+    /// Zeros above and below, left and right.
+    pub padding: [usize; 2],
+}
+
+impl Sizes {
+    /// Height and width of what comes out.
+    pub fn output(&self) -> [usize; 2] {
+        [0, 1].map(|axis| (self.input[axis] + 2 * self.padding[axis] - self.kernel[axis]) / self.stride + 1)
+    }
+
+    fn taps(&self) -> usize {
+        self.kernel[0] * self.kernel[1]
+    }
+
+    /// Where each place's first tap lies in the padded pictures, by picture, row and column.
+    fn starts(&self) -> Vec<usize> {
+        let ([rows, columns], channels) = (self.output(), self.channels[0]);
+        let [height, width] = [0, 1].map(|axis| self.input[axis] + 2 * self.padding[axis]);
+        let mut starts = Vec::with_capacity(self.count * rows * columns);
+        for picture in 0..self.count {
+            for row in 0..rows {
+                let first = (picture * height + row * self.stride) * width;
+                starts.extend((0..columns).map(|column| (first + column * self.stride) * channels));
+            }
+        }
+        starts
+    }
+
+    /// Pictures as [`forward`] takes them.
+    pub fn padded(&self, pictures: &[f32]) -> Vec<f32> {
+        let [above, left] = self.padding;
+        padded(
+            pictures,
+            self.count,
+            self.input,
+            self.channels[0],
+            [above, left],
+            self.padding,
+        )
+    }
+}
+
+/// `pictures` with zeros `before` (above, left) and `after` (below, right), and some at the end that blocks read over.
+fn padded(
+    pictures: &[f32],
+    count: usize,
+    [height, width]: [usize; 2],
+    channels: usize,
+    before: [usize; 2],
+    after: [usize; 2],
+) -> Vec<f32> {
+    let [rows, columns] = [height + before[0] + after[0], width + before[1] + after[1]];
+    let mut padded = vec![0.0; count * rows * columns * channels + BLOCK_MAX];
+    for (number, line) in pictures.chunks_exact(width * channels).enumerate() {
+        let row = number / height * rows + number % height + before[0];
+        padded[(row * columns + before[1]) * channels..][..line.len()].copy_from_slice(line);
+    }
+    padded
+}
+
+/// Pictures with zeros around ([`Sizes::padded`]), weights `[out, in, height, width]` and a bias for each output to the sums, channels last.
+pub(crate) fn forward(sizes: &Sizes, padded: &[f32], weights: &[f32], bias: Option<&[f32]>) -> Vec<f32> {
+    let [inputs, outputs] = sizes.channels;
+    let arch = Arch::new();
+    let taps = sizes.taps();
+    let packed = arch.dispatch(Pack {
+        outputs,
+        taps: taps * inputs,
+        fill: |first: usize, count: usize, width: usize, to: &mut [f32]| {
+            for outputs in (0..count).step_by(LINE) {
+                for input in 0..inputs {
+                    for output in outputs..count.min(outputs + LINE) {
+                        let weights = &weights[((first + output) * inputs + input) * taps..][..taps];
+                        for (tap, weight) in weights.iter().enumerate() {
+                            to[(tap * inputs + input) * width + output] = *weight;
+                        }
+                    }
+                }
+            }
+        },
+    });
+    let places: Vec<(usize, usize)> = sizes
+        .starts()
+        .into_iter()
+        .enumerate()
+        .map(|(place, start)| (start, place * outputs))
+        .collect();
+    let mut sums = vec![0.0; places.len() * outputs];
+    let line = (sizes.input[1] + 2 * sizes.padding[1]) * inputs;
+    for places in places.chunks(together(&places, padded.len())) {
+        arch.dispatch(Sums {
+            values: padded,
+            places,
+            row: line,
+            rows: sizes.kernel[0],
+            length: sizes.kernel[1] * inputs,
+            packed: &packed,
+            outputs,
+            bias,
+            to: &mut sums,
+        });
+    }
+    sums
+}
+
+/// How many of the places see about [`TOGETHER`] of `values` in all.
+fn together(places: &[(usize, usize)], values: usize) -> usize {
+    (places.len() * TOGETHER / values.max(1))
+        .next_multiple_of(BLOCK_MAX)
+        .max(BLOCK_MAX)
+}
+
+/// The slope by the pictures that went in, of those by what came out.
+pub(crate) fn slope_by_input(sizes: &Sizes, slopes: &[f32], weights: &[f32]) -> Vec<f32> {
+    let ([inputs, outputs], [height, width]) = (sizes.channels, sizes.input);
+    let stride = sizes.stride;
+    // A pixel is seen by the taps of its remainder only, at places that lie side by side.
+    let reach = sizes.kernel.map(|side| side.div_ceil(stride) - 1);
+    let phases = [0, 1].map(|axis| phases(sizes, axis));
+    let output = sizes.output();
+    let last = [0, 1].map(|axis| (sizes.input[axis] - 1 + sizes.padding[axis]) / stride);
+    let after = [0, 1].map(|axis| last[axis].saturating_sub(output[axis] - 1));
+    let [rows, columns] = [0, 1].map(|axis| output[axis] + reach[axis] + after[axis]);
+    let padded = padded(slopes, sizes.count, output, outputs, reach, after);
+    let mut to = vec![0.0; sizes.count * height * width * inputs];
+    let arch = Arch::new();
+    for down in &phases[0] {
+        for across in &phases[1] {
+            let (tall, wide) = (down.taps.len(), across.taps.len());
+            let packed = arch.dispatch(Pack {
+                outputs: inputs,
+                taps: tall * wide * outputs,
+                fill: |first: usize, count: usize, panel: usize, to: &mut [f32]| {
+                    for output in 0..outputs {
+                        let weights = &weights[(output * inputs + first) * sizes.taps()..][..count * sizes.taps()];
+                        for (input, weights) in weights.chunks_exact(sizes.taps()).enumerate() {
+                            for (row, tap_row) in down.taps.iter().enumerate() {
+                                for (column, tap) in across.taps.iter().enumerate() {
+                                    let at = (row * wide + column) * outputs + output;
+                                    to[at * panel + input] = weights[tap_row * sizes.kernel[1] + tap];
+                                }
+                            }
+                        }
+                    }
+                },
+            });
+            let mut places = Vec::with_capacity(sizes.count * down.pixels.len() * across.pixels.len());
+            for picture in 0..sizes.count {
+                for (row, place_row) in &down.pixels {
+                    let from = (picture * rows + place_row + reach[0] + 1 - tall) * columns + reach[1] + 1 - wide;
+                    let into = (picture * height + row) * width;
+                    let pixel = |(column, place): &(usize, usize)| ((from + place) * outputs, (into + column) * inputs);
+                    places.extend(across.pixels.iter().map(pixel));
+                }
+            }
+            for places in places.chunks(together(&places, padded.len())) {
+                arch.dispatch(Sums {
+                    values: &padded,
+                    places,
+                    row: columns * outputs,
+                    rows: tall,
+                    length: wide * outputs,
+                    packed: &packed,
+                    outputs: inputs,
+                    bias: None,
+                    to: &mut to,
+                });
+            }
+        }
+    }
+    to
+}
+
+/// The pixels of one axis that see the same taps.
+struct Phase {
+    /// Which, the last first: so their places rise.
+    taps: Vec<usize>,
+    /// Each pixel, and the place at which the first of its taps sees it.
+    pixels: Vec<(usize, usize)>,
+}
+
+fn phases(sizes: &Sizes, axis: usize) -> Vec<Phase> {
+    let (stride, padding) = (sizes.stride, sizes.padding[axis]);
+    let phase = |remainder: usize| {
+        let pixels = (0..sizes.input[axis]).filter(|pixel| (pixel + padding) % stride == remainder);
+        Phase {
+            taps: (remainder..sizes.kernel[axis]).step_by(stride).rev().collect(),
+            pixels: pixels.map(|pixel| (pixel, (pixel + padding) / stride)).collect(),
+        }
+    };
+    // Pixels that no tap sees keep the slope zero.
+    (0..stride.min(sizes.kernel[axis])).map(phase).collect()
+}
+
+/// The slope by the weights, `[out, in, height, width]`, from the padded pictures and the slopes by what came out.
+pub(crate) fn slope_by_weights(sizes: &Sizes, padded: &[f32], slopes: &[f32]) -> Vec<f32> {
+    let ([inputs, outputs], taps) = (sizes.channels, sizes.taps());
+    let mut sums = vec![0.0; taps * inputs * outputs];
+    Arch::new().dispatch(Slopes {
+        values: padded,
+        places: &sizes.starts(),
+        row: (sizes.input[1] + 2 * sizes.padding[1]) * inputs,
+        rows: sizes.kernel[0],
+        length: sizes.kernel[1] * inputs,
+        slopes,
+        outputs,
+        to: &mut sums,
+    });
+    let mut to = vec![0.0; sums.len()];
+    for first in (0..outputs).step_by(LINE) {
+        for input in 0..inputs {
+            for output in first..outputs.min(first + LINE) {
+                let to = &mut to[(output * inputs + input) * taps..][..taps];
+                for (tap, to) in to.iter_mut().enumerate() {
+                    *to = sums[(tap * inputs + input) * outputs + output];
+                }
+            }
+        }
+    }
+    to
+}
+
+/// The slope by the bias.
+pub(crate) fn slope_by_bias(outputs: usize, slopes: &[f32]) -> Vec<f32> {
+    let mut to = vec![0.0; outputs];
+    for slopes in slopes.chunks_exact(outputs) {
+        to.iter_mut().zip(slopes).for_each(|(to, slope)| *to += slope);
+    }
+    to
+}
