@@ -96,15 +96,9 @@ pub(crate) fn forward(sizes: &Sizes, padded: &[f32], weights: &[f32], bias: Opti
         outputs,
         taps: taps * inputs,
         fill: |first: usize, count: usize, width: usize, to: &mut [f32]| {
-            for outputs in (0..count).step_by(LINE) {
-                for input in 0..inputs {
-                    for output in outputs..count.min(outputs + LINE) {
-                        let weights = &weights[((first + output) * inputs + input) * taps..][..taps];
-                        for (tap, weight) in weights.iter().enumerate() {
-                            to[(tap * inputs + input) * width + output] = *weight;
-                        }
-                    }
-                }
+            let weights = &weights[first * inputs * taps..][..count * inputs * taps];
+            for (block, weights) in weights.chunks(LINE * inputs * taps).enumerate() {
+                turn_to(weights, [inputs, taps], width, &mut to[block * LINE..]);
             }
         },
     });
@@ -162,12 +156,14 @@ pub(crate) fn slope_by_input(sizes: &Sizes, slopes: &[f32], weights: &[f32]) -> 
                 fill: |first: usize, count: usize, panel: usize, to: &mut [f32]| {
                     for output in 0..outputs {
                         let weights = &weights[(output * inputs + first) * sizes.taps()..][..count * sizes.taps()];
-                        for (input, weights) in weights.chunks_exact(sizes.taps()).enumerate() {
-                            for (row, tap_row) in down.taps.iter().enumerate() {
-                                for (column, tap) in across.taps.iter().enumerate() {
-                                    let at = (row * wide + column) * outputs + output;
-                                    to[at * panel + input] = weights[tap_row * sizes.kernel[1] + tap];
-                                }
+                        for (row, tap_row) in down.taps.iter().enumerate() {
+                            for (column, tap) in across.taps.iter().enumerate() {
+                                let at = ((row * wide + column) * outputs + output) * panel;
+                                let weights = weights[tap_row * sizes.kernel[1] + tap..].iter().step_by(sizes.taps());
+                                to[at..at + count]
+                                    .iter_mut()
+                                    .zip(weights)
+                                    .for_each(|(to, weight)| *to = *weight);
                             }
                         }
                     }
@@ -236,17 +232,62 @@ pub(crate) fn slope_by_weights(sizes: &Sizes, padded: &[f32], slopes: &[f32]) ->
         to: &mut sums,
     });
     let mut to = vec![0.0; sums.len()];
-    for first in (0..outputs).step_by(LINE) {
-        for input in 0..inputs {
-            for output in first..outputs.min(first + LINE) {
-                let to = &mut to[(output * inputs + input) * taps..][..taps];
-                for (tap, to) in to.iter_mut().enumerate() {
-                    *to = sums[(tap * inputs + input) * outputs + output];
-                }
-            }
-        }
+    for (block, to) in to.chunks_mut(LINE * inputs * taps).enumerate() {
+        turn_back(&sums[block * LINE..], [inputs, taps], outputs, to);
     }
     to
+}
+
+/// Up to [`LINE`] rows of `weights`, a channel out each, by channel in and tap, to as many columns of `to`, by tap and channel in, in which
+/// rows begin `width` values apart.
+#[inline(always)]
+fn turn_to(weights: &[f32], [inputs, taps]: [usize; 2], width: usize, to: &mut [f32]) {
+    let length = inputs * taps;
+    let outputs = weights.len() / length;
+    let rows: [&[f32]; LINE] = std::array::from_fn(|row| &weights[row.min(outputs - 1) * length..][..length]);
+    let (mut input, mut tap) = (0, 0);
+    for place in 0..length {
+        let line: [f32; LINE] = std::array::from_fn(|row| rows[row][place]);
+        let to = &mut to[(tap * inputs + input) * width..];
+        match to.first_chunk_mut() {
+            Some(to) if outputs == LINE => *to = line,
+            _ => to[..outputs].copy_from_slice(&line[..outputs]),
+        }
+        tap += 1;
+        if tap == taps {
+            (input, tap) = (input + 1, 0);
+        }
+    }
+}
+
+/// The same the other way round: columns of `sums`, in which rows begin `width` values apart, to rows of `to`.
+fn turn_back(sums: &[f32], [inputs, taps]: [usize; 2], width: usize, to: &mut [f32]) {
+    let length = inputs * taps;
+    let outputs = to.len() / length;
+    if outputs < LINE {
+        for (output, to) in to.chunks_exact_mut(length).enumerate() {
+            for (place, to) in to.iter_mut().enumerate() {
+                *to = sums[(place % taps * inputs + place / taps) * width + output];
+            }
+        }
+        return;
+    }
+    let mut rows = to.chunks_exact_mut(length);
+    let rows: [&mut [f32]; LINE] = std::array::from_fn(|_| rows.next().expect("there are as many"));
+    let rows = rows.map(|row| &mut row[..length]);
+    let (mut input, mut tap) = (0, 0);
+    for place in 0..length {
+        let line: &[f32; LINE] = sums[(tap * inputs + input) * width..]
+            .first_chunk()
+            .expect("a line of outputs");
+        for row in 0..LINE {
+            rows[row][place] = line[row];
+        }
+        tap += 1;
+        if tap == taps {
+            (input, tap) = (input + 1, 0);
+        }
+    }
 }
 
 /// The slope by the bias.

@@ -234,6 +234,10 @@ impl Slopes<'_> {
 /// Vectors from as many values, or fewer and then zeros.
 #[inline(always)]
 fn load<S: Simd, const V: usize>(simd: S, from: &[f32]) -> [S::f32s; V] {
+    if from.len() == V * S::F32_LANES {
+        let (from, _) = S::as_simd_f32s(from);
+        return std::array::from_fn(|part| from[part]);
+    }
     std::array::from_fn(|part| {
         let from = from.get(part * S::F32_LANES..).unwrap_or_default();
         simd.partial_load_f32s(&from[..from.len().min(S::F32_LANES)])
@@ -243,6 +247,11 @@ fn load<S: Simd, const V: usize>(simd: S, from: &[f32]) -> [S::f32s; V] {
 /// As many of the vectors' values as there is room for.
 #[inline(always)]
 fn store<S: Simd, const V: usize>(simd: S, values: [S::f32s; V], to: &mut [f32]) {
+    if to.len() == V * S::F32_LANES {
+        let (to, _) = S::as_mut_simd_f32s(to);
+        to.copy_from_slice(&values);
+        return;
+    }
     for (to, values) in to.chunks_mut(S::F32_LANES).zip(values) {
         simd.partial_store_f32s(to, values);
     }
