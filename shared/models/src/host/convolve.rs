@@ -57,15 +57,8 @@ impl Sizes {
 
     /// Pictures as [`forward`] takes them.
     pub fn padded(&self, pictures: &[f32]) -> Vec<f32> {
-        let [above, left] = self.padding;
-        padded(
-            pictures,
-            self.count,
-            self.input,
-            self.channels[0],
-            [above, left],
-            self.padding,
-        )
+        let around = self.padding;
+        padded(pictures, self.count, self.input, self.channels[0], around, around)
     }
 }
 
@@ -241,6 +234,7 @@ pub(crate) fn slope_by_weights(sizes: &Sizes, padded: &[f32], slopes: &[f32]) ->
 /// Up to [`LINE`] rows of `weights`, a channel out each, by channel in and tap, to as many columns of `to`, by tap and channel in, in which
 /// rows begin `width` values apart.
 #[inline(always)]
+#[allow(clippy::needless_range_loop, reason = "the place is one of sixteen rows")]
 fn turn_to(weights: &[f32], [inputs, taps]: [usize; 2], width: usize, to: &mut [f32]) {
     let length = inputs * taps;
     let outputs = weights.len() / length;
@@ -261,6 +255,7 @@ fn turn_to(weights: &[f32], [inputs, taps]: [usize; 2], width: usize, to: &mut [
 }
 
 /// The same the other way round: columns of `sums`, in which rows begin `width` values apart, to rows of `to`.
+#[allow(clippy::needless_range_loop, reason = "the place is one of sixteen rows")]
 fn turn_back(sums: &[f32], [inputs, taps]: [usize; 2], width: usize, to: &mut [f32]) {
     let length = inputs * taps;
     let outputs = to.len() / length;
