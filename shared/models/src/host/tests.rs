@@ -1,5 +1,7 @@
 //! Our operations beside burn's, on the same numbers.
 
+use std::slice::from_ref;
+
 use burn::tensor::{
     Device, Tensor, TensorData,
     activation::relu,
@@ -171,11 +173,11 @@ fn a_normalisation_and_its_slopes_are_burn_s() {
         let pictures = pictures.detach();
         let lines = [some(2, [channels], &device), some(3, [channels], &device)];
         for rectifies in [false, true] {
-            let theirs = derived(&[pictures.clone()], lines.clone(), |leaves, [scale, shift]| {
+            let theirs = derived(from_ref(&pictures), lines.clone(), |leaves, [scale, shift]| {
                 let normal = group_norm(leaves[0].clone(), scale.clone(), shift.clone(), groups);
                 if rectifies { relu(normal) } else { normal }
             });
-            let ours = derived(&[pictures.clone()], lines.clone(), |leaves, [scale, shift]| {
+            let ours = derived(from_ref(&pictures), lines.clone(), |leaves, [scale, shift]| {
                 let pictures = channels_last(leaves[0].clone());
                 let normal = record::normalisation(pictures, scale.clone(), shift.clone(), groups, rectifies);
                 channels_first(normal.unwrap())
@@ -201,13 +203,13 @@ fn the_largest_of_a_window_and_its_slopes_are_burn_s() {
         ([1, 10, 7, 3], [3, 1, 1]),
     ] {
         let pictures = some(1, [count, channels, height, width], &device);
-        let theirs = derived(&[pictures.clone()], [], |leaves, []| {
+        let theirs = derived(from_ref(&pictures), [], |leaves, []| {
             let options = MaxPoolOptions::new([side; 2])
                 .with_stride([stride; 2])
                 .with_padding([padding; 2]);
             max_pool2d(leaves[0].clone(), options)
         });
-        let ours = derived(&[pictures], [], |leaves, []| {
+        let ours = derived(from_ref(&pictures), [], |leaves, []| {
             let window = Window { side, stride, padding };
             channels_first(record::largest(channels_last(leaves[0].clone()), window).unwrap())
         });
