@@ -19,6 +19,7 @@ mod failure;
 mod loss;
 mod making;
 mod masks;
+mod memory;
 mod optimiser;
 mod pairs;
 mod passes;
@@ -42,6 +43,7 @@ usage: snowball-trainer work          do the one job that comes over standard in
 ";
 
 fn main() -> ExitCode {
+    memory::keep();
     let words: Vec<String> = std::env::args().skip(1).collect();
     match words.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["work"] => work::work(),

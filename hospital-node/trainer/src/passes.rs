@@ -67,10 +67,7 @@ impl Passes<'_> {
         let size = self.slice_size(batch.len());
         let labelled = self.labelled(batch);
         let slices: Vec<(usize, &[usize])> = batch.chunks(size).enumerate().collect();
-        let mut total = Step {
-            loss: 0.0,
-            gradient: vec![0.0; parameters.len()],
-        };
+        let mut total: Option<Step> = None;
         for wave in slices.chunks(WAVE) {
             let steps: Vec<Result<Step, Failure>> = wave
                 .par_iter()
@@ -84,10 +81,17 @@ impl Passes<'_> {
                 })
                 .collect();
             for step in steps {
-                total.add(&step?);
+                let step = step?;
+                match &mut total {
+                    Some(total) => total.add(&step),
+                    None => total = Some(step),
+                }
             }
         }
-        Ok(total)
+        Ok(total.unwrap_or_else(|| Step {
+            loss: 0.0,
+            gradient: vec![0.0; parameters.len()],
+        }))
     }
 
     /// How many of `count` pictures go through the network at once.

@@ -4,9 +4,13 @@
 //! What came over the network is checked against the layout before a tensor is made: wrong parameters are an error, never a
 //! panic. Nothing here draws random numbers; parameters always come from outside. Only this crate and the trainer know burn.
 //!
+//! On this machine's processor the steps that take most of the time are done by operations of our own (`host`); elsewhere all are burn's
+//! (`steps`).
+//!
 //! Start at [`Network`]; what a network is made of stands in `snowball-layout`.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod host;
 mod network;
 mod steps;
 mod weights;

@@ -3,11 +3,11 @@
 mod last_map;
 
 use burn::tensor::{Device, Gradients, Tensor};
-use snowball_layout::{Graph, Layout};
+use snowball_layout::{Graph, Layout, Step};
 use snowball_protocol::StudyPlan;
 
 use crate::{
-    ModelError,
+    ModelError, host,
     steps::{self, Value},
     weights::{self, Weight},
 };
@@ -19,6 +19,8 @@ pub struct Network {
     weights: Vec<Weight>,
     /// How often each step's output is still needed: then it is given back to the device.
     readers: Vec<usize>,
+    /// On this machine's processor steps are done our own way: which of them also rectify.
+    host: Option<Vec<bool>>,
 }
 
 impl Network {
@@ -54,10 +56,12 @@ impl Network {
                 step.inputs.iter().for_each(|input| readers[input.index()] += 1);
             }
         }
+        let host = host::is_host(device).then(|| host::rectifying(&graph, &readers));
         Ok(Self {
             graph,
             weights,
             readers,
+            host,
         })
     }
 
@@ -105,6 +109,7 @@ impl Network {
         let drawn = self.graph.picture.ok_or(ModelError::NoDecoder)?.index();
         let (mut values, mut readers) = self.signals(pictures)?;
         let value = read(&mut values, &mut readers, drawn).and_then(Value::pictures);
+        let value = value.map(|pictures| self.given_back(pictures));
         value.ok_or(ModelError::Step { step: drawn })
     }
 
@@ -128,7 +133,7 @@ impl Network {
             return Err(ModelError::Pictures { found });
         }
         let mut readers = self.readers.clone();
-        let mut values: Vec<Option<Value>> = vec![Some(Value::Pictures(pictures))];
+        let mut values: Vec<Option<Value>> = vec![Some(Value::Pictures(self.taken(pictures)))];
         for (number, step) in self.graph.steps.iter().enumerate().skip(1) {
             // Without a head nobody reads the features, nor what only they are made of.
             if readers[number] == 0 {
@@ -139,10 +144,36 @@ impl Network {
             for input in &step.inputs {
                 inputs.extend(read(&mut values, &mut readers, input.index()));
             }
-            let value = steps::take(step, &self.weights, inputs).ok_or(ModelError::Step { step: number })?;
+            let value = self
+                .step(step, number, inputs)
+                .ok_or(ModelError::Step { step: number })?;
             values.push(Some(value));
         }
         Ok((values, readers))
+    }
+
+    /// Does one step, in the way of the network's device.
+    fn step(&self, step: &Step, number: usize, inputs: Vec<Value>) -> Option<Value> {
+        match &self.host {
+            Some(rectifying) => host::take(step, number, rectifying, &self.weights, inputs),
+            None => steps::take(step, &self.weights, inputs),
+        }
+    }
+
+    /// Pictures in the order that steps have them in.
+    fn taken(&self, pictures: Tensor<4>) -> Tensor<4> {
+        match self.host {
+            Some(_) => host::channels_last(pictures),
+            None => pictures,
+        }
+    }
+
+    /// Pictures in the order that callers have them in.
+    fn given_back(&self, pictures: Tensor<4>) -> Tensor<4> {
+        match self.host {
+            Some(_) => host::channels_first(pictures),
+            None => pictures,
+        }
     }
 
     /// Where each parameter lies.

@@ -132,7 +132,7 @@ pub(crate) fn take(step: &Step, weights: &[Weight], inputs: Vec<Value>) -> Optio
 }
 
 /// Group normalisation (Wu and He 2018) over `groups` groups of channels.
-fn group_norm(pictures: Tensor<4>, scale: Tensor<1>, shift: Tensor<1>, groups: usize) -> Tensor<4> {
+pub(crate) fn group_norm(pictures: Tensor<4>, scale: Tensor<1>, shift: Tensor<1>, groups: usize) -> Tensor<4> {
     let shape = pictures.dims();
     let [count, channels, height, width] = shape;
     let grouped = pictures.reshape([count, groups, channels / groups * height * width]);

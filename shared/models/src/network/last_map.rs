@@ -4,7 +4,7 @@
 use burn::tensor::Tensor;
 use snowball_layout::Shape;
 
-use super::{Network, Value, steps};
+use super::{Network, Value};
 use crate::ModelError;
 
 impl Network {
@@ -32,17 +32,18 @@ impl Network {
         let cut = (0..=end).rev().find(is_map).ok_or(ModelError::Step { step: end })?;
 
         let mut map = None;
-        let mut values: Vec<Option<Value>> = vec![Some(Value::Pictures(pictures))];
+        let mut values: Vec<Option<Value>> = vec![Some(Value::Pictures(self.taken(pictures)))];
         for (number, step) in self.graph.steps.iter().enumerate().take(end + 1).skip(1) {
             let mut value = None;
             if needed[number] {
                 let inputs = step.inputs.iter().filter_map(|input| values[input.index()].clone());
-                value = steps::take(step, &self.weights, inputs.collect());
+                value = self.step(step, number, inputs.collect());
             }
             if number == cut {
                 // A leaf: what follows can be derived by it.
-                let leaf = value.and_then(Value::pictures).map(|map| map.detach().require_grad());
-                value = leaf.clone().map(Value::Pictures);
+                let leaf = value.and_then(Value::pictures);
+                let leaf = leaf.map(|map| self.given_back(map).detach().require_grad());
+                value = leaf.clone().map(|leaf| Value::Pictures(self.taken(leaf)));
                 map = leaf;
             }
             values.push(value);

@@ -71,6 +71,10 @@ struct Row {
     torch: Option<Rate>,
     /// Steps of the trainer beside those of PyTorch.
     times_torch: Option<f64>,
+    /// Pictures of the trainer and of PyTorch for each second of one processor, which a busy machine does not change as much.
+    processor: Rate,
+    torch_processor: Option<Rate>,
+    times_torch_processor: Option<f64>,
 }
 
 impl Training {
@@ -121,30 +125,34 @@ impl Training {
             torch::files(&plain, &folder.join("model"))?;
         }
         let (mut steps, mut varied_steps, mut read, mut torch_steps) = (vec![], vec![], vec![], vec![]);
+        let (mut processor, mut torch_processor) = (vec![], vec![]);
         let (mut first_step_seconds, mut memory_bytes_max) = (f64::INFINITY, 0);
         let cores = self.common.cores;
         for repeat in 1..=self.repeats {
             eprintln!("{case}: run {repeat} of {}", self.repeats);
             // In turn, so that whatever else the machine does falls on all of them.
-            for (plan, rates) in [(&plain, &mut steps), (&varied, &mut varied_steps)] {
+            for (plan, rates, worked) in [
+                (&plain, &mut steps, Some(&mut processor)),
+                (&varied, &mut varied_steps, None),
+            ] {
                 let run = trainer::run(program, plan, &dataset, cores, self.seconds)?;
                 rates.push(run.pictures_per_second);
+                if let Some(worked) = worked {
+                    worked.push(run.pictures_per_processor_second);
+                }
                 first_step_seconds = run.first_step_seconds.min(first_step_seconds);
                 memory_bytes_max = run.memory_bytes_max.max(memory_bytes_max);
             }
             read.push(loader::rate(&dataset, Augmentation::XrLightV1, cores, self.seconds)?);
             if with_torch {
-                torch_steps.push(torch::rate(
-                    &self.python,
-                    &folder.join("model"),
-                    &plain,
-                    cores,
-                    self.seconds,
-                )?);
+                let said = torch::rate(&self.python, &folder.join("model"), &plain, cores, self.seconds)?;
+                torch_steps.push(said.pictures_per_second);
+                torch_processor.push(said.pictures_per_processor_second);
             }
         }
         let trainer = Rate::of(steps).context("no run")?;
-        let torch = Rate::of(torch_steps);
+        let processor = Rate::of(processor).context("no run")?;
+        let (torch, torch_processor) = (Rate::of(torch_steps), Rate::of(torch_processor));
         Ok(Row {
             case: case.to_string(),
             parameters: snowball_layout::Layout::of(&plain).parameters(),
@@ -155,6 +163,9 @@ impl Training {
             loader: Rate::of(read).context("no run")?,
             torch,
             times_torch: torch.map(|torch| trainer.median / torch.median),
+            processor,
+            torch_processor,
+            times_torch_processor: torch_processor.map(|torch| processor.median / torch.median),
         })
     }
 
@@ -164,7 +175,7 @@ impl Training {
             self.common.cores, self.pictures, self.repeats
         );
         println!(
-            "{:<26} {:>11} {:>22} {:>22} {:>24} {:>22} {:>9} {:>8} {:>7}",
+            "{:<26} {:>11} {:>22} {:>22} {:>24} {:>22} {:>9} {:>8} {:>7} {:>22} {:>22} {:>9}",
             "case",
             "parameters",
             "trainer",
@@ -173,19 +184,23 @@ impl Training {
             "PyTorch",
             "x PyTorch",
             "first, s",
-            "MiB"
+            "MiB",
+            "a processor-second",
+            "PyTorch",
+            "x PyTorch"
         );
     }
 }
 
 impl Row {
     fn print(&self) {
-        let torch = self.torch.map_or_else(|| "-".to_owned(), Rate::told);
-        let times = self
-            .times_torch
-            .map_or_else(|| "-".to_owned(), |times| format!("{times:.2}"));
+        let [torch, torch_processor] =
+            [self.torch, self.torch_processor].map(|rate| rate.map_or_else(|| "-".to_owned(), Rate::told));
+        let [times, times_processor] = [self.times_torch, self.times_torch_processor]
+            .map(|times| times.map_or_else(|| "-".to_owned(), |times| format!("{times:.2}")));
         println!(
-            "{:<26} {:>11} {:>22} {:>22} {:>24} {torch:>22} {times:>9} {:>8.2} {:>7}",
+            "{:<26} {:>11} {:>22} {:>22} {:>24} {torch:>22} {times:>9} {:>8.2} {:>7} {:>22} \
+             {torch_processor:>22} {times_processor:>9}",
             self.case,
             self.parameters,
             self.trainer.told(),
@@ -193,6 +208,7 @@ impl Row {
             self.loader.told(),
             self.first_step_seconds,
             self.memory_bytes_max >> 20,
+            self.processor.told(),
         );
     }
 }

@@ -1,7 +1,6 @@
 //! Our trainer, started and spoken to as a node does it.
 
 use std::{
-    fs,
     io::{BufReader, BufWriter},
     path::Path,
     process::{Command, Stdio},
@@ -17,12 +16,16 @@ use snowball_worker::{
     pipe,
 };
 
+use crate::watched;
+
 /// Steps that are not timed.
 const WARM_UP: u32 = 2;
 
 /// What one run came to.
 pub struct Run {
     pub pictures_per_second: f64,
+    /// A second of one processor, whatever else the machine did.
+    pub pictures_per_processor_second: f64,
     /// From the start of the program on.
     pub first_step_seconds: f64,
     pub memory_bytes_max: u64,
@@ -66,7 +69,8 @@ pub fn run(program: &Path, plan: &StudyPlan, dataset: &DatasetSource, cores: usi
                 if step < WARM_UP {
                     continue;
                 }
-                let (from, from_step) = *timed.get_or_insert((now, step));
+                let worked = watched::processor_seconds(child.id()).context("the trainer ended by itself")?;
+                let (from, from_worked, from_step) = *timed.get_or_insert((now, worked, step));
                 let taken = (now - from).as_secs_f64();
                 if step > from_step && taken >= seconds {
                     if !loss.is_finite() {
@@ -75,8 +79,10 @@ pub fn run(program: &Path, plan: &StudyPlan, dataset: &DatasetSource, cores: usi
                     let pictures = f64::from(step - from_step) * f64::from(plan.local.batch_size);
                     break Run {
                         pictures_per_second: pictures / taken,
+                        pictures_per_processor_second: pictures / (worked - from_worked),
                         first_step_seconds: (first - begun).as_secs_f64(),
-                        memory_bytes_max: memory_bytes_max(child.id())?,
+                        memory_bytes_max: watched::memory_bytes(child.id(), "VmHWM:")
+                            .context("the system tells no memory")?,
                     };
                 }
             }
@@ -87,13 +93,4 @@ pub fn run(program: &Path, plan: &StudyPlan, dataset: &DatasetSource, cores: usi
     child.kill().context("cannot end the trainer")?;
     child.wait().context("cannot wait for the trainer")?;
     Ok(run)
-}
-
-/// `VmHWM` of proc(5).
-fn memory_bytes_max(process: u32) -> Result<u64> {
-    let status = fs::read_to_string(format!("/proc/{process}/status")).context("the trainer ended by itself")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kibibytes = line.and_then(|line| line.trim().strip_suffix(" kB"));
-    let kibibytes: u64 = kibibytes.context("the system tells no memory")?.parse()?;
-    Ok(kibibytes * 1024)
 }
