@@ -3,6 +3,7 @@
 mod arms;
 mod bench;
 mod preset;
+mod starts;
 
 use std::path::{Path, PathBuf};
 
