@@ -2,6 +2,7 @@
 
 pub mod network;
 pub mod pacs;
+pub mod segments;
 
 use std::path::{Path, PathBuf};
 
@@ -51,6 +52,9 @@ pub struct NodeConfig {
     /// DICOMweb.
     #[serde(default)]
     pub dicomweb: pacs::DicomwebConfig,
+    /// What the classes of masks are called in DICOM.
+    #[serde(default)]
+    pub segments: segments::SegmentsConfig,
     /// Where numbers for a monitoring system are given out; absent: nowhere.
     pub metrics: Option<metrics::Settings>,
 }
@@ -203,6 +207,7 @@ impl NodeConfig {
             receive: None,
             retrieve: None,
             dicomweb: pacs::DicomwebConfig::default(),
+            segments: segments::SegmentsConfig::default(),
             metrics: None,
         }
     }
@@ -227,6 +232,7 @@ impl NodeConfig {
             retrieve.check(config.receive.as_ref())?;
         }
         config.dicomweb.check()?;
+        config.segments.check()?;
         Ok(config)
     }
 
@@ -280,7 +286,8 @@ archive_megabytes = {archive}
 # Numbers for Prometheus while hospital-node run works, by plain HTTP and without a password; absent: none.
 #[metrics]
 #listen = "127.0.0.1:9464"
-{pacs}"#,
+{pacs}{segments}"#,
+            segments = segments::SAMPLE,
             pacs = pacs::SAMPLE,
             site = self.site,
             project = self.project,

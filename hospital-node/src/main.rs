@@ -7,6 +7,7 @@
 
 mod auditor;
 mod authorities;
+mod beginning;
 mod cli;
 mod comparisons;
 mod config;

@@ -173,12 +173,13 @@ fn federated(home: &Home, study: &StudyName) -> Result<Opened> {
         .find(|plan| Layout::of(plan).bytes() == bytes)
         .with_context(|| format!("the plan of {study} is not among those that this node was shown"))?;
     let (values, digest) = numbers(&path, &Layout::of(&plan))?;
+    let before = plan.parents().iter().map(Parent::of).collect();
     Ok(kept_on_site(
         format!("federated:{study}"),
         plan,
         &values,
         digest,
-        Vec::new(),
+        before,
     ))
 }
 

@@ -10,7 +10,7 @@ use snowball_protocol::{
     labels::LabelName,
     plan::{Head, HeadKind},
 };
-use snowball_tests::PolicyWish;
+use snowball_tests::{PolicyWish, run};
 
 use crate::{
     audit::both_auditors_find_nothing,
@@ -152,6 +152,7 @@ async fn a_study_begins_from_a_release_and_its_own_names_the_parents() {
         .collect();
     let child = released(&stage, "ages").await;
     ended(&mut nodes).await;
+    a_site_learns_on_as_the_plan_begins(&stage, &boards, &parent, &child).await;
 
     let lineage = document(&child.join("lineage.json"));
     assert_eq!(lineage["rounds"][0]["model_in"], start.model.to_string());
@@ -218,6 +219,69 @@ async fn a_study_begins_from_a_release_and_its_own_names_the_parents() {
         "no head goes with another trunk"
     );
     both_auditors_find_nothing(&stage).await;
+}
+
+/// Alone, a site begins with what the plan means too, whichever command it gives; with other weights or another choice it trains nothing.
+async fn a_site_learns_on_as_the_plan_begins(stage: &Stage, plan: &Path, meant: &Path, other: &Path) {
+    let site = &stage.consortium.sites[0];
+    let program = &stage.consortium.programs.node;
+    let finetune = |from: &Path, more: &[&str]| {
+        let words = [
+            "finetune",
+            "--steps",
+            "2",
+            "--head-only",
+            "--plan",
+            plan.to_str().unwrap(),
+        ];
+        let words = [&words[..], &["--from", from.to_str().unwrap()], more].concat();
+        words.into_iter().map(str::to_owned).collect::<Vec<_>>()
+    };
+    for (words, why) in [
+        (finetune(other, &[]), "name the weights that it means"),
+        (finetune(meant, &["--layers", "2"]), "leave out --layers"),
+    ] {
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let refused = run(program, &site.home, &words).await.unwrap();
+        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(!refused.status.success() && said.contains(why), "{said}");
+    }
+    assert!(!site.home.join("models/ages-local.f32").exists());
+    let words = finetune(meant, &[]);
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let told = stage.consortium.node(site, &words).await.unwrap();
+    assert_eq!(told["heads_kept"], json!(["age"]), "{told}");
+    assert_eq!(told["weights"]["kept"], json!({}), "{told}");
+
+    // A comparison under that plan: its arms begin so or at random.
+    let (document, question) = (
+        stage.folder.path().join("arms.toml"),
+        stage.folder.path().join("one-head.toml"),
+    );
+    let mut one: StudyPlan = serde_json::from_value(self::document(plan)).unwrap();
+    one.heads.retain(|head| head.label == LabelName::Age);
+    std::fs::write(&question, toml::to_string(&one).unwrap()).unwrap();
+    let arms = "format = 1\ntitle = \"Does it help?\"\nlabels = [10]\nseeds = 1\n[[arms]]\nname = \"scratch\"\nsteps = 2\n\
+                [[arms]]\nname = \"first\"\nfrom = [\"FROM\"]\nsteps = 2\n";
+    std::fs::write(&document, arms.replace("FROM", other.to_str().unwrap())).unwrap();
+    let out = stage.folder.path().join("compared");
+    let words = [
+        "compare",
+        "--arms",
+        document.to_str().unwrap(),
+        "--plan",
+        question.to_str().unwrap(),
+        "--out",
+    ];
+    let refused = run(program, &site.home, &[&words[..], &[out.to_str().unwrap()]].concat())
+        .await
+        .unwrap();
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(
+        refused.status.code() == Some(3) && said.contains("name the weights that it means"),
+        "{said}"
+    );
+    assert!(!out.exists());
 }
 
 /// A key that did not sign, a plan that means other weights, a plan without its weights, files that are not of their lineage.

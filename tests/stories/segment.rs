@@ -1,6 +1,6 @@
 //! Masks of bones come into two hospitals; a network learns to outline bone from both, and no mask leaves.
 
-use std::os::unix::fs::PermissionsExt;
+use std::{collections::BTreeSet, os::unix::fs::PermissionsExt, path::Path, process::Command};
 
 use snowball_phantoms::Consortium as Phantoms;
 use snowball_protocol::plan::HeadKind;
@@ -104,7 +104,7 @@ async fn hospitals_learn_to_outline_bone_from_masks_that_stay() {
     let arguments = [
         &["segment"][..],
         &model,
-        &["--out", out.to_str().unwrap(), "--pictures", "3"],
+        &["--out", out.to_str().unwrap(), "--pictures", "3", "--dicom"],
     ]
     .concat();
     let drawn = stage.consortium.node(site, &arguments).await.unwrap();
@@ -125,4 +125,122 @@ async fn hospitals_learn_to_outline_bone_from_masks_that_stay() {
         }
     }
     assert_eq!(drawn["masks"], masks);
+    assert_eq!(drawn["dicom"], masks);
+    objects_are_the_pictures(&out);
+}
+
+/// Each DICOM Segmentation object holds the bits of its PNG, as DCMTK reads it, and nothing of the hospital's.
+fn objects_are_the_pictures(folder: &Path) {
+    let Ok(found) = Command::new("dcmdump").arg("--version").output() else {
+        eprintln!("SKIPPED: dcmdump is not installed; the objects were not read back");
+        return;
+    };
+    assert!(found.status.success());
+    let mut read = 0;
+    let mut marked = 0;
+    let mut names = BTreeSet::new();
+    for file in std::fs::read_dir(folder).unwrap() {
+        let path = file.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "dcm") {
+            continue;
+        }
+        let object = Dump::of(&path);
+        let mask = image::open(path.with_extension("png")).unwrap().to_luma8();
+        let bit = |bits: &[u8], place: usize| bits[place / 8] >> (place % 8) & 1 == 1;
+        let bits = object.pixels();
+        assert_eq!(object.value("Rows"), mask.height().to_string());
+        assert_eq!(object.value("Columns"), mask.width().to_string());
+        for (place, pixel) in mask.pixels().enumerate() {
+            assert_eq!(bit(&bits, place), pixel.0[0] == 255, "{} at {place}", path.display());
+        }
+        marked += mask.pixels().filter(|pixel| pixel.0[0] == 255).count();
+        for (name, value) in [
+            ("SOPClassUID", "=SegmentationStorage"),
+            ("Modality", "SEG"),
+            ("SegmentationType", "BINARY"),
+            ("NumberOfFrames", "1"),
+            ("BitsAllocated", "1"),
+            ("SegmentLabel", "bone"),
+            ("SegmentAlgorithmType", "AUTOMATIC"),
+            ("SegmentAlgorithmName", "story, small"),
+            ("PatientIdentityRemoved", "YES"),
+            ("ReferencedSOPClassUID", "=DigitalXRayImageStorageForPresentation"),
+        ] {
+            assert_eq!(object.value(name), value, "{name}");
+        }
+        // What the store does not hold is empty, and what it holds is called as `deidentify` calls it.
+        for name in [
+            "PatientName",
+            "PatientBirthDate",
+            "StudyDate",
+            "AccessionNumber",
+            "ContentCreatorName",
+        ] {
+            assert_eq!(object.value(name), "", "{name}");
+        }
+        assert!(object.value("PatientID").len() == 20, "{}", object.value("PatientID"));
+        for name in [
+            "SOPInstanceUID",
+            "StudyInstanceUID",
+            "SeriesInstanceUID",
+            "ReferencedSOPInstanceUID",
+        ] {
+            assert!(object.value(name).starts_with("2.25."), "{name} is a keyed one");
+        }
+        names.insert(object.value("SOPInstanceUID"));
+        read += 1;
+    }
+    assert!(
+        read > 0 && names.len() == read && marked > 0,
+        "{read} objects, {marked} pixels"
+    );
+}
+
+/// What `dcmdump` says of a file.
+struct Dump {
+    text: String,
+    raw: Vec<u8>,
+}
+
+impl Dump {
+    fn of(path: &Path) -> Self {
+        let raw = tempfile::tempdir().unwrap();
+        let output = Command::new("dcmdump")
+            .args(["--load-all", "--print-all", "+W"])
+            .arg(raw.path())
+            .arg(path)
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success() && said.is_empty(), "{said}");
+        let files: Vec<_> = std::fs::read_dir(raw.path())
+            .unwrap()
+            .map(|file| file.unwrap().path())
+            .collect();
+        assert_eq!(files.len(), 1, "one frame's pixels: {files:?}");
+        Self {
+            text: String::from_utf8_lossy(&output.stdout).into_owned(),
+            raw: std::fs::read(&files[0]).unwrap(),
+        }
+    }
+
+    /// The value of the first element of this name.
+    fn value(&self, name: &str) -> String {
+        let line = self
+            .text
+            .lines()
+            .find(|line| line.split_whitespace().last() == Some(name));
+        let line = line.unwrap_or_else(|| panic!("no {name} in {}", self.text));
+        let (_, value) = line.trim().split_at(14);
+        let value = value.split(" #").next().unwrap().trim();
+        match value.strip_prefix('[').and_then(|value| value.strip_suffix(']')) {
+            Some(value) => value.to_owned(),
+            None if value == "(no value available)" => String::new(),
+            None => value.to_owned(),
+        }
+    }
+
+    fn pixels(&self) -> Vec<u8> {
+        self.raw.clone()
+    }
 }

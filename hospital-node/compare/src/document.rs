@@ -57,6 +57,9 @@ pub struct Pretraining {
     pub name: String,
     /// The file of its plan, beside this document.
     pub plan: String,
+    /// What it begins from, as `finetune --from` names it; absent: at random.
+    #[serde(default)]
+    pub from: Option<String>,
     /// Another number of steps than the plan's.
     #[serde(default)]
     pub steps: Option<u32>,
@@ -162,6 +165,10 @@ impl Comparison {
         unless(
             self.pretrain.len() <= 16 && are_names(self.pretrain.iter().map(|one| one.name.as_str())),
             "pretrain.name: must be different, 1 to 60 characters without a colon; at most 16",
+        );
+        unless(
+            !(self.pretrain.iter()).any(|one| one.from.as_ref().is_some_and(|from| from.starts_with("pretrained:"))),
+            "pretrain.from: must be weights that are there, not pretrained:NAME; train those beforehand and name them local:STUDY",
         );
         unless(
             are_names(self.arms.iter().map(|arm| arm.name.as_str())),
@@ -271,12 +278,15 @@ mod tests {
     #[test]
     fn every_rule_is_kept() {
         type Change = fn(&mut Comparison);
-        let changes: [(&str, Change); 11] = [
+        let changes: [(&str, Change); 12] = [
             ("format", |it| it.format = 2),
             ("title", |it| it.title.clear()),
             ("labels", |it| it.labels = vec![100, 50]),
             ("seeds", |it| it.seeds = 0),
             ("draws", |it| it.draws = 10),
+            ("pretrain.from", |it| {
+                it.pretrain[0].from = Some("pretrained:body parts".to_owned());
+            }),
             ("arms:", |it| it.arms.truncate(1)),
             ("arms.name", |it| it.arms[1].name = "scratch".to_owned()),
             ("arms.trunk_rate:", |it| it.arms[0].trunk_rate = 0.5),

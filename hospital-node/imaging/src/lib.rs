@@ -3,7 +3,8 @@
 //! This crate reads one untrusted file at a time, decides whether it is a radiograph, decodes its pixels in full depth,
 //! removes text that was burned into them (`snowball-text`), reads the labels that its header supports and keeps nothing
 //! else: a [`Radiograph`] holds pixels, labels, a closed vocabulary of how the picture was made ([`Acquisition`]), keyed
-//! pseudonyms, and counts of what was taken away ([`Evidence`]). No DICOM leaves that path; [`standard`] is the other one, which writes DICOM by PS3.15 annex E.
+//! pseudonyms, and counts of what was taken away ([`Evidence`]). No DICOM leaves that path; [`standard`] is the other one, which writes
+//! DICOM by PS3.15 annex E. [`segmentation`] writes what a model drew, from pseudonyms and pixels alone.
 //!
 //! It must never reach a network, never put a patient's value into an error or a log line, and never let one hostile
 //! file cost more than itself: sizes are checked before memory is asked for, and a decoder's panic is one outcome.
@@ -29,6 +30,7 @@ mod read;
 mod resample;
 mod review;
 mod second;
+pub mod segmentation;
 pub mod standard;
 mod walk;
 

@@ -3,6 +3,7 @@
 mod arms;
 mod bench;
 mod preset;
+mod starts;
 
 use std::path::{Path, PathBuf};
 
@@ -11,7 +12,7 @@ use clap::Args;
 use serde_json::json;
 use snowball_compare::{Comparison, Interval, Replicates, findings};
 use snowball_protocol::{Sha256Digest, StudyPlan};
-use snowball_service::{files, output};
+use snowball_service::files;
 
 use super::{Context, pretrain::plan_of};
 use arms::Trained;
@@ -59,11 +60,14 @@ impl Compare {
     pub fn run(self, context: &Context) -> Result<()> {
         if let (Some(preset), Some(folder)) = (self.preset, &self.write) {
             preset.write(folder)?;
-            output::note(format_args!(
-                "written: {0}/comparison.toml and its plans; then: hospital-node compare --arms {0}/comparison.toml --plan {0}/plan.toml --out DIR",
-                folder.display()
-            ));
-            return Ok(());
+            let (arms, plan) = (folder.join("comparison.toml"), folder.join("plan.toml"));
+            return context.print(&json!({ "arms": arms, "plan": plan }), || {
+                format!(
+                    "written: {0} and its plans; then: hospital-node compare --arms {0} --plan {1} --out DIR",
+                    arms.display(),
+                    plan.display()
+                )
+            });
         }
         let question = match (self.preset, &self.arms, &self.plan) {
             (Some(preset), ..) => Question::read(&preset.texts())?,

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use clap::Args;
 use snowball_crypto::VerifyingKey;
 use snowball_layout::{Layout, Tensor};
@@ -20,7 +20,10 @@ use super::{
     alone::{Alone, Learned, Order, Tuned},
     pretrain::read_plan,
 };
-use crate::parent::{self, Opened, Source};
+use crate::{
+    beginning,
+    parent::{self, Opened, Source},
+};
 
 /// With patience and no other word, so many evaluations in passing.
 const EVALUATIONS: u32 = 20;
@@ -35,7 +38,7 @@ pub struct Finetune {
     #[arg(long)]
     plan: PathBuf,
     /// What to learn on from: a release's folder, a safetensors file (a release's, or PyTorch's under torchvision's names), local:STUDY (a
-    /// model that this site trained alone) or federated:STUDY (a study's final model).
+    /// model that this site trained alone) or federated:STUDY (a study's final model). A plan with [start] takes no others than it means.
     #[arg(long, value_name = "WHERE")]
     from: Source,
     /// The public key of the aggregator that signed the release; without it the signature is not checked, and that is said.
@@ -86,10 +89,9 @@ impl Finetune {
         // Before anything is frozen for it: weights that are not to be used end the command.
         let opened = parent::open(&context.home()?, &self.from, self.key.as_ref())?;
         output::note(format_args!("from {}", opened.parents[0].told()));
+        let (initial, report, heads) = self.begin(&opened, &plan)?;
         let alone = Alone::prepare(context, plan)?;
         let steps = alone.steps(self.steps)?;
-        let mut initial = alone.layout.initial_parameters(alone.plan.seed);
-        let (report, heads) = self.lay(&opened, &alone, &mut initial)?;
         output::note(format_args!("{report}{}", heads_told(&heads)));
         let groups = Groups::of(&alone.layout, self.pace());
         output::note(pace_told(&groups, &alone.layout, alone.plan.optimiser.learning_rate));
@@ -119,11 +121,38 @@ impl Finetune {
         })
     }
 
+    /// What training begins with, what of the weights fitted, and the heads that were taken. A plan that says it itself is followed.
+    fn begin(&self, opened: &Opened, plan: &StudyPlan) -> Result<(Vec<f32>, Report, Vec<LabelName>)> {
+        if let Some(start) = &plan.start {
+            if let Some(option) = self.choosing() {
+                bail!(
+                    "the plan's [start] says which stages and heads it begins from, and so does {option}; leave out {option}, or take \
+                     [start] out of the plan: the board then judges another plan"
+                );
+            }
+            let begun = beginning::as_planned(opened, plan, start)?;
+            return Ok((begun.parameters, begun.report, begun.start.heads));
+        }
+        let mut initial = Layout::of(plan).initial_parameters(plan.seed);
+        let (report, heads) = self.lay(opened, plan, &mut initial)?;
+        Ok((initial, report, heads))
+    }
+
+    /// The option that chooses what of the weights is taken, where one was given.
+    const fn choosing(&self) -> Option<&'static str> {
+        match self {
+            Self { layers: Some(_), .. } => Some("--layers"),
+            Self { keep_heads: true, .. } => Some("--keep-heads"),
+            Self { only, .. } if !only.is_empty() => Some("--only"),
+            _ => None,
+        }
+    }
+
     /// Lays what is asked for over `initial`; what fitted, and the heads that were taken.
-    fn lay(&self, opened: &Opened, alone: &Alone, initial: &mut [f32]) -> Result<(Report, Vec<LabelName>)> {
+    fn lay(&self, opened: &Opened, plan: &StudyPlan, initial: &mut [f32]) -> Result<(Report, Vec<LabelName>)> {
         let name = &opened.parents[0].from;
-        let is_asked = self.choice(&alone.layout)?;
-        let mut report = snowball_weights::lay_where(&opened.weights, &alone.plan, initial, is_asked)
+        let is_asked = self.choice(&Layout::of(plan))?;
+        let mut report = snowball_weights::lay_where(&opened.weights, plan, initial, is_asked)
             .with_context(|| format!("cannot learn on from {name}"))?;
         if !self.keep_heads {
             return Ok((report, Vec::new()));
@@ -131,7 +160,7 @@ impl Finetune {
         let theirs = opened.plan.as_ref();
         let theirs =
             theirs.with_context(|| format!("{name} does not say what its heads mean; leave out --keep-heads"))?;
-        let taken = snowball_weights::lay_alike_heads(&opened.weights, theirs, &alone.plan, |_| true, initial);
+        let taken = snowball_weights::lay_alike_heads(&opened.weights, theirs, plan, |_| true, initial);
         ensure!(
             !taken.is_empty(),
             "{name} has no head like one of this plan, with the same classes or unit; leave out --keep-heads"
@@ -254,8 +283,10 @@ fn learned_told(learned: &Learned, asked: u32) -> String {
 #[cfg(test)]
 mod tests {
     use clap::Parser;
+    use snowball_protocol::Sha256Digest;
 
     use super::*;
+    use crate::beginning::fixture;
 
     #[derive(Parser)]
     struct Words {
@@ -280,6 +311,30 @@ mod tests {
         assert!(said("--labels-seed 3").is_err() && said("--patience 0").is_err());
         assert_eq!(said("--head-only").unwrap().pace(), Pace::HEADS_ALONE);
         assert_eq!(said("").unwrap().pace(), Pace::default());
+    }
+
+    #[test]
+    fn a_plan_that_says_what_it_begins_from_is_followed() {
+        let meant = fixture::opened(5);
+        let plan = fixture::begun_from(&meant);
+        let (initial, report, heads) = said("").unwrap().begin(&meant, &plan).unwrap();
+        let digest = Sha256Digest::of(&snowball_layout::to_le_bytes(&initial));
+        assert_eq!(digest, plan.start.as_ref().unwrap().model);
+        assert!(report.not_asked > 0 && heads.is_empty(), "two stages and no head");
+
+        let other = said("").unwrap().begin(&fixture::opened(6), &plan).unwrap_err();
+        assert!(other.to_string().contains("name the weights that it means"), "{other}");
+        for words in ["--layers 2", "--only trunk.stem", "--keep-heads"] {
+            let refused = said(words).unwrap().begin(&meant, &plan).unwrap_err().to_string();
+            let option = words.split(' ').next().unwrap();
+            assert!(refused.contains(&format!("leave out {option}")), "{refused}");
+        }
+
+        // Without it the command line says what is taken: the whole trunk, from whatever is named.
+        let plan = fixture::plan();
+        let (whole, ..) = said("").unwrap().begin(&meant, &plan).unwrap();
+        assert_ne!(whole, initial);
+        assert!(said("").unwrap().begin(&fixture::opened(6), &plan).is_ok());
     }
 
     #[test]

@@ -2,18 +2,19 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use snowball_layout::Layout;
 use snowball_protocol::{StudyPlan, limits::PLAN_BYTES_MAX};
 use snowball_service::{files, output};
-use snowball_weights::{Found, Report, Wish};
+use snowball_weights::Report;
 
 use super::{
     Context, Refused,
     alone::{Alone, Order},
 };
 use crate::{
+    beginning,
     local_model::Parent,
     parent::{self, Opened, Source},
 };
@@ -72,43 +73,33 @@ impl Pretrain {
     fn initial(&self, alone: &Alone) -> Result<(Vec<f32>, Option<Report>, Vec<Parent>)> {
         let plan = &alone.plan;
         let Some(source) = &self.from else {
-            if let Some(parent) = plan.start.as_ref().and_then(|start| start.parents.first()) {
+            if let Some(start) = &plan.start {
                 bail!(Refused(format!(
                     "the plan begins from {}; name these weights with --from",
-                    parent.name()
+                    beginning::origin(start)
                 )));
             }
             return Ok((alone.layout.initial_parameters(plan.seed), None, Vec::new()));
         };
         let opened = parent::open(&alone.home, source, None)?;
         let name = opened.parents[0].from.clone();
-        let (initial, report) = laid(&opened, plan).with_context(|| format!("cannot begin with {name}"))?;
+        let (initial, report) = laid(&opened, plan)?;
         output::note(format_args!("{name}: {report}"));
         Ok((initial, Some(report), opened.parents))
     }
 }
 
 /// The trunk of the weights over the seed; where the plan says what it begins from, that and nothing else.
-fn laid(opened: &Opened, plan: &StudyPlan) -> Result<(Vec<f32>, Report)> {
-    let Some(start) = &plan.start else {
-        let mut initial = Layout::of(plan).initial_parameters(plan.seed);
-        let report = snowball_weights::lay(&opened.weights, plan, &mut initial)?;
-        return Ok((initial, report));
-    };
-    let found = Found {
-        weights: &opened.weights,
-        plan: opened.plan.as_ref(),
-        parents: &start.parents,
-    };
-    let begun = snowball_weights::begin(found, plan, Wish::default())?;
-    ensure!(
-        begun.start.model == start.model,
-        Refused(format!(
-            "these weights give the model {}, and the plan begins with {}; name the weights that it means",
-            begun.start.model, start.model
-        ))
-    );
-    Ok((begun.parameters, begun.report))
+pub fn laid(opened: &Opened, plan: &StudyPlan) -> Result<(Vec<f32>, Report)> {
+    if let Some(start) = &plan.start {
+        let begun = beginning::as_planned(opened, plan, start)?;
+        return Ok((begun.parameters, begun.report));
+    }
+    let name = &opened.parents[0].from;
+    let mut initial = Layout::of(plan).initial_parameters(plan.seed);
+    let report = snowball_weights::lay(&opened.weights, plan, &mut initial)
+        .with_context(|| format!("cannot begin with {name}"))?;
+    Ok((initial, report))
 }
 
 /// Reads a plan from TOML or JSON and checks its rules.

@@ -1,5 +1,7 @@
 //! `segment`: masks that a model draws of this site's radiographs.
 
+mod dicom;
+
 use std::{
     io::Cursor,
     path::{Path, PathBuf},
@@ -14,7 +16,7 @@ use snowball_protocol::{
     labels::LabelName,
     plan::{Head, HeadKind},
 };
-use snowball_service::files;
+use snowball_service::{clock, files};
 use snowball_store::{Mask, Store};
 use snowball_worker::shard::{Part, Shard};
 
@@ -22,6 +24,8 @@ use super::{
     Context,
     kept_model::{KeptModel, Opened, PartChoice},
 };
+use dicom::Objects;
+
 use crate::{
     outline,
     page::{self, Outlined, Outlines},
@@ -36,8 +40,13 @@ const WHITE: u8 = 255;
 
 /// Write the masks that a model draws: a PNG a radiograph, with as many rows and columns as the kept picture, and a page with outlines.
 /// All are patients' and stay on site; the policy must permit it.
+///
+/// This is a tool of research and no medical device: no mask is a finding, and none is for diagnosis or treatment, in DICOM no more than
+/// elsewhere.
 #[derive(Args)]
-#[command(after_help = "Example: hospital-node segment --plan lungs.toml --model federated --out masks")]
+#[command(
+    after_help = "Examples:\n  hospital-node segment --plan lungs.toml --model federated --out masks\n  hospital-node segment --plan lungs.toml --model federated --out masks --dicom"
+)]
 pub struct Segment {
     #[command(flatten)]
     of: KeptModel,
@@ -50,6 +59,10 @@ pub struct Segment {
     /// How many radiographs at most, evenly over the part; absent: all.
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=RADIOGRAPHS_MAX))]
     count: Option<u32>,
+    /// Beside each PNG, a DICOM Segmentation object (PS3.3 A.51): binary, a segment a class, in the size in which the radiograph came. It names
+    /// patient, study and radiograph by this node's pseudonyms alone, and node.toml under [segments] what the classes are.
+    #[arg(long)]
+    dicom: bool,
     /// How many of them the page shows at most, evenly.
     #[arg(long, default_value_t = 24, value_parser = clap::value_parser!(u32).range(0..=500))]
     pictures: u32,
@@ -82,6 +95,7 @@ impl Segment {
         let places = evenly(positions.len(), self.count.map_or(usize::MAX, |count| count as usize));
         let shown = evenly(places.len(), self.pictures as usize);
         files::create_home(&self.out).with_context(|| format!("cannot make {}", self.out.display()))?;
+        let objects = self.objects(context, &opened, head)?;
         let mut pictures = Vec::new();
         for (number, places) in places.chunks(AT_ONCE).enumerate() {
             let squares = opened.asked().segment(part, places)?;
@@ -94,6 +108,9 @@ impl Segment {
                     square,
                 };
                 let file = drawn.write(&self.out)?;
+                if let Some(objects) = &objects {
+                    drawn.write_object(&self.out, objects)?;
+                }
                 if shown.binary_search(&(number * AT_ONCE + inner)).is_ok() {
                     pictures.push(drawn.picture(pictures.len() + 1, file)?);
                 }
@@ -102,17 +119,30 @@ impl Segment {
         self.page(&opened, head, part, pictures)?;
         let document = serde_json::json!({
             "study": opened.plan.study, "model_digest": opened.digest, "part": part, "masks": places.len(), "folder": self.out,
-            "pictures": shown.len(),
+            "pictures": shown.len(), "dicom": if self.dicom { places.len() } else { 0 },
         });
         context.print(&document, || {
             format!(
                 "{} masks of the {} part in {}; open index.html there\n\
+                 They are for research: none is a finding, and none is for diagnosis.\n\
                  These are patients' data, readable by you alone (0600): they stay on site; delete them when you are done.",
                 places.len(),
                 name(part),
                 self.out.display()
             )
         })
+    }
+
+    /// Writes DICOM, where that is asked for.
+    fn objects(&self, context: &Context, opened: &Opened, head: &Head) -> Result<Option<Objects>> {
+        if !self.dicom {
+            return Ok(None);
+        }
+        let home = context.home()?;
+        let config = home.config()?;
+        let key = home.pseudonym_key(&config.project)?;
+        let model = &opened.digest;
+        Objects::new(key, &config.segments, &opened.plan, head, model, clock::now()).map(Some)
     }
 
     fn page(&self, opened: &Opened, head: &Head, part: Part, pictures: Vec<Outlined>) -> Result<()> {
@@ -153,6 +183,16 @@ impl Drawn<'_> {
         let path = folder.join(&file);
         files::write_private(&path, png.get_ref()).with_context(|| format!("cannot write {}", path.display()))?;
         Ok(file)
+    }
+
+    /// Writes the mask as a DICOM object, in the size of the radiograph as it came.
+    fn write_object(&self, folder: &Path, objects: &Objects) -> Result<()> {
+        let radiograph = self.radiograph()?;
+        let source = self.opened.store.source_of(&radiograph)?;
+        let source = source.context("a radiograph was withdrawn meanwhile; do this again")?;
+        let side = self.shard.manifest().side;
+        let values = snowball_imaging::unletterbox_mask(side, &self.square, source.rows, source.columns);
+        objects.write(folder, &radiograph, &source, &values)
     }
 
     /// What the page shows of it.

@@ -31,7 +31,7 @@ pub(crate) struct Facts {
     /// Digest of the data set, which tells a duplicate from a conflict.
     pub content: Sha256Digest,
     pub study: Pseudonym,
-    series: Pseudonym,
+    pub series: Pseudonym,
     pub accession: Option<Pseudonym>,
     /// Of the picture as it came.
     pub rows: u32,

@@ -28,6 +28,7 @@ mod schema;
 mod seen;
 mod sheet;
 mod site_labels;
+mod source;
 mod split;
 mod withdraw;
 mod writer;
@@ -59,6 +60,7 @@ pub use reviewable::{Combination, Redactions, Reviewable};
 pub use seen::FileOutcome;
 pub use sheet::{Caption, ContactSheet, SheetRequest};
 pub use site_labels::{Others, RadiographKeys, SiteLabel, SiteLabels};
+pub use source::Source;
 pub use split::part_of;
 pub use withdraw::{Touched, Withdrawn};
 

@@ -1,12 +1,13 @@
 //! `snowball-benchmark`: how fast this machine de-identifies and takes in, beside other programs; how a node bears a large
 //! archive; how fast a round of federated averaging is, and what each encoding of updates costs in quality; how many pictures a second
-//! the recipes make and the trainer learns from, beside PyTorch; and whether learning together helps. What it prints was measured in that run; the one table of other days' figures
+//! the recipes make and the trainer learns from, beside PyTorch; whether looking for pairs teaches anything; and whether learning together
+//! helps. What it prints was measured in that run; the one table of other days' figures
 //! says so.
 //!
 //! It runs `hospital-node` and its peers as people do, by their command lines, over the same files on the same processors. It
 //! must never be pointed at a node's real home: it makes homes of its own and removes them.
 //!
-//! Start at [`deidentification`], [`large`], [`rounds`], [`transfers`], [`recipes`], [`training`] and [`knees`].
+//! Start at [`deidentification`], [`large`], [`rounds`], [`transfers`], [`recipes`], [`training`], [`pairs`] and [`knees`].
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod corpus;
@@ -17,6 +18,7 @@ mod home;
 mod knees;
 mod large;
 mod ours;
+mod pairs;
 mod peers;
 mod pictures;
 mod recipes;
@@ -54,6 +56,7 @@ enum Verb {
     Recipes(recipes::Recipes),
     Training(training::Training),
     Knees(knees::Knees),
+    Pairs(pairs::Pairs),
     #[command(hide = true)]
     Floor(floors::Floor),
     #[command(hide = true)]
@@ -105,6 +108,7 @@ fn main() -> ExitCode {
         Verb::Recipes(verb) => verb.run(),
         Verb::Training(verb) => verb.run(),
         Verb::Knees(verb) => verb.run(),
+        Verb::Pairs(verb) => verb.run(),
         Verb::Floor(verb) => verb.run().map(|()| true),
         Verb::Header(verb) => verb.run().map(|()| true),
         Verb::Sites(verb) => verb.run().map(|()| true),

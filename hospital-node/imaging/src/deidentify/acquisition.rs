@@ -304,6 +304,23 @@ impl ObjectClass {
             _ => return None,
         })
     }
+
+    /// Its SOP Class UID.
+    #[must_use]
+    pub const fn uid(self) -> &'static str {
+        match self {
+            Self::ComputedRadiography => "1.2.840.10008.5.1.4.1.1.1",
+            Self::DigitalPresentation => "1.2.840.10008.5.1.4.1.1.1.1",
+            Self::DigitalProcessing => "1.2.840.10008.5.1.4.1.1.1.1.1",
+            Self::MammographyPresentation => "1.2.840.10008.5.1.4.1.1.1.2",
+            Self::MammographyProcessing => "1.2.840.10008.5.1.4.1.1.1.2.1",
+            Self::IntraOralPresentation => "1.2.840.10008.5.1.4.1.1.1.3",
+            Self::IntraOralProcessing => "1.2.840.10008.5.1.4.1.1.1.3.1",
+            Self::Radiofluoroscopy => "1.2.840.10008.5.1.4.1.1.12.2",
+            Self::Angiography => "1.2.840.10008.5.1.4.1.1.12.1",
+            Self::SecondaryCapture => "1.2.840.10008.5.1.4.1.1.7",
+        }
+    }
 }
 
 impl Modality {
@@ -386,6 +403,24 @@ fn micrometre_step(millimetres: f64) -> Option<u16> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_class_has_the_uid_that_names_it() {
+        for class in [
+            ObjectClass::ComputedRadiography,
+            ObjectClass::DigitalPresentation,
+            ObjectClass::DigitalProcessing,
+            ObjectClass::MammographyPresentation,
+            ObjectClass::MammographyProcessing,
+            ObjectClass::IntraOralPresentation,
+            ObjectClass::IntraOralProcessing,
+            ObjectClass::Radiofluoroscopy,
+            ObjectClass::Angiography,
+            ObjectClass::SecondaryCapture,
+        ] {
+            assert_eq!(ObjectClass::from_uid(class.uid()), Some(class));
+        }
+    }
 
     #[test]
     fn numbers_become_bands() {

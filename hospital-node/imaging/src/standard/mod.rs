@@ -33,7 +33,7 @@ use dicom_core::Tag;
 use dicom_dictionary_std::tags;
 use dicom_object::FileMetaTableBuilder;
 use snowball_confidentiality::{Class, Profile, class};
-use snowball_crypto::{Domain, PseudonymKey};
+use snowball_crypto::{Domain, Pseudonym, PseudonymKey};
 use snowball_protocol::{Sha256Digest, intake::IntakeReason};
 use snowball_text::{Searcher, markers::Markers};
 
@@ -99,7 +99,13 @@ pub struct Deidentified {
 #[must_use]
 pub fn patient_id(key: &PseudonymKey, identifier: &str) -> Option<String> {
     let patient = pseudonym_of(key, Domain::Patient, identifier)?;
-    Some(apply::short(&patient, apply::PSEUDONYM_CHARACTERS))
+    Some(patient_id_of(&patient))
+}
+
+/// What a patient with this pseudonym is called in written files.
+#[must_use]
+pub fn patient_id_of(patient: &Pseudonym) -> String {
+    apply::short(patient, apply::PSEUDONYM_CHARACTERS)
 }
 
 impl Standard {

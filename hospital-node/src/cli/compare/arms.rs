@@ -26,8 +26,13 @@ use snowball_worker::{
 
 use super::{Question, bench::Bench};
 use crate::{
-    cli::alone::{self, Order},
+    beginning,
+    cli::{
+        alone::{self, Order},
+        pretrain,
+    },
     comparisons::{Begun, RUNS},
+    parent::Opened,
 };
 
 const RUNS_BYTES_MAX: usize = 1 << 30;
@@ -77,7 +82,7 @@ pub(super) fn train(bench: &Bench, question: &Question, out: &Path) -> Result<Tr
                     let from = of
                         .from
                         .get(start)
-                        .map(|from| weights(bench, &pretrained, from))
+                        .map(|from| source(bench, &pretrained, from))
                         .transpose()?;
                     let told = taught(bench, question, of, from, *labels, seed)?;
                     let outputs = outputs(head, places.iter().map(|place| told[*place].as_slice()));
@@ -146,9 +151,9 @@ fn open(path: &Path, digest: Sha256Digest) -> Result<(Vec<Run>, std::fs::File)> 
 }
 
 /// Trains what the arms begin from, or takes it from `out` where this comparison `is_begun` and it was trained before.
-fn pretrain(bench: &Bench, question: &Question, out: &Path, is_begun: bool) -> Result<BTreeMap<String, Weights>> {
+fn pretrain(all: &Bench, question: &Question, out: &Path, is_begun: bool) -> Result<BTreeMap<String, Weights>> {
     let mut networks = BTreeMap::new();
-    for (place, (one, bench)) in question.comparison.pretrain.iter().zip(&bench.before).enumerate() {
+    for (place, (one, bench)) in question.comparison.pretrain.iter().zip(&all.before).enumerate() {
         let path = out.join(format!("pretrained-{place}.f32"));
         let bytes = usize::try_from(bench.layout.bytes())?;
         let kept = files::read_bounded(&path, bytes)
@@ -159,8 +164,12 @@ fn pretrain(bench: &Bench, question: &Question, out: &Path, is_begun: bool) -> R
             kept
         } else {
             output::note(format_args!("first, for arms to begin from: {}", one.name));
+            let initial = match &one.from {
+                Some(from) => pretrain::laid(opened(all, from)?, &bench.plan)?.0,
+                None => bench.layout.initial_parameters(bench.plan.seed),
+            };
             let learned = bench.train(Order {
-                initial: bench.layout.initial_parameters(bench.plan.seed),
+                initial,
                 steps: bench.steps(one.steps)?,
                 evaluate_every: 0,
                 tuning: None,
@@ -174,12 +183,27 @@ fn pretrain(bench: &Bench, question: &Question, out: &Path, is_begun: bool) -> R
     Ok(networks)
 }
 
-fn weights<'a>(bench: &'a Bench, pretrained: &'a BTreeMap<String, Weights>, from: &str) -> Result<&'a Weights> {
-    let found = match from.strip_prefix("pretrained:") {
-        Some(name) => pretrained.get(name),
-        None => bench.opened.get(from).map(|opened| &opened.weights),
-    };
-    found.with_context(|| format!("{from} was not opened"))
+/// What an arm begins from.
+#[derive(Clone, Copy)]
+enum From<'a> {
+    /// What was trained first, here.
+    Pretrained(&'a Weights),
+    /// What was there.
+    Opened(&'a Opened),
+}
+
+fn source<'a>(bench: &'a Bench, pretrained: &'a BTreeMap<String, Weights>, from: &str) -> Result<From<'a>> {
+    match from.strip_prefix("pretrained:") {
+        Some(name) => {
+            let found = pretrained.get(name).map(From::Pretrained);
+            found.with_context(|| format!("{from} was not trained"))
+        }
+        None => opened(bench, from).map(From::Opened),
+    }
+}
+
+fn opened<'a>(bench: &'a Bench, from: &str) -> Result<&'a Opened> {
+    bench.opened.get(from).with_context(|| format!("{from} was not opened"))
 }
 
 /// Where the patients are whom every run is judged on.
@@ -195,16 +219,13 @@ fn taught(
     bench: &Bench,
     question: &Question,
     arm: &Arm,
-    from: Option<&Weights>,
+    from: Option<From<'_>>,
     labels: u64,
     seed: u32,
 ) -> Result<Vec<Vec<f32>>> {
     let plan = plan_of(&question.plan, arm, seed);
     let layout = Layout::of(&plan);
-    let mut initial = layout.initial_parameters(plan.seed);
-    if let Some(weights) = from {
-        snowball_weights::lay(weights, &plan, &mut initial).with_context(|| format!("{} cannot begin so", arm.name))?;
-    }
+    let initial = initial(&plan, &layout, from).with_context(|| format!("{} cannot begin so", arm.name))?;
     let pace = Pace {
         trunk_rate: arm.trunk_rate,
         rate_fall: arm.rate_fall,
@@ -227,6 +248,21 @@ fn taught(
         tuning: Some(tuning),
     };
     bench.alone.teach(&plan, order, parts(question.comparison.judged_on))
+}
+
+/// What a training of `plan` begins with: its seed, under the trunk of the weights, or under what of them its `start` says.
+fn initial(plan: &StudyPlan, layout: &Layout, from: Option<From<'_>>) -> Result<Vec<f32>> {
+    let weights = match (from, &plan.start) {
+        (Some(From::Opened(opened)), Some(start)) => return Ok(beginning::laid(opened, plan, start)?.parameters),
+        (Some(From::Opened(opened)), None) => Some(&opened.weights),
+        (Some(From::Pretrained(weights)), _) => Some(weights),
+        (None, _) => None,
+    };
+    let mut initial = layout.initial_parameters(plan.seed);
+    if let Some(weights) = weights {
+        snowball_weights::lay(weights, plan, &mut initial)?;
+    }
+    Ok(initial)
 }
 
 /// The question's plan as this arm has it, under this seed.

@@ -6,8 +6,9 @@ use anyhow::{Context as _, Result};
 use snowball_protocol::Sha256Digest;
 use snowball_service::output;
 
-use super::{Context, Question};
+use super::{Context, Question, starts};
 use crate::{
+    beginning,
     cli::alone::Alone,
     comparisons::Noted,
     parent::{self, Opened},
@@ -28,15 +29,20 @@ impl Bench {
     /// before anything is trained.
     pub fn prepare(context: &Context, question: &Question) -> Result<Self> {
         let mut opened = BTreeMap::new();
-        for from in question.comparison.arms.iter().flat_map(|arm| &arm.from) {
+        let arms = question.comparison.arms.iter().flat_map(|arm| &arm.from);
+        let first = question.comparison.pretrain.iter().filter_map(|one| one.from.as_ref());
+        for (field, from) in arms
+            .map(|from| ("arms.from", from))
+            .chain(first.map(|from| ("pretrain.from", from)))
+        {
             if !from.starts_with("pretrained:") && !opened.contains_key(from) {
                 let source = from.parse()?;
-                let one =
-                    parent::open(&context.home()?, &source, None).with_context(|| format!("arms.from: {from}"))?;
+                let one = parent::open(&context.home()?, &source, None).with_context(|| format!("{field}: {from}"))?;
                 output::note(format_args!("{from}: {}", one.parents[0].told()));
                 opened.insert(from.clone(), one);
             }
         }
+        starts::check(question, &opened)?;
         let alone = Alone::prepare(context, question.plan.clone())?;
         let before: Vec<Alone> = question
             .before
@@ -96,6 +102,12 @@ impl Bench {
                 format!("hospital-node {}", env!("CARGO_PKG_VERSION")),
             ),
         ];
+        if let Some(start) = &plan.start {
+            facts.push((
+                "arms that begin from weights".to_owned(),
+                format!("begin as the plan's [start] says, from {}", beginning::origin(start)),
+            ));
+        }
         for (from, one) in &self.opened {
             facts.push((from.clone(), one.parents[0].told()));
         }

@@ -1,10 +1,12 @@
-//! The same networks elsewhere, on the same weights: an ONNX runtime and torchvision, where Python has them.
+//! The same networks elsewhere, on the same weights: an ONNX runtime, torchvision and PyTorch, where Python has them.
 
 use std::{path::Path, process::Command};
 
 use snowball_protocol::plan::Decoder;
 
 use super::*;
+
+mod written_out;
 
 /// Runs `script` with the folder and `words` as its arguments. False, said aloud, where Python lacks something.
 fn python(script: &str, folder: &Path, words: &[String]) -> bool {
