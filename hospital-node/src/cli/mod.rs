@@ -51,7 +51,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use snowball_service::{keys::PassphraseSource, output};
+use snowball_service::{exit, keys::PassphraseSource, output};
 
 use crate::home::Home;
 
@@ -224,7 +224,7 @@ pub fn run() -> ExitCode {
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
-        Err(fault) if output::is_closed(&*fault) => ExitCode::from(output::CLOSED_EXIT_CODE),
+        Err(fault) if output::is_closed(&*fault) => ExitCode::from(exit::UNHEARD),
         Err(fault) => {
             output::note(format_args!("hospital-node: {fault:#}"));
             let is_refusal = fault.chain().any(|cause| {
@@ -240,7 +240,7 @@ pub fn run() -> ExitCode {
                             )
                         })
             });
-            ExitCode::from(if is_refusal { 3 } else { 1 })
+            ExitCode::from(if is_refusal { exit::REFUSED } else { exit::FAULT })
         }
     }
 }
