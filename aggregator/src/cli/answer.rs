@@ -64,7 +64,11 @@ pub fn print(result: Result<Answer>, json: bool) -> ExitCode {
             }
         }
         Err(error) => {
-            let code = if error.is::<Refused>() { exit::REFUSED } else { exit::FAULT };
+            let code = if error.is::<Refused>() {
+                exit::REFUSED
+            } else {
+                exit::FAULT
+            };
             if json {
                 line(&json!({ "error": format!("{error:#}"), "exit_code": code }).to_string());
             }

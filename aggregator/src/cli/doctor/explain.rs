@@ -68,8 +68,8 @@ fn served(config: &Config) -> Vec<String> {
              handshake has 10 seconds, a connection on which nothing moves ends after {IDLE_SECONDS_MAX} seconds.",
             config.connections_max
         ),
-        "Without a certificate of the consortium's CA only enrolment, which needs an invitation, and the clock are open; both are held \
-         to a few requests a minute. No web page, no login, no file of patients: radiographs never leave the hospitals."
+        "Without a certificate of the consortium's CA only enrolment, which needs an invitation, and the clock are open; enrolment is \
+         held to 60 requests a minute of one address. No web page, no login, no file of patients: radiographs never leave the hospitals."
             .to_owned(),
     ]
 }

@@ -28,7 +28,7 @@ pub fn page(home: &Home, config: &NodeConfig, way: Option<&Way>) -> Letter {
             section("What we ask for", asked(config, &target)),
             section("Protocol", protocol()),
             section("Please do not inspect this connection", inspection(&target)),
-            section("Names and time", names_and_time(config, &target)),
+            section("Names and time", names_and_time(config, way)),
             section("How much and how often", traffic(home, config)),
             section("Inside the hospital", inside(config)),
             section(
@@ -114,8 +114,8 @@ fn inspection(target: &str) -> Vec<String> {
     ]
 }
 
-fn names_and_time(config: &NodeConfig, target: &str) -> Vec<String> {
-    let name = target.rsplit_once(':').map_or(target, |(name, _)| name);
+fn names_and_time(config: &NodeConfig, way: Option<&Way>) -> Vec<String> {
+    let name = way.map_or("the aggregator's name", |way| way.host.name.as_str());
     let dns = match proxy(config) {
         Some(proxy) => {
             let host = proxy.rsplit_once(':').map_or(proxy.as_str(), |(name, _)| name);
@@ -134,8 +134,9 @@ fn names_and_time(config: &NodeConfig, target: &str) -> Vec<String> {
 
 fn traffic(home: &Home, config: &NodeConfig) -> Vec<String> {
     let mut said = vec![format!(
-        "At rest: a small request (below 2 KB each way) every few seconds, and one every {HEARTBEAT_SECONDS} seconds that doubles as a \
-         heartbeat; below 200 MB a day."
+        "At rest: a small question over the open connection (some hundred bytes each way, more where many studies are listed), twice a \
+         second without a study and every three seconds with one, and a heartbeat every {HEARTBEAT_SECONDS} seconds: by estimate 100 to \
+         200 MB a day."
     )];
     let plans = memory::plans(home);
     for plan in &plans {

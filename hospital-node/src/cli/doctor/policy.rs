@@ -17,13 +17,13 @@ pub fn look(home: &Home) -> Finding {
         Ok(signed) => signed,
         Err(fault @ PolicyFault::Missing) => {
             return CHECK.bad(
-                fault,
+                fault.reason(),
                 "ask the ethics board for a signed policy, then hospital-node policy install FILE --ethics-key KEY; nothing runs before",
             );
         }
         Err(fault) => {
             return CHECK.bad(
-                fault,
+                fault.reason(),
                 "nothing runs: install the file again as the board signed it (hospital-node policy install); hospital-node policy \
                  check FILE says more",
             );
