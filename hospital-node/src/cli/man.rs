@@ -52,7 +52,8 @@ mod tests {
             page.contains(".SH NAME") && page.contains(".SH SYNOPSIS"),
             "{name}: no page"
         );
-        for option in command.get_arguments().filter_map(clap::Arg::get_long) {
+        let shown = command.get_arguments().filter(|option| !option.is_hide_set());
+        for option in shown.filter_map(clap::Arg::get_long) {
             let written = format!("\\-\\-{}", option.replace('-', "\\-"));
             assert!(page.contains(&written), "{name}: nothing of --{option}");
         }
