@@ -32,6 +32,9 @@ pub struct Config {
     /// stretch at a time.
     #[serde(default = "aggregation_megabytes")]
     pub aggregation_megabytes: u32,
+    /// Below so many free megabytes of 1,048,576 bytes, `doctor` says that the disk is full.
+    #[serde(default = "disk_free_megabytes_min")]
+    pub disk_free_megabytes_min: u32,
     /// Where numbers for a monitoring system are given out; absent: nowhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metrics: Option<metrics::Settings>,
@@ -51,6 +54,10 @@ const fn aggregation_megabytes() -> u32 {
 
 const fn ledger_archive_megabytes() -> u32 {
     64
+}
+
+const fn disk_free_megabytes_min() -> u32 {
+    2048
 }
 
 const fn site_certificate_days() -> u32 {
@@ -85,6 +92,7 @@ impl Config {
             connections_max: connections_max(),
             ledger_archive_megabytes: ledger_archive_megabytes(),
             aggregation_megabytes: aggregation_megabytes(),
+            disk_free_megabytes_min: disk_free_megabytes_min(),
             metrics: None,
         };
         config.check()?;
@@ -101,6 +109,11 @@ impl Config {
     /// The same in bytes.
     pub fn ledger_archive_bytes(&self) -> u64 {
         u64::from(self.ledger_archive_megabytes) * 1024 * 1024
+    }
+
+    /// The same in bytes.
+    pub fn disk_free_bytes_min(&self) -> u64 {
+        u64::from(self.disk_free_megabytes_min) * 1024 * 1024
     }
 
     /// The same in bytes.

@@ -55,8 +55,8 @@ pub struct Probed {
     pub confinement: Confinement,
 }
 
-/// Probes every trainer that is installed.
-fn installed(config: &TrainingConfig, scratch: &Path) -> Result<Vec<Installed>> {
+/// Probes every trainer that is installed: each lists its devices and does a small real computation on them.
+pub fn installed(config: &TrainingConfig, scratch: &Path) -> Result<Vec<Installed>> {
     let programs = match &config.trainer {
         Some(program) => vec![program.clone()],
         None => {
@@ -81,8 +81,12 @@ fn installed(config: &TrainingConfig, scratch: &Path) -> Result<Vec<Installed>> 
 /// Picks a trainer and a device: a GPU that computed soundly, else the CPU; or what the configuration insists on. `scratch`
 /// is a folder of the node for what a GPU's driver compiles.
 pub fn choose(config: &TrainingConfig, scratch: &Path) -> Result<Trainer> {
-    let installed = installed(config, scratch)?;
-    let picked = pick(config.device, &installed)?;
+    choose_among(config, scratch, &installed(config, scratch)?)
+}
+
+/// The same among those that were probed.
+pub fn choose_among(config: &TrainingConfig, scratch: &Path, installed: &[Installed]) -> Result<Trainer> {
+    let picked = pick(config.device, installed)?;
     check_confinement(config.confinement, &picked.confinement)?;
     Ok(Trainer {
         program: installed[picked.program].program.clone(),

@@ -38,7 +38,7 @@ async fn what_was_acknowledged_is_taken_in_and_a_second_time_nothing_is() {
     assert!(echo.await.unwrap().success());
 
     let (_, doctor) = ward.run(&["doctor", "--offline"]).await;
-    let finding = (doctor[0].as_array().unwrap().iter()).find(|finding| finding["check"] == "receive");
+    let finding = (doctor[0]["findings"].as_array().unwrap().iter()).find(|finding| finding["code"] == "N301");
     assert!(
         finding.unwrap()["says"].as_str().unwrap().contains("is running"),
         "{doctor:?}"

@@ -4,10 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use serde_json::{Value, json};
-use snowball_service::output;
-
-const FAULT: u8 = 1;
-const REFUSED: u8 = 3;
+use snowball_service::{exit, output};
 
 /// A command's result, for people and for programs.
 #[derive(Default)]
@@ -61,13 +58,17 @@ pub fn print(result: Result<Answer>, json: bool) -> ExitCode {
                 return unheard(&fault);
             }
             if answer.refused {
-                ExitCode::from(REFUSED)
+                ExitCode::from(exit::REFUSED)
             } else {
                 ExitCode::SUCCESS
             }
         }
         Err(error) => {
-            let code = if error.is::<Refused>() { REFUSED } else { FAULT };
+            let code = if error.is::<Refused>() {
+                exit::REFUSED
+            } else {
+                exit::FAULT
+            };
             if json {
                 line(&json!({ "error": format!("{error:#}"), "exit_code": code }).to_string());
             }
@@ -85,8 +86,8 @@ pub fn line(text: &str) {
 /// The work is done, but what it says reaches nobody.
 fn unheard(fault: &output::OutputError) -> ExitCode {
     if output::is_closed(fault) {
-        return ExitCode::from(output::CLOSED_EXIT_CODE);
+        return ExitCode::from(exit::UNHEARD);
     }
     output::note(format_args!("error: {fault}"));
-    ExitCode::from(FAULT)
+    ExitCode::from(exit::FAULT)
 }

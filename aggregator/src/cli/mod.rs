@@ -4,12 +4,14 @@ mod answer;
 mod approve;
 mod audit;
 mod ca;
+mod completions;
 mod doctor;
 mod fingerprint;
 mod init;
 mod invite;
 mod keys;
 mod ledger;
+mod man;
 mod plausible;
 mod refuse;
 mod release;
@@ -28,7 +30,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 use snowball_crypto::VerifyingKey;
 use snowball_registry::Registry;
 use snowball_service::keys::PassphraseSource;
@@ -60,7 +62,7 @@ struct Arguments {
     verb: Verb,
 }
 
-const EXIT_CODES: &str = "Exit codes: 0 done, 1 fault, 2 wrong usage, 3 refused or verification failed.\n\
+const EXIT_CODES: &str = "Exit codes: 0 done, 1 fault, 2 wrong usage, 3 refused or not verified, 141 nobody reads on.\n\
     Example:\n  aggregator init --consortium Spines --address snowball.example.org:7443\n  aggregator serve";
 
 #[derive(Subcommand)]
@@ -103,6 +105,10 @@ enum Verb {
     Keys(keys::Keys),
     /// Look for what is wrong and say how to mend it
     Doctor(doctor::Doctor),
+    /// Print completions for a shell
+    Completions(completions::Completions),
+    /// Write man pages, one for each command
+    Man(man::Man),
 }
 
 /// Reads the command line, runs the verb, prints its answer.
@@ -144,6 +150,8 @@ async fn perform(arguments: Arguments) -> Result<Answer> {
         Verb::Audit(verb) => verb.run(&home).await,
         Verb::Keys(verb) => verb.run(&home),
         Verb::Doctor(verb) => verb.run(&home).await,
+        Verb::Completions(verb) => verb.run(Arguments::command()),
+        Verb::Man(verb) => verb.run(Arguments::command()),
     }
 }
 
@@ -190,7 +198,6 @@ pub async fn command(words: &[&str]) -> Result<Answer> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory as _;
 
     #[test]
     fn every_command_is_sound_and_its_help_shows_an_example() {

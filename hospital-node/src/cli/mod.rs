@@ -1,11 +1,11 @@
-//! The command line: one file a verb. Exit codes: 0 done, 1 a fault, 2 wrong usage, 3 refused by the policy or not
-//! verified, 141 where nobody reads the output any more.
+//! The command line: one file a verb. Exit codes: `snowball_service::exit`, with a page in `docs/exit-codes.md`.
 
 mod alone;
 mod audit;
 pub(crate) mod batch;
 mod census;
 mod compare;
+mod completions;
 mod contact_sheet;
 pub(crate) mod decoding;
 pub(crate) mod deidentify;
@@ -22,6 +22,7 @@ mod keys;
 mod labels;
 mod ledger;
 mod linkage;
+mod man;
 mod masks;
 mod policy;
 mod predict;
@@ -50,8 +51,8 @@ mod words;
 use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::Result;
-use clap::{Parser, Subcommand};
-use snowball_service::{keys::PassphraseSource, output};
+use clap::{CommandFactory as _, Parser, Subcommand};
+use snowball_service::{exit, keys::PassphraseSource, output};
 
 use crate::home::Home;
 
@@ -60,7 +61,8 @@ use crate::home::Home;
 #[derive(Parser)]
 #[command(
     version,
-    after_help = "Example: hospital-node --home /var/lib/snowball ingest /mnt/radiographs"
+    after_help = "Exit codes: 0 done, 1 fault, 2 wrong usage, 3 refused or not verified, 141 nobody reads on.\n\n\
+                  Example: hospital-node --home /var/lib/snowball ingest /mnt/radiographs"
 )]
 struct Arguments {
     /// The node's folder.
@@ -136,6 +138,8 @@ enum Verb {
     Ledger(ledger::Ledger),
     #[command(subcommand)]
     Audit(audit::Audit),
+    Completions(completions::Completions),
+    Man(man::Man),
 }
 
 /// What every verb gets.
@@ -221,10 +225,12 @@ pub fn run() -> ExitCode {
         Verb::Receipts(verb) => verb.run(&context),
         Verb::Ledger(verb) => verb.run(&context),
         Verb::Audit(verb) => verb.run(&context),
+        Verb::Completions(verb) => verb.run(Arguments::command()),
+        Verb::Man(verb) => verb.run(&context, Arguments::command()),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
-        Err(fault) if output::is_closed(&*fault) => ExitCode::from(output::CLOSED_EXIT_CODE),
+        Err(fault) if output::is_closed(&*fault) => ExitCode::from(exit::UNHEARD),
         Err(fault) => {
             output::note(format_args!("hospital-node: {fault:#}"));
             let is_refusal = fault.chain().any(|cause| {
@@ -240,15 +246,13 @@ pub fn run() -> ExitCode {
                             )
                         })
             });
-            ExitCode::from(if is_refusal { 3 } else { 1 })
+            ExitCode::from(if is_refusal { exit::REFUSED } else { exit::FAULT })
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]
@@ -256,6 +260,8 @@ mod tests {
         let documents = [
             include_str!("../../docs/operating.md"),
             include_str!("../../docs/auditing.md"),
+            include_str!("../../docs/doctor.md"),
+            include_str!("../../docs/exit-codes.md"),
             include_str!("../../../aggregator/docs/recipes.md"),
             include_str!("../../../README.md"),
             include_str!("../../../policies/README.md"),

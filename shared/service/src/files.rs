@@ -20,8 +20,36 @@ pub fn create_home(path: &Path) -> io::Result<()> {
 /// # Errors
 /// When the system cannot tell.
 pub fn free_bytes(folder: &Path) -> io::Result<u64> {
+    room(folder).map(|room| room.bytes_free)
+}
+
+/// What may still be written to a disk.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Room {
+    /// Bytes that an ordinary user may still write.
+    pub bytes_free: u64,
+    /// Files that may still be made.
+    pub files_free: u64,
+    /// Whether nothing may be written at all.
+    pub is_read_only: bool,
+}
+
+/// What may still be written to the disk below `folder`.
+///
+/// # Errors
+/// When the system cannot tell.
+pub fn room(folder: &Path) -> io::Result<Room> {
     let about = nix::sys::statvfs::statvfs(folder)?;
-    Ok(about.blocks_available().saturating_mul(about.fragment_size()))
+    Ok(Room {
+        bytes_free: about.blocks_available().saturating_mul(about.fragment_size()),
+        // Some file systems count none at all, and have no end of them.
+        files_free: if about.files() == 0 {
+            u64::MAX
+        } else {
+            about.files_available()
+        },
+        is_read_only: about.flags().contains(nix::sys::statvfs::FsFlags::ST_RDONLY),
+    })
 }
 
 /// Replaces a file by one that only its owner may read (0600): whole and durable when this returns.

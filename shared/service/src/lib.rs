@@ -1,12 +1,15 @@
-//! What both programs need to run as a service: clock, files, keys, output, telemetry, metrics, shutdown, TLS. A
-//! closed list.
+//! What both programs need to run as a service: clock, findings of `doctor`, exit codes, files, keys, letters to people, output,
+//! telemetry, metrics, shutdown, TLS. A closed list.
 //!
 //! Nothing here knows of studies, rounds or radiographs. Effects live here so that everything else can be pure.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod clock;
+pub mod doctor;
+pub mod exit;
 pub mod files;
 pub mod keys;
+pub mod letter;
 pub mod metrics;
 pub mod output;
 pub mod shutdown;

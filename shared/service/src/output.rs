@@ -5,12 +5,10 @@
 //! code without a word.
 
 use std::{
+    ffi::OsStr,
     fmt::Display,
-    io::{self, Write},
+    io::{self, IsTerminal, Write},
 };
-
-/// The exit code where nobody reads on: 128 and the number of SIGPIPE, as a shell tells of a program that the signal ended.
-pub const CLOSED_EXIT_CODE: u8 = 141;
 
 /// Why a line was not written.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +32,21 @@ pub fn line(text: impl Display) -> Result<(), OutputError> {
 /// Writes a line to standard error. Where that cannot be written there is nobody to tell.
 pub fn note(text: impl Display) {
     let _ = line_to(&mut io::stderr().lock(), text);
+}
+
+/// Whether words on `stream` may have colours: not where somebody set `NO_COLOR` (no-color.org), the terminal knows none, or
+/// there is no terminal.
+#[must_use]
+pub fn has_colours(stream: &impl IsTerminal) -> bool {
+    colours(
+        stream.is_terminal(),
+        std::env::var_os("NO_COLOR").as_deref(),
+        std::env::var_os("TERM").as_deref(),
+    )
+}
+
+fn colours(is_terminal: bool, no_color: Option<&OsStr>, term: Option<&OsStr>) -> bool {
+    is_terminal && no_color.is_none_or(OsStr::is_empty) && term.is_some_and(|term| !term.is_empty() && term != "dumb")
 }
 
 /// Whether a fault, or what it comes from, is a closed output.
@@ -65,6 +78,16 @@ mod tests {
     #[derive(Debug, thiserror::Error)]
     #[error("the verb failed")]
     struct Outer(#[source] OutputError);
+
+    #[test]
+    fn there_are_colours_on_a_terminal_that_has_them_and_where_nobody_said_no() {
+        let asked = |is_terminal, no_color: Option<&str>, term: Option<&str>| {
+            colours(is_terminal, no_color.map(OsStr::new), term.map(OsStr::new))
+        };
+        assert!(asked(true, None, Some("xterm")) && asked(true, Some(""), Some("xterm")));
+        assert!(!asked(true, Some("1"), Some("xterm")));
+        assert!(!asked(true, None, Some("dumb")) && !asked(true, None, None) && !asked(false, None, Some("xterm")));
+    }
 
     #[test]
     fn a_reader_that_left_is_told_from_a_full_disk() {

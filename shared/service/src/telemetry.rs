@@ -1,8 +1,8 @@
 //! Logs on standard error: plain lines for people, JSON lines for collectors. Never a patient value.
 
-use std::io::IsTerminal;
-
 use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
+
+use crate::output;
 
 /// What is logged where nobody says otherwise: this project's own words, and of the JPEG 2000 decoder nothing, which tells
 /// of every header that it reads.
@@ -28,7 +28,7 @@ pub fn start(program: &'static str, json: bool) {
                 fmt::layer()
                     .with_target(false)
                     .log_internal_errors(false)
-                    .with_ansi(std::io::stderr().is_terminal())
+                    .with_ansi(output::has_colours(&std::io::stderr()))
                     .with_writer(std::io::stderr),
             )
             .try_init()

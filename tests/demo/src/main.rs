@@ -20,7 +20,7 @@ use std::{path::PathBuf, process::ExitCode};
 use anyhow::Result;
 use clap::Parser;
 use snowball_protocol::plan::UpdateEncoding;
-use snowball_service::output;
+use snowball_service::{exit, output};
 
 /// Four hospitals and one aggregator on this machine, from invitation to signed release.
 #[derive(Parser)]
@@ -63,7 +63,7 @@ fn main() -> ExitCode {
     match perform(&arguments) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(1),
-        Err(fault) if output::is_closed(&*fault) => ExitCode::from(output::CLOSED_EXIT_CODE),
+        Err(fault) if output::is_closed(&*fault) => ExitCode::from(exit::UNHEARD),
         Err(fault) => {
             output::note(format_args!("\ndemo: {fault:#}"));
             ExitCode::from(1)

@@ -18,7 +18,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use snowball_service::{output, say};
+use snowball_service::{exit, output, say};
 use snowball_text::{Searcher, markers::Markers};
 
 use crate::{
@@ -98,7 +98,7 @@ enum Verb {
 fn main() -> ExitCode {
     match perform() {
         Ok(()) => ExitCode::SUCCESS,
-        Err(fault) if output::is_closed(&*fault) => ExitCode::from(output::CLOSED_EXIT_CODE),
+        Err(fault) if output::is_closed(&*fault) => ExitCode::from(exit::UNHEARD),
         Err(fault) => {
             output::note(format_args!("text-training: {fault:#}"));
             ExitCode::from(1)

@@ -129,26 +129,43 @@ impl FirstContact {
     }
 }
 
+/// Whose CA it is, as far as its name tells.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Issuer {
+    OtherConsortium,
+    Inspection,
+    Unknown,
+}
+
+/// Reads the name of whoever issued a certificate that is not the aggregator's.
+pub(super) fn issuer_of(name: &str) -> Issuer {
+    let lower = name.to_lowercase();
+    if name.contains(OUR_AUTHORITIES) {
+        Issuer::OtherConsortium
+    } else if INSPECTORS.iter().any(|maker| lower.contains(maker)) {
+        Issuer::Inspection
+    } else {
+        Issuer::Unknown
+    }
+}
+
 fn stranger(mismatch: &Mismatch) -> EgressError {
     let (reason, remedy) = match mismatch {
         Mismatch::OtherAuthority { issuer } => {
-            let lower = issuer.to_lowercase();
-            let (what, remedy) = if issuer.contains(OUR_AUTHORITIES) {
-                (
+            let (what, remedy) = match issuer_of(issuer) {
+                Issuer::OtherConsortium => (
                     "it is the aggregator of another consortium, or one that was made anew",
                     "ask the coordinator whether the address is right, and for a new invitation",
-                )
-            } else if INSPECTORS.iter().any(|name| lower.contains(name)) {
-                (
+                ),
+                Issuer::Inspection => (
                     "it looks like a proxy that opens and inspects the traffic",
                     "ask network IT to exempt this host and port from TLS inspection: the connection works only unopened",
-                )
-            } else {
-                (
+                ),
+                Issuer::Unknown => (
                     "somebody stands in between, such as a proxy that inspects the traffic, or the address is another host's",
                     "ask network IT whether TLS is inspected here, and for an exception for this host and port; if it is not, tell the \
                      coordinator",
-                )
+                ),
             };
             let reason = format!(
                 "this is not the aggregator of the invitation: the certificate that was shown is by \"{issuer}\", not by the CA of \

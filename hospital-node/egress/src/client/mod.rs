@@ -5,6 +5,7 @@ mod bandwidth;
 mod enrol;
 mod handshake;
 mod transport;
+pub mod way;
 
 pub use bandwidth::{Bandwidth, ReadLimit};
 pub use enrol::{FirstContact, enrol};
