@@ -8,19 +8,19 @@ use rand_chacha::ChaCha8Rng;
 use snowball_text::{Area, Cleaned, Kind, Reading, Refused, Searcher, markers::Markers, reader};
 
 use crate::{
-    letters::{self, seen_letter},
-    sample::{Class, Recipe, Sample, lone, sample},
+    letters::{seen_letter, signs},
+    sample::{Class, Drawn, Recipe, Sample, lone, sample},
     words::{near, seen, stranger},
     writing::Fonts,
 };
 
-const RECIPE: Recipe = Recipe {
+pub const RECIPE: Recipe = Recipe {
     side: 256,
     empty: 0.0,
     em: (7.0, 80.0),
 };
 /// A line is found if this share of its box was removed.
-const COVER_MIN: f64 = 0.95;
+pub const COVER_MIN: f64 = 0.95;
 
 #[derive(Clone, Copy, Default)]
 struct Tally {
@@ -56,6 +56,7 @@ impl Tally {
 /// command does not make is kept.
 pub fn card(searcher: &Searcher, fonts: &Fonts, out: &Path, count: u32, seed: u64) -> Result<()> {
     let mut random = ChaCha8Rng::seed_from_u64(seed ^ 0xCA7D);
+    let listed = Markers::standard();
     let mut lines = BTreeMap::<(u8, String), Tally>::new();
     let (mut touched, mut quarantined, mut areas) = (Tally::default(), Tally::default(), 0_u32);
     let mut to_a_person = [0_u32; 2];
@@ -79,14 +80,8 @@ pub fn card(searcher: &Searcher, fonts: &Fonts, out: &Path, count: u32, seed: u6
         }
         to_a_person[0] += u32::from(cleaned == Err(Refused::Covered));
         to_a_person[1] += u32::from(cleaned == Err(Refused::Persists));
-        for drawn in sample.drawn.iter().filter(|drawn| drawn.class != Class::Letter) {
-            let area = Area {
-                x: drawn.x,
-                y: drawn.y,
-                width: drawn.width,
-                height: drawn.height,
-            };
-            let found = is_gone(&cleaned, area);
+        for drawn in sample.drawn.iter().filter(|drawn| must_go(drawn, &listed)) {
+            let found = is_gone(&cleaned, area(drawn));
             let across = drawn.across();
             let size = match across {
                 0..=7 => "1 up to 7",
@@ -123,7 +118,6 @@ pub fn card(searcher: &Searcher, fonts: &Fonts, out: &Path, count: u32, seed: u6
     }
     let stay = stay(searcher, fonts, count, &mut random);
     let goes = goes(searcher, fonts, count, seed);
-    let listed = Markers::standard();
     let mut words = [Tally::default(); 3];
     for made in 0..3 * count {
         let kind = made as usize % 3;
@@ -175,9 +169,29 @@ pub fn card(searcher: &Searcher, fonts: &Fonts, out: &Path, count: u32, seed: u6
     std::fs::write(out, card).with_context(|| format!("cannot write {}", out.display()))
 }
 
+/// True of a line that is none of the markers that may stay.
+pub fn must_go(drawn: &Drawn, listed: &Markers) -> bool {
+    drawn.class == Class::Text && !listed.allows_word(&drawn.text)
+}
+
+/// Where a line was drawn.
+pub fn area(drawn: &Drawn) -> Area {
+    Area {
+        x: drawn.x,
+        y: drawn.y,
+        width: drawn.width,
+        height: drawn.height,
+    }
+}
+
 /// True if an area was removed. A picture that goes to a person is not taken in: its text is not kept.
 fn is_gone(cleaned: &Result<Cleaned, Refused>, area: Area) -> bool {
-    let Ok(cleaned) = cleaned else { return true };
+    covered(cleaned, area) >= COVER_MIN
+}
+
+/// The share of an area that was removed.
+pub fn covered(cleaned: &Result<Cleaned, Refused>, area: Area) -> f64 {
+    let Ok(cleaned) = cleaned else { return 1.0 };
     let covered = (0..area.size()).filter(|at| {
         let place = Area {
             x: area.x + at % area.width,
@@ -187,7 +201,7 @@ fn is_gone(cleaned: &Result<Cleaned, Refused>, area: Area) -> bool {
         };
         cleaned.removed.iter().any(|removed| removed.shared(place) > 0)
     });
-    covered.count() as f64 >= COVER_MIN * area.size() as f64
+    covered.count() as f64 / area.size() as f64
 }
 
 /// Pixels of a picture in which one marker stands.
@@ -226,12 +240,7 @@ fn stay(searcher: &Searcher, fonts: &Fonts, count: u32, random: &mut ChaCha8Rng)
         if !inside(drawn.x, drawn.width) || !inside(drawn.y, drawn.height) {
             continue;
         }
-        let area = Area {
-            x: drawn.x,
-            y: drawn.y,
-            width: drawn.width,
-            height: drawn.height,
-        };
+        let area = area(&drawn);
         let kept = searcher
             .clean(&mut pixels, MARKED_SIDE, MARKED_SIDE)
             .is_ok_and(|cleaned| cleaned.removed.iter().all(|removed| removed.shared(area) == 0));
@@ -277,10 +286,8 @@ fn goes(searcher: &Searcher, fonts: &Fonts, count: u32, seed: u64) -> String {
                 stranger(random)
             ),
             _ => {
-                let signs = if random.random_bool(0.5) { 2 } else { 3 };
-                let signs =
-                    (0..signs).map(|_| char::from(letters::SIGNS[random.random_range(0..letters::SIGNS.len())]));
-                signs.collect()
+                let count = if random.random_bool(0.5) { 2 } else { 3 };
+                signs(count, random)
             }
         };
         if listed.allows_word(&text) {
@@ -291,13 +298,7 @@ fn goes(searcher: &Searcher, fonts: &Fonts, count: u32, seed: u64) -> String {
         };
         let (mut pixels, drawn) = (seen.pixels, seen.drawn);
         let cleaned = searcher.clean(&mut pixels, seen.side, seen.side);
-        let area = Area {
-            x: drawn.x,
-            y: drawn.y,
-            width: drawn.width,
-            height: drawn.height,
-        };
-        tallies[kind].add(is_gone(&cleaned, area));
+        tallies[kind].add(is_gone(&cleaned, area(&drawn)));
     }
     let mut table = String::from(
         "| writing that may not stay, through the whole search | removed | share | interval |\n|---|---|---|---|\n",

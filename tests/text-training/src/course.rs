@@ -14,7 +14,7 @@ use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use snowball_service::say;
 use snowball_text::{
-    Networks, detector,
+    Networks, detector, judge,
     network::{Network, Step},
     proposer, reader, words,
 };
@@ -79,6 +79,9 @@ pub struct Course {
     /// Batches.
     #[arg(long, default_value_t = 12_000)]
     pub steps: usize,
+    /// Ends after so many of these, although the rate is that of all: what a run that was cut off had made.
+    #[arg(long)]
+    pub until: Option<usize>,
     /// As many batches as fit into so many seconds instead; their number is printed, and with `--steps` gives the same weights.
     #[arg(long)]
     pub seconds: Option<f64>,
@@ -129,9 +132,10 @@ fn run<L: Lesson>(lesson: &L, course: &Course) -> Result<()> {
         say!("{steps} batches of {} for {seconds} seconds", L::BATCH)?;
     }
     ensure!(steps > 0, "no time for a single batch: give more --seconds");
+    let ends = course.until.unwrap_or(steps).min(steps);
     let mut score = Score::new(L::KINDS.len());
     let (mut reported, mut written) = (0, begun.elapsed().as_secs_f64());
-    for step in 0..steps {
+    for step in 0..ends {
         let network = Network::from_values(shape, channels, &values).context("weights")?;
         let (judged, next) = batch(lesson, Some(&network), &examples, step + 1, course.seed);
         examples = next;
@@ -143,7 +147,7 @@ fn run<L: Lesson>(lesson: &L, course: &Course) -> Result<()> {
         adam.step(rate(full, step, steps), &mut values, &gradient);
         let passed = begun.elapsed().as_secs_f64();
         let cut_off = course.seconds.is_some_and(|seconds| passed > seconds);
-        let last = step + 1 == steps || cut_off;
+        let last = step + 1 == ends || cut_off;
         if (step + 1) % REPORTED == 0 || last {
             report::<L>(step + 1, steps, &score, step + 1 - reported, passed)?;
             (score, reported) = (Score::new(L::KINDS.len()), step + 1);
@@ -152,7 +156,7 @@ fn run<L: Lesson>(lesson: &L, course: &Course) -> Result<()> {
             write(&course.out, &values)?;
             written = passed;
         }
-        if cut_off && step + 1 < steps {
+        if cut_off && step + 1 < ends {
             say!("out of time: the weights are those of a run that was cut off")?;
             break;
         }
@@ -247,7 +251,7 @@ pub fn read(path: &Path) -> Result<Vec<f32>> {
     Ok(numbers.map(|value| f32::from_le_bytes(*value)).collect())
 }
 
-/// The four networks whose weights stand in `folder`.
+/// The networks whose weights stand in `folder`.
 pub fn networks(folder: &Path) -> Result<Networks> {
     let network = |name: &str, steps, channels| {
         let path = folder.join(format!("{name}.f32"));
@@ -257,6 +261,7 @@ pub fn networks(folder: &Path) -> Result<Networks> {
     Ok(Networks {
         proposer: network("proposer", proposer::STEPS, proposer::CHANNELS)?,
         detector: network("detector", detector::STEPS, detector::CHANNELS)?,
+        judge: network("judge", judge::STEPS, judge::CHANNELS)?,
         reader: network("reader", reader::STEPS, reader::CHANNELS)?,
         words: network("words", words::STEPS, words::CHANNELS)?,
     })
@@ -314,6 +319,21 @@ mod tests {
         }
     }
 
+    fn train_until(out: &Path, steps: usize, until: Option<usize>) -> Vec<f32> {
+        let course = Course {
+            out: out.to_owned(),
+            steps,
+            until,
+            seconds: None,
+            seed: 3,
+            from: None,
+            rate: None,
+            threads: Some(1),
+        };
+        train(&Sum, &course).unwrap();
+        read(&course.out).unwrap()
+    }
+
     #[test]
     fn threads_do_not_change_the_weights_and_time_is_kept() {
         let folder = std::env::temp_dir().join(format!("snowball-course-{}", std::process::id()));
@@ -322,6 +342,7 @@ mod tests {
             let course = Course {
                 out: folder.join(name),
                 steps,
+                until: None,
                 seconds,
                 seed: 3,
                 from: None,
@@ -334,6 +355,10 @@ mod tests {
         let alone = trained("alone", 1, 300, None);
         assert_eq!(alone, trained("three", 3, 300, None));
         assert_ne!(alone, trained("fewer", 1, 299, None));
+        let cut_off = train_until(&folder.join("cut"), 300, Some(150));
+        assert_ne!(cut_off, trained("half", 1, 150, None));
+        assert_eq!(cut_off, train_until(&folder.join("again"), 300, Some(150)));
+        assert_eq!(alone, train_until(&folder.join("past"), 300, Some(400)));
         let network = Network::from_values(STEPS, 4, &alone).unwrap();
         let seen = Sum.example(&mut ChaCha8Rng::seed_from_u64(9));
         let answer = network.answer(&seen).values[0];

@@ -27,7 +27,7 @@ const RECIPE: Recipe = Recipe {
 const OTHERS: &[u8] = b"ABCEFHIJKMNOPQSTUVWXYZ0123456789OQCBPJ7TVUFE06";
 
 /// Of which short texts are made.
-pub const SIGNS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ01234567890123456789";
+const SIGNS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ01234567890123456789";
 
 /// The lesson of the reader of letters.
 pub struct Letters<'a> {
@@ -79,7 +79,7 @@ pub fn seen_letter(class: usize, stock: &Stock, random: &mut ChaCha8Rng) -> (Vec
     loop {
         let mut sample = Sample::empty(RECIPE.side, stock, random);
         match class {
-            0 if random.random_bool(0.6) => {
+            0 if random.random_bool(0.45) => {
                 lone(
                     &mut sample,
                     RECIPE,
@@ -89,7 +89,7 @@ pub fn seen_letter(class: usize, stock: &Stock, random: &mut ChaCha8Rng) -> (Vec
                 );
             }
             // Two or three signs so close that they may pass for one.
-            0 if random.random_bool(0.6) => few(&mut sample, stock, random),
+            0 if random.random_bool(0.75) => few(&mut sample, RECIPE, stock, random),
             0 => block(&mut sample, RECIPE, stock, random),
             _ => {
                 if let Some(sign) = reader::CLASSES[class] {
@@ -112,13 +112,17 @@ pub fn seen_letter(class: usize, stock: &Stock, random: &mut ChaCha8Rng) -> (Vec
     }
 }
 
-fn few(sample: &mut Sample, stock: &Stock, random: &mut ChaCha8Rng) {
+/// So many letters and digits.
+pub fn signs(count: usize, random: &mut ChaCha8Rng) -> String {
+    let sign = |_| char::from(SIGNS[random.random_range(0..SIGNS.len())]);
+    (0..count).map(sign).collect()
+}
+
+pub fn few(sample: &mut Sample, recipe: Recipe, stock: &Stock, random: &mut ChaCha8Rng) {
     let count = random.random_range(2..4);
-    let signs: String = (0..count)
-        .map(|_| char::from(SIGNS[random.random_range(0..SIGNS.len())]))
-        .collect();
+    let signs = signs(count, random);
     let Some(font) = stock.fonts.choose(random) else { return };
-    let size = size(RECIPE, random).min(RECIPE.side as f32 / count as f32);
+    let size = size(recipe, random).min(recipe.side as f32 / count as f32);
     if let Some(drawn) = line(&signs, font, size, 0.0) {
         put(sample, &[drawn.edged(random)], size, 0, Class::Text, random);
     }

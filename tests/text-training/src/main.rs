@@ -7,14 +7,19 @@ mod background;
 mod backward;
 mod card;
 mod course;
+mod judging;
 mod letters;
+mod misses;
 mod preview;
 mod sample;
 mod train;
 mod words;
 mod writing;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -23,6 +28,7 @@ use snowball_text::{Searcher, markers::Markers};
 
 use crate::{
     course::{Course, train},
+    judging::Judging,
     letters::Letters,
     train::{Pictures, Task},
     words::Words,
@@ -53,6 +59,8 @@ enum Verb {
     Detector(Course),
     /// Trains the proposer, which says where the detector has to look, on batches of 16 pictures.
     Proposer(Course),
+    /// Trains the judge of what the detector found, on batches of 16 pictures.
+    Judge(Course),
     /// Trains the reader of words, on batches of 24 words.
     Words(Course),
     /// Trains the reader of letters that stand alone, on batches of 64 letters.
@@ -71,10 +79,26 @@ enum Verb {
         #[arg(long)]
         weights: Option<PathBuf>,
     },
+    /// Prints what the search leaves and what it takes for writing, and draws it for people to look at.
+    Misses {
+        /// A PNG file.
+        out: PathBuf,
+        /// Single lines, and pictures with and without text.
+        #[arg(long, default_value_t = 400)]
+        count: u32,
+        /// Which.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// A folder of weights to measure instead of the built-in ones.
+        #[arg(long)]
+        weights: Option<PathBuf>,
+    },
     /// Prints the digests of weights as the manifest holds them.
     Manifest {
         /// Weights of the detector.
         detector: PathBuf,
+        /// Weights of the judge.
+        judge: PathBuf,
         /// Weights of the reader.
         reader: PathBuf,
         /// Weights of the proposer.
@@ -110,6 +134,7 @@ fn perform() -> Result<()> {
     let Arguments { verb, fonts } = Arguments::parse();
     if let Verb::Manifest {
         detector,
+        judge,
         reader,
         proposer,
         words,
@@ -117,6 +142,7 @@ fn perform() -> Result<()> {
     {
         return digests([
             ("detector", detector),
+            ("judge", judge),
             ("reader", reader),
             ("proposer", proposer),
             ("words", words),
@@ -131,17 +157,21 @@ fn perform() -> Result<()> {
             count,
             seed,
             weights,
-        } => {
-            let searcher = match weights {
-                Some(folder) => Searcher::with(course::networks(&folder)?, Markers::standard()),
-                None => Searcher::new(Markers::standard()),
-            };
-            card::card(&searcher, fonts, &out, count, seed)
-        }
+        } => card::card(&searcher(weights.as_deref())?, fonts, &out, count, seed),
+        Verb::Misses {
+            out,
+            count,
+            seed,
+            weights,
+        } => misses::misses(&searcher(weights.as_deref())?, fonts, &out, count, seed),
         Verb::Scan { weights, count, seed } => words::scan(fonts, &weights, count, seed),
         Verb::Detector(course) => train(&pictures(Task::Detector), &course),
         Verb::Proposer(course) => train(&pictures(Task::Proposer), &course),
         Verb::Reader(course) => train(&Letters { fonts }, &course),
+        Verb::Judge(course) => {
+            let searcher = Searcher::new(Markers::standard());
+            train(&Judging { fonts, searcher }, &course)
+        }
         Verb::Words(course) => {
             let listed = Markers::standard();
             train(&Words { fonts, listed }, &course)
@@ -150,7 +180,15 @@ fn perform() -> Result<()> {
     }
 }
 
-fn digests(files: [(&str, &PathBuf); 4]) -> Result<()> {
+/// The search with the weights of a folder, or with those that are built in.
+fn searcher(weights: Option<&Path>) -> Result<Searcher> {
+    Ok(match weights {
+        Some(folder) => Searcher::with(course::networks(folder)?, Markers::standard()),
+        None => Searcher::new(Markers::standard()),
+    })
+}
+
+fn digests(files: [(&str, &PathBuf); 5]) -> Result<()> {
     for (name, path) in files {
         let digest = snowball_protocol::Sha256Digest::of(&std::fs::read(path)?);
         say!("[{name}]\ndigest = \"{digest}\"")?;

@@ -32,6 +32,7 @@ pub enum Look {
 /// One line or letter as drawn.
 #[derive(Clone, Debug)]
 pub struct Drawn {
+    pub text: String,
     pub x: usize,
     pub y: usize,
     pub width: usize,
@@ -198,7 +199,7 @@ pub fn put(sample: &mut Sample, lines: &[Line], pitch: f32, lean: u8, class: Cla
         for (place, value) in line.cover.iter().enumerate() {
             cover[(top + place / line.width) * width + left + place % line.width] = *value;
         }
-        spans.push((left, top, line.width, line.height));
+        spans.push((left, top, line));
         top += line.height.max(pitch as usize).max(line.height + 1);
     }
     let height = cover.len() / width + margin;
@@ -341,7 +342,8 @@ pub fn put(sample: &mut Sample, lines: &[Line], pitch: f32, lean: u8, class: Cla
         28..=34 => Class::Open,
         _ => Class::Background,
     };
-    for (left, top, line_width, line_height) in spans {
+    for (left, top, line) in spans {
+        let (line_width, line_height) = (line.width, line.height);
         let mut corners = [usize::MAX, usize::MAX, 0, 0];
         let mut seen = 0;
         for y in top.saturating_sub(1)..(top + line_height + 1).min(height) {
@@ -361,6 +363,7 @@ pub fn put(sample: &mut Sample, lines: &[Line], pitch: f32, lean: u8, class: Cla
         }
         if seen > 0 {
             sample.drawn.push(Drawn {
+                text: line.text.clone(),
                 x: corners[0],
                 y: corners[1],
                 width: corners[2] - corners[0] + 1,

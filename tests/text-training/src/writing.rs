@@ -93,6 +93,7 @@ impl Fonts {
 /// Coverage of a line, cut to its ink.
 #[derive(Clone)]
 pub struct Line {
+    pub text: String,
     pub width: usize,
     pub height: usize,
     pub cover: Vec<f32>,
@@ -123,7 +124,7 @@ pub fn line(text: &str, font: &Font, size: f32, gap: f32) -> Option<Line> {
         letters.push((metrics.width > 0).then_some([left as f32, left as f32 + metrics.width as f32]));
         pen += metrics.advance_width + gap;
     }
-    let mut line = cut(&cover, width, height)?;
+    let mut line = cut(text, &cover, width, height)?;
     let left = line.letters[0].map_or(0.0, |[left, _]| left);
     line.letters = letters
         .iter()
@@ -132,7 +133,7 @@ pub fn line(text: &str, font: &Font, size: f32, gap: f32) -> Option<Line> {
     Some(line)
 }
 
-fn cut(cover: &[f32], width: usize, height: usize) -> Option<Line> {
+fn cut(text: &str, cover: &[f32], width: usize, height: usize) -> Option<Line> {
     let inked = |x: usize, y: usize| cover[y * width + x] > 0.15;
     let columns: Vec<usize> = (0..width).filter(|x| (0..height).any(|y| inked(*x, y))).collect();
     let rows: Vec<usize> = (0..height).filter(|y| (0..width).any(|x| inked(x, *y))).collect();
@@ -140,6 +141,7 @@ fn cut(cover: &[f32], width: usize, height: usize) -> Option<Line> {
     let (top, bottom) = (*rows.first()?, *rows.last()?);
     let cut = (top..=bottom).flat_map(|y| &cover[y * width + left..=y * width + right]);
     Some(Line {
+        text: text.to_owned(),
         width: right - left + 1,
         height: bottom - top + 1,
         cover: cut.copied().collect(),
@@ -153,6 +155,7 @@ impl Line {
         let (width, height) = (self.width * 2, self.height * 2);
         let cover = (0..width * height).map(|at| self.cover[at / width / 2 * self.width + at % width / 2]);
         Self {
+            text: self.text.clone(),
             width,
             height,
             cover: cover.collect(),

@@ -4,6 +4,7 @@
 
 use crate::{
     area::{Area, patches},
+    judge,
     look::look,
     normal::Tones,
     proposer,
@@ -45,7 +46,9 @@ pub(crate) fn left_without(networks: &Networks, tones: &Tones, area: Area, part:
     let left = patches(&answer, 1)
         .into_iter()
         .filter(|patch| patch.area.shared(area) > 0);
-    left.map(|patch| patch.likelihood).fold(0.0, f32::max)
+    left.map(|patch| judge::weighed(patch, judge::judge(&networks.judge, &seen, patch.area)))
+        .map(|patch| patch.likelihood)
+        .fold(0.0, f32::max)
 }
 
 /// Fills an area with the median of what surrounds it.

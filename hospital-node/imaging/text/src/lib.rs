@@ -2,7 +2,8 @@
 //!
 //! A very small convolutional network looks at the whole picture at several scales ([`proposer`]); where it suspects anything,
 //! a larger one scores cells of four by four pixels as background, text, or a letter that stands alone ([`detector`], `look`).
-//! Cells that hang together become areas ([`area`]). Two more networks read letters that stand alone ([`reader`]) and spell
+//! Cells that hang together become areas ([`area`]), which a third network judges one by one, with more of what is around them
+//! ([`judge`]). Two more networks read letters that stand alone ([`reader`]) and spell
 //! short words ([`words`]); what is on the closed list ([`markers`]) stays. Every other area is filled with one value
 //! (`redact`), and the picture is searched again around it, until nothing is found. A picture that keeps on showing text, or
 //! whose text covers too much of it, goes to a person.
@@ -19,6 +20,8 @@ pub mod area;
 mod closer;
 pub mod convolve;
 pub mod detector;
+pub mod judge;
+mod line;
 mod look;
 pub mod map;
 pub mod markers;

@@ -2,22 +2,18 @@
 
 use crate::{
     area::{Area, Kind},
+    line::{between, is_line, whole},
     search::{Found, Reading, Searcher},
 };
 
 /// Text at least this likely is removed.
-const TEXT_MIN: f32 = 0.85;
+const TEXT_MIN: f32 = 0.88;
 /// So is text this likely that has the shape of a line of several letters: chance does not draw those.
-const LINE_MIN: f32 = 0.65;
-/// Cells of a line, and how much longer than high it is at least.
-const LINE_CELLS_MIN: usize = 14;
-const LINE_LENGTH_MIN: usize = 3;
-/// Cells that a line is high at most: rows of vertebrae are higher.
-const LINE_HEIGHT_MAX: usize = 4;
+const LINE_MIN: f32 = 0.75;
 /// A single letter at least this likely that could not be read is removed.
 const LETTER_MIN: f32 = 0.97;
 /// Beside such text, text this likely is removed too: where there is one line there are more.
-const BESIDE_MIN: f32 = 0.6;
+const BESIDE_MIN: f32 = 0.7;
 /// Cells of the least text that is removed where it stands alone.
 const CELLS_MIN: usize = 3;
 /// A picture of which more than this share would be removed goes to a person.
@@ -76,6 +72,7 @@ impl Searcher {
                 }
             }
             let bad = to_remove(&found, !cleaned.removed.is_empty());
+            let between = between(&bad);
             if bad.is_empty() && changed.take().is_some() {
                 // Whoever searches what comes out searches all of it, and is to find nothing.
                 seen = Self::tones(pixels, rows, columns);
@@ -88,9 +85,10 @@ impl Searcher {
             }
             removed.resize(pixels.len(), false);
             let mut now = Vec::new();
-            for finding in &bad {
-                let margin = finding.cell / 2;
-                let area = finding.area.grown(margin, columns, rows);
+            let found = bad
+                .iter()
+                .map(|finding| whole(finding).grown(finding.cell / 2, columns, rows));
+            for area in found.chain(between) {
                 let value = around(pixels, area, rows, columns);
                 for row in area.y..area.y + area.height {
                     let line = row * columns + area.x..row * columns + area.x + area.width;
@@ -132,14 +130,6 @@ fn to_remove(found: &[Found], has_text: bool) -> Vec<Found> {
         .filter(|found| sure(found) || beside(found))
         .copied()
         .collect()
-}
-
-fn is_line(found: &Found) -> bool {
-    let (short, long) = (
-        found.area.width.min(found.area.height),
-        found.area.width.max(found.area.height),
-    );
-    found.cells >= LINE_CELLS_MIN && long >= LINE_LENGTH_MIN * short && short <= LINE_HEIGHT_MAX * found.cell
 }
 
 /// The median of the pixels just outside `area`; black where there are none.

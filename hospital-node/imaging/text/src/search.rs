@@ -3,6 +3,7 @@
 use crate::{
     area::{Area, Kind, Patch, patches, patches_of},
     closer::{LEFT_MAX, PARTS_MAX, SUREST, left_without},
+    judge,
     look::look,
     map::Map,
     markers::Markers,
@@ -24,8 +25,10 @@ const LIKELIHOOD_MIN: f32 = 0.5;
 const LIKELIHOOD_FINE: f32 = 0.85;
 /// A letter is a marker if the markers that may stay are at least this likely.
 const READ_MIN: f32 = 0.55;
-/// The same, where the detector took it for text.
+/// The same, where it was taken for text.
 const READ_AS_TEXT_MIN: f32 = 0.95;
+/// The same, where the detector and the judge do not agree on that.
+const READ_IN_DOUBT_MIN: f32 = 0.8;
 /// The same, where only the surest cells of an area are read.
 const READ_CLOSER_MIN: f32 = 0.9;
 /// So is a word, if it is this much less likely than the most likely spelling at most, and this sure.
@@ -102,12 +105,12 @@ impl Searcher {
     pub(crate) fn find_in(
         &self,
         [rows, columns]: [usize; 2],
-        (mut tones, mut scale): (Tones, usize),
+        (tones, scale): (Tones, usize),
         changed: Option<&[Area]>,
         known: &[Found],
     ) -> Vec<Found> {
         let mut found: Vec<(Patch, f32)> = Vec::new();
-        for _ in 0..SCALES_MAX {
+        for (tones, scale) in scales(tones, scale) {
             let scaled = |area: &Area| Area {
                 x: area.x / scale,
                 y: area.y / scale,
@@ -117,16 +120,22 @@ impl Searcher {
             let near: Option<Vec<Area>> = changed.map(|areas| areas.iter().map(scaled).collect());
             let answer = look(&self.networks, &tones, near.as_deref());
             let mut surest: Option<Vec<Patch>> = None;
-            for mut patch in patches(&answer, scale) {
+            for patch in patches(&answer, scale) {
                 let here = Area {
                     x: patch.area.x / scale,
                     y: patch.area.y / scale,
                     width: patch.area.width / scale,
                     height: patch.area.height / scale,
                 };
-                patch.area = patch.area.grown(0, columns, rows);
-                if patch.likelihood >= LIKELIHOOD_MIN && patch.area.size() > 0 {
-                    let mut read = self.marker(&tones, here, patch.kind);
+                let area = patch.area.grown(0, columns, rows);
+                if patch.likelihood >= LIKELIHOOD_MIN && area.size() > 0 {
+                    let judged = judge::judge(&self.networks.judge, &tones, here);
+                    let seen_as = patch.kind;
+                    let patch = judge::weighed(Patch { area, ..patch }, judged);
+                    if patch.likelihood < LIKELIHOOD_MIN {
+                        continue;
+                    }
+                    let mut read = self.marker(&tones, here, [seen_as, patch.kind]);
                     if read < READ_MIN && patch.likelihood >= LIKELIHOOD_FINE {
                         let surest = surest.get_or_insert_with(|| most_likely(&answer));
                         read = self.closer(&tones, here, surest);
@@ -134,24 +143,32 @@ impl Searcher {
                     found.push((patch, read));
                 }
             }
-            if tones.rows.min(tones.columns) < 2 * SIDE_MIN {
-                break;
-            }
-            tones = tones.halved();
-            scale *= 2;
         }
         Self::joined(known, found)
+    }
+
+    /// What the detector finds in a picture, before anything is judged or read: each scale with its pixels' size, and its patches
+    /// in pixels of that scale. The judge is trained on these.
+    #[must_use]
+    pub fn candidates(&self, pixels: &[u16], rows: usize, columns: usize) -> Vec<(usize, Tones, Vec<Patch>)> {
+        let mut found = Vec::new();
+        let (tones, scale) = Self::tones(pixels, rows, columns);
+        for (tones, scale) in scales(tones, scale) {
+            let patches = patches(&look(&self.networks, &tones, None), 1);
+            found.push((scale, tones, patches));
+        }
+        found
     }
 
     /// What stands in `area` is read as, which the detector took for `kind`.
     #[must_use]
     pub fn reading(&self, pixels: &[u16], rows: usize, columns: usize, area: Area, kind: Kind) -> Reading {
-        read_as(self.marker(&Tones::of(pixels, rows, columns), area, kind))
+        read_as(self.marker(&Tones::of(pixels, rows, columns), area, [kind; 2]))
     }
 
     /// How likely what stands in `area` is to be any of the markers that may stay: which one does not matter.
-    fn marker(&self, tones: &Tones, area: Area, kind: Kind) -> f32 {
-        let letter = self.lone(tones, area, kind);
+    fn marker(&self, tones: &Tones, area: Area, kinds: [Kind; 2]) -> f32 {
+        let letter = self.lone(tones, area, kinds);
         let (long, short) = (area.width.max(area.height), area.width.min(area.height));
         if letter >= READ_MIN || long > WORD_LENGTH_MAX * short {
             return letter;
@@ -162,14 +179,16 @@ impl Searcher {
     }
 
     /// The same of a letter that stands alone.
-    fn lone(&self, tones: &Tones, area: Area, kind: Kind) -> f32 {
+    fn lone(&self, tones: &Tones, area: Area, kinds: [Kind; 2]) -> f32 {
         let (long, short) = (area.width.max(area.height), area.width.min(area.height));
-        match kind {
-            Kind::Letter => self.letter(tones, area),
+        let needed = match kinds {
+            [Kind::Letter, Kind::Letter] => READ_MIN,
             // A letter that was taken for a short word has to be clearer.
-            Kind::Text if long * 2 <= short * 3 => self.letter(tones, area) * READ_MIN / READ_AS_TEXT_MIN,
-            Kind::Text => 0.0,
-        }
+            [Kind::Text, Kind::Text] if long * 2 > short * 3 => return 0.0,
+            [Kind::Text, Kind::Text] => READ_AS_TEXT_MIN,
+            _ => READ_IN_DOUBT_MIN,
+        };
+        self.letter(tones, area) * READ_MIN / needed
     }
 
     /// What the surest cells of `area` are read as, if nothing else is written in it.
@@ -186,7 +205,7 @@ impl Searcher {
             // A second look is a second chance to be wrong: it has to be surer than the first.
             let is_letter = match part.kind {
                 Kind::Letter => self.letter(tones, part.area) >= READ_CLOSER_MIN,
-                Kind::Text => self.lone(tones, part.area, part.kind) >= READ_MIN,
+                Kind::Text => self.lone(tones, part.area, [part.kind; 2]) >= READ_MIN,
             };
             let is_read = is_letter || self.is_spelt(tones, part.area);
             if is_read && left_without(&self.networks, tones, area, part.area) < LEFT_MAX {
@@ -246,6 +265,14 @@ impl Searcher {
         }
         found.split_off(markers.len())
     }
+}
+
+/// Tones and their pixels' size, then the same halved again and again.
+fn scales(tones: Tones, scale: usize) -> impl Iterator<Item = (Tones, usize)> {
+    std::iter::successors(Some((tones, scale)), |(tones, scale)| {
+        (tones.rows.min(tones.columns) >= 2 * SIDE_MIN).then(|| (tones.halved(), scale * 2))
+    })
+    .take(SCALES_MAX)
 }
 
 /// The surest cells of an answer as patches of its own scale, those of the lowest bar first.

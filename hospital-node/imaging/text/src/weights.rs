@@ -4,7 +4,7 @@ use serde::Deserialize;
 use snowball_protocol::Sha256Digest;
 
 use crate::{
-    detector,
+    detector, judge,
     network::{Network, Step},
     proposer, reader, words,
 };
@@ -12,6 +12,7 @@ use crate::{
 const MANIFEST: &str = include_str!("../weights/manifest.toml");
 const DETECTOR: &[u8] = include_bytes!("../weights/detector.f32");
 const PROPOSER: &[u8] = include_bytes!("../weights/proposer.f32");
+const JUDGE: &[u8] = include_bytes!("../weights/judge.f32");
 const WORDS: &[u8] = include_bytes!("../weights/words.f32");
 const READER: &[u8] = include_bytes!("../weights/reader.f32");
 
@@ -19,6 +20,7 @@ const READER: &[u8] = include_bytes!("../weights/reader.f32");
 struct Manifest {
     proposer: Entry,
     detector: Entry,
+    judge: Entry,
     reader: Entry,
     words: Entry,
 }
@@ -35,6 +37,8 @@ pub struct Networks {
     pub proposer: Network,
     /// Says where something is written.
     pub detector: Network,
+    /// Looks at that more closely.
+    pub judge: Network,
     /// Reads letters that stand alone.
     pub reader: Network,
     /// Spells words.
@@ -47,6 +51,7 @@ pub(crate) fn built_in() -> Option<Networks> {
     Some(Networks {
         proposer: network(PROPOSER, &manifest.proposer, proposer::STEPS, proposer::CHANNELS)?,
         detector: network(DETECTOR, &manifest.detector, detector::STEPS, detector::CHANNELS)?,
+        judge: network(JUDGE, &manifest.judge, judge::STEPS, judge::CHANNELS)?,
         reader: network(READER, &manifest.reader, reader::STEPS, reader::CHANNELS)?,
         words: network(WORDS, &manifest.words, words::STEPS, words::CHANNELS)?,
     })
