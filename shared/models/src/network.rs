@@ -20,7 +20,7 @@ pub struct Network {
     /// How often each step's output is still needed: then it is given back to the device.
     readers: Vec<usize>,
     /// On this machine's processor steps are done our own way: which of them also rectify.
-    host: Option<Vec<bool>>,
+    pub(crate) host: Option<Vec<bool>>,
 }
 
 impl Network {

@@ -13,6 +13,7 @@ use super::*;
 
 mod decoders;
 mod peers;
+mod ways;
 
 fn plan(architecture: Architecture, width: u32) -> StudyPlan {
     let span = Span { min: 1, max: 4 };

@@ -287,9 +287,11 @@ fn turn_back(sums: &[f32], [inputs, taps]: [usize; 2], width: usize, to: &mut [f
 
 /// The slope by the bias.
 pub(crate) fn slope_by_bias(outputs: usize, slopes: &[f32]) -> Vec<f32> {
-    let mut to = vec![0.0; outputs];
+    let mut sums = vec![0.0_f64; outputs];
     for slopes in slopes.chunks_exact(outputs) {
-        to.iter_mut().zip(slopes).for_each(|(to, slope)| *to += slope);
+        sums.iter_mut()
+            .zip(slopes)
+            .for_each(|(sum, slope)| *sum += f64::from(*slope));
     }
-    to
+    sums.into_iter().map(|sum| sum as f32).collect()
 }

@@ -2,7 +2,7 @@
 //!
 //! Pictures go from step to step as `[N, height, width, channels]`, in which a place's channels lie side by side: so a convolution is sums
 //! over stretches of memory, without a matrix of patches. Other devices keep burn's operations and order ([`crate::steps`]); the two give
-//! the same within rounding, which tests hold.
+//! the same within rounding: `tests/ways.rs` holds it for every network.
 //!
 //! [`take`] is where our operations are chosen. [`record`] is what burn sees of them; the arithmetic knows nothing of burn.
 
@@ -40,7 +40,11 @@ pub(crate) fn channels_first(pictures: Tensor<4>) -> Tensor<4> {
 /// Which steps are normalisations that nothing but a rectifier reads: it is done with them, and itself does nothing.
 pub(crate) fn rectifying(graph: &Graph, readers: &[usize]) -> Vec<bool> {
     let mut rectifying = vec![false; graph.steps.len()];
-    for step in &graph.steps {
+    for (number, step) in graph.steps.iter().enumerate() {
+        // A rectifier that nobody reads is never done.
+        if readers[number] == 0 {
+            continue;
+        }
         if let (Operation::Relu, [input]) = (&step.operation, step.inputs.as_slice()) {
             let input = input.index();
             rectifying[input] =

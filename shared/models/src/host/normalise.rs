@@ -229,7 +229,7 @@ fn moved(
             values.iter().zip(slopes).zip(affine).zip(sums)
         {
             let apart = value - centre;
-            let slope = if apart * factor + shift > floor { *slope } else { 0.0 };
+            let slope = if apart * factor + shift <= floor { 0.0 } else { *slope };
             *plain += slope;
             *centred += slope * apart;
         }
@@ -257,7 +257,7 @@ fn taken_back(
             values.iter().zip(slopes).zip(to).zip(affine)
         {
             let apart = value - centre;
-            let slope = if apart * factor + shift > floor { *slope } else { 0.0 };
+            let slope = if apart * factor + shift <= floor { 0.0 } else { *slope };
             *to = slope * factor - constant - apart * falling;
         }
     }

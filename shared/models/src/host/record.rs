@@ -98,8 +98,12 @@ pub(crate) fn convolution(
     stride: usize,
     padding: [usize; 2],
 ) -> Option<Tensor<4>> {
-    let [count, height, width, _] = pictures.dims();
+    let [count, height, width, channels] = pictures.dims();
     let [outputs, inputs, tall, wide] = weights.dims();
+    let is_sound = channels == inputs && bias.as_ref().is_none_or(|bias| bias.dims() == [outputs]);
+    if !is_sound {
+        return None;
+    }
     let sizes = convolve::Sizes {
         count,
         input: [height, width],
@@ -203,6 +207,10 @@ pub(crate) fn normalisation(
     rectifies: bool,
 ) -> Option<Tensor<4>> {
     let shape = pictures.dims();
+    let is_sound = groups > 0 && shape[3].is_multiple_of(groups) && [scale.dims(), shift.dims()] == [[shape[3]]; 2];
+    if !is_sound {
+        return None;
+    }
     let sizes = normalise::Sizes {
         count: shape[0],
         places: shape[1] * shape[2],
