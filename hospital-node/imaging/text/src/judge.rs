@@ -108,18 +108,25 @@ pub fn seen(tones: &Tones, area: Area, part: Area) -> Map {
     map
 }
 
-/// How likely each of its classes is for what stands in `area`: of the parts, the one that is most likely written on.
+/// How likely each of its classes is for what stands in `area`: of the parts, the one that is most likely written on. `None` of an area
+/// so large that its parts are not seen whole: nobody may say of what he does not see that nothing is written there.
 #[must_use]
-pub fn judge(network: &Network, tones: &Tones, area: Area) -> [f32; CLASSES] {
+pub fn judge(network: &Network, tones: &Tones, area: Area) -> Option<[f32; CLASSES]> {
+    if area.width.max(area.height) > PARTS_MAX * SIDE {
+        return None;
+    }
     let parts = parts(area).into_iter();
     let said = parts.map(|part| chances(&network.answer(&seen(tones, area, part)).values));
-    said.min_by(|a, b| a[0].total_cmp(&b[0])).unwrap_or([1.0, 0.0, 0.0])
+    said.min_by(|a, b| a[0].total_cmp(&b[0]))
 }
 
 /// A patch with what the judge says of it: as likely as the judge and the detector say together (a weighed mean of their log
-/// odds), and of the kind that the judge says.
+/// odds), and of the kind that the judge says. A judge that is quite sure has the last word.
 #[must_use]
-pub fn weighed(patch: Patch, [nothing, text, letter]: [f32; CLASSES]) -> Patch {
+pub fn weighed(patch: Patch, judged: Option<[f32; CLASSES]>) -> Patch {
+    let Some([nothing, text, letter]) = judged else {
+        return patch;
+    };
     let odds = (1.0 - DETECTOR_SHARE) * log_odds(1.0 - nothing) + DETECTOR_SHARE * log_odds(patch.likelihood);
     Patch {
         likelihood: 1.0 / (1.0 + (-odds).exp()),
@@ -184,11 +191,39 @@ mod tests {
             cells: 4,
             cell: 4,
         };
-        let said = |nothing: f32, text: f32| weighed(patch, [nothing, text, 1.0 - nothing - text]);
+        let said = |nothing: f32, text: f32| weighed(patch, Some([nothing, text, 1.0 - nothing - text]));
         assert!(said(0.01, 0.9).likelihood > 0.93 && said(0.01, 0.9).kind == Kind::Text);
         assert!(said(0.99, 0.0).likelihood < 0.2 && said(0.99, 0.0).kind == Kind::Letter);
-        // Whoever is quite sure does not overrule the other alone.
-        assert!(said(1.0, 0.0).likelihood > 0.0 && said(0.0, 1.0).likelihood < 1.0);
+        let sure = Patch {
+            likelihood: 1.0,
+            ..patch
+        };
+        assert!(
+            weighed(sure, Some([1.0, 0.0, 0.0])).likelihood < 0.5,
+            "the judge has the last word"
+        );
+        assert!(said(0.0, 1.0).likelihood > 0.99);
+        assert_eq!(weighed(patch, None), patch);
+    }
+
+    #[test]
+    fn an_area_that_is_judged_is_seen_whole_and_a_larger_one_is_not_judged() {
+        let area = |width| Area {
+            x: 0,
+            y: 0,
+            width,
+            height: 12,
+        };
+        for width in 1..=PARTS_MAX * SIDE {
+            assert!(
+                super::parts(area(width)).iter().all(|part| part.width <= SIDE),
+                "{width}"
+            );
+        }
+        let network = crate::weights::built_in().unwrap().judge;
+        let tones = Tones::of(&vec![500; 12 * 300], 12, 300);
+        assert!(judge(&network, &tones, area(PARTS_MAX * SIDE)).is_some());
+        assert!(judge(&network, &tones, area(PARTS_MAX * SIDE + 1)).is_none());
     }
 
     #[test]

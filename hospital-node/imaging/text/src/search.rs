@@ -183,8 +183,8 @@ impl Searcher {
         let (long, short) = (area.width.max(area.height), area.width.min(area.height));
         let needed = match kinds {
             [Kind::Letter, Kind::Letter] => READ_MIN,
+            [Kind::Text, _] if long * 2 > short * 3 => return 0.0,
             // A letter that was taken for a short word has to be clearer.
-            [Kind::Text, Kind::Text] if long * 2 > short * 3 => return 0.0,
             [Kind::Text, Kind::Text] => READ_AS_TEXT_MIN,
             _ => READ_IN_DOUBT_MIN,
         };

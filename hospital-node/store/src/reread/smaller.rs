@@ -12,12 +12,14 @@ use crate::Settings;
 /// Longest side of what comes in, and of what is kept of it.
 const SIDE: u32 = 512;
 const KEPT_SIDES: [u32; 4] = [266, 236, 196, 170];
+/// Phantoms that are tried.
+const SEEDS: std::ops::Range<u64> = 11..40;
 
 /// Phantoms of nobody without any text, as the intake passed them.
-fn radiographs() -> Vec<Radiograph> {
+fn radiographs(seed: u64) -> Vec<Radiograph> {
     let folder = tempfile::tempdir().unwrap();
     let consortium = Consortium {
-        seed: 11,
+        seed,
         hospitals: 4,
         images_per_hospital: 12,
         longest_side: SIDE,
@@ -36,12 +38,21 @@ fn radiographs() -> Vec<Radiograph> {
 
 #[test]
 fn what_only_the_smaller_picture_shows_costs_no_radiograph() {
-    let radiographs = radiographs();
+    // The search is rarely wrong: phantoms are made until it is.
+    let seen = SEEDS.map(|seed| judged(&radiographs(seed))).find(|seen| *seen > 0);
+    assert!(
+        seen.is_some(),
+        "the search has learned: these phantoms show nothing any more, however small they are kept; try other sides"
+    );
+}
+
+/// Puts those into a store that the search would take back for writing in the smaller picture, whichever are drawn for it, and says how
+/// many these are.
+fn judged(radiographs: &[Radiograph]) -> usize {
     let mut seen = 0;
     for master_side_max in KEPT_SIDES {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open_with(folder.path(), crate::sample::keys(), Settings { master_side_max }).unwrap();
-        // Those that the search would take back for writing in the smaller picture, whichever are drawn for it.
         let wrongly = |radiograph: &&Radiograph| {
             let (rows, columns) = (radiograph.rows(), radiograph.columns());
             let (rows, columns, kept) =
@@ -69,8 +80,5 @@ fn what_only_the_smaller_picture_shows_costs_no_radiograph() {
             wrongly.len() as u64
         );
     }
-    assert!(
-        seen > 0,
-        "the search has learned: choose other phantoms, for these show nothing any more"
-    );
+    seen
 }
