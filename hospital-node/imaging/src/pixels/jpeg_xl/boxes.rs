@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 /// What every container begins with.
 const SIGNATURE: [u8; 12] = *b"\0\0\0\x0CJXL \r\n\x87\n";
+/// What every code stream begins with. A decoder would look for boxes in whatever else it is given.
+const CODE_STREAM: [u8; 2] = [0xFF, 0x0A];
 /// In the number of a part: it is the last one.
 const LAST: u32 = 1 << 31;
 
@@ -15,8 +17,13 @@ pub(super) struct Found<'a> {
     pub(super) other_bytes: u64,
 }
 
-/// The code stream in `file`: all of it, or what lies in its boxes; `None` if boxes are cut, or parts are missing or out of order.
+/// The code stream in `file`: all of it, or what lies in its boxes; `None` if boxes are cut, parts are missing or out of order, or what
+/// lies there is no code stream.
 pub(super) fn code_stream(file: &[u8]) -> Option<Found<'_>> {
+    unboxed(file).filter(|found| found.stream.starts_with(&CODE_STREAM))
+}
+
+fn unboxed(file: &[u8]) -> Option<Found<'_>> {
     let Some(mut rest) = file.strip_prefix(&SIGNATURE) else {
         return Some(Found {
             stream: Cow::Borrowed(file),
@@ -90,6 +97,7 @@ mod tests {
     fn the_code_stream_is_taken_out_of_its_boxes() {
         let bare = [0xFF, 0x0A, 7];
         assert_eq!(code_stream(&bare).unwrap().stream, &bare[..]);
+        assert_eq!(code_stream(b"\0\0\0"), None);
         let ftyp = boxed(b"ftyp", b"jxl \0\0\0\0jxl ");
         let exif = boxed(b"Exif", b"\0\0\0\0someone");
         let whole = boxed(b"jxlc", &bare);
@@ -116,6 +124,9 @@ mod tests {
             vec![part(LAST, &bare), whole.clone()],
             vec![part(LAST, &bare), part(1 | LAST, &bare)],
             vec![whole[..10].to_vec()],
+            // A container in the container, whose boxes a decoder would open.
+            vec![boxed(b"jxlc", &[&SIGNATURE[..], &whole].concat())],
+            vec![part(LAST, &[&SIGNATURE[..], &whole].concat())],
         ] {
             assert_eq!(found(&broken), None, "{broken:?}");
         }
