@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fmt};
 
 use serde::Serialize;
-use snowball_protocol::small::{self, Balance};
+use snowball_protocol::small::{self, Balance, Shown};
 
 /// A count as it may be told.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
@@ -47,7 +47,7 @@ impl Count {
 /// `counts` as they may be told to whoever knows that `balances` hold: see [`small::hidden`].
 pub fn told(counts: &[u64], balances: &[Balance], least: u64) -> Vec<Count> {
     let small = counts.iter().map(|count| small::is_small(*count, least)).collect();
-    let hidden = small::hidden(counts, small, balances, least);
+    let hidden = small::hidden(counts, small, balances, least, Shown::Apart);
     let all = counts.iter().zip(hidden);
     all.map(|(count, is_hidden)| match (*count, is_hidden) {
         (count, false) => Count::Told(count),

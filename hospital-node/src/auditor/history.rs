@@ -140,7 +140,7 @@ pub struct Answers {
 }
 
 /// Files on one of the ways in.
-#[derive(Default, Serialize)]
+#[derive(Default, PartialEq, Eq, Serialize)]
 pub struct Excluded<N = u64> {
     pub runs: u64,
     pub accepted: N,
@@ -159,7 +159,7 @@ pub struct Heads {
 }
 
 /// What was done by people, and for patients.
-#[derive(Default, Serialize)]
+#[derive(Default, PartialEq, Eq, Serialize)]
 pub struct People<N = u64> {
     pub reviewed: N,
     pub discarded: N,

@@ -12,7 +12,12 @@ use crate::{
 };
 
 impl History {
-    /// Hides what is of fewer than `cell_min`. Where the period is the whole ledger, `beside` are the same counts as the page on
+    /// What is counted of files and people: where two histories have the same, hiding small counts is to hide the same.
+    pub fn counts(&self) -> (&Excluded, &Excluded, &People) {
+        (&self.intake, &self.deidentify, &self.people)
+    }
+
+    /// Hides what is of fewer than `cell_min`. Where the period counts what the whole ledger counts, `beside` are the same counts as the page on
     /// de-identification tells them, and as they stand in the same document: then what is hidden there is hidden here and nothing
     /// else is, or either would give away what the other hides.
     pub fn told(self, beside: Option<&Counted<Count>>, cell_min: u64) -> History<Count> {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use snowball_crypto::Pseudonym;
 use snowball_protocol::{
     site_label::SiteValue,
-    small::{self, Balance},
+    small::{self, Balance, Shown},
 };
 
 use crate::{
@@ -231,7 +231,13 @@ pub fn hide_small(table: &Table, patients_min: u64) -> Table {
     let counts: Vec<u64> = by_size.iter().map(|(patients, ..)| *patients).collect();
     let small = counts.iter().map(|patients| *patients < patients_min).collect();
     // The total stands beside the table: one hidden cell would be that less the others, and several their sum.
-    let hidden = small::hidden(&counts, small, &[Balance::of_all(counts.len())], patients_min);
+    let hidden = small::hidden(
+        &counts,
+        small,
+        &[Balance::of_all(counts.len())],
+        patients_min,
+        Shown::Alike,
+    );
     let mut shown = table.clone();
     for ((.., term), _) in by_size.iter().zip(hidden).filter(|(_, is_hidden)| *is_hidden) {
         shown.insert((*term).clone(), Cell::Hidden { below: patients_min });

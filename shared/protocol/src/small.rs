@@ -21,14 +21,29 @@ pub struct Balance {
     pub right: Vec<usize>,
 }
 
+/// How hidden counts are shown.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Shown {
+    /// All alike: nobody sees which are small, and which are hidden for their sake.
+    Alike,
+    /// Small ones as small: whoever reads knows that the others are not.
+    Apart,
+}
+
 /// Of each of `counts`, whether it is hidden: where `is_hidden` says so, which at least every small one is, and where it takes more.
 ///
 /// In each balance none is hidden, or at least two are; where all of them stand on one side, their sum, which anybody can work
-/// out, is not small either. Balances that share at most one count, and form no ring, then give nothing away together: every
+/// out, is not small either. Where those that are small are `shown` apart, the sum leaves room for the others, too: else what is left
+/// of it for a small one could be a single radiograph. Balances that share at most one count, and form no ring, then give nothing away together: every
 /// sum of them still has two hidden counts in it. Of counts of one size the first in the list goes first.
 #[must_use]
-pub fn hidden(counts: &[u64], mut is_hidden: Vec<bool>, balances: &[Balance], least: u64) -> Vec<bool> {
-    while let Some(place) = balances.iter().find_map(|one| one.wants(counts, &is_hidden, least)) {
+pub fn hidden(counts: &[u64], mut is_hidden: Vec<bool>, balances: &[Balance], least: u64, shown: Shown) -> Vec<bool> {
+    let wanted = |is_hidden: &[bool]| {
+        balances
+            .iter()
+            .find_map(|one| one.wants(counts, is_hidden, least, shown))
+    };
+    while let Some(place) = wanted(&is_hidden) {
         is_hidden[place] = true;
     }
     is_hidden
@@ -45,7 +60,7 @@ impl Balance {
     }
 
     /// The count to hide next, for otherwise a hidden one could be had: the smallest of those that are still told.
-    fn wants(&self, counts: &[u64], is_hidden: &[bool], least: u64) -> Option<usize> {
+    fn wants(&self, counts: &[u64], is_hidden: &[bool], least: u64, shown: Shown) -> Option<usize> {
         let hidden = |side: &[usize]| -> Vec<u64> {
             let places = side.iter().filter(|place| is_hidden[**place]);
             places.map(|place| counts[*place]).collect()
@@ -53,7 +68,12 @@ impl Balance {
         let (left, right) = (hidden(&self.left), hidden(&self.right));
         let (number, sum) = (left.len() + right.len(), left.iter().chain(&right).sum::<u64>());
         let is_one_sided = left.is_empty() || right.is_empty();
-        if number == 0 || number >= 2 && !(is_one_sided && sum < least) {
+        let known = match shown {
+            Shown::Alike => 0,
+            Shown::Apart => left.iter().chain(&right).filter(|count| **count >= least).count() as u64,
+        };
+        let room = least * (1 + known);
+        if number == 0 || number >= 2 && !(is_one_sided && sum < room) {
             return None;
         }
         // Zeroes stay: they hide nothing.
@@ -71,14 +91,28 @@ mod tests {
     use super::*;
 
     fn table(counts: &[u64], least: u64) -> Vec<usize> {
+        shown(counts, least, Shown::Apart)
+    }
+
+    fn shown(counts: &[u64], least: u64, shown: Shown) -> Vec<usize> {
         let small = counts.iter().map(|count| is_small(*count, least)).collect();
-        let hidden = hidden(counts, small, &[Balance::of_all(counts.len())], least);
+        let hidden = hidden(counts, small, &[Balance::of_all(counts.len())], least, shown);
         (0..counts.len()).filter(|place| hidden[*place]).collect()
     }
 
     #[test]
     fn a_lone_small_count_takes_the_next_one_with_it() {
         assert_eq!(table(&[100, 3, 40, 60], 5), [1, 2]);
+        assert_eq!(
+            table(&[26, 1, 5, 20], 5),
+            [1, 2, 3],
+            "six of two of which one is five at least"
+        );
+        assert_eq!(
+            shown(&[26, 1, 5, 20], 5, Shown::Alike),
+            [1, 2],
+            "six of two, whichever is the smaller"
+        );
         assert_eq!(table(&[100, 1, 2, 60], 5), [1, 2, 3], "three together are small, too");
         assert_eq!(table(&[100, 3, 2, 60], 5), [1, 2]);
         assert_eq!(table(&[100, 3, 0, 60], 5), [1, 3], "nothing is no count to hide behind");
@@ -95,6 +129,9 @@ mod tests {
             let sum: u64 = hidden.iter().map(|place| counts[*place]).sum();
             let is_all = (0..counts.len()).all(|place| counts[place] == 0 || hidden.contains(&place));
             prop_assert!(hidden.is_empty() || is_all || hidden.len() >= 2 && sum >= least);
+            // Whoever is told which are small, and the sum, knows that each of the others is at least `least`.
+            let others = hidden.iter().filter(|place| counts[**place] >= least).count() as u64;
+            prop_assert!(hidden.is_empty() || is_all || sum >= least * (1 + others));
         }
     }
 }

@@ -2,7 +2,7 @@
 //! radiographs a head was judged on, and of all classes but one how many, knows it of that one.
 
 use super::{ClassCount, ClassDetail, Evaluation, HeadEvaluation};
-use crate::small::{Balance, hidden, is_small};
+use crate::small::{Balance, Shown, hidden, is_small};
 
 impl Evaluation {
     /// Leaves out every class with fewer than `cell_min` images, and every head, reconstruction and contrast with fewer than that; of what
@@ -57,7 +57,7 @@ fn told_classes(images: u64, classes: &[ClassCount], cell_min: u64) -> Vec<bool>
         left: Vec::new(),
         right: places,
     };
-    let hidden = hidden(&counts, is_hidden, &[all], cell_min);
+    let hidden = hidden(&counts, is_hidden, &[all], cell_min, Shown::Alike);
     hidden[..classes.len()].iter().map(|is_hidden| !is_hidden).collect()
 }
 
