@@ -17,6 +17,9 @@ use crate::home::Home;
 /// What each training of a comparison said, a line each, in the order of the dataset.
 pub const RUNS: &str = "runs.jsonl";
 
+/// Version of what `runs.jsonl` means; with 2 a plan's `[start]` is followed.
+pub const RUNS_FORMAT: u16 = 2;
+
 const NOTE_BYTES_MAX: usize = 1 << 20;
 const HEAD_BYTES_MAX: u64 = 4096;
 
@@ -35,11 +38,17 @@ impl Begun {
     }
 
     /// The first line of the file at `path`; nothing where there is no such file, or another one under its name.
-    pub fn read(path: &Path) -> Option<Self> {
+    ///
+    /// # Errors
+    /// If it cannot be read, which does not mean that it is gone.
+    pub fn read(path: &Path) -> io::Result<Option<Self>> {
+        let file = match File::open(path) {
+            Err(fault) if fault.kind() == io::ErrorKind::NotFound => return Ok(None),
+            file => file?,
+        };
         let mut line = Vec::new();
-        let mut start = BufReader::new(File::open(path).ok()?.take(HEAD_BYTES_MAX));
-        start.read_until(b'\n', &mut line).ok()?;
-        Self::of(&line)
+        BufReader::new(file.take(HEAD_BYTES_MAX)).read_until(b'\n', &mut line)?;
+        Ok(Self::of(&line))
     }
 }
 
@@ -62,7 +71,9 @@ impl Noted {
     pub fn write(&self, home: &Home) -> Result<()> {
         let folder = home.comparisons();
         files::create_home(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-        let name = Sha256Digest::of(self.folder.as_os_str().as_encoded_bytes()).short();
+        let name = Sha256Digest::of(self.folder.as_os_str().as_encoded_bytes())
+            .to_string()
+            .replace(':', "-");
         let path = folder.join(format!("{name}.json"));
         files::write_private(&path, &serde_json::to_vec_pretty(self)?)
             .with_context(|| format!("cannot write {}", path.display()))

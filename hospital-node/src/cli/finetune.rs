@@ -16,7 +16,7 @@ use snowball_worker::{
 };
 
 use super::{
-    Context,
+    Context, Refused,
     alone::{Alone, Learned, Order, Tuned},
     pretrain::read_plan,
 };
@@ -125,10 +125,10 @@ impl Finetune {
     fn begin(&self, opened: &Opened, plan: &StudyPlan) -> Result<(Vec<f32>, Report, Vec<LabelName>)> {
         if let Some(start) = &plan.start {
             if let Some(option) = self.choosing() {
-                bail!(
+                bail!(Refused(format!(
                     "the plan's [start] says which stages and heads it begins from, and so does {option}; leave out {option}, or take \
                      [start] out of the plan: the board then judges another plan"
-                );
+                )));
             }
             let begun = beginning::as_planned(opened, plan, start)?;
             return Ok((begun.parameters, begun.report, begun.start.heads));

@@ -31,7 +31,7 @@ use crate::{
         alone::{self, Order},
         pretrain,
     },
-    comparisons::{Begun, RUNS},
+    comparisons::{Begun, RUNS, RUNS_FORMAT},
     parent::Opened,
 };
 
@@ -120,9 +120,10 @@ fn open(path: &Path, digest: Sha256Digest) -> Result<(Vec<Run>, std::fs::File)> 
             files::read_bounded(path, RUNS_BYTES_MAX).with_context(|| format!("cannot read {}", path.display()))?;
         for (place, line) in bytes.split_inclusive(|byte| *byte == b'\n').enumerate() {
             if place == 0 {
-                if Begun::of(line).is_none_or(|begun| begun.digest != digest) {
+                if Begun::of(line).is_none_or(|begun| begun.digest != digest || begun.format != RUNS_FORMAT) {
                     bail!(
-                        "{} is of another comparison, of other radiographs or of other networks; name another folder",
+                        "{} is of another comparison, of other radiographs, of other networks or of an earlier version; name another \
+                         folder",
                         path.display()
                     );
                 }
@@ -143,7 +144,10 @@ fn open(path: &Path, digest: Sha256Digest) -> Result<(Vec<Run>, std::fs::File)> 
         .with_context(|| format!("cannot write {}", path.display()))?;
     file.set_len(whole)?;
     if whole == 0 {
-        let mut line = serde_json::to_vec(&Begun { format: 1, digest })?;
+        let mut line = serde_json::to_vec(&Begun {
+            format: RUNS_FORMAT,
+            digest,
+        })?;
         line.push(b'\n');
         file.write_all(&line)?;
     }

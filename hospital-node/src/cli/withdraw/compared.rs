@@ -15,6 +15,8 @@ use crate::comparisons::{Begun, Noted, RUNS};
 #[derive(Serialize, PartialEq, Eq, Debug)]
 pub struct Compared {
     pub folder: PathBuf,
+    /// Whether the folder was there to be looked into: it may have been moved, or its disk is not mounted.
+    pub there: bool,
     /// Whether `runs.jsonl` was deleted now: it held what each network said of each radiograph.
     pub outputs_removed: bool,
     /// Networks that were trained for the comparison to begin from, and are still there. What they learned stays learned.
@@ -36,7 +38,13 @@ pub fn forget(noted: &[Noted], touched: &[Touched]) -> Result<Vec<Compared>> {
 
 fn forget_in(noted: &Noted) -> Result<Compared> {
     let runs = noted.folder.join(RUNS);
-    let is_ours = Begun::read(&runs).is_some_and(|begun| begun.digest == noted.digest);
+    let begun = Begun::read(&runs).with_context(|| {
+        format!(
+            "cannot read {}: it may hold what networks said of the patient; mend that, and withdraw again",
+            runs.display()
+        )
+    })?;
+    let is_ours = begun.is_some_and(|begun| begun.digest == noted.digest);
     if is_ours {
         fs::remove_file(&runs).with_context(|| format!("cannot delete {}", runs.display()))?;
         File::open(&noted.folder)
@@ -45,6 +53,7 @@ fn forget_in(noted: &Noted) -> Result<Compared> {
     }
     let there = |name: &str| noted.folder.join(name).is_file();
     Ok(Compared {
+        there: noted.folder.is_dir(),
         outputs_removed: is_ours,
         networks: (0..)
             .take_while(|place| there(&format!("pretrained-{place}.f32")))
@@ -56,6 +65,13 @@ fn forget_in(noted: &Noted) -> Result<Compared> {
 
 impl Compared {
     pub fn text(&self) -> String {
+        if !self.there {
+            return format!(
+                "compare had the patient among its radiographs in {}, which is not there: moved, deleted, or on a disk that is not mounted; \
+                 where it still is, delete runs.jsonl in it",
+                self.folder.display()
+            );
+        }
         let outputs = if self.outputs_removed {
             "what each network said of each radiograph (runs.jsonl) is deleted now"
         } else {
@@ -124,6 +140,7 @@ mod tests {
             folder: PathBuf::from("spines"),
         }];
         let found = |name: &str, outputs_removed, networks, report| Compared {
+            there: name != "gone",
             folder: folder.path().join(name),
             outputs_removed,
             networks,
@@ -143,6 +160,16 @@ mod tests {
         let again = forget(&noted, &touched).unwrap();
         assert_eq!(again[1], found("with", false, 1, true));
         assert!(again[1].text().contains("no longer there") && again[1].text().contains("1 network(s)"));
+        assert!(again[0].text().contains("not mounted"));
         assert_eq!(forget(&noted, &[]).unwrap(), []);
+        // A file that cannot be read is not gone.
+        let unreadable = folder.path().join("with").join(RUNS);
+        fs::create_dir(&unreadable).unwrap();
+        assert!(
+            forget(&noted, &touched)
+                .unwrap_err()
+                .to_string()
+                .contains("withdraw again")
+        );
     }
 }
