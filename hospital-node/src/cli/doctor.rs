@@ -77,13 +77,12 @@ impl Doctor {
         let mut findings = vec![configuration::look(&home), keys::look(&home)];
         findings.push(certificate::look(&home));
         findings.extend(authorities::look(&home));
-        findings.extend([policy::look(&home), ledger::look(&home), store::look(&home, &self)]);
+        findings.extend([policy::look(&home), ledger::look(&home)]);
+        findings.extend(store::look(&home, &self));
         if let Ok(config) = home.config() {
             findings.extend(self.of_config(&home, &config));
-            if !self.offline
-                && let Ok(way) = &way
-            {
-                findings.extend(way::look(&home, &config, way));
+            if !self.offline {
+                findings.extend(self.of_way(&home, &config, way));
             }
             findings.extend(ways_in(&home, &config, self.offline));
         }
@@ -93,6 +92,18 @@ impl Doctor {
             0 => Ok(()),
             1 => Err(Refused("1 check is bad".to_owned()).into()),
             bad => Err(Refused(format!("{bad} checks are bad")).into()),
+        }
+    }
+
+    /// The way to the aggregator; nothing of a node that has neither enrolled nor an invitation.
+    fn of_way(&self, home: &Home, config: &NodeConfig, way: Result<way::Way>) -> Vec<Finding> {
+        let is_invited = self.invitation.is_some();
+        match way {
+            Ok(way) => way::look(home, config, &way),
+            Err(error) if is_invited || home.aggregator_file().exists() => {
+                vec![resolution::unknown(&error, is_invited)]
+            }
+            Err(_) => Vec::new(),
         }
     }
 

@@ -17,6 +17,7 @@ mod codec;
 mod error;
 mod fact;
 mod freeze;
+mod glance;
 mod import;
 mod masks;
 mod pack;
@@ -51,6 +52,7 @@ pub use census::{Cell, Census, Table, age_band, hide_small};
 pub use error::StoreError;
 pub use fact::Master;
 pub use freeze::{FreezeRequest, Frozen, PartCount};
+pub use glance::{Obstacle, glance};
 pub use import::{Added, Importer};
 pub use masks::{Mask, MaskImporter, MaskKept};
 pub use quarantine::{HeldFile, HeldState, Review, Searched};
@@ -180,28 +182,18 @@ impl Store {
 
     /// Whether the keys are those that the store was made with: a new store keeps a proof of them.
     fn prove_keys(&self) -> Result<(), StoreError> {
-        let known = |connection: &Connection| -> Result<Option<Vec<u8>>, StoreError> {
-            Ok(connection
-                .query_row("SELECT proof FROM seal", [], |row| row.get(0))
-                .optional()?)
-        };
-        let proof = match self.read(known)? {
+        let proof = match self.read(known_proof)? {
             Some(proof) => proof,
             None => {
                 let fresh = self.keys.facts.seal(PROOF, PROOF)?;
                 self.change(|connection, _| {
                     connection.execute("INSERT OR IGNORE INTO seal (one, proof) VALUES (1, ?1)", [fresh])?;
                     // Another process may have been faster; its proof counts.
-                    Ok(known(connection)?.unwrap_or_default())
+                    Ok(known_proof(connection)?.unwrap_or_default())
                 })?
             }
         };
-        match self.keys.facts.open(PROOF, proof) {
-            Ok(_) => Ok(()),
-            Err(_) => Err(StoreError::WrongKey {
-                path: self.folder.clone(),
-            }),
-        }
+        check_proof(&self.keys, proof, &self.folder)
     }
 
     /// What a crash may leave: erasures that were decided but not done, quarantined files that were let go.
@@ -245,6 +237,20 @@ impl Store {
             writer.abandon();
             writer
         })
+    }
+}
+
+/// The proof of its keys that a store keeps.
+fn known_proof(connection: &Connection) -> Result<Option<Vec<u8>>, StoreError> {
+    Ok(connection
+        .query_row("SELECT proof FROM seal", [], |row| row.get(0))
+        .optional()?)
+}
+
+fn check_proof(keys: &StoreKeys, proof: Vec<u8>, dir: &Path) -> Result<(), StoreError> {
+    match keys.facts.open(PROOF, proof) {
+        Ok(_) => Ok(()),
+        Err(_) => Err(StoreError::WrongKey { path: dir.to_owned() }),
     }
 }
 

@@ -135,9 +135,25 @@ pub(crate) fn open(path: &Path) -> Result<Connection, StoreError> {
 fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
     let known = UNSEALED as usize + MIGRATIONS.len();
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let found: u32 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    let application: i32 = transaction.pragma_query_value(None, "application_id", |row| row.get(0))?;
-    let tables: u32 = transaction.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    let found = version(&transaction, path)?;
+    for step in &MIGRATIONS[found.saturating_sub(UNSEALED) as usize..] {
+        transaction.execute_batch(step)?;
+    }
+    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    transaction.pragma_update(None, "user_version", known as u32)?;
+    transaction.commit()?;
+    Ok(())
+}
+
+/// Which version wrote the database, 0 where nobody has yet. Reads alone.
+///
+/// # Errors
+/// When this program cannot bring it up to date.
+pub(crate) fn version(connection: &Connection, path: &Path) -> Result<u32, StoreError> {
+    let known = UNSEALED as usize + MIGRATIONS.len();
+    let found: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let application: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    let tables: u32 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
     if application != APPLICATION_ID && (application, found, tables) != (0, 0, 0) {
         return Err(StoreError::Foreign { path: path.to_owned() });
     }
@@ -150,13 +166,7 @@ fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
     if found == UNSEALED {
         return Err(StoreError::Unsealed { path: path.to_owned() });
     }
-    for step in &MIGRATIONS[found.saturating_sub(UNSEALED) as usize..] {
-        transaction.execute_batch(step)?;
-    }
-    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
-    transaction.pragma_update(None, "user_version", known as u32)?;
-    transaction.commit()?;
-    Ok(())
+    Ok(found)
 }
 
 #[cfg(test)]

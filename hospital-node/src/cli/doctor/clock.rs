@@ -5,26 +5,26 @@ use snowball_service::doctor::{Check, Finding};
 
 const CHECK: Check = Check::new("N206", "clock");
 /// More than this, and no time service works here.
-const SKEW_SECONDS_LOOK: i64 = 10;
+const SKEW_SECONDS_LOOK: u64 = 10;
 
 /// `there` was said between `asked_at` and `heard_at` by this machine's clock.
 pub fn look(there: UnixSeconds, asked_at: UnixSeconds, heard_at: UnixSeconds) -> Finding {
     let ahead = if there < asked_at {
-        asked_at - there
+        asked_at.saturating_sub(there)
     } else if there > heard_at {
-        heard_at - there
+        heard_at.saturating_sub(there)
     } else {
         0
     };
     let says = match ahead {
         0 => "as the aggregator's, to the second".to_owned(),
-        ahead if ahead > 0 => format!("{} ahead of the aggregator's", span(ahead)),
-        behind => format!("{} behind the aggregator's", span(-behind)),
+        ahead if ahead > 0 => format!("{} ahead of the aggregator's", span(ahead.unsigned_abs())),
+        behind => format!("{} behind the aggregator's", span(behind.unsigned_abs())),
     };
     let remedy = "set it by the hospital's time service (timedatectl set-ntp true; chronyc tracking); if it is right, tell the coordinator, \
                   whose clock is then wrong";
-    match ahead.abs() {
-        skew if skew > CLOCK_SKEW_SECONDS_MAX => CHECK.bad(
+    match ahead.unsigned_abs() {
+        skew if skew > CLOCK_SKEW_SECONDS_MAX.unsigned_abs() => CHECK.bad(
             format!("{says}: more than {CLOCK_SKEW_SECONDS_MAX} seconds, so enrolment and signed times are refused"),
             remedy,
         ),
@@ -33,7 +33,7 @@ pub fn look(there: UnixSeconds, asked_at: UnixSeconds, heard_at: UnixSeconds) ->
     }
 }
 
-fn span(seconds: i64) -> String {
+fn span(seconds: u64) -> String {
     match seconds {
         0..600 => format!("{seconds} seconds"),
         600..172_800 => format!("{} minutes", seconds / 60),
@@ -62,5 +62,8 @@ mod tests {
             "{ahead:?}"
         );
         assert!(look(10_000, 0, 0).says.contains("166 minutes behind"));
+        // Whoever answers may say anything.
+        assert_eq!(look(i64::MIN, 1, 1).state, State::Bad);
+        assert_eq!(look(i64::MAX, -5, -5).state, State::Bad);
     }
 }

@@ -67,15 +67,7 @@ fn asked(config: &NodeConfig, target: &str) -> Vec<String> {
              used."
         ),
     };
-    let inward = match &config.receive {
-        Some(receive) => format!(
-            "Incoming: nothing from outside the hospital. From inside, TCP port {} on this host, for the archive and the modalities alone \
-             (see below).",
-            receive.listen.port()
-        ),
-        None => "Incoming: nothing. The node opens no port.".to_owned(),
-    };
-    let mut asked = vec![out, inward];
+    let mut asked = vec![out, incoming(config)];
     if let Some(metrics) = &config.metrics {
         asked.push(format!(
             "Besides, the node shows numbers for a monitoring system at {} (plain HTTP, no patient's data); {}.",
@@ -88,6 +80,37 @@ fn asked(config: &NodeConfig, target: &str) -> Vec<String> {
         ));
     }
     asked
+}
+
+/// Ports of this host alone are no matter of a firewall; the paragraph on the metrics tells of theirs.
+fn incoming(config: &NodeConfig) -> String {
+    let mut ports = Vec::new();
+    if let Some(receive) = &config.receive {
+        ports.push(format!(
+            "TCP port {} on this host, for the archive and the modalities alone (see below)",
+            receive.listen.port()
+        ));
+    }
+    if let Some(metrics) = config
+        .metrics
+        .as_ref()
+        .filter(|metrics| !metrics.listen.ip().is_loopback())
+    {
+        ports.push(format!(
+            "TCP port {} on this host, for the monitoring system alone",
+            metrics.listen.port()
+        ));
+    }
+    if !ports.is_empty() {
+        return format!(
+            "Incoming: nothing from outside the hospital. From inside, {}.",
+            ports.join("; and ")
+        );
+    }
+    match &config.metrics {
+        Some(_) => "Incoming: nothing. The node opens no port to other hosts.".to_owned(),
+        None => "Incoming: nothing. The node opens no port.".to_owned(),
+    }
 }
 
 fn protocol() -> Vec<String> {
@@ -270,6 +293,22 @@ mod tests {
         assert!(!said.contains("secret"), "{said}");
         assert!(said.contains("TCP port 11112 on this host") && said.contains("AE titles SNOWBALL, from PACS alone"));
         assert!(said.contains("127.0.0.1:9464") && said.contains("this host alone reaches it"));
+    }
+
+    #[test]
+    fn a_port_for_metrics_is_told_of_where_others_reach_it() {
+        let said = |listen: &str| flat(&told(&format!("[metrics]\nlisten = \"{listen}\"\n"), None));
+        let here = said("127.0.0.1:9464");
+        assert!(
+            here.contains("Incoming: nothing. The node opens no port to other hosts."),
+            "{here}"
+        );
+        let open = said("0.0.0.0:9464");
+        assert!(
+            open.contains("From inside, TCP port 9464 on this host, for the monitoring system alone."),
+            "{open}"
+        );
+        assert!(!open.contains("opens no port"), "{open}");
     }
 
     #[test]

@@ -15,8 +15,9 @@ use snowball_service::{
 use crate::home::Home;
 
 const CHECK: Check = Check::new("N109", "memory");
-/// A trainer's program, its threads and its pictures, before the network counts.
-const TRAINER_BYTES: u64 = 64 << 20;
+/// A trainer's program, its threads and its pictures, before the network counts. With it the estimate is 1.6 to 2.2 times what was
+/// measured with one thread; the rest is for more threads, each of which has its own room for what it computes.
+const TRAINER_BYTES: u64 = 24 << 20;
 /// Of each parameter there are: itself, its slope and two moments of the optimiser, the next of these while a step is done, and the
 /// block in which all came and goes.
 const COPIES_OF_PARAMETERS: u64 = 10;
@@ -61,7 +62,7 @@ fn judge(available: u64, largest: Option<(u64, String)>) -> Finding {
     }
 }
 
-/// What a step of training holds, by the network's layout; the trainer's highest resident memory in `docs/speed.md` is near it.
+/// What a step of training holds, by the network's layout: not less than the trainer's highest resident memory in `docs/speed.md`.
 fn training_bytes(plan: &StudyPlan) -> Option<u64> {
     let graph = Graph::of(plan);
     let shapes = graph.shapes(plan.network.input_side as usize)?;
@@ -137,17 +138,17 @@ mod tests {
 
     #[test]
     fn the_estimate_is_near_what_was_measured() {
-        // The highest resident memory of the trainer, in MiB, as docs/speed.md has it.
+        // The highest resident memory of the trainer, in MiB, with one thread, as docs/speed.md has it.
         for (architecture, side, width, batch, measured) in [
-            ("small", 64, 16, 32, 61.0),
-            ("small", 128, 32, 32, 154.0),
-            ("resnet-18", 64, 32, 32, 257.0),
-            ("resnet-18-full", 128, 64, 16, 665.0),
+            ("small", 64, 16, 32, 20.0),
+            ("small", 128, 32, 32, 62.0),
+            ("resnet-18", 64, 32, 32, 138.0),
+            ("resnet-18-full", 128, 64, 16, 375.0),
         ] {
             let bytes = training_bytes(&plan(architecture, side, width, batch)).unwrap();
             let ratio = bytes as f64 / f64::from(1 << 20) / measured;
             assert!(
-                (0.8..2.2).contains(&ratio),
+                (1.0..3.0).contains(&ratio),
                 "{architecture}: {} MiB, {ratio} of what was measured",
                 bytes >> 20
             );

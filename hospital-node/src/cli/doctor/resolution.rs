@@ -2,12 +2,23 @@
 
 use std::net::SocketAddr;
 
+use anyhow::Error;
 use snowball_egress::client::way::{self, ProxyAddress};
 use snowball_service::doctor::{Check, Finding};
 
-use super::way::Way;
+use super::{fault, way::Way};
 
 const CHECK: Check = Check::new("N201", "name");
+
+/// Where the aggregator is cannot be read.
+pub fn unknown(error: &Error, is_invited: bool) -> Finding {
+    let remedy = if is_invited {
+        "compare the invitation with what the coordinator sent, or ask for a new one"
+    } else {
+        "restore aggregator.json from a backup, or ask the coordinator for an invitation and enrol again"
+    };
+    CHECK.of(Err(fault(error, remedy)))
+}
 
 pub fn look(way: &Way, proxy: Option<&ProxyAddress>) -> (Option<Vec<SocketAddr>>, Finding) {
     let (host, whose) = match proxy {

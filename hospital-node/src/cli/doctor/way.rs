@@ -27,6 +27,8 @@ pub struct Way {
     pub host: Host,
     /// SHA-256 of each CA that may have signed its certificate.
     authorities: Vec<Sha256Digest>,
+    /// Whether it leads to the aggregator that this node enrolled with, and knows its certificate.
+    is_enrolled: bool,
 }
 
 impl Way {
@@ -54,6 +56,7 @@ impl Way {
             host: Host::of_aggregator(&address)?,
             address,
             authorities,
+            is_enrolled: invitation.is_none(),
         })
     }
 }
@@ -65,6 +68,7 @@ impl Way {
             address: address.to_owned(),
             host: Host::of_aggregator(address).unwrap(),
             authorities: Vec::new(),
+            is_enrolled: false,
         }
     }
 }
@@ -107,7 +111,8 @@ fn behind_the_port(home: &Home, config: &NodeConfig, way: &Way) -> Vec<Finding> 
     let is_ours = findings[0].state != State::Bad;
     // Between question and answer; half of what a slow line takes is no skew.
     findings.extend(there.map(|there| super::clock::look(there, asked_at, clock::now())));
-    if is_ours && home.aggregator_file().exists() && home.certificate().exists() {
+    // Whoever invites may be another aggregator, of which this node's CA and certificate tell nothing.
+    if is_ours && way.is_enrolled && home.certificate().exists() {
         findings.push(connection::look(home, &settings));
     }
     findings

@@ -1,7 +1,9 @@
 //! The way to the aggregator, one step at a time, for whoever must mend it: a client's error tells of the last step alone.
 //!
 //! The steps are those of [`Transport`](super::Transport): a name becomes addresses, a port is reached, a proxy opens a tunnel,
-//! somebody shows a certificate. Nothing of the site is sent on the way: no certificate, no word of HTTP but `GET /v1/health`.
+//! somebody shows a certificate. To the aggregator nothing of the site is sent on the way: no certificate, no word of HTTP but
+//! `GET /v1/health`. The hospital's own proxy, where one is configured, is sent CONNECT with the aggregator's host and port, and with
+//! `Proxy-Authorization` where `node.toml` has a user and password for it.
 
 mod answers;
 mod proxy;

@@ -3,7 +3,7 @@
 use std::{
     io::{Read, Write},
     net::TcpStream,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use base64::{Engine, prelude::BASE64_STANDARD};
@@ -13,7 +13,7 @@ use super::Host;
 use crate::error::EgressError;
 
 const ANSWER_BYTES_MAX: usize = 16 * 1024;
-/// A proxy answers when it has reached the other side, or has given up.
+/// For the question and the whole answer: a proxy answers when it has reached the other side, or has given up.
 const ANSWER_SECONDS_MAX: u64 = 20;
 /// Longest line of a proxy that is shown, in characters.
 const SHOWN_CHARACTERS_MAX: usize = 120;
@@ -96,7 +96,17 @@ fn decoded(text: &str) -> String {
 ///
 /// # Errors
 /// When it opens none.
-pub fn tunnel(mut stream: TcpStream, proxy: &ProxyAddress, target: &Host) -> Result<(), TunnelFault> {
+pub fn tunnel(stream: TcpStream, proxy: &ProxyAddress, target: &Host) -> Result<(), TunnelFault> {
+    tunnel_within(stream, proxy, target, Duration::from_secs(ANSWER_SECONDS_MAX))
+}
+
+fn tunnel_within(
+    mut stream: TcpStream,
+    proxy: &ProxyAddress,
+    target: &Host,
+    patience: Duration,
+) -> Result<(), TunnelFault> {
+    let deadline = Instant::now() + patience;
     let mut request = format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n");
     if let Some(authorization) = &proxy.authorization {
         request += &format!("Proxy-Authorization: {authorization}\r\n");
@@ -104,17 +114,23 @@ pub fn tunnel(mut stream: TcpStream, proxy: &ProxyAddress, target: &Host) -> Res
     request += "\r\n";
     let broken = |fault: std::io::Error| TunnelFault::NoProxy(fault.kind().to_string());
     stream
-        .set_read_timeout(Some(Duration::from_secs(ANSWER_SECONDS_MAX)))
+        .set_write_timeout(Some(patience))
         .and_then(|()| stream.write_all(request.as_bytes()))
         .map_err(broken)?;
-    let line = first_line(&mut stream).map_err(broken)?;
+    let line = first_line(&mut stream, deadline).map_err(broken)?;
     judge(&line)
 }
 
-fn first_line(stream: &mut impl Read) -> std::io::Result<String> {
+/// A proxy that sends a byte now and then is not waited for longer than one that sends none.
+fn first_line(stream: &mut TcpStream, deadline: Instant) -> std::io::Result<String> {
     let mut answer = Vec::new();
     let mut piece = [0; 512];
     while !answer.contains(&b'\n') && answer.len() < ANSWER_BYTES_MAX {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(std::io::ErrorKind::TimedOut.into());
+        }
+        stream.set_read_timeout(Some(left))?;
         match stream.read(&mut piece)? {
             0 => break,
             count => answer.extend_from_slice(&piece[..count]),
@@ -200,6 +216,29 @@ mod tests {
         ));
         assert!(matches!(fault(b"SSH-2.0-OpenSSH\r\n"), TunnelFault::NoProxy(_)));
         assert!(matches!(fault(b""), TunnelFault::NoProxy(_)));
+    }
+
+    #[test]
+    fn a_proxy_that_drips_is_not_waited_for_without_end() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let dripping = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            // Until the other side is gone.
+            while stream.write_all(b"H").is_ok() {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+        });
+        let target = Host {
+            name: "snowball.example.org".to_owned(),
+            port: 7443,
+        };
+        let proxy = ProxyAddress::parse(plain_proxy()).unwrap();
+        let begun = Instant::now();
+        let outcome = tunnel_within(stream, &proxy, &target, Duration::from_millis(200));
+        assert!(matches!(outcome, Err(TunnelFault::NoProxy(_))), "{outcome:?}");
+        assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+        dripping.join().unwrap();
     }
 
     #[test]

@@ -13,6 +13,8 @@ use super::Host;
 /// Resolvers of systems try for half a minute; whoever waits at a screen has learned enough before.
 const RESOLVE_SECONDS_MAX: u64 = 12;
 const CONNECT_SECONDS_MAX: u64 = 6;
+/// A name may have hundreds of addresses; the first ones tell whether the way is open.
+const ADDRESSES_TRIED_MAX: usize = 8;
 
 /// Why a port did not open.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -46,13 +48,13 @@ pub fn addresses(host: &Host) -> Result<Vec<SocketAddr>, String> {
     }
 }
 
-/// The first of the addresses at which the port opens.
+/// The first of the addresses at which the port opens; no more than eight are tried.
 ///
 /// # Errors
-/// What became of the last one.
+/// What became of the last one that was tried.
 pub fn reach(addresses: &[SocketAddr]) -> Result<TcpStream, ReachFault> {
     let mut last = ReachFault::NoRoute;
-    for address in addresses {
+    for address in addresses.iter().take(ADDRESSES_TRIED_MAX) {
         match TcpStream::connect_timeout(address, Duration::from_secs(CONNECT_SECONDS_MAX)) {
             Ok(stream) => return Ok(stream),
             Err(fault) => last = told(&fault),
