@@ -46,7 +46,7 @@ async fn nobody_panics_where_nobody_reads_on() {
         (beside("snowball-trainer"), vec!["--version"]),
         (
             beside("snowball-text-training"),
-            vec!["manifest", &sample, &sample, &sample, &sample],
+            vec!["manifest", &sample, &sample, &sample, &sample, &sample],
         ),
         (
             beside("snowball-demo"),

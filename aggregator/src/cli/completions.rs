@@ -2,8 +2,8 @@
 
 use anyhow::Result;
 use clap::{Args, Command};
-use clap_complete::{Shell, generate};
 use serde_json::json;
+use snowball_service::commands::{Shell, completions};
 
 use super::Answer;
 
@@ -19,20 +19,13 @@ pub struct Completions {
 
 impl Completions {
     /// The script alone, ready for a file.
-    pub fn run(&self, mut command: Command) -> Result<Answer> {
-        let script = script(self.shell, &mut command);
+    pub fn run(&self, command: Command) -> Result<Answer> {
+        let script = completions(self.shell, command);
         Ok(Answer::new(
             script.clone(),
             json!({ "shell": self.shell.to_string(), "script": script }),
         ))
     }
-}
-
-/// Written at once: a reader may leave, and the generator knows no faults.
-fn script(shell: Shell, command: &mut Command) -> String {
-    let (name, mut text) = (command.get_name().to_owned(), Vec::new());
-    generate(shell, command, name, &mut text);
-    String::from_utf8_lossy(&text).trim_end().to_owned()
 }
 
 #[cfg(test)]
@@ -50,7 +43,7 @@ mod tests {
             .collect();
         assert!(verbs.len() > 15, "{verbs:?}");
         for shell in Shell::value_variants() {
-            let script = script(*shell, &mut Arguments::command());
+            let script = completions(*shell, Arguments::command());
             for verb in &verbs {
                 assert!(script.contains(verb), "{shell}: {verb}");
             }

@@ -2,8 +2,10 @@
 
 use anyhow::Result;
 use clap::{Args, Command};
-use clap_complete::{Shell, generate};
-use snowball_service::output;
+use serde_json::json;
+use snowball_service::commands::{Shell, completions};
+
+use super::Context;
 
 /// Print completions for a shell.
 #[derive(Args)]
@@ -14,16 +16,12 @@ pub struct Completions {
 }
 
 impl Completions {
-    pub fn run(self, mut command: Command) -> Result<()> {
-        Ok(output::line(script(self.shell, &mut command))?)
+    pub fn run(self, context: &Context, command: Command) -> Result<()> {
+        let script = completions(self.shell, command);
+        context.print(&json!({ "shell": self.shell.to_string(), "script": script }), || {
+            script.clone()
+        })
     }
-}
-
-/// Written at once: a reader may leave, and the generator knows no faults.
-fn script(shell: Shell, command: &mut Command) -> String {
-    let (name, mut text) = (command.get_name().to_owned(), Vec::new());
-    generate(shell, command, name, &mut text);
-    String::from_utf8_lossy(&text).trim_end().to_owned()
 }
 
 #[cfg(test)]
@@ -41,7 +39,7 @@ mod tests {
             .collect();
         assert!(verbs.len() > 30, "{verbs:?}");
         for shell in Shell::value_variants() {
-            let script = script(*shell, &mut Arguments::command());
+            let script = completions(*shell, Arguments::command());
             for verb in &verbs {
                 assert!(script.contains(verb), "{shell}: {verb}");
             }

@@ -1,10 +1,11 @@
 //! `man`: man pages, one for each command.
 
-use std::{fs, path::PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 use clap::{Args, Command};
 use serde_json::json;
+use snowball_service::commands;
 
 use super::Context;
 
@@ -20,8 +21,7 @@ pub struct Man {
 impl Man {
     pub fn run(self, context: &Context, command: Command) -> Result<()> {
         let cannot = || format!("cannot write man pages into {}", self.out.display());
-        fs::create_dir_all(&self.out).with_context(cannot)?;
-        clap_mangen::generate_to(command, &self.out).with_context(cannot)?;
+        commands::manual(command, &self.out).with_context(cannot)?;
         context.print(&json!({ "folder": self.out }), || {
             format!("man pages in {}; the first is hospital-node.1", self.out.display())
         })
@@ -30,8 +30,6 @@ impl Man {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use clap::CommandFactory as _;
 
     use super::*;
@@ -40,26 +38,9 @@ mod tests {
     #[test]
     fn every_verb_has_a_page() {
         let folder = tempfile::tempdir().unwrap();
-        clap_mangen::generate_to(Arguments::command(), folder.path()).unwrap();
-        let count = visit(folder.path(), &Arguments::command(), "hospital-node");
-        assert!(count > 50, "{count} pages");
-    }
-
-    /// Looks for the page of `command` and of all below it; gives how many.
-    fn visit(folder: &Path, command: &Command, name: &str) -> usize {
-        let page = fs::read_to_string(folder.join(format!("{name}.1"))).unwrap_or_default();
-        assert!(
-            page.contains(".SH NAME") && page.contains(".SH SYNOPSIS"),
-            "{name}: no page"
-        );
-        let shown = command.get_arguments().filter(|option| !option.is_hide_set());
-        for option in shown.filter_map(clap::Arg::get_long) {
-            let written = format!("\\-\\-{}", option.replace('-', "\\-"));
-            assert!(page.contains(&written), "{name}: nothing of --{option}");
-        }
-        let below = command
-            .get_subcommands()
-            .map(|inner| visit(folder, inner, &format!("{name}-{}", inner.get_name())));
-        1 + below.sum::<usize>()
+        commands::manual(Arguments::command(), folder.path()).unwrap();
+        assert_eq!(commands::lacking(&Arguments::command(), folder.path()), [""; 0]);
+        let pages = folder.path().read_dir().unwrap().count();
+        assert!(pages > 50, "{pages} pages");
     }
 }

@@ -225,7 +225,7 @@ pub fn run() -> ExitCode {
         Verb::Receipts(verb) => verb.run(&context),
         Verb::Ledger(verb) => verb.run(&context),
         Verb::Audit(verb) => verb.run(&context),
-        Verb::Completions(verb) => verb.run(Arguments::command()),
+        Verb::Completions(verb) => verb.run(&context, Arguments::command()),
         Verb::Man(verb) => verb.run(&context, Arguments::command()),
     };
     match outcome {

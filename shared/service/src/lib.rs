@@ -5,6 +5,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod clock;
+pub mod commands;
 pub mod doctor;
 pub mod exit;
 pub mod files;
