@@ -162,7 +162,8 @@ async fn a_comparison_that_a_power_cut_ended_goes_on_and_says_the_same() {
     let receipt = node.node(site, &["withdraw", "--pseudonym", &pseudonym]).await.unwrap();
     let mut expected: Vec<Value> = [&cut, &whole]
         .map(|folder| {
-            serde_json::json!({"folder": std::fs::canonicalize(folder).unwrap(), "outputs_removed": true, "networks": 0, "report": true})
+            let folder = std::fs::canonicalize(folder).unwrap();
+            serde_json::json!({"folder": folder, "there": true, "outputs_removed": true, "networks": 0, "report": true})
         })
         .into();
     assert_eq!(receipt["comparisons"], Value::from(expected.clone()), "{receipt}");
