@@ -38,7 +38,7 @@ pub struct Finetune {
     #[arg(long)]
     plan: PathBuf,
     /// What to learn on from: a release's folder, a safetensors file (a release's, or PyTorch's under torchvision's names), local:STUDY (a
-    /// model that this site trained alone) or federated:STUDY (a study's final model). A plan with [start] takes no others than it means.
+    /// model that this site trained alone) or federated:STUDY (a study's final model). A plan with `[start]` takes no others than it means.
     #[arg(long, value_name = "WHERE")]
     from: Source,
     /// The public key of the aggregator that signed the release; without it the signature is not checked, and that is said.

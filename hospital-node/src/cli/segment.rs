@@ -60,7 +60,7 @@ pub struct Segment {
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=RADIOGRAPHS_MAX))]
     count: Option<u32>,
     /// Beside each PNG, a DICOM Segmentation object (PS3.3 A.51): binary, a segment a class, in the size in which the radiograph came. It names
-    /// patient, study and radiograph by this node's pseudonyms alone, and node.toml under [segments] what the classes are.
+    /// patient, study and radiograph by this node's pseudonyms alone, and node.toml under `[segments]` what the classes are.
     #[arg(long)]
     dicom: bool,
     /// How many of them the page shows at most, evenly.
