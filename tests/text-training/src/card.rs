@@ -131,8 +131,8 @@ pub fn card(searcher: &Searcher, fonts: &Fonts, out: &Path, count: u32, seed: u6
             words[kind].add(reading == Reading::Marker);
         }
     }
-    let mut card = String::from(
-        "# What the text search reaches\n\nMade by `cargo run --bin snowball-text-training -- card hospital-node/imaging/text/CARD.md`.\n\n\
+    let mut card = format!(
+        "# What the text search reaches\n\nMade by `cargo run --bin snowball-text-training -- card hospital-node/imaging/text/CARD.md --count {count}`.\n\n\
          Pictures are made up (256 by 256, faces that were kept out of training, text of 7 to 80 pixels an em over bones, meshes, ribs, \
          screws, rulers, noise). A line counts as found if 95 % of its box was removed or its picture goes to a person. \
          Intervals are Wilson's, 95 %.\n\n| lines of text | found | share | interval |\n|---|---|---|---|\n",

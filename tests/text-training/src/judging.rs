@@ -11,6 +11,7 @@ use snowball_text::{
 use crate::{
     adam::chances,
     backward::{backward, forward},
+    card,
     course::{Lesson, Score},
     letters::few,
     sample::{Recipe, Sample, block, lone, sample},
@@ -111,12 +112,7 @@ pub fn found(searcher: &Searcher, sample: &Sample, side: usize) -> Vec<(Map, usi
 fn class(sample: &Sample, part: Area, scale: usize) -> Option<usize> {
     let mut written = [0; 3];
     for drawn in &sample.drawn {
-        let shared = part.shared(Area {
-            x: drawn.x,
-            y: drawn.y,
-            width: drawn.width,
-            height: drawn.height,
-        });
+        let shared = part.shared(card::area(drawn));
         if shared > 0 && drawn.across() > HEIGHT_MAX * scale {
             return None;
         }
