@@ -23,6 +23,7 @@ use hyper_util::{
 use snowball_protocol::SiteName;
 use snowball_service::tls::PeerCertificate;
 use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _, copy, sink},
     net::TcpStream,
     time::{sleep, timeout},
 };
@@ -51,6 +52,10 @@ const PONG_SECONDS_MAX: u64 = 20;
 const FRAME_BYTES_MAX: u32 = 128 * 1024;
 /// How long the answers under way may take to end when a connection is to close.
 const LAST_WORDS: Duration = Duration::from_secs(5);
+
+/// How long the other side may take to read why its handshake failed, and how much it may have sent meanwhile.
+const FAREWELL: Duration = Duration::from_secs(2);
+const UNREAD_BYTES_MAX: u64 = 256 * 1024;
 
 /// What a connection may hold.
 struct Allowance {
@@ -131,12 +136,18 @@ pub async fn handle(
         .map_or_else(|_| Origin::default(), |address| Origin(address.ip()));
     let mut turn = crowds.strangers.enter(network(origin.0));
     let shaken = tokio::select! {
-        shaken = timeout(handshake_max, acceptor.accept(Line::Narrow(stream))) => shaken,
+        shaken = timeout(handshake_max, acceptor.accept(Line::Narrow(stream)).into_fallible()) => shaken,
         () = turn.lost() => return tracing::debug!("a handshake made room for newer ones"),
     };
     let mut stream = match shaken {
         Ok(Ok(stream)) => stream,
-        Ok(Err(error)) => return tracing::debug!(%error, "a TLS handshake failed"),
+        Ok(Err((error, stream))) => {
+            tracing::debug!(%error, "a TLS handshake failed");
+            return tokio::select! {
+                () = part(stream) => {}
+                () = turn.lost() => {}
+            };
+        }
         Err(_) => return tracing::debug!("a TLS handshake took too long"),
     };
     let Some(peer) = peer_of(&stream) else { return };
@@ -149,6 +160,17 @@ pub async fn handle(
         }
     };
     serve(stream, Identified::new(router, peer, origin), standing, allowance, stop).await;
+}
+
+/// Ends a connection whose handshake failed such that the other side reads why. In TLS 1.3 it has sent its first request by then;
+/// a socket that is closed with bytes unread answers with a reset, and that throws away the alert on its way
+/// (RFC 9112, 9.6).
+async fn part(mut stream: Line) {
+    let farewell = async {
+        stream.shutdown().await?;
+        copy(&mut stream.take(UNREAD_BYTES_MAX), &mut sink()).await
+    };
+    let _ = timeout(FAREWELL, farewell).await;
 }
 
 async fn serve(
