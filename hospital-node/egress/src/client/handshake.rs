@@ -43,7 +43,8 @@ pub(super) fn broken(fault: &(dyn Error + 'static), reason: String) -> EgressErr
     }
 }
 
-fn trouble(fault: &(dyn Error + 'static)) -> Option<Trouble> {
+/// What TLS itself said, where it did.
+pub(super) fn trouble(fault: &(dyn Error + 'static)) -> Option<Trouble> {
     let mut link = Some(fault);
     while let Some(fault) = link {
         if let Some(tls) = carried(fault).downcast_ref() {

@@ -4,6 +4,7 @@
 mod bandwidth;
 mod enrol;
 mod handshake;
+mod reason;
 mod transport;
 pub mod way;
 

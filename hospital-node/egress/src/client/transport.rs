@@ -20,7 +20,7 @@ use snowball_protocol::{
 
 use super::{
     bandwidth::{Bandwidth, Way},
-    handshake,
+    handshake, reason,
 };
 use crate::{error::EgressError, pages::Pages};
 
@@ -97,7 +97,21 @@ pub struct Transport {
 /// What requests go over from one change of the certificate to the next.
 struct Line {
     client: Client,
+    /// For asking without HTTP/2 why a connection broke.
+    tls: Arc<ClientConfig>,
     number: u64,
+}
+
+impl Line {
+    fn new(settings: &ClientSettings, tls: ClientConfig, number: u64) -> Result<Self, EgressError> {
+        let mut plain = tls.clone();
+        plain.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(Self {
+            client: client(settings, tls)?,
+            tls: Arc::new(plain),
+            number,
+        })
+    }
 }
 
 impl Transport {
@@ -107,10 +121,7 @@ impl Transport {
     /// When the address or the proxy is no URL of the right kind.
     pub fn new(settings: &ClientSettings, tls: ClientConfig) -> Result<Self, EgressError> {
         Ok(Self {
-            line: Arc::new(RwLock::new(Line {
-                client: client(settings, tls)?,
-                number: 0,
-            })),
+            line: Arc::new(RwLock::new(Line::new(settings, tls, 0)?)),
             settings: settings.clone(),
             bandwidth: Bandwidth::unlimited(),
         })
@@ -132,10 +143,10 @@ impl Transport {
     /// # Errors
     /// When no client can be made; then the one before stays.
     pub fn replace(&self, tls: ClientConfig) -> Result<(), EgressError> {
-        let next = client(&self.settings, tls)?;
+        let mut next = Line::new(&self.settings, tls, 0)?;
         let mut line = self.line.write().unwrap_or_else(PoisonError::into_inner);
-        line.client = next;
-        line.number += 1;
+        next.number = line.number + 1;
+        *line = next;
         Ok(())
     }
 
@@ -222,7 +233,10 @@ impl Transport {
         let range = format!("bytes={begin}-{}", end - 1);
         let (request, line) = self.request(Method::GET, path);
         let response = request.header(header::RANGE, range).send().await;
-        let response = response.map_err(|fault| self.standing(unreachable(fault), line))?;
+        let response = match response {
+            Ok(response) => response,
+            Err(fault) => return Err(self.broken(fault, line).await),
+        };
         match response.status() {
             StatusCode::PARTIAL_CONTENT => {}
             StatusCode::OK => {
@@ -264,7 +278,10 @@ impl Transport {
     ) -> Result<T, EgressError> {
         let (request, line) = self.request(method, path);
         let response = fill(request).send().await;
-        let response = response.map_err(|fault| self.standing(unreachable(fault), line))?;
+        let response = match response {
+            Ok(response) => response,
+            Err(fault) => return Err(self.broken(fault, line).await),
+        };
         answer(response).await.map_err(|fault| self.standing(fault, line))
     }
 
@@ -273,6 +290,19 @@ impl Transport {
         let address = self.settings.address.trim_end_matches('/');
         let line = self.line.read().unwrap_or_else(PoisonError::into_inner);
         (line.client.request(method, format!("{address}/{path}")), line.number)
+    }
+
+    /// Why a request had no answer. Where the line was there and broke, its end is asked for the reason.
+    async fn broken(&self, fault: reqwest::Error, line: u64) -> EgressError {
+        let was_there = !fault.is_connect() && !fault.is_timeout();
+        let fault = match unreachable(fault) {
+            fault @ EgressError::Unreachable { .. } if was_there => {
+                let tls = Arc::clone(&self.line.read().unwrap_or_else(PoisonError::into_inner).tls);
+                reason::asked(fault, &self.settings, tls).await
+            }
+            fault => fault,
+        };
+        self.standing(fault, line)
     }
 
     /// A request that was under way while the certificate was replaced may hear that the one before is in force no more, as when

@@ -27,7 +27,7 @@ pub fn look(way: &Way, proxy: &ProxyAddress, addresses: &[SocketAddr]) -> Findin
         );
     };
     match way::tunnel(stream, proxy, &way.host) {
-        Ok(()) => CHECK.good(format!("{} opens a tunnel to {}", proxy.host, way.host)),
+        Ok(_) => CHECK.good(format!("{} opens a tunnel to {}", proxy.host, way.host)),
         Err(fault) => {
             let (says, remedy) = words(&fault, way, proxy);
             CHECK.bad(says, remedy)

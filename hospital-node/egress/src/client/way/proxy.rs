@@ -92,11 +92,11 @@ fn decoded(text: &str) -> String {
     String::from_utf8_lossy(&plain).into_owned()
 }
 
-/// Asks the proxy at the other end of `stream` for a tunnel to `target`, and closes it.
+/// Asks the proxy at the other end of `stream` for a tunnel to `target`, and gives it.
 ///
 /// # Errors
 /// When it opens none.
-pub fn tunnel(stream: TcpStream, proxy: &ProxyAddress, target: &Host) -> Result<(), TunnelFault> {
+pub fn tunnel(stream: TcpStream, proxy: &ProxyAddress, target: &Host) -> Result<TcpStream, TunnelFault> {
     tunnel_within(stream, proxy, target, Duration::from_secs(ANSWER_SECONDS_MAX))
 }
 
@@ -105,7 +105,7 @@ fn tunnel_within(
     proxy: &ProxyAddress,
     target: &Host,
     patience: Duration,
-) -> Result<(), TunnelFault> {
+) -> Result<TcpStream, TunnelFault> {
     let deadline = Instant::now() + patience;
     let mut request = format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n");
     if let Some(authorization) = &proxy.authorization {
@@ -117,15 +117,20 @@ fn tunnel_within(
         .set_write_timeout(Some(patience))
         .and_then(|()| stream.write_all(request.as_bytes()))
         .map_err(broken)?;
-    let line = first_line(&mut stream, deadline).map_err(broken)?;
-    judge(&line)
+    let mut answer = Vec::new();
+    read_until(b"\n", &mut answer, &mut stream, deadline).map_err(broken)?;
+    let line = answer.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    judge(String::from_utf8_lossy(line).trim())?;
+    // Nobody speaks in the tunnel before this side does: what comes is the head's rest.
+    read_until(b"\r\n\r\n", &mut answer, &mut stream, deadline).map_err(broken)?;
+    Ok(stream)
 }
 
-/// A proxy that sends a byte now and then is not waited for longer than one that sends none.
-fn first_line(stream: &mut TcpStream, deadline: Instant) -> std::io::Result<String> {
-    let mut answer = Vec::new();
+/// Goes on with `answer` until it has `end`, or the line is closed. A proxy that sends a byte now and then is not waited for longer
+/// than one that sends none.
+fn read_until(end: &[u8], answer: &mut Vec<u8>, stream: &mut TcpStream, deadline: Instant) -> std::io::Result<()> {
     let mut piece = [0; 512];
-    while !answer.contains(&b'\n') && answer.len() < ANSWER_BYTES_MAX {
+    while !answer.windows(end.len()).any(|window| window == end) && answer.len() < ANSWER_BYTES_MAX {
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
             return Err(std::io::ErrorKind::TimedOut.into());
@@ -136,8 +141,7 @@ fn first_line(stream: &mut TcpStream, deadline: Instant) -> std::io::Result<Stri
             count => answer.extend_from_slice(&piece[..count]),
         }
     }
-    let line = answer.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    Ok(String::from_utf8_lossy(line).trim().to_owned())
+    Ok(())
 }
 
 fn judge(line: &str) -> Result<(), TunnelFault> {
@@ -185,7 +189,7 @@ mod tests {
             name: "snowball.example.org".to_owned(),
             port: 7443,
         };
-        let outcome = tunnel(stream, &ProxyAddress::parse(proxy).unwrap(), &target);
+        let outcome = tunnel(stream, &ProxyAddress::parse(proxy).unwrap(), &target).map(drop);
         (outcome, served.join().unwrap())
     }
 
