@@ -12,7 +12,11 @@ use anyhow::{Context as _, Result, bail};
 use serde::Serialize;
 use snowball_layout::Layout;
 
-use super::{consortium::Consortium, plan::plan, probe::Probe};
+use super::{
+    consortium::Consortium,
+    plan::plan,
+    probe::{Floor, Probe},
+};
 use crate::watched;
 
 /// What is measured together.
@@ -32,10 +36,10 @@ pub struct Measured {
     pub parameters: u64,
     /// Wall time of each round that counts: from every site with its update ready to every site with the next model.
     pub round_seconds: Vec<f64>,
-    /// The floor's, as often.
-    pub floor_seconds: Vec<f64>,
-    /// The floor's processor time, both ends, a round.
-    pub floor_processor_seconds: f64,
+    /// The floor's, without digests.
+    pub floor: FloorMeasured,
+    /// The floor's, with them.
+    pub hashed_floor: FloorMeasured,
     /// The server's, a round.
     pub server_processor_seconds: f64,
     /// All sites', a round.
@@ -44,6 +48,15 @@ pub struct Measured {
     pub server_memory_bytes_max: u64,
     /// The same of one site that has a process of its own.
     pub site_memory_bytes_max: u64,
+}
+
+/// What a floor took.
+#[derive(Clone, Serialize)]
+pub struct FloorMeasured {
+    /// Wall time of each round, as many as count.
+    pub seconds: Vec<f64>,
+    /// Processor time of both ends, a round.
+    pub processor_seconds: f64,
 }
 
 impl Case {
@@ -67,12 +80,8 @@ impl Case {
         consortium.start_study(&plan)?;
         let probe = Probe::of(folder)?;
         let counted = f64::from(rounds - 1);
-        let own = || watched::processor_seconds(std::process::id()).unwrap_or(0.0);
-        let before = own();
-        let floor_seconds = (1..rounds)
-            .map(|_| probe.round(self.sites as usize, parameters))
-            .collect::<Result<_>>()?;
-        let floor_processor_seconds = (own() - before) / counted;
+        let measured = |floor| self.floor(&probe, parameters, floor);
+        let (floor, hashed_floor) = (measured(Floor::Bare)?, measured(Floor::Hashed)?);
         let server = consortium.serve()?;
         // One alone, so that a site's memory can be told; the others together.
         let mut groups = vec![Group::start(folder, 0, 1, rounds)?];
@@ -105,8 +114,8 @@ impl Case {
             sites: self.sites,
             parameters: parameters as u64,
             round_seconds,
-            floor_seconds,
-            floor_processor_seconds,
+            floor,
+            hashed_floor,
             server_processor_seconds: server_seconds / counted,
             sites_processor_seconds: sites_seconds / counted,
             server_memory_bytes_max: watched::memory_bytes(server.id(), "VmHWM:").unwrap_or(0),
@@ -115,6 +124,18 @@ impl Case {
         drop((groups, server));
         fs::remove_dir_all(folder)?;
         Ok(measured)
+    }
+
+    fn floor(&self, probe: &Probe, parameters: usize, floor: Floor) -> Result<FloorMeasured> {
+        let own = || watched::processor_seconds(std::process::id()).unwrap_or(0.0);
+        let (rounds, before) = (self.repeats.max(1), own());
+        let seconds = (0..rounds)
+            .map(|_| probe.round(self.sites as usize, parameters, floor))
+            .collect::<Result<_>>()?;
+        Ok(FloorMeasured {
+            seconds,
+            processor_seconds: (own() - before) / f64::from(rounds),
+        })
     }
 }
 

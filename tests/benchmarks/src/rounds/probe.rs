@@ -1,7 +1,9 @@
 //! The floor: nothing but what a round cannot do without. Each site sends its numbers over mutual TLS 1.3 in blocks that are
-//! added into one sum as they are decrypted, and gets the sum back. No protocol, no digest, no disk, no policy.
+//! added into one sum as they are decrypted, and gets the sum back. No protocol, no disk, no policy. Once without and once with
+//! the three SHA-256 of each model that travels: the site's of its update, the server's of what came, the site's of the next model.
 
 use std::{
+    hint::black_box,
     io::{Read, Write},
     net::{TcpListener, TcpStream},
     path::Path,
@@ -12,12 +14,50 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 use rustls::{ClientConfig, ClientConnection, ConnectionCommon, ServerConfig, ServerConnection, StreamOwned};
+use snowball_protocol::digest::RunningDigest;
 use snowball_service::tls;
 
 use super::consortium::{Papers, server_papers};
 
 /// Bytes that are sent, decrypted and added at a time.
 const BLOCK_BYTES: usize = 256 * 1024;
+
+/// What the floor does with each block beside sending and adding it.
+#[derive(Clone, Copy)]
+pub enum Floor {
+    /// Nothing.
+    Bare,
+    /// SHA-256, at each end.
+    Hashed,
+}
+
+impl Floor {
+    fn digest(self) -> Digest {
+        Digest(match self {
+            Self::Bare => None,
+            Self::Hashed => Some(RunningDigest::default()),
+        })
+    }
+}
+
+/// The digest of one model, where it is taken.
+struct Digest(Option<RunningDigest>);
+
+impl Digest {
+    fn update(&mut self, block: &[u8]) {
+        if let Some(digest) = &mut self.0 {
+            digest.update(block);
+        }
+    }
+}
+
+impl Drop for Digest {
+    fn drop(&mut self) {
+        if let Some(digest) = self.0.take() {
+            black_box(digest.finish());
+        }
+    }
+}
 
 /// What the probe speaks TLS with: the certificates and the settings of the real programs.
 pub struct Probe {
@@ -43,11 +83,11 @@ impl Probe {
         })
     }
 
-    /// Seconds of one round of `sites` sites with `parameters` numbers each; handshakes come before the clock starts.
+    /// Seconds of one round of `sites` sites with `parameters` numbers each, as `floor` says; handshakes come before the clock starts.
     ///
     /// # Errors
     /// When a connection fails.
-    pub fn round(&self, sites: usize, parameters: usize) -> Result<f64> {
+    pub fn round(&self, sites: usize, parameters: usize, floor: Floor) -> Result<f64> {
         let update: Arc<[u8]> = vec![1; parameters * 4].into();
         let sum: Vec<Mutex<Vec<f32>>> = blocks(parameters * 4)
             .map(|block| Mutex::new(vec![0.0; block.len() / 4]))
@@ -65,7 +105,7 @@ impl Probe {
                     let line = self.accept(server);
                     meeting.wait();
                     let outcome = line.and_then(|mut line| {
-                        let received = receive(&mut line, sum);
+                        let received = receive(&mut line, sum, floor.digest());
                         // Also after a fault: the others wait here.
                         added.wait();
                         received.and_then(|()| give(&mut line, sum))
@@ -77,10 +117,17 @@ impl Probe {
                     let line = self.connect(client);
                     meeting.wait();
                     let outcome = line.and_then(|mut line| {
+                        // Announced before it is sent, so hashed before.
+                        let mut digest = floor.digest();
+                        update.chunks(BLOCK_BYTES).for_each(|block| digest.update(block));
                         update.chunks(BLOCK_BYTES).try_for_each(|block| line.write_all(block))?;
                         line.flush()?;
-                        let mut model = vec![0; update.len()];
-                        Ok(line.read_exact(&mut model)?)
+                        let (mut model, mut digest) = (vec![0; update.len()], floor.digest());
+                        for block in model.chunks_mut(BLOCK_BYTES) {
+                            line.read_exact(block)?;
+                            digest.update(block);
+                        }
+                        Ok(())
                     });
                     meeting.wait();
                     outcome
@@ -162,13 +209,14 @@ fn blocks(bytes: usize) -> impl Iterator<Item = std::ops::Range<usize>> {
     (0..bytes.div_ceil(BLOCK_BYTES)).map(move |block| block * BLOCK_BYTES..bytes.min((block + 1) * BLOCK_BYTES))
 }
 
-fn receive(line: &mut impl Read, sum: &[Mutex<Vec<f32>>]) -> Result<()> {
+fn receive(line: &mut impl Read, sum: &[Mutex<Vec<f32>>], mut digest: Digest) -> Result<()> {
     let mut bytes = vec![0; BLOCK_BYTES];
     for part in sum {
         let length = part.lock().unwrap_or_else(PoisonError::into_inner).len() * 4;
         let block = &mut bytes[..length];
         // Not under the lock: a slow line must hold up no other.
         line.read_exact(block)?;
+        digest.update(block);
         let mut part = part.lock().unwrap_or_else(PoisonError::into_inner);
         for (sum, word) in part.iter_mut().zip(block.as_chunks::<4>().0) {
             *sum += f32::from_le_bytes(*word);

@@ -47,19 +47,14 @@ impl Measured {
         median(&self.round_seconds)
     }
 
-    fn floor(&self) -> f64 {
-        median(&self.floor_seconds)
+    fn processor_seconds(&self) -> f64 {
+        self.server_processor_seconds + self.sites_processor_seconds
     }
 
-    /// Seconds that the machine needs beside the floor for what the protocol asks for: three digests of each model that
-    /// travels (the site's of its update, the server's of what came, the site's of the next model) on all processors, and each
-    /// update durable twice, at its site and at the server.
-    fn duties(&self, limits: &Limits, cores: f64) -> (f64, f64) {
+    /// Seconds that the machine needs beside the floor to make each update durable twice, at its site and at the server.
+    fn durable(&self, limits: &Limits) -> f64 {
         let bytes = self.model_bytes() * f64::from(self.sites);
-        (
-            3.0 * bytes / limits.sha256_bytes_per_second / cores,
-            (2.0 * bytes + self.model_bytes()) / limits.durable_bytes_per_second,
-        )
+        (2.0 * bytes + self.model_bytes()) / limits.durable_bytes_per_second
     }
 }
 
@@ -89,25 +84,24 @@ pub fn limits(limits: &Limits) -> String {
     text
 }
 
-/// One line a case.
+/// Two tables, a line a case in each: time beside both floors, memory beside its goals.
 pub fn rounds(rows: &[Measured], limits: &Limits) -> String {
-    let cores = std::thread::available_parallelism().map_or(1.0, |cores| cores.get() as f64);
     let mut text = format!(
-        "{:>11} {:>5} {:>8} {:>15} {:>8} {:>7} {:>7} {:>7} {:>9} {:>9} {:>8} {:>9} {:>17} {:>15}\n",
+        "{:>11} {:>5} {:>8} {:>15} {:>8} {:>6} {:>8} {:>6} | {:>7} {:>7} {:>8} {:>6} {:>8} {:>6}\n",
         "parameters",
         "sites",
         "round s",
         "fastest-slowest",
+        "bare s",
+        "x bare",
         "floor s",
-        "x floor",
+        "x",
         "cpu s",
         "server",
-        "floor cpu",
-        "x floor",
-        "digest s",
-        "durable s",
-        "server MiB (goal)",
-        "site MiB (goal)"
+        "bare cpu",
+        "x bare",
+        "floor",
+        "x"
     );
     for row in rows {
         let (mut least, mut most) = (f64::INFINITY, 0.0_f64);
@@ -115,23 +109,40 @@ pub fn rounds(rows: &[Measured], limits: &Limits) -> String {
             (least, most) = (least.min(*seconds), most.max(*seconds));
         }
         let span = format!("{least:.2}-{most:.2}");
-        let (digests, durable) = row.duties(limits, cores);
-        let server_max = SERVER_MODELS_MAX * row.model_bytes() + SITE_ROOM * f64::from(row.sites);
-        let site_max = SITE_MODELS_MAX * row.model_bytes() + SITE_BASE;
-        let memory = |bytes: u64, max: f64| format!("{:.0} ({:.0})", bytes as f64 / MEBIBYTE, max / MEBIBYTE);
-        let processor_seconds = row.server_processor_seconds + row.sites_processor_seconds;
+        let (bare, hashed) = (&row.floor, &row.hashed_floor);
         let _ = writeln!(
             text,
-            "{:>11} {:>5} {:>8.3} {span:>15} {:>8.3} {:>7.2} {:>7.2} {:>7.2} {:>9.2} {:>9.2} {digests:>8.3} {durable:>9.3} {:>17} {:>15}",
+            "{:>11} {:>5} {:>8.3} {span:>15} {:>8.3} {:>6.2} {:>8.3} {:>6.2} | {:>7.2} {:>7.2} {:>8.2} {:>6.2} {:>8.2} {:>6.2}",
             row.parameters,
             row.sites,
             row.seconds(),
-            row.floor(),
-            row.seconds() / row.floor().max(1e-9),
-            processor_seconds,
+            median(&bare.seconds),
+            row.seconds() / median(&bare.seconds).max(1e-9),
+            median(&hashed.seconds),
+            row.seconds() / median(&hashed.seconds).max(1e-9),
+            row.processor_seconds(),
             row.server_processor_seconds,
-            row.floor_processor_seconds,
-            processor_seconds / row.floor_processor_seconds,
+            bare.processor_seconds,
+            row.processor_seconds() / bare.processor_seconds,
+            hashed.processor_seconds,
+            row.processor_seconds() / hashed.processor_seconds,
+        );
+    }
+    let _ = writeln!(
+        text,
+        "\n{:>11} {:>5} {:>9} {:>17} {:>15}",
+        "parameters", "sites", "durable s", "server MiB (goal)", "site MiB (goal)"
+    );
+    for row in rows {
+        let server_max = SERVER_MODELS_MAX * row.model_bytes() + SITE_ROOM * f64::from(row.sites);
+        let site_max = SITE_MODELS_MAX * row.model_bytes() + SITE_BASE;
+        let memory = |bytes: u64, max: f64| format!("{:.0} ({:.0})", bytes as f64 / MEBIBYTE, max / MEBIBYTE);
+        let _ = writeln!(
+            text,
+            "{:>11} {:>5} {:>9.3} {:>17} {:>15}",
+            row.parameters,
+            row.sites,
+            row.durable(limits),
             memory(row.server_memory_bytes_max, server_max),
             memory(row.site_memory_bytes_max, site_max),
         );
@@ -160,7 +171,9 @@ pub fn peers(rows: &[Measured]) -> String {
             )
         };
         let [flower, legacy, nvflare] = peer.seconds.map(times);
-        let here = times(Some(row.seconds() / row.floor().max(1e-9) * peer.floor_seconds));
+        let here = times(Some(
+            row.seconds() / median(&row.floor.seconds).max(1e-9) * peer.floor_seconds,
+        ));
         let _ = writeln!(
             text,
             "{:>11} {:>5} {here:>10} {flower:>10} {legacy:>10} {nvflare:>10}",
