@@ -69,6 +69,8 @@ pub struct Segmentation<'a> {
     pub names: &'a Names,
     /// Who drew.
     pub algorithm: &'a Algorithm,
+    /// Its place in its series, from 1 on.
+    pub number: u32,
     /// The SOP class of the radiograph.
     pub source_class: ObjectClass,
     /// Whether the radiograph had been compressed with loss.
@@ -182,7 +184,7 @@ impl Segmentation<'_> {
         put(object, tags::SERIES_INSTANCE_UID, VR::UI, &self.names.series);
         put(object, tags::SERIES_NUMBER, VR::IS, "1");
         put(object, tags::SERIES_DESCRIPTION, VR::LO, NOT_FOR_DIAGNOSIS);
-        put(object, tags::INSTANCE_NUMBER, VR::IS, "1");
+        put(object, tags::INSTANCE_NUMBER, VR::IS, &self.number.to_string());
         put(object, tags::MANUFACTURER, VR::LO, "Snowball");
         put(object, tags::MANUFACTURER_MODEL_NAME, VR::LO, PROGRAM);
         put(object, tags::DEVICE_SERIAL_NUMBER, VR::LO, &self.names.device);

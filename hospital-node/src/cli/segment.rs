@@ -95,7 +95,7 @@ impl Segment {
         let places = evenly(positions.len(), self.count.map_or(usize::MAX, |count| count as usize));
         let shown = evenly(places.len(), self.pictures as usize);
         files::create_home(&self.out).with_context(|| format!("cannot make {}", self.out.display()))?;
-        let objects = self.objects(context, &opened, head)?;
+        let mut objects = self.objects(context, &opened, head)?;
         let mut pictures = Vec::new();
         for (number, places) in places.chunks(AT_ONCE).enumerate() {
             let squares = opened.asked().segment(part, places)?;
@@ -108,7 +108,7 @@ impl Segment {
                     square,
                 };
                 let file = drawn.write(&self.out)?;
-                if let Some(objects) = &objects {
+                if let Some(objects) = &mut objects {
                     drawn.write_object(&self.out, objects)?;
                 }
                 if shown.binary_search(&(number * AT_ONCE + inner)).is_ok() {
@@ -186,7 +186,7 @@ impl Drawn<'_> {
     }
 
     /// Writes the mask as a DICOM object, in the size of the radiograph as it came.
-    fn write_object(&self, folder: &Path, objects: &Objects) -> Result<()> {
+    fn write_object(&self, folder: &Path, objects: &mut Objects) -> Result<()> {
         let radiograph = self.radiograph()?;
         let source = self.opened.store.source_of(&radiograph)?;
         let source = source.context("a radiograph was withdrawn meanwhile; do this again")?;

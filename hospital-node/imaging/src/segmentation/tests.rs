@@ -36,6 +36,7 @@ fn file(values: &[u8], segments: &[Segment]) -> Result<Vec<u8>, SegmentationErro
     Segmentation {
         names: &names(),
         algorithm: &algorithm,
+        number: 12,
         source_class: ObjectClass::DigitalPresentation,
         is_source_lossy: true,
         rows: 3,
@@ -55,6 +56,7 @@ fn each_class_is_a_frame_of_bits() {
     let text = |tag| object.element(tag).unwrap().to_str().unwrap().into_owned();
     assert_eq!(text(tags::NUMBER_OF_FRAMES), "2");
     assert_eq!(text(tags::LOSSY_IMAGE_COMPRESSION), "01");
+    assert_eq!(text(tags::INSTANCE_NUMBER), "12");
     assert_eq!(text(tags::PATIENT_ID), names().patient);
     assert_eq!(
         text(tags::PATIENT_NAME) + &text(tags::STUDY_DATE) + &text(tags::CONTENT_CREATOR_NAME),

@@ -1,6 +1,6 @@
 //! What the model drew on one radiograph, as a DICOM Segmentation object under this node's pseudonyms.
 
-use std::path::Path;
+use std::{collections::HashMap, path::Path};
 
 use anyhow::{Context as _, Result};
 use snowball_crypto::{Pseudonym, PseudonymKey};
@@ -27,6 +27,8 @@ pub(super) struct Objects {
     call: String,
     date: String,
     time: String,
+    /// How many of each series there are.
+    written: HashMap<String, u32>,
 }
 
 impl Objects {
@@ -56,16 +58,26 @@ impl Objects {
             call: format!("{digest} {now}"),
             date: moment.strftime("%Y%m%d").to_string(),
             time: moment.strftime("%H%M%S").to_string(),
+            written: HashMap::new(),
         })
     }
 
     /// Writes `values`, the mask in the size of `radiograph` as it came.
-    pub(super) fn write(&self, folder: &Path, radiograph: &Pseudonym, source: &Source, values: &[u8]) -> Result<()> {
+    pub(super) fn write(
+        &mut self,
+        folder: &Path,
+        radiograph: &Pseudonym,
+        source: &Source,
+        values: &[u8],
+    ) -> Result<()> {
         let names = names(&self.key, radiograph, source, &self.call);
+        let number = self.written.entry(names.series.clone()).or_default();
+        *number += 1;
         let side = |pixels: u32| u16::try_from(pixels).context("a radiograph is larger than DICOM can say");
         let object = Segmentation {
             names: &names,
             algorithm: &self.algorithm,
+            number: *number,
             source_class: source.class,
             is_source_lossy: source.lossy,
             rows: side(source.rows)?,
