@@ -50,9 +50,11 @@ impl Bending {
         bent
     }
 
-    /// How far the point at `column` of the row moves, by row and by column.
+    /// How far the point at `column` of the row moves, by row and by column; beyond the last column nothing does.
     pub(crate) fn at(&self, bent: &BentRow, column: usize) -> [f32; 2] {
-        let (cell, weights) = &self.weights[column];
+        let Some((cell, weights)) = self.weights.get(column) else {
+            return [0.0; 2];
+        };
         let mut moved = [0.0; 2];
         for (weight, knot) in weights.iter().zip(&bent[*cell..]) {
             moved[0] += weight * knot[0];

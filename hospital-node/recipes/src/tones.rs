@@ -40,10 +40,14 @@ impl Tones {
     }
 
     /// The tone of a stored value from 0 to 65535.
+    #[inline(always)]
     pub(crate) fn of(&self, stored: f32) -> f32 {
         let place = stored * (STEPS as f32 / 65_535.0);
-        let step = (place as usize).min(STEPS - 1);
-        self.0[step] + (place - step as f32) * (self.0[step + 1] - self.0[step])
+        // By way of 32 bits, which are faster to come by.
+        let step = (place as i32).clamp(0, STEPS as i32 - 1);
+        let share = place - step as f32;
+        let step = step as usize;
+        self.0[step] + share * (self.0[step + 1] - self.0[step])
     }
 }
 
