@@ -20,6 +20,7 @@ mod evidence;
 mod exit_codes;
 mod finetune;
 mod heads;
+mod health;
 mod held_line;
 mod hostile_files;
 mod hostile_site;

@@ -1,26 +1,26 @@
-//! Requests and bounded answers.
+//! Requests, each with a number, over a line that may change under them.
 
 use std::{
-    error::Error as _,
     sync::{Arc, PoisonError, RwLock},
     time::Duration,
 };
 
 use bytes::Bytes;
 use futures_util::StreamExt;
-use reqwest::{Client, Method, Proxy, RequestBuilder, Response, StatusCode, header, redirect};
+use reqwest::{Client, Method, Proxy, RequestBuilder, StatusCode, header, redirect};
 use rustls::ClientConfig;
 use serde::{Serialize, de::DeserializeOwned};
 use snowball_protocol::{
-    Problem, RequestId, Sha256Digest,
+    RequestId, Sha256Digest,
     digest::RunningDigest,
-    limits::{IDLE_SECONDS_MAX, JSON_BYTES_MAX, PARAMETERS_MAX},
+    limits::{IDLE_SECONDS_MAX, PARAMETERS_MAX},
     problem::ProblemCode,
 };
 
 use super::{
+    answer::{answer, chain, refusal, too_long, unreachable},
     bandwidth::{Bandwidth, Way},
-    handshake, reason,
+    reason,
 };
 use crate::{error::EgressError, pages::Pages};
 
@@ -398,82 +398,9 @@ fn client(settings: &ClientSettings, mut tls: ClientConfig) -> Result<Client, Eg
     builder.build().map_err(setup)
 }
 
-async fn answer<T: DeserializeOwned>(response: Response, id: Option<&RequestId>) -> Result<T, EgressError> {
-    if !response.status().is_success() {
-        return Err(refusal(response, id).await);
-    }
-    let bytes = bounded(response).await?;
-    serde_json::from_slice(&bytes).map_err(|fault| EgressError::Answer {
-        reason: format!("it is not the JSON that was due: {fault}"),
-    })
-}
-
-async fn refusal(response: Response, id: Option<&RequestId>) -> EgressError {
-    let status = response.status();
-    match bounded(response).await {
-        Ok(bytes) => match serde_json::from_slice::<Problem>(&bytes) {
-            Ok(mut problem) => {
-                // Ours, whatever the other side calls it: it is what stands in this log.
-                problem.request = id.map(ToString::to_string);
-                if problem.code != ProblemCode::Busy {
-                    tracing::info!(
-                        request = problem.request.as_deref().unwrap_or("none"),
-                        code = ?problem.code,
-                        "the aggregator refused a request"
-                    );
-                }
-                EgressError::Refused(problem)
-            }
-            // A proxy or balancer in between may answer in its own words; a fault of theirs may pass.
-            Err(_) if status.is_server_error() => EgressError::Refused(Problem::new(
-                ProblemCode::Busy,
-                format!("the line answered HTTP {status}"),
-            )),
-            Err(_) => EgressError::Answer {
-                reason: format!("HTTP {status} without a reason; is this a Snowball aggregator?"),
-            },
-        },
-        Err(fault) => fault,
-    }
-}
-
-async fn bounded(response: Response) -> Result<Vec<u8>, EgressError> {
-    let mut bytes = Vec::new();
-    let mut stream = response.bytes_stream();
-    while let Some(chunk) = stream.next().await {
-        bytes.extend_from_slice(&chunk.map_err(unreachable)?);
-        if bytes.len() > JSON_BYTES_MAX * 16 {
-            return Err(too_long());
-        }
-    }
-    Ok(bytes)
-}
-
-fn too_long() -> EgressError {
-    EgressError::Answer {
-        reason: "it is longer than it may be".to_owned(),
-    }
-}
-
-fn unreachable(fault: reqwest::Error) -> EgressError {
-    handshake::broken(&fault, chain(&fault))
-}
-
-/// The innermost cause first said plainly: "connection refused" tells more than "error sending request".
-fn chain(fault: &reqwest::Error) -> String {
-    let mut innermost: &dyn std::error::Error = fault;
-    while let Some(source) = innermost.source() {
-        innermost = source;
-    }
-    if fault.source().is_none() {
-        fault.to_string()
-    } else {
-        innermost.to_string()
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use snowball_protocol::Problem;
     use snowball_service::tls;
 
     use super::*;
@@ -487,7 +414,7 @@ mod tests {
         };
         let transport = Transport::new(&settings, tls()).unwrap();
         let refused = |code| EgressError::Refused(Problem::new(code, "its CA was retired".to_owned()));
-        let (_, line) = transport.request(Method::GET, "v1/studies");
+        let Asking { line, .. } = transport.request(Method::GET, "v1/studies");
         assert!(
             !transport
                 .standing(refused(ProblemCode::CertificateRevoked), line)
@@ -504,7 +431,7 @@ mod tests {
                 .standing(refused(ProblemCode::StudyClosed), line)
                 .is_transient()
         );
-        let (_, line) = transport.request(Method::GET, "v1/studies");
+        let Asking { line, .. } = transport.request(Method::GET, "v1/studies");
         assert!(
             !transport
                 .standing(refused(ProblemCode::CertificateRevoked), line)
