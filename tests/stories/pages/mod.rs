@@ -18,9 +18,10 @@ use self::{
 use crate::stage::programs;
 
 /// Words of a page that stand for what a screen shows, and what stands before it there.
-const READ_OFF: [(&str, &str); 3] = [
+const READ_OFF: [(&str, &str); 4] = [
     ("CA_FINGERPRINT", "Sites will pin the CA "),
     ("INVITATION", "snowball-invitation:"),
+    ("QUARANTINED", "sha256:"),
     ("FINGERPRINT", "read this fingerprint to the coordinator: "),
 ];
 /// Ports of the pages.
@@ -83,7 +84,7 @@ impl Walk {
             .split(|one: char| one.is_whitespace())
             .next()?
             .trim_end_matches('.');
-        // An invitation begins with the word by which it is found.
+        // An invitation and a digest begin with the word by which they are found.
         let is_part = before.ends_with(':');
         Some(if is_part {
             format!("{before}{word}")
