@@ -1,8 +1,8 @@
 //! `aggregator.toml`: what a coordinator may set. Unknown fields are an error, so that a typing mistake never goes unseen.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use serde::{Deserialize, Serialize};
-use snowball_service::metrics;
+use snowball_service::{metrics, telemetry};
 
 /// Settings of one aggregator.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -35,6 +35,9 @@ pub struct Config {
     /// Below so many free megabytes of 1,048,576 bytes, `doctor` says that the disk is full.
     #[serde(default = "disk_free_megabytes_min")]
     pub disk_free_megabytes_min: u32,
+    /// What `serve` logs, as levels; absent: `info`. Read again at SIGHUP.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log: Option<String>,
     /// Where numbers for a monitoring system are given out; absent: nowhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metrics: Option<metrics::Settings>,
@@ -42,6 +45,9 @@ pub struct Config {
 
 /// The part of the file that is off at first.
 const SAMPLE: &str = "
+# What is logged: error, warn, info, debug, trace or off, also for one part, as in info,aggregator::api=debug. After a change: kill -HUP.
+# log = \"info\"
+
 # Numbers for Prometheus, by plain HTTP and without a password; absent: none. Whoever reaches the address reads names of sites and
 # studies, and counts.
 # [metrics]
@@ -93,6 +99,7 @@ impl Config {
             ledger_archive_megabytes: ledger_archive_megabytes(),
             aggregation_megabytes: aggregation_megabytes(),
             disk_free_megabytes_min: disk_free_megabytes_min(),
+            log: None,
             metrics: None,
         };
         config.check()?;
@@ -148,6 +155,9 @@ impl Config {
             (1..=65_536).contains(&self.aggregation_megabytes),
             "aggregation_megabytes must be from 1 to 65536"
         );
+        if let Some(levels) = &self.log {
+            telemetry::check(levels).context("log")?;
+        }
         Ok(())
     }
 
@@ -201,6 +211,19 @@ mod tests {
         assert!(config.metrics.unwrap().listen.ip().is_loopback());
         assert_eq!(Config::parse(&config.to_toml().unwrap()).unwrap(), config);
         assert!(Config::parse(&on.replace("127.0.0.1:9464", "9464")).is_err());
+    }
+
+    #[test]
+    fn the_sample_of_log_is_a_real_setting_and_a_word_that_is_no_level_is_refused() {
+        let toml = Config::new("Spines", "localhost:7443", &[]).unwrap().to_toml().unwrap();
+        assert_eq!(Config::parse(&toml).unwrap().log, None);
+        let on = toml.replace("# log", "log");
+        assert_eq!(Config::parse(&on).unwrap().log.unwrap(), "info");
+        let fault = Config::parse(&on.replace("\"info\"", "\"debgu\"")).unwrap_err();
+        assert!(
+            format!("{fault:#}").starts_with("log: \"debgu\" is no level"),
+            "{fault:#}"
+        );
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! The numbers that a monitoring system reads: a closed list of families, each with labels of which there is a bounded number.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, OnceLock},
+};
 
 use anyhow::Result;
 use snowball_protocol::{PROTOCOL_VERSION, SiteName, ids::UnixSeconds, limits::HEARTBEAT_SECONDS, session::PhaseName};
@@ -12,7 +15,7 @@ use snowball_service::{
 };
 use tokio::net::TcpListener;
 
-use crate::{authorities, server_certificate::ServerCertificate, state::Shared};
+use crate::{authorities, server_certificate::ServerCertificate, state::Shared, stop::Stop};
 
 /// A sign of life is written down at most every ten seconds.
 const SEEN_SECONDS: u64 = HEARTBEAT_SECONDS + 10;
@@ -57,17 +60,25 @@ const FREE: Family = gauge(
 );
 
 /// Gives the page to whoever asks, until it is dropped.
-pub async fn serve(listener: TcpListener, app: Shared) {
-    metrics::serve(listener, move || {
-        let app = Shared::clone(&app);
+///
+/// It listens while everything is still being opened, so that whoever asks hears that the aggregator lives and is not ready yet.
+pub async fn serve(listener: TcpListener, opened: Arc<OnceLock<Shared>>, stop: Stop) {
+    let app = Arc::clone(&opened);
+    let write = move || {
+        let app = app.get().map(Shared::clone);
         async move {
-            page(&app, clock::now())
+            page(&app?, clock::now())
                 .await
                 .inspect_err(|error| tracing::warn!(error = format!("{error:#}"), "metrics could not be written"))
                 .ok()
         }
-    })
-    .await;
+    };
+    let ready = move || match opened.get() {
+        _ if stop.is_asked() => Err("stopping"),
+        None => Err("starting"),
+        Some(_) => Ok(()),
+    };
+    metrics::serve(listener, write, ready).await;
 }
 
 async fn page(app: &Shared, now: UnixSeconds) -> Result<String> {

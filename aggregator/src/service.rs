@@ -1,11 +1,15 @@
 //! The running aggregator: stores, drivers and server put together.
 
-use std::{fs::File, sync::Arc, time::Instant};
+use std::{
+    fs::File,
+    sync::{Arc, OnceLock},
+    time::Instant,
+};
 
 use anyhow::Result;
 use snowball_ledger::Entry;
 use snowball_service::clock;
-use tokio::{net::TcpListener, sync::watch};
+use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 
 use crate::{
     api::{self, Heads, Outcomes, Pace, Shares, Shelves},
@@ -24,7 +28,8 @@ use crate::{
 pub struct Service {
     _lock: File,
     app: Shared,
-    metrics: Option<TcpListener>,
+    /// Show numbers and readiness for as long as this lives.
+    _readers: Option<Readers>,
     connections_max: usize,
 }
 
@@ -32,8 +37,13 @@ impl Service {
     /// Opens everything; what a crash interrupted is carried on. `stop` ends it.
     pub async fn open(home: &Home, config: &Config, stop: Stop) -> Result<Self> {
         let lock = home.lock_for_serving()?;
-        let metrics = match &config.metrics {
-            Some(settings) => Some(settings.open().await?),
+        let opened: Arc<OnceLock<Shared>> = Arc::default();
+        let readers = match &config.metrics {
+            Some(settings) => {
+                let listener = settings.open().await?;
+                let serving = metrics::serve(listener, Arc::clone(&opened), stop.clone());
+                Some(Readers(tokio::spawn(serving)))
+            }
             None => None,
         };
         let core = Core::open(home).await?;
@@ -62,10 +72,12 @@ impl Service {
             shares: Shares::default(),
             stop,
         });
+        // Nobody else sets it.
+        let _ = opened.set(Arc::clone(&app));
         Ok(Self {
             _lock: lock,
             app,
-            metrics,
+            _readers: readers,
             connections_max: config.connections_max as usize,
         })
     }
@@ -74,9 +86,6 @@ impl Service {
     pub async fn run(self, listener: TcpListener) -> Result<()> {
         let stop = self.app.stop.clone();
         let router = api::router(Arc::clone(&self.app));
-        let readers = self
-            .metrics
-            .map(|listener| tokio::spawn(metrics::serve(listener, Arc::clone(&self.app))));
         Server {
             listener,
             identity: self.app.identity.clone(),
@@ -85,12 +94,18 @@ impl Service {
         }
         .run(stop)
         .await;
-        if let Some(readers) = readers {
-            readers.abort();
-        }
         // What a command left for the ledger in the last moment.
         self.app.core.journal.drain(clock::now()).await?;
         self.app.core.registry.close().await;
         Ok(())
+    }
+}
+
+/// Whoever reads numbers; ends with what it returns.
+struct Readers(JoinHandle<()>);
+
+impl Drop for Readers {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }

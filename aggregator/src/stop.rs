@@ -13,6 +13,12 @@ impl Stop {
         (switch, Self(listener))
     }
 
+    /// Whether stopping is asked for.
+    pub fn is_asked(&self) -> bool {
+        // Without its switch nobody can ask for anything else any more.
+        *self.0.borrow() || self.0.has_changed().is_err()
+    }
+
     /// Returns when stopping is asked for.
     pub async fn asked(&mut self) {
         // The guard inside must not live on in whoever waits: hence no value comes back.

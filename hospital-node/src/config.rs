@@ -11,7 +11,7 @@ use network::NetworkConfig;
 use serde::{Deserialize, Serialize};
 use snowball_imaging::Dictionary;
 use snowball_protocol::{SiteName, limits::POLICY_BYTES_MAX};
-use snowball_service::{files, metrics};
+use snowball_service::{files, metrics, telemetry};
 
 const DICTIONARY_BYTES_MAX: usize = POLICY_BYTES_MAX * 8;
 
@@ -24,6 +24,8 @@ pub struct NodeConfig {
     /// Pseudonyms of one project cannot be linked with those of another.
     #[serde(default = "default_project")]
     pub project: String,
+    /// What `run` logs, as levels; absent: `info`. Read again at SIGHUP.
+    pub log: Option<String>,
     /// How the aggregator is reached.
     #[serde(default)]
     pub network: NetworkConfig,
@@ -197,6 +199,7 @@ impl NodeConfig {
         Self {
             site,
             project: default_project(),
+            log: None,
             network: NetworkConfig::default(),
             store: StoreConfig::default(),
             intake: IntakeConfig::default(),
@@ -222,6 +225,9 @@ impl NodeConfig {
 
     fn parse(text: &str) -> Result<Self> {
         let config: Self = toml::from_str(text).context("it does not parse")?;
+        if let Some(levels) = &config.log {
+            telemetry::check(levels).context("log")?;
+        }
         config.network.check()?;
         config.ledger.check()?;
         config.spool.check()?;
@@ -245,6 +251,9 @@ impl NodeConfig {
 site = "{site}"
 # Pseudonyms of one project cannot be linked with those of another. Changing it makes every patient a new one.
 project = "{project}"
+# What hospital-node run logs. Levels are error, warn, info, debug, trace and off, also for one part, as in info,snowball_egress=debug.
+# After a change, tell the running node by kill -HUP.
+# log = "info"
 
 [network]
 # The hospital's proxy, reached with CONNECT; the environment's proxy variables are never used.
@@ -323,6 +332,7 @@ mod tests {
         let config: NodeConfig = toml::from_str(&uncommented).unwrap();
         assert!(
             config.network.proxy.is_some()
+                && config.log.as_deref() == Some("info")
                 && config.network.bandwidth.len() == 1
                 && config.intake.dictionary.is_some()
                 && config.training.trainer.is_some()

@@ -246,6 +246,20 @@ pub fn summary(evaluation: &Evaluation) -> String {
     {
         parts.push(format!("age off by {error:.1} years (constant {constant:.1})"));
     }
+    // The side, and what the hospitals themselves imported.
+    for head in &evaluation.heads {
+        let label = head.label();
+        if !matches!(label, LabelName::Laterality | LabelName::Site(_)) {
+            continue;
+        }
+        let name = label.code().replace('_', " ");
+        if let Some(accuracy) = head.balanced_accuracy() {
+            parts.push(format!("{name} {:.1} %", accuracy * 100.0));
+        }
+        if let Some((error, constant)) = head.mean_absolute_errors() {
+            parts.push(format!("{name} off by {error:.2} (constant {constant:.2})"));
+        }
+    }
     if let Some((error, constant)) = evaluation.reconstruction.and_then(|drawn| drawn.mean_squared_errors()) {
         parts.push(format!(
             "drawn again off by {error:.3} squared (constant {constant:.3})"

@@ -15,7 +15,7 @@ use snowball_protocol::{
 };
 use snowball_service::{
     clock, files,
-    metrics::{self, Family, PHASES, Page, counter, gauge},
+    metrics::{self, Family, PHASES, Page, Readiness, counter, gauge},
     tls::{self, Life},
 };
 use tokio::net::TcpListener;
@@ -57,6 +57,9 @@ const FREE: Family = gauge(
     "Bytes that may still be written to the disk of the node's home.",
 );
 
+/// A node asks every few seconds; one that heard nothing for so long is not ready.
+const SILENT_SECONDS_MAX: i64 = 60;
+
 /// What the driver notes as it works.
 #[derive(Default)]
 pub struct Vitals(Mutex<Noted>);
@@ -86,6 +89,16 @@ impl Vitals {
     /// An update came to nothing.
     pub fn refused(&self, fault: &anyhow::Error) {
         self.note(|noted| *noted.refused.entry(code(fault)).or_default() += 1);
+    }
+
+    /// Whether this node follows studies: the aggregator took it, and answered not long ago.
+    fn readiness(&self, now: UnixSeconds) -> Readiness {
+        let noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match noted.heard {
+            None => Err("the aggregator has not answered yet"),
+            Some(heard) if now.saturating_sub(heard) > SILENT_SECONDS_MAX => Err("the aggregator does not answer"),
+            Some(_) => Ok(()),
+        }
     }
 
     fn note(&self, change: impl FnOnce(&mut Noted)) {
@@ -132,7 +145,11 @@ fn code(fault: &anyhow::Error) -> String {
 
 /// Gives the page to whoever asks, until it is dropped.
 pub async fn serve(listener: TcpListener, home: Home, ledger: SharedLedger, vitals: Arc<Vitals>) {
-    metrics::serve(listener, move || {
+    let ready = {
+        let vitals = Arc::clone(&vitals);
+        move || vitals.readiness(clock::now())
+    };
+    let write = move || {
         let (home, ledger, vitals) = (home.clone(), Arc::clone(&ledger), Arc::clone(&vitals));
         async move {
             // Files are read and the ledger's lock is waited for.
@@ -142,8 +159,8 @@ pub async fn serve(listener: TcpListener, home: Home, ledger: SharedLedger, vita
                 .inspect_err(|fault| tracing::warn!(fault = format!("{fault:#}"), "metrics could not be written"))
                 .ok()
         }
-    })
-    .await;
+    };
+    metrics::serve(listener, write, ready).await;
 }
 
 fn page(home: &Home, ledger: &SharedLedger, vitals: &Vitals, now: UnixSeconds) -> Result<String> {
@@ -196,7 +213,13 @@ mod tests {
             study("theirs", PhaseName::Collecting, false),
             study("past", PhaseName::Released, true),
         ];
+        assert_eq!(vitals.readiness(90), Err("the aggregator has not answered yet"));
         vitals.heard(&studies, 90);
+        assert_eq!(vitals.readiness(90 + SILENT_SECONDS_MAX), Ok(()));
+        assert_eq!(
+            vitals.readiness(91 + SILENT_SECONDS_MAX),
+            Err("the aggregator does not answer")
+        );
         vitals.contributed();
         let refused = EgressError::Refused(Problem::new(
             ProblemCode::NormExceeded,

@@ -31,9 +31,9 @@ const RETRY_SECONDS: i64 = 600;
 
 /// The certificate that the node uses.
 pub fn current(home: &Home) -> Result<PeerCertificate> {
-    let pem = home
-        .read_text(&home.certificate())
-        .context("this node is not enrolled")?;
+    let pem = home.read_text(&home.certificate()).context(
+        "this node is not enrolled; ask the coordinator for an invitation, then: hospital-node enroll INVITATION",
+    )?;
     PeerCertificate::read_pem(&pem).context("the node's certificate cannot be used; enrol again")
 }
 

@@ -111,7 +111,11 @@ impl Talk {
         };
         let answer = match answer {
             Ok(answer) => answer,
-            Err(EgressError::Refused(problem)) => json!({ "problem": problem }),
+            Err(EgressError::Refused(mut problem)) => {
+                // Drawn anew for each request, by this node and not by the aggregator.
+                problem.request = None;
+                json!({ "problem": problem })
+            }
             Err(fault) => panic!("{name}: {fault}"),
         };
         if let Some(upload) = answer.get("upload").and_then(Value::as_str) {

@@ -18,6 +18,7 @@ use tokio::time::sleep;
 use super::{
     refusal::{Answer, Refusal},
     share::{Place, WAIT},
+    ticket,
 };
 use crate::{
     revoked::{EXPIRED, revoked},
@@ -68,6 +69,7 @@ pub async fn admit(State(app): State<Shared>, mut request: Request, next: Next) 
         }
     };
     let site = authenticate(&app, &certificate).await?;
+    ticket::asked_by(&site);
     if let Err(error) = app.core.registry.touch(&site, &certificate.serial, clock::now()).await {
         tracing::warn!(%error, "a heartbeat could not be saved");
     }

@@ -23,6 +23,7 @@ mod share;
 mod shelf;
 mod studies;
 mod task;
+mod ticket;
 mod updates;
 mod uploads;
 
@@ -96,6 +97,8 @@ pub fn router(app: Shared) -> Router {
         .fallback(unknown)
         .method_not_allowed_fallback(unknown)
         .layer(middleware::from_fn_with_state(app.clone(), guard::admit))
+        // The outermost: what the guard refuses has a number too.
+        .layer(middleware::from_fn(ticket::number))
         .with_state(app)
 }
 

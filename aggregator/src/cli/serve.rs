@@ -29,12 +29,15 @@ impl Serve {
         telemetry::start("aggregator", json);
         let home = home.existing()?;
         let config = home.config()?;
+        telemetry::begin(config.log.as_deref())?;
+        let configured = home.clone();
+        telemetry::follow(move || Ok::<_, anyhow::Error>(configured.config()?.log))?;
         // Before anybody can connect: who sees it listening may ask it to stop.
         let asked = shutdown::requested();
         let listen = self.listen.as_ref().unwrap_or(&config.listen);
-        let listener = TcpListener::bind(listen)
-            .await
-            .with_context(|| format!("cannot listen on {listen}"))?;
+        let listener = TcpListener::bind(listen).await.with_context(|| {
+            format!("cannot listen on {listen}; ss -ltnp says who does, and aggregator doctor more (A201)")
+        })?;
         let address = listener.local_addr()?;
         let (stop, stopped) = Stop::switch();
         let service = Service::open(&home, &config, stopped).await?;

@@ -17,12 +17,28 @@ use snowball_protocol::{
 use snowball_registry::Study;
 use snowball_rounds::{Addition, Duty, Inspected, Model, Phase};
 use tokio::sync::{mpsc, oneshot, watch};
+use tracing::Span;
 
 /// Requests that may wait for a driver: one of each of so many sites, which may all come at the same moment.
 const QUEUE_MAX: usize = 4096;
 
 /// How an update fared: its receipt, or why it does not count.
 pub type Admission = Result<SignedReceipt, Problem>;
+
+/// A request, with what the log says of whoever made it: the driver works on it in a task of its own.
+pub(super) struct Call {
+    pub span: Span,
+    pub request: Request,
+}
+
+impl From<Request> for Call {
+    fn from(request: Request) -> Self {
+        Self {
+            span: Span::current(),
+            request,
+        }
+    }
+}
 
 /// What a driver is asked for.
 pub(super) enum Request {
@@ -77,11 +93,11 @@ pub struct Desk {
     view: watch::Sender<View>,
     /// Of each site that has ever waited here: there are as many as were ever enrolled.
     bells: Mutex<HashMap<SiteName, watch::Sender<()>>>,
-    requests: mpsc::Sender<Request>,
+    requests: mpsc::Sender<Call>,
 }
 
 impl Desk {
-    pub(super) fn open(study: &Study, members: BTreeSet<SiteName>) -> (Self, mpsc::Receiver<Request>) {
+    pub(super) fn open(study: &Study, members: BTreeSet<SiteName>) -> (Self, mpsc::Receiver<Call>) {
         let layout = Layout::of(&study.plan);
         let (requests, inbox) = mpsc::channel(QUEUE_MAX);
         let desk = Self {
@@ -259,15 +275,17 @@ impl Desk {
     /// Leaves word of a refusal for the round's record; nobody waits for it.
     pub fn note_refusal(&self, site: SiteName, round: RoundNumber, problem: Problem) {
         // A full slot means a flood of refusals: the record holds enough of them already.
-        let _ = self.requests.try_send(Request::NoteRefusal { site, round, problem });
+        let _ = self
+            .requests
+            .try_send(Request::NoteRefusal { site, round, problem }.into());
     }
 
     pub(super) async fn reload(&self) {
-        let _ = self.requests.send(Request::Reload).await;
+        let _ = self.requests.send(Request::Reload.into()).await;
     }
 
     pub(super) async fn leave(&self, site: SiteName) {
-        let _ = self.requests.send(Request::Leave { site }).await;
+        let _ = self.requests.send(Request::Leave { site }.into()).await;
     }
 
     fn bells(&self) -> std::sync::MutexGuard<'_, HashMap<SiteName, watch::Sender<()>>> {
@@ -287,7 +305,7 @@ impl Desk {
         let stopped = || Problem::new(ProblemCode::Busy, "the study's driver is stopping");
         let (done, answer) = oneshot::channel();
         self.requests
-            .try_send(request(done))
+            .try_send(request(done).into())
             .map_err(|_| Problem::new(ProblemCode::Busy, "too many requests at once"))?;
         answer.await.map_err(|_| stopped())
     }

@@ -19,8 +19,9 @@ use tokio::{
     sync::{mpsc, oneshot},
     time::sleep,
 };
+use tracing::Instrument as _;
 
-use super::desk::{Desk, Request, is_over};
+use super::desk::{Call, Desk, Request, is_over};
 use crate::{
     intake,
     state::{Core, Recording},
@@ -121,7 +122,7 @@ pub(super) async fn open(core: Arc<Core>, study: Study, stop: Stop) -> Result<Ar
 }
 
 impl Driver {
-    async fn run(mut self, mut inbox: mpsc::Receiver<Request>, mut stop: Stop) {
+    async fn run(mut self, mut inbox: mpsc::Receiver<Call>, mut stop: Stop) {
         loop {
             if let Some(effect) = self.phase.resume() {
                 if let Err(error) = self.close_round(effect).await {
@@ -136,8 +137,8 @@ impl Driver {
                 continue;
             }
             tokio::select! {
-                request = inbox.recv() => match request {
-                    Some(request) => self.perform(request).await,
+                call = inbox.recv() => match call {
+                    Some(Call { span, request }) => self.perform(request).instrument(span).await,
                     None => return,
                 },
                 () = self.until_wake() => self.tick().await,

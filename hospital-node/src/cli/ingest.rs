@@ -262,6 +262,9 @@ impl Summary {
         for (reason, count) in &self.reasons {
             lines.push(format!("{count:>14}  {} ({:?})", reason.code(), reason.disposition()).to_lowercase());
         }
+        if self.files == 0 && self.skipped == 0 {
+            lines.push("\nthere is no file: is it the right folder, and may this user read it?".to_owned());
+        }
         lines.push(format!(
             "\nkept in {}; see also: hospital-node census",
             home.root().display()

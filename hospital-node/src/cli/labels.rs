@@ -229,7 +229,7 @@ mod tests {
 
     /// The block of the manual that follows the fence `kind`, from `begins` on.
     fn block(kind: &str, begins: &str) -> &'static str {
-        let manual = include_str!("../../docs/operating.md");
+        let manual = include_str!("../../docs/research.md");
         let (_, after) = manual.split_once(&format!("```{kind}\n{begins}")).unwrap();
         let start = after.as_ptr() as usize - manual.as_ptr() as usize - begins.len();
         let (block, _) = manual[start..].split_once("\n```").unwrap();

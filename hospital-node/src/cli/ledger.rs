@@ -1,11 +1,11 @@
 //! `ledger`: what this node did, checked and told.
 
-use std::path::PathBuf;
+use std::{collections::VecDeque, path::PathBuf};
 
 use anyhow::{Context as _, Result};
 use clap::{Args, Subcommand};
 use snowball_crypto::VerifyingKey;
-use snowball_ledger::{Entry, Expected, Filter, Verified, VerifyError};
+use snowball_ledger::{Entry, Expected, Filter, Record, Verified, VerifyError};
 use snowball_protocol::{StudyName, ids::UnixSeconds};
 use snowball_service::{clock, files, output};
 use snowball_web::Language;
@@ -48,6 +48,9 @@ pub struct Verify {
 
 #[derive(Args)]
 pub struct Show {
+    /// Only so many, the newest; absent: all.
+    #[arg(long, value_name = "COUNT")]
+    last: Option<usize>,
     /// Only from this day (2026-11-01, as UTC has it) or moment (2026-11-01T08:00:00Z) on.
     #[arg(long, value_parser = moment)]
     since: Option<UnixSeconds>,
@@ -148,25 +151,41 @@ impl Show {
                 "the first {unseen} entries lie in archives that are not here"
             ));
         }
+        // The newest so far, where only these are wanted; a long ledger is never held whole.
+        let mut newest = VecDeque::new();
         for record in records {
             let record = record.context("cannot read the ledger")?;
             if !filter.takes(&record) {
                 continue;
             }
-            if context.json {
-                output::line(serde_json::to_string(&record)?)?;
-            } else {
-                let time = jiff::Timestamp::from_second(record.time)
-                    .map_or_else(|_| record.time.to_string(), |time| time.to_string());
-                let words = match self.language {
-                    Language::English => record.describe(),
-                    Language::French => record.describe_in_french(),
-                };
-                snowball_service::say!("{:>6}  {time}  {words}", record.index)?;
+            let Some(last) = self.last else {
+                tell(context, &record, self.language)?;
+                continue;
+            };
+            newest.push_back(record);
+            if newest.len() > last {
+                newest.pop_front();
             }
         }
-        Ok(())
+        newest
+            .iter()
+            .try_for_each(|record| tell(context, record, self.language))
     }
+}
+
+fn tell(context: &Context, record: &Record, language: Language) -> Result<()> {
+    if context.json {
+        output::line(serde_json::to_string(record)?)?;
+        return Ok(());
+    }
+    let time =
+        jiff::Timestamp::from_second(record.time).map_or_else(|_| record.time.to_string(), |time| time.to_string());
+    let words = match language {
+        Language::English => record.describe(),
+        Language::French => record.describe_in_french(),
+    };
+    snowball_service::say!("{:>6}  {time}  {words}", record.index)?;
+    Ok(())
 }
 
 fn rotate(context: &Context) -> Result<()> {

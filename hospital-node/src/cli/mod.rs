@@ -24,6 +24,7 @@ mod ledger;
 mod linkage;
 mod man;
 mod masks;
+mod phantoms;
 mod policy;
 mod predict;
 mod pretrain;
@@ -100,6 +101,7 @@ enum Verb {
     Pull(pull::Pull),
     Deidentify(deidentify::Deidentify),
     Selftest(selftest::Selftest),
+    Phantoms(phantoms::Phantoms),
     Census(census::Census),
     #[command(subcommand)]
     Labels(labels::Labels),
@@ -201,6 +203,7 @@ pub fn run() -> ExitCode {
         Verb::Pull(verb) => verb.run(&context),
         Verb::Deidentify(verb) => verb.run(&context),
         Verb::Selftest(verb) => verb.run(&context),
+        Verb::Phantoms(verb) => verb.run(&context),
         Verb::Census(verb) => verb.run(&context),
         Verb::Labels(verb) => verb.run(&context),
         Verb::Masks(verb) => verb.run(&context),
@@ -259,6 +262,8 @@ mod tests {
     fn every_command_in_the_documents_and_the_help_is_one_that_this_program_takes() {
         let documents = [
             include_str!("../../docs/operating.md"),
+            include_str!("../../docs/research.md"),
+            include_str!("../../docs/board.md"),
             include_str!("../../docs/auditing.md"),
             include_str!("../../docs/doctor.md"),
             include_str!("../../docs/exit-codes.md"),

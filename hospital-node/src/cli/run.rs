@@ -3,7 +3,7 @@
 use anyhow::Result;
 use clap::Args;
 use snowball_protocol::StudyName;
-use snowball_service::shutdown;
+use snowball_service::{shutdown, telemetry};
 
 use super::Context;
 use crate::{driver::Driver, events::Voice, trainer};
@@ -20,7 +20,11 @@ pub struct Run {
 impl Run {
     pub fn run(self, context: &Context) -> Result<()> {
         let home = context.home()?;
-        let trainer = trainer::choose(&home.config()?.training, &home.scratch())?;
+        let config = home.config()?;
+        telemetry::begin(config.log.as_deref())?;
+        let configured = home.clone();
+        telemetry::follow(move || Ok::<_, anyhow::Error>(configured.config()?.log))?;
+        let trainer = trainer::choose(&config.training, &home.scratch())?;
         let stopper = trainer.clone();
         let driver = Driver::open(&home, trainer, Voice::new(context.json))?;
         let runtime = tokio::runtime::Builder::new_multi_thread()

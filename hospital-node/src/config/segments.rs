@@ -65,7 +65,7 @@ mod tests {
         let config = NodeConfig::parse(&text).unwrap().segments;
         assert_eq!(config.segment("bone").kind.meaning, "Bone");
         assert_eq!(config.segment("lung").kind, Code::tissue());
-        let page = include_str!("../../docs/operating.md");
+        let page = include_str!("../../docs/research.md");
         let sample: Vec<&str> = page.lines().map(str::trim).collect();
         let begin = sample.iter().position(|line| *line == "[segments.lung]").unwrap();
         let sample = format!("site = \"north\"\n{}", sample[begin..begin + 3].join("\n"));

@@ -89,7 +89,7 @@ pub struct Preview {
     pub update: Update,
     pub without_measurements: Without,
     pub requests: Vec<Asked>,
-    pub headers: [&'static str; 6],
+    pub headers: [&'static str; 7],
     pub search: Search,
 }
 

@@ -506,13 +506,14 @@ pub const REQUESTS: [(&str, &str, &str); 7] = [
 ];
 
 /// What stands in the head of each request beside its way.
-pub const HEADERS: [&str; 6] = [
+pub const HEADERS: [&str; 7] = [
     "accept",
     "content-length",
     "content-type",
     "host",
     "range",
     "user-agent",
+    snowball_protocol::RequestId::HEADER,
 ];
 
 #[cfg(test)]

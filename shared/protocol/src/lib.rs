@@ -23,6 +23,7 @@ pub mod plan;
 pub mod problem;
 pub mod receipt;
 pub mod record;
+pub mod request;
 pub mod session;
 pub mod site_label;
 pub mod small;
@@ -32,6 +33,7 @@ pub use digest::Sha256Digest;
 pub use ids::{Attempt, RoundNumber, SiteName, StudyName};
 pub use plan::StudyPlan;
 pub use problem::{Problem, ProblemCode};
+pub use request::RequestId;
 
 /// The protocol version that this build speaks.
 pub const PROTOCOL_VERSION: u16 = 1;

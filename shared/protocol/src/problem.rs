@@ -74,6 +74,9 @@ pub struct Problem {
     pub reason: String,
     /// What to do now.
     pub remedy: String,
+    /// The number of the request that was refused, for whoever speaks about it with the other side.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<String>,
 }
 
 impl Problem {
@@ -84,6 +87,7 @@ impl Problem {
             code,
             reason: reason.into(),
             remedy: code.remedy().to_owned(),
+            request: None,
         }
     }
 
@@ -97,7 +101,11 @@ impl Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{} ({})", self.reason, self.remedy)
+        write!(formatter, "{} ({})", self.reason, self.remedy)?;
+        match &self.request {
+            Some(request) => write!(formatter, " [request {request}]"),
+            None => Ok(()),
+        }
     }
 }
 

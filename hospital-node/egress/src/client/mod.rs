@@ -1,6 +1,7 @@
 //! HTTP over mutual TLS to one host and port, and nothing else. Bounded answers, no redirects, no wall-clock limit while
 //! bytes move.
 
+mod answer;
 mod bandwidth;
 mod enrol;
 mod handshake;

@@ -1,26 +1,26 @@
-//! Requests and bounded answers.
+//! Requests, each with a number, over a line that may change under them.
 
 use std::{
-    error::Error as _,
     sync::{Arc, PoisonError, RwLock},
     time::Duration,
 };
 
 use bytes::Bytes;
 use futures_util::StreamExt;
-use reqwest::{Client, Method, Proxy, RequestBuilder, Response, StatusCode, header, redirect};
+use reqwest::{Client, Method, Proxy, RequestBuilder, StatusCode, header, redirect};
 use rustls::ClientConfig;
 use serde::{Serialize, de::DeserializeOwned};
 use snowball_protocol::{
-    Problem, Sha256Digest,
+    RequestId, Sha256Digest,
     digest::RunningDigest,
-    limits::{IDLE_SECONDS_MAX, JSON_BYTES_MAX, PARAMETERS_MAX},
+    limits::{IDLE_SECONDS_MAX, PARAMETERS_MAX},
     problem::ProblemCode,
 };
 
 use super::{
+    answer::{answer, chain, refusal, too_long, unreachable},
     bandwidth::{Bandwidth, Way},
-    handshake, reason,
+    reason,
 };
 use crate::{error::EgressError, pages::Pages};
 
@@ -231,7 +231,7 @@ impl Transport {
         let mut end = begin + self.bandwidth.turn(Way::Down, length - begin).await;
         let is_whole = end == length;
         let range = format!("bytes={begin}-{}", end - 1);
-        let (request, line) = self.request(Method::GET, path);
+        let Asking { request, id, line } = self.request(Method::GET, path);
         let response = request.header(header::RANGE, range).send().await;
         let response = match response {
             Ok(response) => response,
@@ -243,7 +243,7 @@ impl Transport {
                 content.clear();
                 end = length;
             }
-            _ => return Err(self.standing(refusal(response).await, line)),
+            _ => return Err(self.standing(refusal(response, id.as_ref()).await, line)),
         }
         let mut stream = response.bytes_stream();
         while let Some(chunk) = stream.next().await {
@@ -276,20 +276,38 @@ impl Transport {
         path: &str,
         fill: impl FnOnce(RequestBuilder) -> RequestBuilder,
     ) -> Result<T, EgressError> {
-        let (request, line) = self.request(method, path);
+        let Asking { request, id, line } = self.request(method, path);
         let response = fill(request).send().await;
         let response = match response {
             Ok(response) => response,
             Err(fault) => return Err(self.broken(fault, line).await),
         };
-        answer(response).await.map_err(|fault| self.standing(fault, line))
+        answer(response, id.as_ref())
+            .await
+            .map_err(|fault| self.standing(fault, line))
     }
 
-    /// A request, and the number of the line that it goes over.
-    fn request(&self, method: Method, path: &str) -> (RequestBuilder, u64) {
+    /// A request with a number, which both sides write into their logs.
+    fn request(&self, method: Method, path: &str) -> Asking {
         let address = self.settings.address.trim_end_matches('/');
         let line = self.line.read().unwrap_or_else(PoisonError::into_inner);
-        (line.client.request(method, format!("{address}/{path}")), line.number)
+        // Without random numbers there is no TLS either; the aggregator would number the request itself.
+        let id = snowball_crypto::random_token()
+            .ok()
+            .and_then(|token| RequestId::drawn(&token));
+        let request = line.client.request(method.clone(), format!("{address}/{path}"));
+        let request = match &id {
+            Some(id) => {
+                tracing::debug!(request = id.as_str(), %method, path, "asking the aggregator");
+                request.header(RequestId::HEADER, id.as_str())
+            }
+            None => request,
+        };
+        Asking {
+            request,
+            id,
+            line: line.number,
+        }
     }
 
     /// Why a request had no answer. Where the line was there and broke, its end is asked for the reason.
@@ -317,6 +335,13 @@ impl Transport {
             fault => fault,
         }
     }
+}
+
+/// A request before it is sent, its number, and the number of the line that it goes over.
+struct Asking {
+    request: RequestBuilder,
+    id: Option<RequestId>,
+    line: u64,
 }
 
 /// What came so far, hashed as it came.
@@ -373,71 +398,9 @@ fn client(settings: &ClientSettings, mut tls: ClientConfig) -> Result<Client, Eg
     builder.build().map_err(setup)
 }
 
-async fn answer<T: DeserializeOwned>(response: Response) -> Result<T, EgressError> {
-    if !response.status().is_success() {
-        return Err(refusal(response).await);
-    }
-    let bytes = bounded(response).await?;
-    serde_json::from_slice(&bytes).map_err(|fault| EgressError::Answer {
-        reason: format!("it is not the JSON that was due: {fault}"),
-    })
-}
-
-async fn refusal(response: Response) -> EgressError {
-    let status = response.status();
-    match bounded(response).await {
-        Ok(bytes) => match serde_json::from_slice::<Problem>(&bytes) {
-            Ok(problem) => EgressError::Refused(problem),
-            // A proxy or balancer in between may answer in its own words; a fault of theirs may pass.
-            Err(_) if status.is_server_error() => EgressError::Refused(Problem::new(
-                ProblemCode::Busy,
-                format!("the line answered HTTP {status}"),
-            )),
-            Err(_) => EgressError::Answer {
-                reason: format!("HTTP {status} without a reason; is this a Snowball aggregator?"),
-            },
-        },
-        Err(fault) => fault,
-    }
-}
-
-async fn bounded(response: Response) -> Result<Vec<u8>, EgressError> {
-    let mut bytes = Vec::new();
-    let mut stream = response.bytes_stream();
-    while let Some(chunk) = stream.next().await {
-        bytes.extend_from_slice(&chunk.map_err(unreachable)?);
-        if bytes.len() > JSON_BYTES_MAX * 16 {
-            return Err(too_long());
-        }
-    }
-    Ok(bytes)
-}
-
-fn too_long() -> EgressError {
-    EgressError::Answer {
-        reason: "it is longer than it may be".to_owned(),
-    }
-}
-
-fn unreachable(fault: reqwest::Error) -> EgressError {
-    handshake::broken(&fault, chain(&fault))
-}
-
-/// The innermost cause first said plainly: "connection refused" tells more than "error sending request".
-fn chain(fault: &reqwest::Error) -> String {
-    let mut innermost: &dyn std::error::Error = fault;
-    while let Some(source) = innermost.source() {
-        innermost = source;
-    }
-    if fault.source().is_none() {
-        fault.to_string()
-    } else {
-        innermost.to_string()
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use snowball_protocol::Problem;
     use snowball_service::tls;
 
     use super::*;
@@ -451,7 +414,7 @@ mod tests {
         };
         let transport = Transport::new(&settings, tls()).unwrap();
         let refused = |code| EgressError::Refused(Problem::new(code, "its CA was retired".to_owned()));
-        let (_, line) = transport.request(Method::GET, "v1/studies");
+        let Asking { line, .. } = transport.request(Method::GET, "v1/studies");
         assert!(
             !transport
                 .standing(refused(ProblemCode::CertificateRevoked), line)
@@ -468,7 +431,7 @@ mod tests {
                 .standing(refused(ProblemCode::StudyClosed), line)
                 .is_transient()
         );
-        let (_, line) = transport.request(Method::GET, "v1/studies");
+        let Asking { line, .. } = transport.request(Method::GET, "v1/studies");
         assert!(
             !transport
                 .standing(refused(ProblemCode::CertificateRevoked), line)

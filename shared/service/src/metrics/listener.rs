@@ -1,4 +1,5 @@
-//! The listener: `GET /metrics` and nothing else, a few connections at a time, one request each.
+//! The listener: `GET /metrics`, whether the program lives and whether it is ready, and nothing else; a few connections at a time, one
+//! request each.
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,6 +12,14 @@ use tokio::{
 
 /// Where the page lies.
 pub const PATH: &str = "/metrics";
+/// Answers as long as the process does.
+pub const ALIVE_PATH: &str = "/healthz";
+/// Answers well only when the program can do its work.
+pub const READY_PATH: &str = "/readyz";
+
+/// Whether a program can do its work now; else why not, in a word or two that hold no name.
+pub type Readiness = Result<(), &'static str>;
+
 /// Readers at once; others wait for their turn.
 const READERS_MAX: usize = 4;
 /// Longest head of a request, in bytes.
@@ -18,12 +27,16 @@ const HEAD_BYTES_MAX: usize = 8 * 1024;
 /// How long a reader may take, for its request and for the answer.
 const READER_SECONDS_MAX: u64 = 10;
 
-/// Gives out the page that `write` writes, anew for each reader, until it is dropped. `None`: it cannot be written now.
-pub async fn serve<F>(listener: TcpListener, write: impl Fn() -> F + Send + Sync + 'static)
-where
+/// Gives out the page that `write` writes, anew for each reader, and whether the program is `ready`, until it is dropped. `None`: it
+/// cannot be written now.
+pub async fn serve<F>(
+    listener: TcpListener,
+    write: impl Fn() -> F + Send + Sync + 'static,
+    ready: impl Fn() -> Readiness + Send + Sync + 'static,
+) where
     F: Future<Output = Option<String>> + Send + 'static,
 {
-    let (places, write) = (Arc::new(Semaphore::new(READERS_MAX)), Arc::new(write));
+    let (places, answers) = (Arc::new(Semaphore::new(READERS_MAX)), Arc::new((write, ready)));
     loop {
         // Nobody closes the semaphore.
         let Ok(place) = Arc::clone(&places).acquire_owned().await else {
@@ -31,10 +44,11 @@ where
         };
         match listener.accept().await {
             Ok((stream, _)) => {
-                let write = Arc::clone(&write);
+                let answers = Arc::clone(&answers);
                 tokio::spawn(async move {
+                    let (write, ready) = &*answers;
                     // A reader that is too slow or leaves is no business of ours.
-                    let _ = timeout(Duration::from_secs(READER_SECONDS_MAX), answer(stream, &*write)).await;
+                    let _ = timeout(Duration::from_secs(READER_SECONDS_MAX), answer(stream, write, ready)).await;
                     drop(place);
                 });
             }
@@ -46,7 +60,11 @@ where
     }
 }
 
-async fn answer<F>(mut stream: TcpStream, write: &(impl Fn() -> F + Sync)) -> std::io::Result<()>
+async fn answer<F>(
+    mut stream: TcpStream,
+    write: &(impl Fn() -> F + Sync),
+    ready: &(impl Fn() -> Readiness + Sync),
+) -> std::io::Result<()>
 where
     F: Future<Output = Option<String>> + Send,
 {
@@ -55,7 +73,15 @@ where
             Some(page) => ("200 OK", page),
             None => ("503 Service Unavailable", "not now; the log says why\n".to_owned()),
         },
-        Some(Asked::Elsewhere) => ("404 Not Found", format!("there is {PATH} and nothing else\n")),
+        Some(Asked::Alive) => ("200 OK", "alive\n".to_owned()),
+        Some(Asked::Ready) => match ready() {
+            Ok(()) => ("200 OK", "ready\n".to_owned()),
+            Err(why) => ("503 Service Unavailable", format!("not ready: {why}\n")),
+        },
+        Some(Asked::Elsewhere) => (
+            "404 Not Found",
+            format!("there are {PATH}, {ALIVE_PATH} and {READY_PATH}, and nothing else\n"),
+        ),
         Some(Asked::Otherwise) => ("405 Method Not Allowed", "GET and nothing else\n".to_owned()),
         None => ("400 Bad Request", "this is no request\n".to_owned()),
     };
@@ -85,6 +111,8 @@ async fn read_head(stream: &mut TcpStream) -> std::io::Result<Option<String>> {
 #[derive(PartialEq, Eq, Debug)]
 enum Asked {
     Page,
+    Alive,
+    Ready,
     Elsewhere,
     Otherwise,
 }
@@ -94,6 +122,8 @@ fn asked(head: &str) -> Asked {
     let (method, target) = (words.next(), words.next().unwrap_or_default());
     match (method, target.split('?').next()) {
         (Some("GET"), Some(PATH)) => Asked::Page,
+        (Some("GET"), Some(ALIVE_PATH)) => Asked::Alive,
+        (Some("GET"), Some(READY_PATH)) => Asked::Ready,
         (Some("GET"), _) => Asked::Elsewhere,
         _ => Asked::Otherwise,
     }
@@ -107,6 +137,8 @@ mod tests {
     fn one_page_is_given_and_only_by_get() {
         assert_eq!(asked("GET /metrics HTTP/1.1\r\n\r\n"), Asked::Page);
         assert_eq!(asked("GET /metrics?a=b HTTP/1.1\r\n\r\n"), Asked::Page);
+        assert_eq!(asked("GET /healthz HTTP/1.1"), Asked::Alive);
+        assert_eq!(asked("GET /readyz HTTP/1.1"), Asked::Ready);
         for elsewhere in [
             "GET / HTTP/1.1",
             "GET /metrics/ HTTP/1.1",
@@ -134,7 +166,7 @@ mod tests {
     async fn readers_get_the_page_and_nonsense_gets_an_answer_and_costs_no_place() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let served = tokio::spawn(serve(listener, || async { Some("page 1\n".to_owned()) }));
+        let served = tokio::spawn(serve(listener, || async { Some("page 1\n".to_owned()) }, || Ok(())));
         for _ in 0..3 * READERS_MAX {
             let half = ask(address, b"GET /metr").await;
             assert!(half.starts_with("HTTP/1.1 400 "), "{half}");
@@ -149,9 +181,16 @@ mod tests {
 
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let served = tokio::spawn(serve(listener, || async { None }));
+        let served = tokio::spawn(serve(listener, || async { None }, || Err("starting")));
         let none = ask(address, b"GET /metrics HTTP/1.1\r\n\r\n").await;
         assert!(none.starts_with("HTTP/1.1 503 "), "{none}");
+        let not_ready = ask(address, b"GET /readyz HTTP/1.1\r\n\r\n").await;
+        assert!(
+            not_ready.starts_with("HTTP/1.1 503 ") && not_ready.ends_with("not ready: starting\n"),
+            "{not_ready}"
+        );
+        let alive = ask(address, b"GET /healthz HTTP/1.1\r\n\r\n").await;
+        assert!(alive.starts_with("HTTP/1.1 200 OK"), "{alive}");
         served.abort();
     }
 }

@@ -11,7 +11,7 @@ use std::net::SocketAddr;
 use serde::{Deserialize, Serialize};
 use snowball_protocol::session::PhaseName;
 
-pub use listener::{PATH, serve};
+pub use listener::{PATH, Readiness, serve};
 pub use page::{Family, Kind, Page, counter, gauge};
 
 /// The phases in which sites hear of a study, as labels name them.
