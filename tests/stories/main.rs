@@ -32,6 +32,7 @@ mod learning;
 mod metrics;
 mod one_hot;
 mod own_model;
+mod packages;
 mod peer;
 mod policy;
 mod policy_change;
