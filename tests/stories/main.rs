@@ -4,6 +4,7 @@
 mod archive;
 mod audit;
 mod authority;
+mod backup;
 mod begun;
 mod benchmark;
 mod capture;
