@@ -223,3 +223,71 @@ fn is_private(folder: &Path) {
         folder.display()
     );
 }
+
+/// After a rollback: what a newer program made of a home is for that program.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_older_program_leaves_a_newer_home_as_it_is_and_says_what_to_do() {
+    let mut stage = Stage::set(1, 1, 20).await;
+    let site = stage.consortium.sites[0].clone();
+    stage.consortium.make_node(&site, 1).await.unwrap();
+    stage.consortium.ingest(&site).await.unwrap();
+    stage.aggregator.take().unwrap().end().await.unwrap();
+    let store = site.home.join("store/store.sqlite");
+    let registry = stage.consortium.aggregator_home().join("registry.sqlite");
+    for (database, change) in [
+        (&store, "PRAGMA user_version = 99"),
+        (&registry, "INSERT INTO migrations (version) VALUES (99)"),
+    ] {
+        rusqlite::Connection::open(database)
+            .unwrap()
+            .execute_batch(change)
+            .unwrap();
+    }
+    let programs = &stage.consortium.programs;
+    let out = stage.folder.path().join("backup");
+    let backup = ["backup", "--out", text(&out).unwrap()];
+    for (program, home, database, words) in [
+        (&programs.node, &site.home, &store, &["census"][..]),
+        (
+            &programs.node,
+            &site.home,
+            &store,
+            &["ingest", text(&site.dicom).unwrap()],
+        ),
+        (&programs.node, &site.home, &store, &backup),
+        (
+            &programs.aggregator,
+            &stage.consortium.aggregator_home(),
+            &registry,
+            &["sites"],
+        ),
+        (
+            &programs.aggregator,
+            &stage.consortium.aggregator_home(),
+            &registry,
+            &["serve", "--listen", "127.0.0.1:0"],
+        ),
+        (
+            &programs.aggregator,
+            &stage.consortium.aggregator_home(),
+            &registry,
+            &backup,
+        ),
+    ] {
+        let before = fs::read(database).unwrap();
+        let output = run(program, home, words).await.unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(i32::from(exit::FAULT)), "{words:?}: {said}");
+        assert!(
+            said.contains("newer program") && said.contains("install that version again"),
+            "{words:?}: {said}"
+        );
+        assert!(
+            fs::read(database).unwrap() == before,
+            "{words:?} changed {}",
+            database.display()
+        );
+        assert!(!out.join("manifest.json").exists());
+        let _ = fs::remove_dir_all(&out);
+    }
+}

@@ -38,6 +38,8 @@ impl Machine {
             .arg(&root)
             .status();
         assert!(unpacked.unwrap().success(), "{} does not unpack", archive.display());
+        // Such a root knows no name at all, not even its own.
+        fs::write(root.join("etc/hosts"), "127.0.0.1 localhost\n").unwrap();
         let console = File::create(folder.path().join("console")).unwrap();
         let mut container = Command::new("systemd-nspawn");
         container.args([
