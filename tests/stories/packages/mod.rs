@@ -137,7 +137,9 @@ async fn packages_carry_a_hospital_from_its_installation_to_the_purge() {
 
     refused_is_not_restarted(&machine, &consortium, &site).await;
     leave(&machine);
-    lintian.map_or((), judged);
+    if let Some(lintian) = lintian {
+        judged(lintian);
+    }
 }
 
 /// Both packages of a version, quickly.
