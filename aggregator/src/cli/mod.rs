@@ -236,9 +236,12 @@ mod tests {
         ];
         let mut lines = 0;
         for line in manuals.into_iter().flat_map(str::lines).filter_map(|line| {
+            let line = line.trim();
             // Of a machine with the package: the same as the service's user.
-            let line = line.trim().trim_start_matches("# runuser -u snowball-aggregator -- ");
-            line.trim_start_matches("$ ").strip_prefix("aggregator ")
+            let packaged = line.strip_prefix("# runuser -u snowball-aggregator -- ");
+            packaged
+                .or_else(|| line.strip_prefix("$ "))?
+                .strip_prefix("aggregator ")
         }) {
             let words = std::iter::once("aggregator").chain(line.split_whitespace());
             Arguments::try_parse_from(words).unwrap_or_else(|error| panic!("{line}: {error}"));
