@@ -4,6 +4,7 @@
 mod archive;
 mod audit;
 mod authority;
+mod backup;
 mod begun;
 mod benchmark;
 mod capture;
@@ -35,6 +36,7 @@ mod metrics;
 mod observed;
 mod one_hot;
 mod own_model;
+mod packages;
 mod pages;
 mod peer;
 mod policy;

@@ -38,7 +38,10 @@ pub enum RegistryError {
         what: &'static str,
     },
     /// The tables are those of a newer program.
-    #[error("the registry was made by a newer program (tables {found}, this program knows {known})")]
+    #[error(
+        "the registry was made by a newer program (tables {found}, this program knows {known}) and was left as it is; install that version again, \
+         or restore the backup that was made before the upgrade"
+    )]
     FromTheFuture {
         /// Version of the tables.
         found: i64,

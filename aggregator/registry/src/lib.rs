@@ -12,6 +12,7 @@
 mod certificates;
 mod consortium;
 mod contests;
+mod copy;
 mod enrolments;
 mod error;
 mod evaluations;
@@ -40,6 +41,7 @@ use sqlx::{
 pub use certificates::{Certificate, LIVE_CERTIFICATES_MAX, RevokedSerial, Standing};
 pub use consortium::Consortium;
 pub use contests::Contest;
+pub use copy::tables;
 pub use enrolments::{Decision, Enrolment, SUPERSEDED};
 pub use error::RegistryError;
 pub use invitations::Redeemed;

@@ -7,7 +7,7 @@ use sqlx::{Sqlite, SqliteConnection};
 use crate::{Registry, RegistryError};
 
 /// The tables, one script a version. A script that was ever released is never changed.
-const MIGRATIONS: [&str; 4] = [
+pub(crate) const MIGRATIONS: [&str; 4] = [
     include_str!("../migrations/0001_begin.sql"),
     include_str!("../migrations/0002_authorities.sql"),
     include_str!("../migrations/0003_used.sql"),

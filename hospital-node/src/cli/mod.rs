@@ -2,6 +2,7 @@
 
 mod alone;
 mod audit;
+mod backup;
 pub(crate) mod batch;
 mod census;
 mod compare;
@@ -36,6 +37,7 @@ mod recipes;
 mod reconstruct;
 mod renew;
 mod report;
+mod restore;
 mod retention;
 mod retrieve;
 pub(crate) mod review;
@@ -56,6 +58,9 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 use snowball_service::{exit, keys::PassphraseSource, output};
 
 use crate::home::Home;
+
+/// How this program is called.
+const PROGRAM: &str = "hospital-node";
 
 /// A hospital's node: takes in radiographs, de-identifies them, keeps them on site, trains on them and lets out what the
 /// site's policy names.
@@ -126,6 +131,8 @@ enum Verb {
     Renew(renew::Renew),
     #[command(subcommand)]
     Keys(keys::Keys),
+    Backup(backup::Backup),
+    Restore(restore::Restore),
     Pretrain(pretrain::Pretrain),
     Compare(Box<compare::Compare>),
     Finetune(Box<finetune::Finetune>),
@@ -195,6 +202,8 @@ pub fn run() -> ExitCode {
         Verb::Enroll(verb) => verb.run(&context),
         Verb::Renew(verb) => verb.run(&context),
         Verb::Keys(verb) => verb.run(&context),
+        Verb::Backup(verb) => verb.run(&context),
+        Verb::Restore(verb) => verb.run(&context),
         Verb::Policy(verb) => verb.run(&context),
         Verb::Ingest(verb) => verb.run(&context),
         Verb::Watch(verb) => verb.run(&context),
@@ -264,6 +273,7 @@ mod tests {
             include_str!("../../docs/operating.md"),
             include_str!("../../docs/research.md"),
             include_str!("../../docs/board.md"),
+            include_str!("../../docs/installing.md"),
             include_str!("../../docs/auditing.md"),
             include_str!("../../docs/doctor.md"),
             include_str!("../../docs/exit-codes.md"),
@@ -291,6 +301,8 @@ mod tests {
     /// An indented line that begins with the program's name, with values where the text stands for something.
     fn sample(line: &str) -> Option<String> {
         let command = line.strip_prefix("    ")?.trim_start().trim_start_matches("$ ");
+        // Of a machine with the package: the same as the service's user.
+        let command = command.trim_start_matches("# runuser -u snowball-node -- ");
         command
             .starts_with("hospital-node ")
             .then(|| fill(command.split('#').next().unwrap_or_default()))

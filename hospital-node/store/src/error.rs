@@ -31,7 +31,10 @@ pub enum StoreError {
         path: PathBuf,
     },
     /// A database that a newer version wrote.
-    #[error("the store has schema {found}, this program knows {known}; use the newer program")]
+    #[error(
+        "the store was made by a newer program (schema {found}, this program knows {known}) and was left as it is; install that version again, \
+         or restore the backup that was made before the upgrade"
+    )]
     Newer {
         /// What the database says.
         found: u32,

@@ -14,6 +14,7 @@
 
 mod census;
 mod codec;
+mod copy;
 mod error;
 mod fact;
 mod freeze;
@@ -49,6 +50,7 @@ use snowball_crypto::{Pseudonym, StoreKeys};
 use snowball_imaging::TextSearch;
 
 pub use census::{Cell, Census, Table, age_band, hide_small};
+pub use copy::{DATABASE_FILE, is_kept, tables};
 pub use error::StoreError;
 pub use fact::Master;
 pub use freeze::{FreezeRequest, Frozen, PartCount};

@@ -132,15 +132,19 @@ pub(crate) fn open(path: &Path) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
+/// The version of the tables that this program makes, and the newest that it knows.
+pub(crate) const fn known() -> u32 {
+    UNSEALED + MIGRATIONS.len() as u32
+}
+
 fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
-    let known = UNSEALED as usize + MIGRATIONS.len();
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let found = version(&transaction, path)?;
     for step in &MIGRATIONS[found.saturating_sub(UNSEALED) as usize..] {
         transaction.execute_batch(step)?;
     }
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
-    transaction.pragma_update(None, "user_version", known as u32)?;
+    transaction.pragma_update(None, "user_version", known())?;
     transaction.commit()?;
     Ok(())
 }
@@ -150,18 +154,15 @@ fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
 /// # Errors
 /// When this program cannot bring it up to date.
 pub(crate) fn version(connection: &Connection, path: &Path) -> Result<u32, StoreError> {
-    let known = UNSEALED as usize + MIGRATIONS.len();
+    let known = known();
     let found: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     let application: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
     let tables: u32 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
     if application != APPLICATION_ID && (application, found, tables) != (0, 0, 0) {
         return Err(StoreError::Foreign { path: path.to_owned() });
     }
-    if found as usize > known {
-        return Err(StoreError::Newer {
-            found,
-            known: known as u32,
-        });
+    if found > known {
+        return Err(StoreError::Newer { found, known });
     }
     if found == UNSEALED {
         return Err(StoreError::Unsealed { path: path.to_owned() });

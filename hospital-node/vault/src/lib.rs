@@ -7,6 +7,7 @@
 //! Start at [`Vault`]; [`destroy()`] ends it.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod copy;
 mod destroy;
 mod error;
 
@@ -21,6 +22,7 @@ use std::{
 use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params};
 use snowball_crypto::{Linkage, Originals, Pseudonym, VaultKeys};
 
+pub use copy::{DATABASE_FILE, copy_database};
 pub use destroy::{destroy, is_destroyed};
 pub use error::VaultError;
 

@@ -123,6 +123,18 @@ impl Ledger {
         })
     }
 
+    /// Does `act` while nobody writes to this ledger, so that what it copies is of one moment with it. Other processes wait for half a
+    /// minute and then give up what they were about to record: be quick.
+    ///
+    /// # Errors
+    /// When another process does not let go of the ledger, or what it wrote cannot be read.
+    pub fn at_rest<T>(&mut self, act: impl FnOnce(&Head) -> T) -> Result<T, LedgerError> {
+        self.exclusively(|ledger| {
+            ledger.settle()?;
+            Ok(act(&ledger.standing.head))
+        })
+    }
+
     /// Does `act` while no other process writes, and with all that others wrote taken up.
     pub(crate) fn exclusively<T>(
         &mut self,
