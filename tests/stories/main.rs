@@ -12,6 +12,7 @@ mod claims;
 mod closed_pipe;
 mod compare;
 mod contrast;
+mod dashboard;
 mod deidentify;
 mod doctor;
 mod drawing;

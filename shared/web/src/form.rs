@@ -1,6 +1,6 @@
 //! Forms of a dashboard: what a person may change. None can be made without the session's token.
 
-use crate::{Html, Language, Message, Page, Route, messages};
+use crate::{Html, Language, Page, Route, messages};
 
 /// Longest line that a form takes, in characters.
 pub const LINE_CHARACTERS_MAX: usize = 200;
@@ -256,6 +256,69 @@ impl Page {
     }
 }
 
-/// All texts of forms, for the test of texts.
 #[cfg(test)]
-pub(crate) const TEXTS: &[(&str, Message)] = ALL;
+mod tests {
+    use super::*;
+    use crate::fault;
+
+    #[test]
+    fn every_text_stands_in_both_languages() {
+        for (name, message) in ALL {
+            assert_eq!(message.fault(), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_form_carries_its_token_and_every_field_has_a_label_of_its_own() {
+        let token = FormToken::new("t\"<".to_owned());
+        let options = [("a".to_owned(), Html::text("A")), ("b\"".to_owned(), Html::text("B"))];
+        let form = Form::new(&token, &Route::of(["studies", "knees"]))
+            .hidden("what", "\"><script>")
+            .line("name", "Name", Some("Short.".into()), "\"x\"")
+            .lines("text", "Text", None, "</textarea>\n<b>")
+            .choice("kind", "Kind", None, options, "b\"")
+            .tick("sure", "Sure", true)
+            .reason(Language::French)
+            .grave_button("Go");
+        let html = form.as_str();
+        assert_eq!(fault(&format!("<!doctype html>\n<html>{html}</html>")), None, "{html}");
+        assert!(html.starts_with("<form method=\"post\" action=\"/studies/knees\">"));
+        assert!(html.contains("name=\"form-token\" value=\"t&quot;&lt;\""));
+        let ids: Vec<&str> = html
+            .split(" id=\"")
+            .skip(1)
+            .filter_map(|rest| rest.split('"').next())
+            .collect();
+        let controls: Vec<&&str> = ids.iter().filter(|id| !id.ends_with("-hint")).collect();
+        assert_eq!(controls.len(), 5);
+        for id in controls {
+            assert_eq!(html.matches(&format!("<label for=\"{id}\">")).count(), 1, "{id}");
+        }
+        assert!(html.contains("value=\"b&quot;\" selected>B</option>") && html.contains(" checked"));
+    }
+
+    #[test]
+    fn before_something_grave_a_page_says_what_will_happen_and_leads_back() {
+        let mut page = Page::new(Language::English, "Abort");
+        let confirmation = Confirmation {
+            will_happen: vec!["The study ends.".into()],
+            route: Route::of(["studies", "knees", "abort"]),
+            hidden: &[("round", "3")],
+            asks_reason: true,
+            button: "Abort the study".into(),
+            back: Route::of(["studies", "knees"]),
+        };
+        page.confirmation(&FormToken::new("t".to_owned()), confirmation);
+        let html = page.finish();
+        for piece in [
+            "<li>The study ends.</li>",
+            "name=\"round\" value=\"3\"",
+            "name=\"reason\"",
+            "class=\"grave\">Abort the study</button>",
+            "<a href=\"/studies/knees\">",
+        ] {
+            assert!(html.contains(piece), "{piece}");
+        }
+        assert_eq!(fault(&html), None);
+    }
+}

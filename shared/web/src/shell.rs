@@ -1,6 +1,6 @@
 //! What stands around a page of a dashboard: where one is, where one can go, who one is.
 
-use crate::{FormToken, Html, Language, Message, Page, Route, form::TOKEN_FIELD, messages};
+use crate::{FormToken, Html, Language, Page, Route, form::TOKEN_FIELD, messages};
 
 /// The style of dashboards, after that of all pages; see [`crate::STYLE`].
 pub const DASHBOARD_STYLE: &str = include_str!("dashboard.css");
@@ -154,6 +154,83 @@ fn standing(entry: &Route, here: &Route) -> Standing {
     }
 }
 
-/// All texts of the shell, for the test of texts.
 #[cfg(test)]
-pub(crate) const TEXTS: &[(&str, Message)] = ALL;
+mod tests {
+    use super::*;
+    use crate::{Column, Table, fault};
+
+    fn page(language: Language, word: &str, here: Route, is_signed_in: bool) -> String {
+        let mut page = Page::new(language, word);
+        page.live("part", |part| {
+            let mut table = Table::new([Column::names(word), Column::numbers(word)]).with_caption(word);
+            table.row([word.into(), Html::number(7, language)]);
+            part.table(&table);
+        });
+        page.alert(word);
+        page.folded(word, |page| page.say(word));
+        let token = FormToken::new(word.to_owned());
+        page.dashboard(&Shell {
+            name: word.into(),
+            navigation: &[(Route::root(), word.into()), (Route::of(["studies"]), word.into())],
+            here,
+            visitor: is_signed_in.then(|| Visitor {
+                role: word.into(),
+                token: &token,
+            }),
+            told: Some(word.into()),
+        })
+    }
+
+    #[test]
+    fn every_text_stands_in_both_languages() {
+        for (name, message) in ALL {
+            assert_eq!(message.fault(), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_page_is_well_formed_whatever_stands_in_it() {
+        for language in Language::ALL {
+            for word in ["plain", "<script>alert(1)</script>", "\"'&<!--", "]]> </pre>"] {
+                for is_signed_in in [false, true] {
+                    let html = page(language, word, Route::of([word]), is_signed_in);
+                    assert_eq!(fault(&html), None, "{html}");
+                    assert_eq!(html.matches("<script").count(), 1, "{html}");
+                    assert_eq!(html.contains(SIGN_OUT_PATH), is_signed_in);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_navigation_says_where_one_is() {
+        let of = |here| page(Language::English, "x", here, true);
+        let html = of(Route::root());
+        assert!(html.contains("<a href=\"/\" aria-current=\"page\">") && html.contains("<a href=\"/studies\">"));
+        let html = of(Route::of(["studies"]).with("page", "2"));
+        assert!(html.contains("<a href=\"/studies\" aria-current=\"page\">") && html.contains("<a href=\"/\">"));
+        let html = of(Route::of(["studies", "knees"]));
+        assert!(html.contains("<a href=\"/studies\" aria-current=\"true\">"));
+        let html = of(Route::of(["studies-of-old"]));
+        assert!(html.contains("<a href=\"/studies\">") && html.contains("<a href=\"/\">"));
+    }
+
+    #[test]
+    fn a_live_part_is_the_same_in_the_page_and_by_itself() {
+        let mut page = Page::new(Language::English, "x");
+        page.live("one", |part| part.say("word"));
+        assert_eq!(page.parts(), [("one", "<p>word</p>\n".to_owned())]);
+        assert!(
+            page.finish()
+                .contains("<div id=\"one\" data-live>\n<p>word</p>\n</div>")
+        );
+    }
+
+    #[test]
+    fn the_script_is_small_and_fetches_from_its_own_page_alone() {
+        assert!(DASHBOARD_SCRIPT.lines().count() <= 100);
+        for outside in ["http:", "https:", "fetch(", "import", "eval", "Function("] {
+            assert!(!DASHBOARD_SCRIPT.contains(outside), "{outside}");
+        }
+    }
+}

@@ -92,3 +92,9 @@ impl Dashboard {
             .collect()
     }
 }
+
+/// Returns when the server is to stop.
+pub(crate) async fn stopped(stopping: &mut watch::Receiver<bool>) {
+    // The guard inside must not live on in whoever waits: hence no value comes back.
+    let _ = stopping.wait_for(|stopping| *stopping).await;
+}

@@ -53,7 +53,11 @@ mod rules;
 mod serve;
 mod sessions;
 mod settings;
+#[cfg(test)]
+mod tests;
 mod tickets;
+#[cfg(test)]
+mod trial;
 mod view;
 mod words;
 

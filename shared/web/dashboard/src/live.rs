@@ -25,7 +25,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use crate::{guard::Visit, view::Parts};
+use crate::{dashboard::stopped, guard::Visit, view::Parts};
 
 /// Streams at once, of all sessions.
 pub const STREAMS_MAX: usize = 32;
@@ -117,7 +117,7 @@ impl Watcher {
                 () = sleep(EVERY) => {}
                 // Nothing is ever sent: it ends when the session does.
                 _ = self.alive.changed() => return self.end(),
-                _ = self.stopping.wait_for(|stopping| *stopping) => return None,
+                () = stopped(&mut self.stopping) => return None,
             }
             if !self
                 .visit
@@ -144,7 +144,7 @@ impl Watcher {
         let Parts(parts) = response.extensions().get::<Parts>()?.clone();
         for (id, html) in parts.iter() {
             let digest = Sha256Digest::of(html.as_bytes());
-            if self.seen.insert(id, digest) != Some(digest)
+            if self.seen.insert(*id, digest) != Some(digest)
                 && let Ok(event) = Event::default().event("part").json_data(Sent { id, html })
             {
                 self.pending.push_back(event);

@@ -123,3 +123,158 @@ fn check_length(headers: &HeaderMap) -> Result<(), Refusal> {
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+
+    use super::*;
+
+    const LOCAL: &str = "127.0.0.1:7446";
+
+    fn names(listen: &str, others: &[&str], has_tls: bool) -> Names {
+        let mut settings = Settings::local(listen.parse().unwrap());
+        settings.names = others.iter().map(|name| (*name).to_owned()).collect();
+        if has_tls {
+            (settings.certificate, settings.key) = (Some("c".into()), Some("k".into()));
+        }
+        Names::of(&settings)
+    }
+
+    fn check(names: &Names, method: &Method, heads: &[(&str, &str)]) -> Result<(), StatusCode> {
+        let mut headers = HeaderMap::new();
+        for (name, value) in heads {
+            headers.append(
+                HeaderName::from_bytes(name.as_bytes()).unwrap(),
+                HeaderValue::from_str(value).unwrap(),
+            );
+        }
+        let checked = names.check(method, &Uri::from_static("/studies"), &headers);
+        checked.map_err(|refusal| refusal.0)
+    }
+
+    #[test]
+    fn only_our_own_names_are_answered_to() {
+        let local = names(LOCAL, &[], false);
+        for ours in [
+            LOCAL,
+            "localhost:7446",
+            "LocalHost",
+            "[::1]:7446",
+            "127.0.0.1:9000",
+            "[::1]",
+        ] {
+            assert_eq!(check(&local, &Method::GET, &[("host", ours)]), Ok(()), "{ours}");
+        }
+        for theirs in [
+            "evil.example",
+            "evil.example:7446",
+            "localhost.evil.example",
+            "127.0.0.1.evil.example",
+            "evil.example:127.0.0.1",
+            "localhost@evil.example",
+            "0.0.0.0:7446",
+            "127.0.0.2",
+            "[::2]:7446",
+            "",
+        ] {
+            let refused = check(&local, &Method::GET, &[("host", theirs)]);
+            assert_eq!(refused, Err(StatusCode::MISDIRECTED_REQUEST), "{theirs}");
+        }
+        for hosts in [&[][..], &[("host", LOCAL), ("host", "evil.example")]] {
+            assert_eq!(check(&local, &Method::GET, hosts), Err(StatusCode::MISDIRECTED_REQUEST));
+        }
+        let wide = names("0.0.0.0:443", &["desk.example.org"], true);
+        assert_eq!(check(&wide, &Method::GET, &[("host", "desk.example.org")]), Ok(()));
+        for theirs in ["0.0.0.0:443", "localhost", "127.0.0.1"] {
+            let refused = check(&wide, &Method::GET, &[("host", theirs)]);
+            assert_eq!(refused, Err(StatusCode::MISDIRECTED_REQUEST), "{theirs}");
+        }
+        let whole = Uri::from_static("http://127.0.0.1:7446/");
+        let mut headers = HeaderMap::new();
+        headers.insert(header::HOST, HeaderValue::from_static(LOCAL));
+        assert!(local.check(&Method::GET, &whole, &headers).is_err());
+    }
+
+    #[test]
+    fn only_forms_of_our_own_pages_are_taken() {
+        let local = names(LOCAL, &[], false);
+        let post = |more: &[(&str, &str)]| check(&local, &Method::POST, &[&[("host", LOCAL)], more].concat());
+        let good: [&[(&str, &str)]; 4] = [
+            &[("sec-fetch-site", "same-origin"), ("origin", "null")],
+            &[("sec-fetch-site", "same-origin"), ("origin", "http://127.0.0.1:7446")],
+            &[("sec-fetch-site", "same-origin")],
+            &[("origin", "http://127.0.0.1:7446")],
+        ];
+        for heads in good {
+            assert_eq!(post(heads), Ok(()), "{heads:?}");
+        }
+        let bad: [&[(&str, &str)]; 10] = [
+            &[],
+            &[("origin", "null")],
+            &[("origin", "http://evil.example")],
+            &[("origin", "http://127.0.0.1:7447")],
+            &[("origin", "http://127.0.0.1")],
+            &[("sec-fetch-site", "same-site"), ("origin", "http://127.0.0.1:7446")],
+            &[("sec-fetch-site", "cross-site"), ("origin", "null")],
+            &[("sec-fetch-site", "none")],
+            &[("sec-fetch-site", "same-origin"), ("origin", "http://evil.example")],
+            &[("origin", "http://127.0.0.1:7446.evil.example")],
+        ];
+        for heads in bad {
+            assert_eq!(post(heads), Err(StatusCode::FORBIDDEN), "{heads:?}");
+        }
+        let tls = names("0.0.0.0:443", &["desk.example.org"], true);
+        for (origin, is_ours) in [("https://desk.example.org", true), ("http://desk.example.org", false)] {
+            let checked = check(&tls, &Method::POST, &[("host", "desk.example.org"), ("origin", origin)]);
+            assert_eq!(checked.is_ok(), is_ours, "{origin}");
+        }
+    }
+
+    #[test]
+    fn other_servers_pages_load_nothing_but_may_lead_here() {
+        let local = names(LOCAL, &[], false);
+        let get = |more: &[(&str, &str)]| check(&local, &Method::GET, &[&[("host", LOCAL)], more].concat());
+        assert_eq!(get(&[]), Ok(()));
+        assert_eq!(
+            get(&[("sec-fetch-site", "none"), ("sec-fetch-mode", "navigate")]),
+            Ok(())
+        );
+        assert_eq!(
+            get(&[("sec-fetch-site", "same-origin"), ("sec-fetch-mode", "cors")]),
+            Ok(())
+        );
+        for site in ["cross-site", "same-site"] {
+            assert_eq!(get(&[("sec-fetch-site", site), ("sec-fetch-mode", "navigate")]), Ok(()));
+            for mode in ["no-cors", "cors", "websocket"] {
+                let heads = [("sec-fetch-site", site), ("sec-fetch-mode", mode)];
+                assert_eq!(get(&heads), Err(StatusCode::FORBIDDEN), "{heads:?}");
+            }
+            assert_eq!(get(&[("sec-fetch-site", site)]), Err(StatusCode::FORBIDDEN));
+        }
+    }
+
+    #[test]
+    fn other_methods_and_large_bodies_are_refused_at_the_head() {
+        let local = names(LOCAL, &[], false);
+        for method in [
+            Method::PUT,
+            Method::DELETE,
+            Method::OPTIONS,
+            Method::TRACE,
+            Method::CONNECT,
+        ] {
+            let refused = check(&local, &method, &[("host", LOCAL)]);
+            assert_eq!(refused, Err(StatusCode::METHOD_NOT_ALLOWED));
+        }
+        for (length, is_small) in [(BODY_BYTES_MAX, true), (BODY_BYTES_MAX + 1, false)] {
+            let length = length.to_string();
+            let heads = [
+                ("host", LOCAL),
+                ("origin", "http://127.0.0.1:7446"),
+                ("content-length", &length),
+            ];
+            assert_eq!(check(&local, &Method::POST, &heads).is_ok(), is_small);
+        }
+    }
+}

@@ -15,7 +15,10 @@ use tokio::{
     time::{Instant, sleep, timeout, timeout_at},
 };
 
-use crate::{Dashboard, dashboard::Inner};
+use crate::{
+    Dashboard,
+    dashboard::{Inner, stopped},
+};
 
 /// Connections at once. A browser opens up to six, and one for each page that renews itself.
 const CONNECTIONS_MAX: usize = 128;
@@ -98,7 +101,7 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     tokio::pin!(connection);
     let result = tokio::select! {
         result = connection.as_mut() => result,
-        _ = stopping.wait_for(|stopping| *stopping) => {
+        () = stopped(&mut stopping) => {
             connection.as_mut().graceful_shutdown();
             connection.as_mut().await
         }

@@ -131,3 +131,80 @@ impl Kept {
         now.saturating_duration_since(self.heard) < SILENCE_MAX && now.saturating_duration_since(self.began) < LIFE_MAX
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn grant(role: Role) -> Grant {
+        Grant { role, holder: None }
+    }
+
+    fn begun(sessions: &Sessions, now: Instant) -> String {
+        sessions.begin(grant(Role::Reads), now).unwrap()
+    }
+
+    #[test]
+    fn a_session_ends_after_silence_and_a_page_that_renews_itself_does_not_break_it() {
+        let (sessions, start) = (Sessions::default(), Instant::now());
+        let (cookie, other) = (begun(&sessions, start), begun(&sessions, start));
+        let late = start + SILENCE_MAX - Duration::from_secs(1);
+        assert!(sessions.find(&cookie, late, true).is_some());
+        assert!(sessions.find(&other, late, false).is_some());
+        let later = start + SILENCE_MAX;
+        assert!(sessions.find(&cookie, later, true).is_some());
+        assert!(sessions.find(&other, later, true).is_none());
+        // Nor does it come back.
+        assert!(sessions.find(&other, start, true).is_none());
+    }
+
+    #[test]
+    fn a_session_ends_after_its_longest_life_however_busy_it_is() {
+        let (sessions, start) = (Sessions::default(), Instant::now());
+        let cookie = begun(&sessions, start);
+        let mut now = start;
+        while now < start + LIFE_MAX {
+            assert!(sessions.find(&cookie, now, true).is_some());
+            now += SILENCE_MAX / 2;
+        }
+        assert!(sessions.find(&cookie, now, true).is_none());
+    }
+
+    #[test]
+    fn sessions_are_few_and_a_new_one_ends_the_one_that_was_silent_longest() {
+        let (sessions, start) = (Sessions::default(), Instant::now());
+        let cookies: Vec<String> = (0..SESSIONS_MAX).map(|_| begun(&sessions, start)).collect();
+        let now = start + Duration::from_secs(60);
+        for cookie in cookies.iter().filter(|cookie| **cookie != cookies[7]) {
+            assert!(sessions.find(cookie, now, true).is_some());
+        }
+        let newest = begun(&sessions, now);
+        assert!(sessions.find(&newest, now, true).is_some());
+        assert!(sessions.find(&cookies[7], now, true).is_none());
+        assert_eq!(sessions.kept().len(), SESSIONS_MAX);
+    }
+
+    #[tokio::test]
+    async fn whoever_waits_at_a_session_hears_its_end() {
+        let (sessions, now) = (Sessions::default(), Instant::now());
+        let cookie = begun(&sessions, now);
+        let session = sessions.find(&cookie, now, true).unwrap();
+        let mut alive = sessions.watch(&session).unwrap();
+        sessions.end(&session);
+        assert!(alive.changed().await.is_err());
+        assert!(!sessions.holds(&session, now) && sessions.watch(&session).is_none());
+        assert!(sessions.find(&cookie, now, true).is_none());
+    }
+
+    #[test]
+    fn cookies_and_form_tokens_are_each_sessions_own_and_what_is_told_is_told_once() {
+        let (sessions, now) = (Sessions::default(), Instant::now());
+        let [one, two] = [(); 2].map(|()| sessions.find(&begun(&sessions, now), now, true).unwrap());
+        assert_ne!(one.token.as_str(), two.token.as_str());
+        sessions.tell(&one, Html::text("done"));
+        assert_eq!(sessions.take_told(&two), None);
+        assert_eq!(sessions.take_told(&one), Some(Html::text("done")));
+        assert_eq!(sessions.take_told(&one), None);
+        assert!(sessions.find(one.token.as_str(), now, true).is_none());
+    }
+}

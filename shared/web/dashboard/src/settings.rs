@@ -150,3 +150,58 @@ fn is_host_name(name: &str) -> bool {
     };
     name.len() <= 253 && name.split('.').all(label)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(listen: &str) -> Settings {
+        Settings::local(listen.parse().unwrap())
+    }
+
+    #[test]
+    fn what_others_can_reach_is_refused_without_tls() {
+        for loopback in ["127.0.0.1:7446", "127.8.8.8:1", "[::1]:7446"] {
+            settings(loopback).check().unwrap();
+        }
+        for open in ["0.0.0.0:7446", "[::]:7446", "192.168.1.4:7446", "[2001:db8::1]:7446"] {
+            assert!(
+                matches!(settings(open).check(), Err(SettingsError::Exposed { .. })),
+                "{open}"
+            );
+            let mut half = settings(open);
+            half.certificate = Some("certificate.pem".into());
+            assert!(matches!(half.check(), Err(SettingsError::Half)));
+            half.key = Some("key.pem".into());
+            half.names = vec!["desk.example.org".to_owned()];
+            half.check().unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn a_refused_address_is_not_opened() {
+        assert!(settings("0.0.0.0:0").open().await.is_err());
+        assert!(settings("127.0.0.1:0").open().await.is_ok());
+    }
+
+    #[test]
+    fn a_server_on_every_address_says_what_it_is_called() {
+        let mut wide = settings("0.0.0.0:443");
+        (wide.certificate, wide.key) = (Some("c".into()), Some("k".into()));
+        assert!(matches!(wide.check(), Err(SettingsError::Nameless)));
+        for bad in [
+            "https://a.example",
+            "a.example:443",
+            "a.example/x",
+            "",
+            "a..b",
+            "*.example",
+        ] {
+            wide.names = vec![bad.to_owned()];
+            assert!(matches!(wide.check(), Err(SettingsError::Name { .. })), "{bad}");
+        }
+        wide.names = vec!["a.example".to_owned()];
+        assert_eq!(wide.address(), "https://a.example:443");
+        assert_eq!(settings("[::1]:7446").address(), "http://[::1]:7446");
+    }
+}

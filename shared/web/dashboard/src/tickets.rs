@@ -182,3 +182,114 @@ impl Ticket {
         &self.0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+    use crate::trial::about;
+
+    const NOW: UnixSeconds = 1_800_000_000;
+
+    fn folder() -> (tempfile::TempDir, Tickets) {
+        let folder = tempfile::tempdir().unwrap();
+        let tickets = Tickets::of(&folder.path().join("dashboard"));
+        (folder, tickets)
+    }
+
+    fn made(tickets: &Tickets, role: Role) -> Ticket {
+        tickets.make(&about(), role, None, NOW).unwrap()
+    }
+
+    #[test]
+    fn a_ticket_gives_its_role_once() {
+        let (_folder, tickets) = folder();
+        let ticket = tickets.make(&about(), Role::Acts, Some(" Dr. Gray "), NOW).unwrap();
+        let grant = tickets.take(&about(), ticket.as_str(), NOW + 599).unwrap();
+        assert_eq!((grant.role, grant.holder.as_deref()), (Role::Acts, Some("Dr. Gray")));
+        assert_eq!(tickets.take(&about(), ticket.as_str(), NOW + 599), None);
+        assert_eq!(fs::read_dir(&tickets.0).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_ticket_ends_and_a_clock_that_was_set_back_does_not_lengthen_it() {
+        let (_folder, tickets) = folder();
+        for moment in [NOW + 600, NOW + 10_000, NOW - 1, i64::MIN, i64::MAX] {
+            let ticket = made(&tickets, Role::Reads);
+            assert_eq!(tickets.take(&about(), ticket.as_str(), moment), None, "{moment}");
+        }
+    }
+
+    #[test]
+    fn of_many_that_take_a_ticket_at_once_one_gets_it() {
+        let (_folder, tickets) = folder();
+        for _ in 0..20 {
+            let ticket = made(&tickets, Role::Reads);
+            let taken = std::thread::scope(|scope| {
+                let takers: Vec<_> = (0..8)
+                    .map(|_| scope.spawn(|| tickets.take(&about(), ticket.as_str(), NOW).is_some()))
+                    .collect();
+                takers
+                    .into_iter()
+                    .map(|taker| taker.join().unwrap())
+                    .filter(|got| *got)
+                    .count()
+            });
+            assert_eq!(taken, 1);
+        }
+    }
+
+    #[test]
+    fn what_lies_in_the_folder_is_private_and_signs_nobody_in() {
+        let (_folder, tickets) = folder();
+        let ticket = made(&tickets, Role::Acts);
+        let file = fs::read_dir(&tickets.0).unwrap().next().unwrap().unwrap();
+        let (name, content) = (
+            file.file_name().into_string().unwrap(),
+            fs::read_to_string(file.path()).unwrap(),
+        );
+        assert!(!name.contains(ticket.as_str()) && !content.contains(ticket.as_str()));
+        assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(fs::metadata(&tickets.0).unwrap().permissions().mode() & 0o777, 0o700);
+        for guess in [name.as_str(), &name[..TICKET_CHARACTERS], "", "../config.toml"] {
+            assert_eq!(tickets.take(&about(), guess, NOW), None, "{guess}");
+        }
+        assert!(tickets.take(&about(), ticket.as_str(), NOW).is_some());
+    }
+
+    #[test]
+    fn unused_tickets_are_few_and_ended_ones_are_cleared_away() {
+        let (_folder, tickets) = folder();
+        for _ in 0..TICKETS_MAX {
+            made(&tickets, Role::Reads);
+        }
+        assert!(matches!(
+            tickets.make(&about(), Role::Reads, None, NOW + 1),
+            Err(TicketError::TooMany)
+        ));
+        fs::write(tickets.0.join("0.taken"), b"left by a crash").unwrap();
+        tickets.make(&about(), Role::Reads, None, NOW + 600).unwrap();
+        assert_eq!(fs::read_dir(&tickets.0).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_ticket_for_a_role_that_the_program_does_not_have_gives_none() {
+        let (_folder, tickets) = folder();
+        let ticket = made(&tickets, Role::Acts);
+        let mut other = about();
+        other.acts.word = "superintendent";
+        assert_eq!(tickets.take(&other, ticket.as_str(), NOW), None);
+        let long = "x".repeat(HOLDER_CHARACTERS_MAX + 1);
+        for holder in [long.as_str(), "a\u{1b}[2Jb"] {
+            let refused = tickets.make(&about(), Role::Acts, Some(holder), NOW);
+            assert!(matches!(refused, Err(TicketError::Holder)));
+        }
+    }
+
+    #[test]
+    fn a_link_carries_its_ticket_where_no_browser_sends_it() {
+        let link = Ticket("abc".to_owned()).link("http://127.0.0.1:7446/");
+        assert_eq!(link, "http://127.0.0.1:7446/enter#abc");
+    }
+}
