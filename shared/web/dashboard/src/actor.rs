@@ -59,6 +59,12 @@ impl Actor {
         Page::new(self.language(), title)
     }
 
+    /// A page as the answer to what was done, where it is shown this once, such as a secret, or before it is confirmed.
+    #[must_use]
+    pub fn show(&self, page: Page) -> View {
+        self.visit.show(StatusCode::OK, page)
+    }
+
     /// A page as an answer where nothing was changed, such as the form again with what is wrong with it.
     #[must_use]
     pub fn show_again(&self, page: Page) -> View {

@@ -26,6 +26,12 @@ impl Reader {
         self.0.session.role
     }
 
+    /// Who looks, for a record: the name that the ticket was made for, or else the program's word for the role.
+    #[must_use]
+    pub fn name(&self) -> String {
+        self.0.who()
+    }
+
     /// The token for a page's forms; `None`: this session may only look, and forms are not shown to it.
     #[must_use]
     pub fn may_act(&self) -> Option<&FormToken> {
