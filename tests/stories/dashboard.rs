@@ -84,7 +84,7 @@ async fn ask_first(reader: Reader) -> View {
     reader.show(page)
 }
 
-async fn raise(actor: Actor, State(count): State<Count>) -> Result<Done, View> {
+async fn raise(State(count): State<Count>, actor: Actor) -> Result<Done, View> {
     actor.reason()?;
     count.fetch_add(1, Ordering::Relaxed);
     Ok(actor.done(&Route::root(), "It was raised.".into()))

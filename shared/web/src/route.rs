@@ -40,7 +40,8 @@ impl Route {
                 if byte == b'%' || byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
                     route.push(char::from(byte));
                 } else {
-                    drop(write!(route, "%{byte:02X}"));
+                    // Writing into a text never fails.
+                    let _ = write!(route, "%{byte:02X}");
                 }
             }
         }
@@ -78,7 +79,9 @@ fn escape(into: &mut String, text: &str) {
         match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => into.push(char::from(byte)),
             // Writing into a text never fails.
-            other => drop(write!(into, "%{other:02X}")),
+            other => {
+                let _ = write!(into, "%{other:02X}");
+            }
         }
     }
 }

@@ -26,7 +26,8 @@
 //!     if let Some(token) = reader.may_act() { page.form(Form::new(token, &Route::of(["studies"])).button("…")); }
 //!     reader.show(page)
 //! }
-//! async fn abort(actor: Actor, State(app): State<App>, Path(study): Path<StudyName>) -> Result<Done, View> {
+//! // An actor comes last: it reads the body.
+//! async fn abort(State(app): State<App>, Path(study): Path<StudyName>, actor: Actor) -> Result<Done, View> {
 //!     let reason = actor.reason()?;
 //!     …
 //!     Ok(actor.done(&Route::of(["studies", study.as_str()]), words::ABORTED.html(actor.language())))

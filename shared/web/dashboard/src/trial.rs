@@ -103,7 +103,7 @@ async fn still(reader: Reader) -> View {
     reader.show(page)
 }
 
-async fn raise(actor: Actor, State(count): State<Arc<AtomicU64>>) -> Result<Done, View> {
+async fn raise(State(count): State<Arc<AtomicU64>>, actor: Actor) -> Result<Done, View> {
     actor.reason()?;
     count.fetch_add(1, Ordering::Relaxed);
     Ok(actor.done(&Route::root(), "Raised".into()))
