@@ -29,7 +29,7 @@ pub use form::{
 };
 pub use html::Html;
 pub use language::{Language, UnknownLanguage};
-pub use measured::{Measured, MeasuredLine, MeasuredPoint};
+pub use measured::{Axis, Measured, MeasuredLine, MeasuredPoint};
 pub use message::Message;
 pub use page::{POLICY, Page, STYLE};
 pub use plot::{Curves, Difference, Differences};
