@@ -10,14 +10,15 @@ use snowball_protocol::{
 };
 use snowball_web::{Curves, Difference, Differences, Html, Page, Table};
 
-use super::Sheet;
+use super::Voice;
 use crate::report::{StudyTold, words};
 
 /// The quality of the models at one site, by the round that the model comes from.
 type Course<'a> = Vec<(u32, &'a HeadEvaluation)>;
 
-impl Sheet<'_> {
-    pub(super) fn gain(&self, page: &mut Page, study: &StudyTold) {
+impl Voice {
+    /// The quality of each round's model at each hospital, and the final one beside its own.
+    pub fn gain(self, page: &mut Page, study: &StudyTold) {
         let mut labels: BTreeMap<LabelName, BTreeMap<&SiteName, Course<'_>>> = BTreeMap::new();
         let mut drawn: BTreeMap<&SiteName, Vec<(u32, f64)>> = BTreeMap::new();
         let mut found: BTreeMap<&SiteName, Vec<(u32, f64)>> = BTreeMap::new();
@@ -70,7 +71,7 @@ impl Sheet<'_> {
         self.compared(page, &of_finals(&study.finals));
     }
 
-    fn curves(&self, page: &mut Page, label: LabelName, sites: &BTreeMap<&SiteName, Course<'_>>) {
+    fn curves(self, page: &mut Page, label: LabelName, sites: &BTreeMap<&SiteName, Course<'_>>) {
         let is_error = sites
             .values()
             .flatten()
@@ -102,7 +103,7 @@ impl Sheet<'_> {
         });
     }
 
-    fn compared(&self, page: &mut Page, compared: &[Gain]) {
+    fn compared(self, page: &mut Page, compared: &[Gain]) {
         if compared.is_empty() {
             return;
         }
@@ -152,7 +153,7 @@ impl Sheet<'_> {
         }
     }
 
-    fn difference(&self, gain: &Gain) -> Html {
+    fn difference(self, gain: &Gain) -> Html {
         let percent = scale(gain.measure);
         let [value, low, high] = match gain.interval {
             Some((low, high)) => [gain.gain, low, high],
@@ -162,7 +163,7 @@ impl Sheet<'_> {
         self.say(words::WITH_INTERVAL, &[("value", value), ("low", low), ("high", high)])
     }
 
-    fn verdict(&self, verdict: Verdict) -> Html {
+    fn verdict(self, verdict: Verdict) -> Html {
         match verdict {
             Verdict::Gain => self.word(words::IS_GAIN).good(),
             Verdict::Harm => self.word(words::IS_HARM).bad(),
