@@ -108,6 +108,12 @@ impl Html {
         Self(format!("<time datetime=\"{time}\">{}</time>", time.strftime(form)))
     }
 
+    /// A link that looks like a button: it leads to a page that asks.
+    #[must_use]
+    pub fn button(self) -> Self {
+        Self(format!("<span class=\"button\">{}</span>", self.0))
+    }
+
     /// What is as it should be.
     #[must_use]
     pub fn good(self) -> Self {
