@@ -10,6 +10,7 @@ use tokio::{net::TcpListener, sync::watch};
 use crate::{
     api::{self, Heads, Outcomes, Pace, Shares, Shelves},
     config::Config,
+    dashboard,
     driver::{self, Studies},
     home::Home,
     identity,
@@ -25,6 +26,7 @@ pub struct Service {
     _lock: File,
     app: Shared,
     metrics: Option<TcpListener>,
+    dashboard: Option<dashboard::Opened>,
     connections_max: usize,
 }
 
@@ -36,6 +38,7 @@ impl Service {
             Some(settings) => Some(settings.open().await?),
             None => None,
         };
+        let dashboard = dashboard::open(home, config).await?;
         let core = Core::open(home).await?;
         let (present, renewed) = identity::load(home, config, &core.key, clock::now())?;
         let (present, identity) = watch::channel(Arc::new(present));
@@ -66,6 +69,7 @@ impl Service {
             _lock: lock,
             app,
             metrics,
+            dashboard,
             connections_max: config.connections_max as usize,
         })
     }
@@ -77,6 +81,9 @@ impl Service {
         let readers = self
             .metrics
             .map(|listener| tokio::spawn(metrics::serve(listener, Arc::clone(&self.app))));
+        let dashboard = self
+            .dashboard
+            .map(|dashboard| tokio::spawn(dashboard.serve(Arc::clone(&self.app), stop.clone())));
         Server {
             listener,
             identity: self.app.identity.clone(),
@@ -87,6 +94,10 @@ impl Service {
         .await;
         if let Some(readers) = readers {
             readers.abort();
+        }
+        if let Some(dashboard) = dashboard {
+            // It has heard of the stop, too; a request under way is brought to its end.
+            let _ = dashboard.await;
         }
         // What a command left for the ledger in the last moment.
         self.app.core.journal.drain(clock::now()).await?;
