@@ -225,3 +225,113 @@ fn of_study(known: &Known, now: UnixSeconds) -> Vec<Matter> {
     }));
     matters
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture;
+    use snowball_protocol::{ProblemCode, Sha256Digest};
+    use snowball_rounds::Event;
+
+    /// A study in its first round, with `north` and `south`.
+    fn collecting(now: UnixSeconds) -> Study {
+        let plan = fixture::plan("spines");
+        let started = Event::Started {
+            model: Sha256Digest::of(b"m"),
+        };
+        let joined = ["north", "south"].map(|site| Event::Joined {
+            site: site.parse().unwrap(),
+        });
+        let mut phase = Phase::draft();
+        for event in [started].into_iter().chain(joined) {
+            phase = phase.handle(event, now, &plan).unwrap().phase;
+        }
+        Study {
+            plan_digest: plan.digest(),
+            plan,
+            phase,
+            version: 1,
+            created: 0,
+            moved: 0,
+        }
+    }
+
+    fn known(study: Study, seen: [UnixSeconds; 2]) -> Known {
+        let member = |(site, seen): (&str, UnixSeconds)| Member {
+            site: site.parse().unwrap(),
+            seen: Some(seen),
+            is_here: true,
+            doing: Doing::Trains,
+            is_late: false,
+            examples: Some(10),
+            declined: None,
+        };
+        Known {
+            study,
+            members: ["north", "south"].into_iter().zip(seen).map(member).collect(),
+            refusals: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_round_in_order_is_no_matter_and_one_that_was_made_longer_or_rests_is() {
+        let now = 10_000;
+        let mut study = collecting(now);
+        assert_eq!(of_study(&known(study.clone(), [now, now]), now), []);
+        let longer = study.phase.handle(Event::Tick, now + 601, &study.plan).unwrap();
+        let mut late = study.clone();
+        late.phase = longer.phase;
+        let matters = of_study(&known(late, [now + 601; 2]), now + 601);
+        assert!(
+            matches!(
+                &matters[..],
+                [Matter::NoQuorum {
+                    round: 1,
+                    extensions: 1,
+                    ..
+                }]
+            ),
+            "{matters:?}"
+        );
+        let reason = "films".to_owned();
+        study.phase = study
+            .phase
+            .handle(Event::Paused { reason }, now, &study.plan)
+            .unwrap()
+            .phase;
+        let matters = of_study(&known(study, [now, now]), now);
+        assert!(
+            matches!(&matters[..], [Matter::Paused { reason, .. }] if reason == "films"),
+            "{matters:?}"
+        );
+    }
+
+    #[test]
+    fn a_site_that_is_awaited_and_silent_is_told_and_so_is_a_refusal() {
+        let now = 10_000;
+        let silent = now - i64::try_from(SILENT_SECONDS).unwrap() - 1;
+        let mut known = known(collecting(now), [silent, silent + 1]);
+        known.refusals = vec![(
+            1,
+            Refusal {
+                site: "south".parse().unwrap(),
+                code: ProblemCode::NormExceeded,
+                reason: "too large".to_owned(),
+            },
+        )];
+        let matters = of_study(&known, now);
+        assert_eq!(matters.len(), 2, "{matters:?}");
+        assert!(
+            matches!(&matters[0], Matter::Silent { site, since, .. } if site.as_str() == "north" && *since == silent)
+        );
+        assert!(matches!(
+            &matters[1],
+            Matter::Refused {
+                code: ProblemCode::NormExceeded,
+                ..
+            }
+        ));
+        known.members[0].doing = Doing::Sent { at: now };
+        assert_eq!(of_study(&known, now).len(), 1, "nobody waits for it");
+    }
+}

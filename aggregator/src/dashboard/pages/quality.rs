@@ -13,9 +13,9 @@ use crate::{
     report::{StudyTold, Voice},
 };
 
-/// A model's quality over all sites in few words, a line a head.
+/// A model's quality over all sites in few words.
 pub fn short(evaluation: &Evaluation, voice: Voice) -> Html {
-    Html::below(evaluation.heads.iter().filter_map(|head| {
+    let heads = evaluation.heads.iter().filter_map(|head| {
         let label = Html::code(head.label().code()).and(" ");
         match (head.balanced_accuracy(), head.mean_absolute_errors(), head.mean_dice()) {
             (Some(share), ..) => Some(label.and(voice.tenths(share * 100.0)).and("\u{a0}%")),
@@ -23,7 +23,8 @@ pub fn short(evaluation: &Evaluation, voice: Voice) -> Html {
             (.., Some((dice, _))) => Some(label.and("Dice ").and(voice.decimals(Some(dice)))),
             _ => None,
         }
-    }))
+    });
+    Html::join(heads, " · ")
 }
 
 /// The models of a study over all sites, by the round that made each.

@@ -44,8 +44,8 @@ messages! {
 
     COURSE = "Quality", "Qualité";
     COURSE_NONE = "No site has let a measure of quality leave yet.", "Aucun site n’a encore laissé sortir de mesure de qualité.";
-    COURSE_SHARE = "Classes told right over all sites, in percent, classes weighing the same, by the round that made the model; bars are 95 % intervals:", "Classes reconnues sur tous les sites, en pour cent, classes à poids égal, selon le tour qui a fait le modèle ; les barres sont des intervalles à 95 % :";
-    COURSE_ERROR = "Mean error of {label} over all sites, by the round that made the model; bars are 95 % intervals:", "Erreur moyenne de {label} sur tous les sites, selon le tour qui a fait le modèle ; les barres sont des intervalles à 95 % :";
+    COURSE_SHARE = "Classes told right over all sites, in percent, classes weighing the same, by the round that made the model; bars, where there are some, are 95 % intervals:", "Classes reconnues sur tous les sites, en pour cent, classes à poids égal, selon le tour qui a fait le modèle ; les barres, s’il y en a, sont des intervalles à 95 % :";
+    COURSE_ERROR = "Mean error of {label} over all sites, by the round that made the model; bars, where there are some, are 95 % intervals:", "Erreur moyenne de {label} sur tous les sites, selon le tour qui a fait le modèle ; les barres, s’il y en a, sont des intervalles à 95 % :";
     EACH_SITE = "At each site, and what each has from it", "Dans chaque site, et ce que chacun y gagne";
 
     REFUSALS = "Refusals", "Refus";
