@@ -58,8 +58,8 @@ impl Scene {
 
     /// Somebody opens the link that the command prints.
     async fn person(&self, role: &str) -> Tab {
-        let made = self.stage.consortium.aggregator(&["dashboard", "link", "--role", role]);
-        let made = made.await.unwrap();
+        let link = ["dashboard", "link", "--role", role];
+        let made = self.stage.consortium.aggregator(&link).await.unwrap();
         let tab = self.browser.person().await.unwrap();
         tab.sign_in(made["link"].as_str().unwrap()).await.unwrap();
         tab
