@@ -5,11 +5,14 @@
 (() => {
   // The page where one signs in: the ticket leaves the address, so that it does not stay in the history.
   const ticket = document.querySelector("input[name=ticket]");
-  if (ticket && location.hash.length > 1) {
+  const take = () => {
+    if (!ticket || location.hash.length < 2) return;
     ticket.value = location.hash.slice(1);
     history.replaceState(null, "", location.pathname + location.search);
     document.querySelector("main button").focus();
-  }
+  };
+  take();
+  addEventListener("hashchange", take);
 
   const connection = document.getElementById("connection");
   if (!connection || !window.EventSource) return;

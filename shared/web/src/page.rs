@@ -14,6 +14,9 @@ pub struct Page {
     body: String,
     /// What a dashboard sends anew when it changes: the part's id and what stands in it.
     parts: Vec<(&'static str, String)>,
+    /// The live part that this is, or the page: names of what stands in it begin so.
+    name: &'static str,
+    tables: usize,
 }
 
 impl Page {
@@ -26,6 +29,8 @@ impl Page {
             body: format!("<h1>{}</h1>\n", title.as_str()),
             title,
             parts: Vec::new(),
+            name: "page",
+            tables: 0,
         }
     }
 
@@ -71,7 +76,8 @@ impl Page {
     /// A table; one without rows is left out.
     pub fn table<const N: usize>(&mut self, table: &Table<N>) {
         if !table.is_empty() {
-            self.body += &table.to_html();
+            self.tables += 1;
+            self.body += &table.to_html(&format!("{}-table-{}", self.name, self.tables));
         }
     }
 
@@ -137,6 +143,8 @@ impl Page {
             title: Html::default(),
             body: String::new(),
             parts: Vec::new(),
+            name: id,
+            tables: 0,
         };
         build(&mut part);
         self.body += &format!("<div id=\"{id}\" data-live>\n{}</div>\n", part.body);

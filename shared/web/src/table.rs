@@ -80,13 +80,14 @@ impl<const N: usize> Table<N> {
         self.rows.is_empty()
     }
 
-    pub(crate) fn to_html(&self) -> String {
+    /// `name` is the table's own on its page.
+    pub(crate) fn to_html(&self, name: &str) -> String {
         let class = |column: &Column| match column.kind {
             Kind::Numbers => " class=\"n\"",
             Kind::Names | Kind::Words => "",
         };
         let caption = self.caption.as_ref().map_or_else(String::new, |caption| {
-            format!("<caption>{}</caption>", caption.as_str())
+            format!("<caption id=\"{name}\">{}</caption>", caption.as_str())
         });
         let mut html = format!("<table>{caption}<thead><tr>");
         for column in &self.columns {
@@ -103,6 +104,13 @@ impl<const N: usize> Table<N> {
             }
             html += "</tr>\n";
         }
-        html + "</tbody></table>\n"
+        html += "</tbody></table>\n";
+        if self.caption.is_some() {
+            // Where it is wider than the window it is moved by itself, by the keyboard too, and not the page.
+            html = format!(
+                "<div class=\"scroll\" role=\"region\" aria-labelledby=\"{name}\" tabindex=\"0\">{html}</div>\n"
+            );
+        }
+        html
     }
 }

@@ -62,7 +62,7 @@ impl Tab {
         self.pipe.ask(Some(&self.session), method, parameters).await
     }
 
-    /// Opens an address and waits until the page is there. The same address with another fragment is loaded anew.
+    /// Opens an address and waits until the page is there. Where only the fragment is another one, the page stays, as for a person.
     ///
     /// # Errors
     /// When it cannot be opened.
@@ -73,7 +73,7 @@ impl Tab {
             bail!("{url}: {error}");
         }
         if opened.get("loaderId").is_none() {
-            self.ask("Page.reload", json!({})).await?;
+            self.evaluate("window.snowballBefore = false").await?;
         }
         self.arrive().await.with_context(|| format!("{url} does not load"))
     }
