@@ -94,11 +94,16 @@ impl Voice {
             let line = course.iter().filter_map(|(round, head)| Some((*round, value(head)?)));
             (site.to_string(), line.collect())
         });
+        let lines: Vec<(String, Vec<(u32, f64)>)> = lines.collect();
+        // Where every class has too few radiographs to be told, there is nothing to draw and nothing to say of it.
+        if lines.iter().all(|(_, line)| line.is_empty()) {
+            return;
+        }
         let title = self.say(title, &[("label", Html::code(label.code()))]);
         page.say(title);
         page.curves(&Curves {
             label: format!("{}: {what}", label.code()),
-            lines: lines.collect(),
+            lines,
             written: |value| format!("{value:.1}"),
         });
     }
