@@ -84,10 +84,10 @@ impl Scene {
         }
     }
 
-    /// Goes through the page that asks, as a person does.
-    async fn act(&self, tab: &Tab, link: &str, picture: &str, reason: Option<&str>) {
-        tab.follow(link).await.unwrap();
-        self.look_at(tab, picture).await;
+    /// Goes through the page that asks, as a person does. The link is found by where it leads: its part may be made anew meanwhile.
+    async fn act(&self, tab: &Tab, act: &str, reason: Option<&str>) {
+        tab.press(&format!("a[href='/studies/story/{act}']")).await.unwrap();
+        self.look_at(tab, act).await;
         if let Some(reason) = reason {
             tab.fill("main textarea", reason).await.unwrap();
         }
@@ -103,7 +103,7 @@ async fn the_coordinator_runs_a_study_in_a_browser_and_the_auditor_only_looks() 
     scene.stage.consortium.aggregator(&create).await.unwrap();
     let tab = scene.person("coordinator").await;
     scene.open(&tab, "/studies/story").await;
-    scene.act(&tab, "Start it", "start", None).await;
+    scene.act(&tab, "start", None).await;
     tab.wait_for("main", "story was started.").await.unwrap();
 
     // From here on nothing is loaded anew: the page moves by itself.
@@ -117,7 +117,7 @@ async fn the_coordinator_runs_a_study_in_a_browser_and_the_auditor_only_looks() 
     scene.look_at(&tab, "study-running").await;
     assert_eq!(tab.evaluate("window.snowballStayed").await.unwrap(), true);
 
-    scene.act(&tab, "Pause it", "pause", Some("upside-down films")).await;
+    scene.act(&tab, "pause", Some("upside-down films")).await;
     tab.wait_for("#now", "upside-down films").await.unwrap();
     let auditing = scene.person("auditor").await;
     scene.open(&auditing, "/studies/story").await;
@@ -127,8 +127,8 @@ async fn the_coordinator_runs_a_study_in_a_browser_and_the_auditor_only_looks() 
     tab.wait_for("#attention", "story is paused").await.unwrap();
     tab.wait_for("#sites", "here now").await.unwrap();
     scene.look_at(&tab, "overview-running").await;
-    tab.follow("story").await.unwrap();
-    scene.act(&tab, "Have it go on", "resume", None).await;
+    tab.press("a[href='/studies/story']").await.unwrap();
+    scene.act(&tab, "resume", None).await;
     tab.evaluate("window.snowballStayed = true").await.unwrap();
     scene.stage.wait_for_review().await;
     tab.wait_for("#now", "in review").await.unwrap();
