@@ -33,7 +33,8 @@ impl Scene {
     async fn set() -> Option<Self> {
         let browser = Browser::start().await.unwrap()?;
         let mut stage = Stage::set_with(2, 3, 40, 0.0, |plan| {
-            plan.local.steps = 40;
+            // Long enough that a page which looks every two seconds sees every round.
+            plan.local.steps = 200;
             plan.comparison.own_model = true;
             "Body parts and ages from phantoms".clone_into(&mut plan.title);
         })
