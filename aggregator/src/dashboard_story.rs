@@ -212,12 +212,20 @@ async fn the_coordinator_runs_a_study_from_the_dashboard_and_the_ledger_says_so(
         sites.contains("west is revoked.") && sites.contains("stolen this night"),
         "{sites}"
     );
-    let told = ledger(&dir).await;
     for said in [
         "\"entry\":\"study_paused\",\"reason\":\"upside-down films (dashboard, A. Martin)\"",
         "\"entry\":\"study_resumed\"",
         "\"entry\":\"site_revoked\",\"reason\":\"stolen this night (dashboard, A. Martin)\"",
     ] {
+        // `serve` takes in what commands leave for the ledger a few times a second.
+        let mut told = ledger(&dir).await;
+        for _ in 0..100 {
+            if told.contains(said) {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            told = ledger(&dir).await;
+        }
         assert!(told.contains(said), "{said} in {told}");
     }
 
