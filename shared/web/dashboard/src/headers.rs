@@ -18,7 +18,7 @@ const ALWAYS: [(HeaderName, &str); 9] = [
     (HeaderName::from_static("cross-origin-embedder-policy"), "require-corp"),
     (
         HeaderName::from_static("permissions-policy"),
-        "camera=(), microphone=(), geolocation=(), usb=(), serial=(), bluetooth=(), payment=(), clipboard-read=(), \
+        "camera=(), microphone=(), geolocation=(), usb=(), serial=(), payment=(), clipboard-read=(), \
          display-capture=()",
     ),
 ];
