@@ -76,7 +76,7 @@ fn learns(plan: &StudyPlan, voice: Voice) -> Html {
 fn leaves(plan: &StudyPlan, layout: &Layout, voice: Voice) -> Html {
     let bytes = *Coding::of(plan, layout.parameters()).bytes().end();
     Html::below(plan.send.iter().map(|sent| match sent {
-        Sent::Update => voice.say(text::LEAVES_UPDATE, &[("bytes", voice.number(bytes as u64))]),
+        Sent::Update => voice.say(text::LEAVES_UPDATE, &[("bytes", voice.number(bytes))]),
         Sent::Metrics => voice.word(text::LEAVES_METRICS),
         Sent::DetailedMetrics => voice.word(text::LEAVES_DETAILED),
     }))
