@@ -41,6 +41,9 @@ pub struct Config {
     /// Where numbers for a monitoring system are given out; absent: nowhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metrics: Option<metrics::Settings>,
+    /// Where the dashboard is given out; absent: nowhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dashboard: Option<snowball_dashboard::Settings>,
 }
 
 /// The part of the file that is off at first.
@@ -52,6 +55,14 @@ const SAMPLE: &str = "
 # studies, and counts.
 # [metrics]
 # listen = \"127.0.0.1:9464\"
+
+# The dashboard, in a browser: `aggregator dashboard link --role coordinator` (or auditor) signs in; absent: none. An address for others
+# than this machine needs a certificate and its key; without one, reach it through SSH: ssh -L 7480:127.0.0.1:7480 HOST.
+# [dashboard]
+# listen = \"127.0.0.1:7480\"
+# names = [\"dashboard.example.org\"]
+# certificate = \"/etc/snowball/dashboard.pem\"
+# key = \"/etc/snowball/dashboard.key.pem\"
 ";
 
 const fn aggregation_megabytes() -> u32 {
@@ -101,6 +112,7 @@ impl Config {
             disk_free_megabytes_min: disk_free_megabytes_min(),
             log: None,
             metrics: None,
+            dashboard: None,
         };
         config.check()?;
         Ok(config)
@@ -130,6 +142,9 @@ impl Config {
 
     fn check(&self) -> Result<()> {
         split_address(&self.address)?;
+        if let Some(dashboard) = &self.dashboard {
+            dashboard.check()?;
+        }
         ensure!(
             (1..=100).contains(&self.consortium.chars().count()),
             "consortium must have 1 to 100 characters"
@@ -206,7 +221,9 @@ mod tests {
     fn the_sample_of_metrics_is_a_real_setting_and_off() {
         let toml = Config::new("Spines", "localhost:7443", &[]).unwrap().to_toml().unwrap();
         assert_eq!(Config::parse(&toml).unwrap().metrics, None);
-        let on = toml.replace("# [metrics]", "[metrics]").replace("# listen", "listen");
+        let on = toml
+            .replace("# [metrics]", "[metrics]")
+            .replacen("# listen", "listen", 1);
         let config = Config::parse(&on).unwrap();
         assert!(config.metrics.unwrap().listen.ip().is_loopback());
         assert_eq!(Config::parse(&config.to_toml().unwrap()).unwrap(), config);
@@ -224,6 +241,29 @@ mod tests {
             format!("{fault:#}").starts_with("log: \"debgu\" is no level"),
             "{fault:#}"
         );
+    }
+
+    #[test]
+    fn the_samples_of_the_dashboard_are_real_settings_and_off() {
+        let toml = Config::new("Spines", "localhost:7443", &[]).unwrap().to_toml().unwrap();
+        assert_eq!(Config::parse(&toml).unwrap().dashboard, None);
+        let (before, sample) = toml.split_once("# [dashboard]").unwrap();
+        let on = format!("{before}[dashboard]{}", sample.replace("\n# ", "\n"));
+        let config = Config::parse(&on).unwrap();
+        assert_eq!(Config::parse(&config.to_toml().unwrap()).unwrap(), config);
+        let settings = config.dashboard.unwrap();
+        assert!(settings.listen.ip().is_loopback() && settings.has_tls());
+        let manual = include_str!("../docs/operating.md");
+        let blocks = manual.split("```toml\n[dashboard]\n").skip(1);
+        let blocks: Vec<&str> = blocks.map(|rest| rest.split_once("```").unwrap().0).collect();
+        assert_eq!(blocks.len(), 2);
+        for block in blocks {
+            let config = Config::parse(&format!("{toml}\n[dashboard]\n{block}")).unwrap();
+            assert!(config.dashboard.is_some());
+        }
+        let open = format!("{toml}\n[dashboard]\nlisten = \"10.1.2.3:7480\"\n");
+        let refused = Config::parse(&open).unwrap_err().to_string();
+        assert!(refused.contains("without TLS"), "{refused}");
     }
 
     #[test]

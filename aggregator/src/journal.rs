@@ -7,6 +7,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     thread,
+    time::SystemTime,
 };
 
 use anyhow::{Context as _, Result};
@@ -294,7 +295,7 @@ impl Outbox {
             Err(error) => return Err(error).context("cannot read the ledger's outbox"),
         };
         paths.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
-        paths.sort();
+        paths.sort_by_cached_key(|path| order(path));
         let mut waiting = Vec::new();
         for path in paths {
             let entry = files::read_bounded(&path, ENTRY_BYTES_MAX)
@@ -311,6 +312,14 @@ impl Outbox {
         }
         Ok(waiting)
     }
+}
+
+/// The second that a file is named after; within one, whoever wrote first comes first.
+fn order(path: &Path) -> (Option<String>, Option<SystemTime>, PathBuf) {
+    let name = path.file_name().and_then(|name| name.to_str());
+    let second = name.and_then(|name| name.get(..20)).map(str::to_owned);
+    let written = fs::metadata(path).and_then(|about| about.modified()).ok();
+    (second, written, path.to_owned())
 }
 
 #[cfg(test)]
@@ -351,5 +360,20 @@ mod tests {
         journal.drain(106).await.unwrap();
         let verified = snowball_ledger::verify(&dir, &key.verifying_key()).unwrap();
         assert_eq!((verified.entries, verified.archives), (4, 1));
+    }
+
+    #[test]
+    fn what_was_left_in_one_second_is_taken_in_in_its_order() {
+        let folder = tempfile::tempdir().unwrap();
+        let outbox = Outbox::at(folder.path());
+        let sites: Vec<String> = (0..8).map(|number| format!("site-{number}")).collect();
+        for site in &sites {
+            outbox.leave(100, &made(site)).unwrap();
+            // File systems tell times apart by some milliseconds.
+            thread::sleep(std::time::Duration::from_millis(12));
+        }
+        let waiting = outbox.waiting().unwrap();
+        let found: Vec<Entry> = waiting.into_iter().map(|(_, _, entry)| entry).collect();
+        assert_eq!(found, sites.iter().map(|site| made(site)).collect::<Vec<_>>());
     }
 }

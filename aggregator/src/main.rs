@@ -15,6 +15,9 @@ mod cli;
 mod config;
 #[cfg(test)]
 mod control_story;
+mod dashboard;
+#[cfg(test)]
+mod dashboard_story;
 mod driver;
 #[cfg(test)]
 mod fixture;

@@ -18,7 +18,7 @@ use tokio::net::TcpListener;
 use crate::{authorities, server_certificate::ServerCertificate, state::Shared, stop::Stop};
 
 /// A sign of life is written down at most every ten seconds.
-const SEEN_SECONDS: u64 = HEARTBEAT_SECONDS + 10;
+pub const SEEN_SECONDS: u64 = HEARTBEAT_SECONDS + 10;
 
 const BUILD: Family = gauge(
     "snowball_build_info",

@@ -14,6 +14,7 @@ use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 use crate::{
     api::{self, Heads, Outcomes, Pace, Shares, Shelves},
     config::Config,
+    dashboard,
     driver::{self, Studies},
     home::Home,
     identity,
@@ -30,6 +31,7 @@ pub struct Service {
     app: Shared,
     /// Show numbers and readiness for as long as this lives.
     _readers: Option<Readers>,
+    dashboard: Option<dashboard::Opened>,
     connections_max: usize,
 }
 
@@ -46,6 +48,7 @@ impl Service {
             }
             None => None,
         };
+        let dashboard = dashboard::open(home, config).await?;
         let core = Core::open(home).await?;
         let (present, renewed) = identity::load(home, config, &core.key, clock::now())?;
         let (present, identity) = watch::channel(Arc::new(present));
@@ -78,6 +81,7 @@ impl Service {
             _lock: lock,
             app,
             _readers: readers,
+            dashboard,
             connections_max: config.connections_max as usize,
         })
     }
@@ -86,6 +90,9 @@ impl Service {
     pub async fn run(self, listener: TcpListener) -> Result<()> {
         let stop = self.app.stop.clone();
         let router = api::router(Arc::clone(&self.app));
+        let dashboard = self
+            .dashboard
+            .map(|dashboard| tokio::spawn(dashboard.serve(Arc::clone(&self.app), stop.clone())));
         Server {
             listener,
             identity: self.app.identity.clone(),
@@ -94,6 +101,10 @@ impl Service {
         }
         .run(stop)
         .await;
+        if let Some(dashboard) = dashboard {
+            // It has heard of the stop, too; a request under way is brought to its end.
+            let _ = dashboard.await;
+        }
         // What a command left for the ledger in the last moment.
         self.app.core.journal.drain(clock::now()).await?;
         self.app.core.registry.close().await;

@@ -1,8 +1,9 @@
 //! A consortium on this machine, out of the real programs: separate processes, real TLS, real files.
 //!
 //! The demo and the stories use it alike. It drives the programs by their command lines, as people do, and links neither of
-//! them. Start at [`Consortium`].
+//! them. Start at [`Consortium`]; [`browser`] looks at what a person would see of it.
 
+pub mod browser;
 mod children;
 mod consortium;
 mod programs;

@@ -1,6 +1,7 @@
 //! The stories: whole programs, real TLS, real files. One file a story; `stage` holds what they share.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod aggregator_dashboard;
 mod archive;
 mod audit;
 mod authority;
@@ -13,6 +14,7 @@ mod claims;
 mod closed_pipe;
 mod compare;
 mod contrast;
+mod dashboard;
 mod deidentify;
 mod doctor;
 mod drawing;

@@ -6,7 +6,7 @@ use snowball_protocol::{
     record::{Refusal, RoundRecord},
 };
 use snowball_rounds::{Aggregating, Collecting, Phase};
-use sqlx::SqliteConnection;
+use sqlx::{SqliteConnection, sqlite::SqliteRow};
 
 use crate::{
     Registry, RegistryError,
@@ -131,16 +131,32 @@ impl Registry {
         .bind(i64::from(round.0))
         .fetch_all(&self.readers)
         .await?;
+        rows.iter().map(refusal_of).collect()
+    }
+
+    /// The refusals of all rounds of a study, each with its round, in order of round and time.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn refusals_of_study(&self, study: &StudyName) -> Result<Vec<(RoundNumber, Refusal)>, RegistryError> {
+        let rows = sqlx::query(
+            "SELECT round, site, code, reason FROM refusals WHERE study = $1 ORDER BY round, refused, site, code",
+        )
+        .bind(study.as_str())
+        .fetch_all(&self.readers)
+        .await?;
         rows.iter()
-            .map(|row| {
-                Ok(Refusal {
-                    site: row.parsed("site")?,
-                    code: row.document("code")?,
-                    reason: row.text("reason")?,
-                })
-            })
+            .map(|row| Ok((row.round("round")?, refusal_of(row)?)))
             .collect()
     }
+}
+
+fn refusal_of(row: &SqliteRow) -> Result<Refusal, RegistryError> {
+    Ok(Refusal {
+        site: row.parsed("site")?,
+        code: row.document("code")?,
+        reason: row.text("reason")?,
+    })
 }
 
 /// Within a transaction: keeps what the phase says of its round.

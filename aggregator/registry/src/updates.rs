@@ -254,6 +254,20 @@ impl Registry {
         rows.iter().map(upload_of).collect()
     }
 
+    /// The updates of a round whose bytes are under way, by site.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn under_way(&self, study: &StudyName, round: RoundNumber) -> Result<Vec<Upload>, RegistryError> {
+        let rows =
+            sqlx::query("SELECT * FROM updates WHERE study = $1 AND round = $2 AND state = 'uploading' ORDER BY site")
+                .bind(study.as_str())
+                .bind(i64::from(round.0))
+                .fetch_all(&self.readers)
+                .await?;
+        rows.iter().map(upload_of).collect()
+    }
+
     /// Updates whose files nobody needs any more: refused, superseded, or of a round whose model is made.
     ///
     /// # Errors

@@ -19,13 +19,13 @@ use crate::{home::Home, journal};
 )]
 pub struct Approve {
     /// Which site
-    site: SiteName,
+    pub site: SiteName,
     /// The fingerprint that the site reads out, all 16 digits or more
     #[arg(long, value_name = "DIGITS")]
-    fingerprint: String,
+    pub fingerprint: String,
     /// Why, for the ledger
     #[arg(long, value_name = "TEXT")]
-    reason: Reason,
+    pub reason: Reason,
 }
 
 impl Approve {

@@ -17,10 +17,10 @@ use crate::{home::Home, journal};
 pub struct Invite {
     /// For which site
     #[arg(long, value_name = "NAME")]
-    site: SiteName,
+    pub site: SiteName,
     /// For how long the token holds
     #[arg(long, value_name = "HOURS", default_value_t = 72)]
-    valid_hours: u32,
+    pub valid_hours: u32,
 }
 
 impl Invite {

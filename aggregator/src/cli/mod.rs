@@ -6,6 +6,7 @@ mod audit;
 mod backup;
 mod ca;
 mod completions;
+mod dashboard;
 mod doctor;
 mod fingerprint;
 mod init;
@@ -38,6 +39,12 @@ use snowball_registry::Registry;
 use snowball_service::keys::PassphraseSource;
 
 pub use answer::{Answer, Refused};
+pub use approve::Approve;
+pub use invite::Invite;
+pub use refuse::Refuse;
+pub use revoke::Revoke;
+pub use study::{Abort, Pause, Resume, Start};
+pub use words::Reason;
 
 use crate::home::{Home, read_text};
 
@@ -77,15 +84,15 @@ enum Verb {
     /// Serve the sites and run the studies
     Serve(serve::Serve),
     /// Print an invitation for one site
-    Invite(invite::Invite),
+    Invite(Invite),
     /// List sites, their certificates and pending enrolments
     Sites(sites::Sites),
     /// Sign the certificate of a site that asked for one
-    Approve(approve::Approve),
+    Approve(Approve),
     /// Refuse a site that asked for a certificate
-    Refuse(refuse::Refuse),
+    Refuse(Refuse),
     /// Shut out a site or one of its certificates
-    Revoke(revoke::Revoke),
+    Revoke(Revoke),
     /// Renew the server's certificate now
     Renew(renew::Renew),
     /// List, rotate and retire the consortium's certificate authorities
@@ -97,6 +104,9 @@ enum Verb {
     /// Make and verify releases
     #[command(subcommand)]
     Release(release::Release),
+    /// Sign in to the dashboard
+    #[command(subcommand)]
+    Dashboard(dashboard::Dashboard),
     /// Write one page about the consortium, for the coordinator and for auditors
     Report(report::Report),
     /// Verify or show the ledger
@@ -154,6 +164,7 @@ async fn perform(arguments: Arguments) -> Result<Answer> {
         Verb::Ca(verb) => verb.run(&home).await,
         Verb::Study(verb) => verb.run(&home).await,
         Verb::Release(verb) => verb.run(&home).await,
+        Verb::Dashboard(verb) => verb.run(&home),
         Verb::Report(verb) => verb.run(&home).await,
         Verb::Ledger(verb) => verb.run(&home),
         Verb::Audit(verb) => verb.run(&home).await,

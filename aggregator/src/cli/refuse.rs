@@ -15,13 +15,13 @@ use crate::{home::Home, journal};
 #[command(after_help = "Example:\n  aggregator refuse north --reason \"the fingerprints differ\"")]
 pub struct Refuse {
     /// Which site
-    site: SiteName,
+    pub site: SiteName,
     /// Which of its requests, where several wait; absent: all of them
     #[arg(long, value_name = "DIGITS")]
-    fingerprint: Option<String>,
+    pub fingerprint: Option<String>,
     /// Why; the site reads it
     #[arg(long, value_name = "TEXT")]
-    reason: Reason,
+    pub reason: Reason,
 }
 
 impl Refuse {

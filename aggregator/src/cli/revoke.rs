@@ -8,7 +8,7 @@ use snowball_protocol::{SiteName, limits::HEARTBEAT_SECONDS};
 use snowball_registry::{Registry, Standing};
 use snowball_service::clock;
 
-use super::{Answer, Refused, open};
+use super::{Answer, Refused, open, words::Reason};
 use crate::{home::Home, journal};
 
 /// Shuts a site out: all its certificates and invitations end. With --serial, one certificate ends and the site's others go on.
@@ -20,13 +20,13 @@ use crate::{home::Home, journal};
 pub struct Revoke {
     /// Which site
     #[arg(required_unless_present = "serial", conflicts_with = "serial")]
-    site: Option<SiteName>,
+    pub site: Option<SiteName>,
     /// Which certificate, by its whole serial number in hexadecimal
     #[arg(long, value_name = "HEX")]
-    serial: Option<String>,
+    pub serial: Option<String>,
     /// Why; the site reads it
     #[arg(long, value_name = "TEXT")]
-    reason: String,
+    pub reason: Reason,
 }
 
 impl Revoke {
@@ -56,10 +56,10 @@ impl Revoke {
         let now = clock::now();
         let entry = Entry::SiteRevoked {
             site: name.clone(),
-            reason: self.reason.clone(),
+            reason: self.reason.to_string(),
         };
         journal::record(home, now, vec![entry])?;
-        registry.revoke_site(name, &self.reason, now).await?;
+        registry.revoke_site(name, &self.reason.to_string(), now).await?;
         let text = format!("Revoked {name}; what it has open ends within {HEARTBEAT_SECONDS} seconds.");
         Ok(Answer::new(text, json))
     }
@@ -81,10 +81,10 @@ impl Revoke {
         let entry = Entry::CertificateRevoked {
             site: site.clone(),
             certificate_serial: serial.to_owned(),
-            reason: self.reason.clone(),
+            reason: self.reason.to_string(),
         };
         journal::record(home, now, vec![entry])?;
-        registry.revoke_serial(serial, &self.reason, now).await?;
+        registry.revoke_serial(serial, &self.reason.to_string(), now).await?;
         let live = registry.live_certificates(now).await?;
         let others = live.iter().filter(|(name, _)| *name == site).count();
         let rest = match others {

@@ -5,6 +5,7 @@ pub mod bundle;
 mod card;
 mod create;
 mod lineage;
+mod listed;
 mod page;
 mod ranks;
 mod verify;
@@ -12,6 +13,7 @@ mod verify;
 use create::ensure_empty;
 pub use create::{ReleaseRequest, create};
 pub use lineage::Lineage;
+pub use listed::{Folder, Listed};
 pub use snowball_model_files::{MODEL_FILE, NETWORK_FILE, ONNX_FILE, SCRIPT_FILE};
 pub use verify::verify;
 

@@ -3,7 +3,7 @@
 
 mod history;
 mod page;
-mod words;
+pub mod words;
 
 use anyhow::{Context as _, Result};
 use serde::Serialize;
@@ -16,12 +16,12 @@ use snowball_protocol::{
     session::PhaseName,
     update::FinalEvaluation,
 };
-use snowball_registry::Registry;
+use snowball_registry::{Registry, RegistryError, Round, Study};
 
 use crate::home::{Home, read_text};
 
 pub use history::History;
-pub use page::page;
+pub use page::{Voice, page};
 
 /// Everything on the page.
 #[derive(Serialize)]
@@ -96,18 +96,7 @@ pub async fn gather(home: &Home, registry: &Registry, now: UnixSeconds) -> Resul
     }
     let mut studies = Vec::new();
     for study in registry.studies().await? {
-        let rounds = registry.rounds(&study.plan.study).await?;
-        studies.push(StudyTold {
-            name: study.plan.study.clone(),
-            title: study.plan.title.clone(),
-            plan_digest: study.plan_digest,
-            parents: study.plan.parents().to_vec(),
-            phase: study.phase.name(),
-            rounds_planned: study.plan.rounds.count,
-            heads: study.plan.heads.clone(),
-            records: rounds.into_iter().filter_map(|round| round.record).collect(),
-            finals: registry.evaluations(&study.plan.study).await?,
-        });
+        studies.push(StudyTold::of(registry, &study).await?);
     }
     let told = |site: snowball_registry::Site| SiteTold {
         name: site.name,
@@ -135,8 +124,41 @@ pub async fn gather(home: &Home, registry: &Registry, now: UnixSeconds) -> Resul
     })
 }
 
+impl StudyTold {
+    /// What the database knows of a study.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn of(registry: &Registry, study: &Study) -> Result<Self, RegistryError> {
+        let rounds = registry.rounds(&study.plan.study).await?;
+        Self::with(registry, study, &rounds).await
+    }
+
+    /// The same, where its rounds were read already.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn with(registry: &Registry, study: &Study, rounds: &[Round]) -> Result<Self, RegistryError> {
+        Ok(Self {
+            name: study.plan.study.clone(),
+            title: study.plan.title.clone(),
+            plan_digest: study.plan_digest,
+            parents: study.plan.parents().to_vec(),
+            phase: study.phase.name(),
+            rounds_planned: study.plan.rounds.count,
+            heads: study.plan.heads.clone(),
+            records: rounds.iter().filter_map(|round| round.record.clone()).collect(),
+            finals: registry.evaluations(&study.plan.study).await?,
+        })
+    }
+}
+
 impl LedgerTold {
-    fn of(home: &Home) -> Result<Self> {
+    /// Verifies the ledger, which reads all of it.
+    ///
+    /// # Errors
+    /// When the public key cannot be read; a ledger that does not verify is no error but a fault that is told.
+    pub fn of(home: &Home) -> Result<Self> {
         let public_key = read_text(&home.public_key_file())?.trim().to_owned();
         let key: VerifyingKey = public_key.parse().context("ledger.pub holds no key")?;
         let mut told = Self {

@@ -1,7 +1,7 @@
 //! The page: the question, the claims, a curve an arm, the differences, the words, and how it was done.
 
 use snowball_web::{
-    Column, Difference, Differences, Html, Language, Measured, MeasuredLine, MeasuredPoint, Page, Table,
+    Axis, Column, Difference, Differences, Html, Language, Measured, MeasuredLine, MeasuredPoint, Page, Table,
 };
 
 use crate::{
@@ -116,6 +116,7 @@ fn curves(comparison: &Comparison, replicates: &Replicates) -> Measured {
     let measure = replicates.measure();
     Measured {
         label: format!("{} of each arm by the number of labels", measure.name()),
+        axis: Axis::Factors,
         lines: lines.collect(),
         written: match measure {
             Measure::Auroc => |value| format!("{value:.2}"),

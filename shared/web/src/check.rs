@@ -1,7 +1,7 @@
 //! Reading a page again, for tests: whether it is well formed, and which numbers it tells.
 
 /// Elements without an end.
-const VOID: [&str; 4] = ["meta", "br", "img", "hr"];
+const VOID: [&str; 6] = ["meta", "br", "img", "hr", "input", "link"];
 
 /// The first place where a page is not well formed; `None` where it is: each tag is ended, in order, and no other `<` stands
 /// anywhere.

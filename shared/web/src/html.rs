@@ -1,6 +1,6 @@
 //! A piece of a page. It can be made from plain text only, which is escaped on the way in.
 
-use crate::Language;
+use crate::{Language, Route};
 
 /// Whether a character may stand in a page: not one that controls a terminal or turns the direction of writing.
 pub(crate) fn shown(character: char) -> bool {
@@ -57,6 +57,32 @@ impl Html {
         Self(format!("<a href=\"{path}\">{}</a>", text.into().0))
     }
 
+    /// A link to a page of the dashboard.
+    #[must_use]
+    pub fn route(route: &Route, text: impl Into<Self>) -> Self {
+        Self(format!(
+            "<a href=\"{}\">{}</a>",
+            Self::text(route.as_str()).0,
+            text.into().0
+        ))
+    }
+
+    /// A picture that the dashboard gives out, and what it shows, for those who do not see it.
+    #[must_use]
+    pub fn picture(route: &Route, shows: &str) -> Self {
+        Self(format!(
+            "<img src=\"{}\" alt=\"{}\">",
+            Self::text(route.as_str()).0,
+            Self::text(shows).0
+        ))
+    }
+
+    /// Words that only those hear who do not see the page.
+    #[must_use]
+    pub fn unseen(self) -> Self {
+        Self(format!("<span class=\"unseen\">{}</span>", self.0))
+    }
+
     /// A whole number, as the language writes it and, for programs, as it is.
     #[must_use]
     pub fn number(number: u64, language: Language) -> Self {
@@ -80,6 +106,12 @@ impl Html {
             return Self::text(&seconds.to_string());
         };
         Self(format!("<time datetime=\"{time}\">{}</time>", time.strftime(form)))
+    }
+
+    /// A link that looks like a button: it leads to a page that asks.
+    #[must_use]
+    pub fn button(self) -> Self {
+        Self(format!("<span class=\"button\">{}</span>", self.0))
     }
 
     /// What is as it should be.

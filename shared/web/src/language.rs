@@ -29,6 +29,15 @@ impl Language {
         }
     }
 
+    /// What it calls itself.
+    #[must_use]
+    pub const fn own_name(self) -> &'static str {
+        match self {
+            Self::English => "English",
+            Self::French => "Français",
+        }
+    }
+
     /// A whole number as it is written: groups of three, parted by a comma in English, by a narrow space in French.
     #[must_use]
     pub fn number(self, number: u64) -> String {

@@ -1,4 +1,4 @@
-//! A plot of what was measured at a few numbers, each value with its interval: lines over an axis that rises by factors.
+//! A plot of what was measured at some numbers, each value with its interval: lines over an axis that rises by factors or evenly.
 
 use crate::{
     Html,
@@ -11,6 +11,17 @@ const HEIGHT: f64 = 300.0;
 const ROW: f64 = 22.0;
 /// Between the intervals of two lines at the same number, so that none hides another.
 const APART: f64 = 7.0;
+/// More numbers than this under an even axis would run into each other.
+const NUMBERS_MAX: usize = 14;
+
+/// How the numbers lie beside each other.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Axis {
+    /// Ten times as much is as far as ten times as much: such as numbers of labels.
+    Factors,
+    /// One more is as far as one more: such as rounds.
+    Steps,
+}
 
 /// Lines over the same numbers.
 pub struct Measured {
@@ -18,6 +29,8 @@ pub struct Measured {
     pub label: String,
     /// The lines.
     pub lines: Vec<MeasuredLine>,
+    /// How the numbers lie.
+    pub axis: Axis,
     /// How a value is written.
     pub written: fn(f64) -> String,
 }
@@ -33,7 +46,7 @@ pub struct MeasuredLine {
 /// One value; one that is not finite is left out.
 #[derive(Clone, Copy)]
 pub struct MeasuredPoint {
-    /// At which number, from 1 on.
+    /// At which number; by factors from 1 on.
     pub at: u64,
     /// The value.
     pub value: f64,
@@ -49,6 +62,10 @@ impl Measured {
             all.filter(|point| point.value.is_finite())
         };
         let values = Range::of(points().flat_map(|point| [point.value, point.interval.0, point.interval.1]));
+        let place_of = |at: u64| match self.axis {
+            Axis::Factors => (at.max(1) as f64).ln(),
+            Axis::Steps => at as f64,
+        };
         let places = Range::of(points().map(|point| place_of(point.at)));
         let (Some(values), Some(places)) = (values, places) else {
             return String::new();
@@ -72,7 +89,11 @@ impl Measured {
         let mut numbers: Vec<u64> = points().map(|point| point.at).collect();
         numbers.sort_unstable();
         numbers.dedup();
-        for at in numbers {
+        let every = match self.axis {
+            Axis::Factors => 1,
+            Axis::Steps => numbers.len().div_ceil(NUMBERS_MAX).max(1),
+        };
+        for at in numbers.into_iter().step_by(every) {
             svg += &format!(
                 "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{at}</text>\n",
                 x(at),
@@ -120,18 +141,19 @@ fn drawn(line: &MeasuredLine, look: usize, x: &dyn Fn(u64) -> f64, y: &dyn Fn(f6
     svg
 }
 
-fn place_of(at: u64) -> f64 {
-    (at.max(1) as f64).ln()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn plot(lines: Vec<MeasuredLine>) -> String {
+        plot_on(Axis::Factors, lines)
+    }
+
+    fn plot_on(axis: Axis, lines: Vec<MeasuredLine>) -> String {
         let plot = Measured {
             label: "area <by> labels".to_owned(),
             lines,
+            axis,
             written: |value| format!("{value:.2}"),
         };
         plot.to_html()
@@ -157,6 +179,16 @@ mod tests {
         assert_eq!(html.matches("whisker").count(), 3);
         assert!(html.contains("scratch &amp; co") && html.contains("area &lt;by&gt; labels"));
         assert!(html.contains(">0.40</text>") && html.contains(">0.90</text>"), "{html}");
+    }
+
+    #[test]
+    fn steps_lie_evenly_and_not_every_one_is_written() {
+        let values: Vec<(u64, f64)> = (0..=28).map(|step| (step, 0.5)).collect();
+        let html = plot_on(Axis::Steps, vec![line("rounds", &values)]);
+        // Half the steps are half the way.
+        assert!(html.contains("cx=\"382.0\""), "{html}");
+        assert!(html.contains(">3</text>") && !html.contains(">2</text>"), "{html}");
+        assert_eq!(html.matches("<circle").count(), 29);
     }
 
     #[test]

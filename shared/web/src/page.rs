@@ -1,6 +1,6 @@
 //! The shell of a page and what it is built of.
 
-use crate::{Bars, Curves, Differences, Html, Language, Measured, Table, markdown};
+use crate::{Bars, Curves, Differences, Html, Language, Measured, Table, form::Finished, markdown};
 
 /// The one style of all pages.
 pub const STYLE: &str = include_str!("style.css");
@@ -12,6 +12,11 @@ pub struct Page {
     language: Language,
     title: Html,
     body: String,
+    /// What a dashboard sends anew when it changes: the part's id and what stands in it.
+    parts: Vec<(&'static str, String)>,
+    /// The live part that this is, or the page: names of what stands in it begin so.
+    name: &'static str,
+    tables: usize,
 }
 
 impl Page {
@@ -23,7 +28,16 @@ impl Page {
             language,
             body: format!("<h1>{}</h1>\n", title.as_str()),
             title,
+            parts: Vec::new(),
+            name: "page",
+            tables: 0,
         }
+    }
+
+    /// The language that it is written in.
+    #[must_use]
+    pub const fn language(&self) -> Language {
+        self.language
     }
 
     /// The paragraph under the title.
@@ -62,7 +76,8 @@ impl Page {
     /// A table; one without rows is left out.
     pub fn table<const N: usize>(&mut self, table: &Table<N>) {
         if !table.is_empty() {
-            self.body += &table.to_html();
+            self.tables += 1;
+            self.body += &table.to_html(&format!("{}-table-{}", self.name, self.tables));
         }
     }
 
@@ -70,7 +85,11 @@ impl Page {
     pub fn facts(&mut self, facts: impl IntoIterator<Item = (Html, Html)>) {
         self.body += "<table class=\"facts\"><tbody>\n";
         for (what, says) in facts {
-            self.body += &format!("<tr><th>{}</th><td>{}</td></tr>\n", what.as_str(), says.as_str());
+            self.body += &format!(
+                "<tr><th scope=\"row\">{}</th><td>{}</td></tr>\n",
+                what.as_str(),
+                says.as_str()
+            );
         }
         self.body += "</tbody></table>\n";
     }
@@ -114,6 +133,53 @@ impl Page {
     /// A plot of differences; one without rows is left out.
     pub fn differences(&mut self, differences: &Differences) {
         self.body += &differences.to_html();
+    }
+
+    /// A part that a dashboard sends anew when what stands in it changes. `id` is the part's own on its page; no form stands in
+    /// it, since what somebody is typing would be lost. On paper and in files it is like any other part.
+    pub fn live(&mut self, id: &'static str, build: impl FnOnce(&mut Self)) {
+        let mut part = Self {
+            language: self.language,
+            title: Html::default(),
+            body: String::new(),
+            parts: Vec::new(),
+            name: id,
+            tables: 0,
+        };
+        build(&mut part);
+        self.body += &format!("<div id=\"{id}\" data-live>\n{}</div>\n", part.body);
+        self.parts.push((id, part.body));
+    }
+
+    /// The live parts, each by its id.
+    #[must_use]
+    pub fn parts(&self) -> &[(&'static str, String)] {
+        &self.parts
+    }
+
+    /// A form; only dashboards have any.
+    pub fn form(&mut self, form: Finished) {
+        self.body += form.as_str();
+    }
+
+    /// Something that keeps the reader from what they wanted; it is spoken at once.
+    pub fn alert(&mut self, text: impl Into<Html>) {
+        self.body += &format!("<p class=\"alert\" role=\"alert\">{}</p>\n", text.into().as_str());
+    }
+
+    /// What opens when it is asked for.
+    pub fn folded(&mut self, summary: impl Into<Html>, build: impl FnOnce(&mut Self)) {
+        self.body += &format!("<details>\n<summary>{}</summary>\n", summary.into().as_str());
+        build(self);
+        self.body += "</details>\n";
+    }
+
+    pub(crate) const fn title(&self) -> &Html {
+        &self.title
+    }
+
+    pub(crate) fn body(&self) -> &str {
+        &self.body
     }
 
     /// The whole file.

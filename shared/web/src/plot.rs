@@ -70,7 +70,12 @@ impl Curves {
                 text.as_str()
             );
         }
-        for step in [steps.low, steps.high] {
+        let told = points().map(|(step, _)| *step);
+        let (first, last) = (told.clone().min().unwrap_or(0), told.max().unwrap_or(0));
+        // One step alone is told once.
+        let mut ends = vec![f64::from(first), f64::from(last)];
+        ends.dedup();
+        for step in ends {
             svg += &format!(
                 "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{step:.0}</text>\n",
                 x(step),

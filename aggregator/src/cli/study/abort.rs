@@ -10,7 +10,7 @@ use snowball_service::clock;
 
 use super::{advance, find};
 use crate::{
-    cli::{Answer, Refused, open},
+    cli::{Answer, Reason, Refused, open},
     home::Home,
     journal,
 };
@@ -20,10 +20,10 @@ use crate::{
 #[command(after_help = "Example:\n  aggregator study abort body-parts --reason \"wrong labels in the plan\"")]
 pub struct Abort {
     /// Which study
-    study: StudyName,
+    pub study: StudyName,
     /// Why, for the ledger
     #[arg(long, value_name = "TEXT")]
-    reason: String,
+    pub reason: Reason,
 }
 
 impl Abort {
@@ -35,7 +35,7 @@ impl Abort {
             bail!(Refused(format!("{} is over already", self.study)));
         }
         let now = clock::now();
-        let reason = self.reason.clone();
+        let reason = self.reason.to_string();
         journal::record(
             &home,
             now,

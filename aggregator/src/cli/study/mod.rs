@@ -14,6 +14,10 @@ use snowball_registry::{Registry, RegistryError, Study as Saved};
 use snowball_rounds::{Event, Step};
 use snowball_service::clock;
 
+pub use abort::Abort;
+pub use pause::{Pause, Resume};
+pub use start::Start;
+
 use super::{Answer, Refused};
 use crate::home::Home;
 
@@ -25,15 +29,15 @@ pub enum Study {
     /// Create a study from a plan; sites do not see it yet
     Create(create::Create),
     /// Open a study to the sites
-    Start(start::Start),
+    Start(Start),
     /// Show where a study stands, round by round
     Status(status::Status),
     /// Have a study rest: sites are asked for nothing more
-    Pause(pause::Pause),
+    Pause(Pause),
     /// Have a paused study go on
-    Resume(pause::Resume),
+    Resume(Resume),
     /// End a study without a release
-    Abort(abort::Abort),
+    Abort(Abort),
 }
 
 impl Study {

@@ -11,7 +11,7 @@ use snowball_service::clock;
 
 use super::{advance, find};
 use crate::{
-    cli::{Answer, Refused, open},
+    cli::{Answer, Reason, Refused, open},
     home::Home,
     journal,
 };
@@ -21,10 +21,10 @@ use crate::{
 #[command(after_help = "Example:\n  aggregator study pause body-parts --reason \"a site reports upside-down films\"")]
 pub struct Pause {
     /// Which study
-    study: StudyName,
+    pub study: StudyName,
     /// Why, for the ledger
     #[arg(long, value_name = "TEXT")]
-    reason: String,
+    pub reason: Reason,
 }
 
 /// Has a paused study go on where it rested, with as much time left as it had.
@@ -32,13 +32,13 @@ pub struct Pause {
 #[command(after_help = "Example:\n  aggregator study resume body-parts")]
 pub struct Resume {
     /// Which study
-    study: StudyName,
+    pub study: StudyName,
 }
 
 impl Pause {
     /// Exit code 3 for a study that cannot rest: one that was not started, is paused or is over.
     pub async fn run(&self, home: &Home) -> Result<Answer> {
-        let reason = self.reason.clone();
+        let reason = self.reason.to_string();
         let text = format!(
             "Paused {}. To go on: aggregator study resume {}",
             self.study, self.study

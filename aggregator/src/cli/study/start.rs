@@ -22,7 +22,7 @@ use crate::{
 #[command(after_help = "Example:\n  aggregator study start body-parts")]
 pub struct Start {
     /// Which study
-    study: StudyName,
+    pub study: StudyName,
 }
 
 impl Start {

@@ -10,14 +10,15 @@ use snowball_protocol::{
 };
 use snowball_web::{Curves, Difference, Differences, Html, Page, Table};
 
-use super::Sheet;
+use super::Voice;
 use crate::report::{StudyTold, words};
 
 /// The quality of the models at one site, by the round that the model comes from.
 type Course<'a> = Vec<(u32, &'a HeadEvaluation)>;
 
-impl Sheet<'_> {
-    pub(super) fn gain(&self, page: &mut Page, study: &StudyTold) {
+impl Voice {
+    /// The quality of each round's model at each hospital, and the final one beside its own.
+    pub fn gain(self, page: &mut Page, study: &StudyTold) {
         let mut labels: BTreeMap<LabelName, BTreeMap<&SiteName, Course<'_>>> = BTreeMap::new();
         let mut drawn: BTreeMap<&SiteName, Vec<(u32, f64)>> = BTreeMap::new();
         let mut found: BTreeMap<&SiteName, Vec<(u32, f64)>> = BTreeMap::new();
@@ -70,7 +71,7 @@ impl Sheet<'_> {
         self.compared(page, &of_finals(&study.finals));
     }
 
-    fn curves(&self, page: &mut Page, label: LabelName, sites: &BTreeMap<&SiteName, Course<'_>>) {
+    fn curves(self, page: &mut Page, label: LabelName, sites: &BTreeMap<&SiteName, Course<'_>>) {
         let is_error = sites
             .values()
             .flatten()
@@ -93,16 +94,21 @@ impl Sheet<'_> {
             let line = course.iter().filter_map(|(round, head)| Some((*round, value(head)?)));
             (site.to_string(), line.collect())
         });
+        let lines: Vec<(String, Vec<(u32, f64)>)> = lines.collect();
+        // Where every class has too few radiographs to be told, there is nothing to draw and nothing to say of it.
+        if lines.iter().all(|(_, line)| line.is_empty()) {
+            return;
+        }
         let title = self.say(title, &[("label", Html::code(label.code()))]);
         page.say(title);
         page.curves(&Curves {
             label: format!("{}: {what}", label.code()),
-            lines: lines.collect(),
+            lines,
             written: |value| format!("{value:.1}"),
         });
     }
 
-    fn compared(&self, page: &mut Page, compared: &[Gain]) {
+    fn compared(self, page: &mut Page, compared: &[Gain]) {
         if compared.is_empty() {
             return;
         }
@@ -152,7 +158,7 @@ impl Sheet<'_> {
         }
     }
 
-    fn difference(&self, gain: &Gain) -> Html {
+    fn difference(self, gain: &Gain) -> Html {
         let percent = scale(gain.measure);
         let [value, low, high] = match gain.interval {
             Some((low, high)) => [gain.gain, low, high],
@@ -162,7 +168,7 @@ impl Sheet<'_> {
         self.say(words::WITH_INTERVAL, &[("value", value), ("low", low), ("high", high)])
     }
 
-    fn verdict(&self, verdict: Verdict) -> Html {
+    fn verdict(self, verdict: Verdict) -> Html {
         match verdict {
             Verdict::Gain => self.word(words::IS_GAIN).good(),
             Verdict::Harm => self.word(words::IS_HARM).bad(),

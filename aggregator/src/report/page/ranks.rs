@@ -4,14 +4,14 @@ use snowball_metrics::Figure;
 use snowball_protocol::evaluation::Evaluation;
 use snowball_web::{Html, Page, Table};
 
-use super::Sheet;
+use super::Voice;
 use crate::{
     quality::{self, Discrimination},
     report::{StudyTold, words},
 };
 
-impl Sheet<'_> {
-    pub(super) fn ranks(&self, page: &mut Page, study: &StudyTold) {
+impl Voice {
+    pub(super) fn ranks(self, page: &mut Page, study: &StudyTold) {
         let sites = || {
             let told = study.finals.iter();
             told.filter_map(|(site, done)| Some((site, done.evaluation.as_ref()?)))
@@ -41,7 +41,7 @@ impl Sheet<'_> {
         }
     }
 
-    fn ranked(&self, name: Html, told: &Discrimination) -> [Html; 6] {
+    fn ranked(self, name: Html, told: &Discrimination) -> [Html; 6] {
         [
             name,
             Html::code(told.label.code()),
@@ -52,7 +52,7 @@ impl Sheet<'_> {
         ]
     }
 
-    fn figure(&self, figure: Option<Figure>) -> Html {
+    fn figure(self, figure: Option<Figure>) -> Html {
         match figure {
             Some(Figure {
                 value,

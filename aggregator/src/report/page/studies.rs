@@ -11,7 +11,7 @@ use snowball_protocol::{
 };
 use snowball_web::{Html, Language, Page, Table};
 
-use super::Sheet;
+use super::{Sheet, Voice};
 use crate::{
     quality,
     report::{
@@ -44,22 +44,24 @@ impl Part {
 
 impl Sheet<'_> {
     pub(super) fn studies(&self, page: &mut Page) {
-        page.section(self.word(words::STUDIES));
+        page.section(self.voice.word(words::STUDIES));
         if self.report.studies.is_empty() {
-            page.say(self.word(words::STUDIES_NONE));
+            page.say(self.voice.word(words::STUDIES_NONE));
         }
         let nothing = Study::default();
         for study in &self.report.studies {
             let told = self.report.history.studies.get(&study.name).unwrap_or(&nothing);
             page.part(Html::text(study.name.as_str()).and(": ").and(study.title.as_str()));
-            self.study(page, study, told);
-            self.rounds(page, study, told);
-            self.contributions(page, &study.records);
-            self.gain(page, study);
+            self.voice.study(page, study, told);
+            self.voice.rounds(page, study, told);
+            self.voice.contributions(page, &study.records);
+            self.voice.gain(page, study);
         }
     }
+}
 
-    fn study(&self, page: &mut Page, study: &StudyTold, told: &Study) {
+impl Voice {
+    fn study(self, page: &mut Page, study: &StudyTold, told: &Study) {
         let reason = told.aborted.as_ref().map_or("", |(_, reason)| reason.as_str());
         let phase = match study.phase {
             PhaseName::Abandoned => self.say(words::PHASE_ABANDONED, &[("reason", reason.into())]),
@@ -115,7 +117,7 @@ impl Sheet<'_> {
         page.facts(facts);
     }
 
-    fn parent(&self, parent: &Origin) -> Html {
+    fn parent(self, parent: &Origin) -> Html {
         match parent {
             Origin::Release { study, lineage, .. } => {
                 let digest = Html::code(&lineage.to_string());
@@ -131,7 +133,7 @@ impl Sheet<'_> {
         }
     }
 
-    fn rest(&self, rest: &Rest) -> Html {
+    fn rest(self, rest: &Rest) -> Html {
         let (from, reason) = (
             ("from", Html::minute(rest.from)),
             ("reason", rest.reason.as_str().into()),
@@ -142,7 +144,7 @@ impl Sheet<'_> {
         }
     }
 
-    fn rounds(&self, page: &mut Page, study: &StudyTold, told: &Study) {
+    fn rounds(self, page: &mut Page, study: &StudyTold, told: &Study) {
         let mut table = Table::new([
             self.numbers(words::ROUND),
             self.words(words::FINISHED),
@@ -188,7 +190,8 @@ impl Sheet<'_> {
         page.table(&table);
     }
 
-    fn contributions(&self, page: &mut Page, records: &[RoundRecord]) {
+    /// What each hospital brought to these rounds.
+    pub fn contributions(self, page: &mut Page, records: &[RoundRecord]) {
         let mut by_site: BTreeMap<&SiteName, Part> = BTreeMap::new();
         for part in records.iter().flat_map(|record| &record.contributions) {
             by_site.entry(&part.site).or_default().add(part);
@@ -214,15 +217,17 @@ impl Sheet<'_> {
         page.table(&table);
     }
 
-    pub(super) fn decimals(&self, value: Option<f64>) -> Html {
+    /// Three decimals, or a dash.
+    pub fn decimals(self, value: Option<f64>) -> Html {
         self.with_comma(value.map_or_else(|| "-".to_owned(), |value| format!("{value:.3}")))
     }
 
-    pub(super) fn tenths(&self, value: f64) -> Html {
+    /// One decimal.
+    pub fn tenths(self, value: f64) -> Html {
         self.with_comma(format!("{value:.1}"))
     }
 
-    fn with_comma(&self, number: String) -> Html {
+    fn with_comma(self, number: String) -> Html {
         Html::from(match self.language {
             Language::English => number,
             Language::French => number.replace('.', ","),
@@ -230,7 +235,7 @@ impl Sheet<'_> {
     }
 
     /// Per head: the balanced accuracy, or the error beside that of always saying the same; and of radiographs drawn again or found.
-    fn quality(&self, study: &StudyTold, evaluation: &Evaluation) -> Html {
+    fn quality(self, study: &StudyTold, evaluation: &Evaluation) -> Html {
         let told = quality::of(&study.heads, evaluation);
         let heads = evaluation.heads.iter().filter_map(|head| {
             let label = ("label", Html::code(head.label().code()));

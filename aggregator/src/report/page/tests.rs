@@ -1,6 +1,6 @@
 use snowball_ledger::{Entry, Record};
 use snowball_protocol::{
-    Attempt, ProblemCode, RoundNumber, Sha256Digest,
+    Attempt, ProblemCode, RoundNumber, Sha256Digest, SiteName,
     evaluation::{ClassCount, Evaluation, HeadEvaluation},
     labels::LabelName,
     plan::Origin,

@@ -17,7 +17,7 @@ pub use pin::{Mismatch, PinnedAuthority, Sighting, clock_client, pinned_client, 
 pub use request::{CertificateRequest, key_fingerprint_of_csr, request_certificate};
 use rustls::{RootCertStore, crypto::CryptoProvider};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
-pub use server::server;
+pub use server::{browser_server, server};
 pub use trust::{authority_fingerprints, is_issued_by, read_trust, trust_text};
 
 /// Why TLS could not be set up or a certificate not be used.

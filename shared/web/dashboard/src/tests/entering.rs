@@ -1,0 +1,130 @@
+//! Signing in, signing out, languages.
+
+use axum::{
+    body::Body,
+    http::{Method, StatusCode, header},
+};
+use snowball_web::fault;
+
+use crate::{Role, trial::Trial};
+
+#[tokio::test]
+async fn a_ticket_signs_in_once_and_signing_out_ends_it() {
+    let trial = Trial::open();
+    let stranger = trial.get("/", None).await;
+    assert_eq!(
+        (stranger.status, &stranger.headers[header::LOCATION]),
+        (StatusCode::SEE_OTHER, &"/enter".parse().unwrap())
+    );
+    let entrance = trial.get("/enter", None).await;
+    assert_eq!((entrance.status, fault(&entrance.text)), (StatusCode::OK, None));
+    assert!(entrance.text.contains("<code>trial link</code>") && !entrance.text.contains("form-token"));
+
+    let ticket = trial.ticket(Role::Reads);
+    // Whoever only looks at the link uses nothing up.
+    trial.get("/enter", None).await;
+    let form = format!("ticket={ticket}");
+    assert_eq!(trial.post("/enter", None, &form).await.status, StatusCode::SEE_OTHER);
+    let again = trial.post("/enter", None, &form).await;
+    assert_eq!(again.status, StatusCode::FORBIDDEN);
+    assert!(!again.headers.contains_key(header::SET_COOKIE));
+    assert_eq!(fault(&again.text), None);
+    assert!(again.text.contains("role=\"alert\"") && !again.text.contains(&ticket));
+
+    let session = trial.enter(Role::Reads).await;
+    let page = trial.get("/", Some(&session)).await;
+    assert_eq!((page.status, fault(&page.text)), (StatusCode::OK, None));
+    assert!(page.text.contains("Trial &lt;dashboard&gt;") && page.text.contains("Signed in as auditor"));
+    let out = trial.post("/sign-out", Some(&session), "form-token=other").await;
+    assert_eq!(out.status, StatusCode::FORBIDDEN);
+    let out = trial
+        .post("/sign-out", Some(&session), &format!("form-token={}", session.token))
+        .await;
+    assert_eq!(out.status, StatusCode::OK);
+    assert!(out.headers[header::SET_COOKIE].to_str().unwrap().contains("Max-Age=0"));
+    assert_eq!(trial.get("/", Some(&session)).await.status, StatusCode::SEE_OTHER);
+}
+
+#[tokio::test]
+async fn the_cookie_is_for_this_server_alone_and_a_new_ticket_makes_a_new_session() {
+    let trial = Trial::open();
+    let session = trial.enter(Role::Acts).await;
+    for flag in ["snowball-7446=", "; HttpOnly", "; SameSite=Strict", "; Path=/"] {
+        assert!(session.set.contains(flag), "{}", session.set);
+    }
+    assert!(!session.set.contains("Domain") && !session.set.contains("Secure"));
+    let other = trial
+        .post(
+            "/enter",
+            Some(&session),
+            &format!("ticket={}", trial.ticket(Role::Reads)),
+        )
+        .await;
+    let set = other.headers[header::SET_COOKIE].to_str().unwrap();
+    assert!(!set.contains(&session.cookie));
+    // The one before is over: nobody goes on with a session that somebody else signed in to.
+    assert_eq!(trial.get("/", Some(&session)).await.status, StatusCode::SEE_OTHER);
+}
+
+#[tokio::test]
+async fn with_tls_the_cookie_never_leaves_it() {
+    let trial = Trial::open_with(|folder, mut settings| {
+        let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+        let (certificate, key) = (folder.join("certificate.pem"), folder.join("key.pem"));
+        std::fs::write(&certificate, made.cert.pem()).unwrap();
+        std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+        (settings.certificate, settings.key) = (Some(certificate), Some(key));
+        settings
+    });
+    let session = trial.enter(Role::Acts).await;
+    assert!(session.set.starts_with("__Host-snowball-7446="), "{}", session.set);
+    assert!(session.set.contains("; Secure") && session.set.contains("; Path=/") && !session.set.contains("Domain"));
+    let page = trial.get("/", Some(&session)).await;
+    assert!(page.headers.contains_key(header::STRICT_TRANSPORT_SECURITY));
+}
+
+#[tokio::test]
+async fn the_page_speaks_the_language_that_was_chosen() {
+    let trial = Trial::open();
+    let session = trial.enter(Role::Reads).await;
+    let french = trial.get("/still?language=fr&page=2", Some(&session)).await;
+    assert!(french.text.contains("<html lang=\"fr\">") && french.text.contains("Se déconnecter"));
+    // The switch stays on the page, with what was asked of it.
+    assert!(
+        french.text.contains("href=\"/still?page=2&amp;language=en\""),
+        "{}",
+        french.text
+    );
+    let kept = french.headers[header::SET_COOKIE]
+        .to_str()
+        .unwrap()
+        .split(';')
+        .next()
+        .unwrap()
+        .to_owned();
+    let ask = async |cookie: &str, wish: &str| {
+        let request = Trial::request(Method::GET, "/enter")
+            .header(header::COOKIE, cookie)
+            .header(header::ACCEPT_LANGUAGE, wish);
+        let page = trial.ask(request.body(Body::empty()).unwrap()).await;
+        page.text.contains("<html lang=\"fr\">")
+    };
+    assert!(ask(&kept, "en").await);
+    assert!(ask("a=b", "fr-CA, en;q=0.5").await);
+    assert!(ask("a=b", "de, fr;q=0.5").await);
+    assert!(!ask("a=b", "de").await && !ask("a=b", "en, fr").await);
+    let strange = trial.get("/still?language=%0d%0ax", Some(&session)).await;
+    assert!(!strange.headers.contains_key(header::SET_COOKIE));
+}
+
+#[tokio::test]
+async fn a_cookie_that_is_sent_twice_is_none() {
+    let trial = Trial::open();
+    let session = trial.enter(Role::Reads).await;
+    let both = format!("{}; snowball-7446=planted", session.cookie);
+    let request = Trial::request(Method::GET, "/").header(header::COOKIE, both);
+    assert_eq!(
+        trial.ask(request.body(Body::empty()).unwrap()).await.status,
+        StatusCode::SEE_OTHER
+    );
+}

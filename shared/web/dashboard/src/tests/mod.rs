@@ -1,0 +1,7 @@
+//! The dashboard as a browser, or whoever pretends to be one, meets it.
+
+mod entering;
+mod headers;
+mod hostile;
+mod live;
+mod served;
