@@ -7,6 +7,7 @@ mod census;
 mod compare;
 mod completions;
 mod contact_sheet;
+mod dashboard;
 pub(crate) mod decoding;
 pub(crate) mod deidentify;
 mod doctor;
@@ -15,7 +16,7 @@ mod enroll;
 mod evaluate;
 mod export;
 mod finetune;
-mod ingest;
+pub(crate) mod ingest;
 pub(crate) mod init;
 mod kept_model;
 mod keys;
@@ -46,7 +47,7 @@ mod stop;
 mod study;
 mod watch;
 mod withdraw;
-mod words;
+pub(crate) mod words;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -101,6 +102,7 @@ enum Verb {
     Deidentify(deidentify::Deidentify),
     Selftest(selftest::Selftest),
     Census(census::Census),
+    Dashboard(dashboard::Dashboard),
     #[command(subcommand)]
     Labels(labels::Labels),
     #[command(subcommand)]
@@ -202,6 +204,7 @@ pub fn run() -> ExitCode {
         Verb::Deidentify(verb) => verb.run(&context),
         Verb::Selftest(verb) => verb.run(&context),
         Verb::Census(verb) => verb.run(&context),
+        Verb::Dashboard(verb) => verb.run(&context),
         Verb::Labels(verb) => verb.run(&context),
         Verb::Masks(verb) => verb.run(&context),
         Verb::Quarantine(verb) => verb.run(&context),

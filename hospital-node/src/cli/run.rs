@@ -22,7 +22,7 @@ impl Run {
         let home = context.home()?;
         let trainer = trainer::choose(&home.config()?.training, &home.scratch())?;
         let stopper = trainer.clone();
-        let driver = Driver::open(&home, trainer, Voice::new(context.json))?;
+        let driver = Driver::open(&home, trainer, Voice::new(context.json, &home))?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
