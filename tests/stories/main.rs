@@ -31,6 +31,7 @@ mod labels;
 mod late;
 mod learning;
 mod metrics;
+mod node_dashboard;
 mod one_hot;
 mod own_model;
 mod peer;
