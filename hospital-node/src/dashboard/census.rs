@@ -181,7 +181,7 @@ mod tests {
                 !numbers.contains(&3) && !numbers.contains(&6) && numbers.contains(&777),
                 "{numbers:?}"
             );
-            assert_eq!(html.matches("<caption>").count(), 16);
+            assert_eq!(html.matches("</table>").count(), 16);
         }
     }
 
