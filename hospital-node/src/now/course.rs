@@ -242,7 +242,8 @@ impl StudyCourse {
             self.steps.push((step, loss));
         }
         if is_last && loss.is_finite() {
-            self.rounds.retain(|(known, _)| *known != round);
+            // What is told of later rounds was another course of the study.
+            self.rounds.retain(|(known, _)| *known < round);
             self.rounds.push((round, loss));
             let surplus = self.rounds.len().saturating_sub(ROUNDS_MAX);
             self.rounds.drain(..surplus);
