@@ -27,7 +27,7 @@ messages! {
     FROM_SEED = "chance alone: nothing trained before", "du hasard seul : rien d’entraîné auparavant";
     FROM_WEIGHTS = "weights that were trained before; the document names them", "des poids déjà entraînés ; le document les nomme";
     ROUNDS = "rounds", "tours";
-    ROUNDS_SAY = "{count} rounds with at least {sites} hospitals each", "{count} tours avec au moins {sites} hôpitaux chacun";
+    ROUNDS_SAY = "{count}; fewest hospitals in each: {sites}", "{count} ; nombre minimal d’hôpitaux à chacun : {sites}";
     WORK = "work in each round", "travail à chaque tour";
     WORK_SAYS = "up to {steps} steps of {batch} radiographs", "jusqu’à {steps} pas de {batch} radiographies";
     LEAVES = "leaves the hospital", "sort de l’hôpital";

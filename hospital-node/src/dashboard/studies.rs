@@ -16,7 +16,7 @@ use super::{
 use crate::{
     now::course,
     plans,
-    preview::{self, Standing, french},
+    preview::{self, Answer, Standing, french},
     withheld,
 };
 
@@ -48,7 +48,6 @@ messages! {
     ANSWER = "answer", "réponse";
     YES = "yes", "oui";
     NO = "no: {reason}", "non : {reason}";
-    CLAUSE = "clause", "clause";
     REMEDY = "what to do", "que faire";
     ANSWERS_SAY = "As if there were patients enough; how many there are is asked when it joins.", "Comme si les patients étaient assez nombreux ; leur nombre est vérifié au moment de rejoindre.";
     PREVIEW = "To see the very bytes that would leave, on made-up radiographs: `hospital-node study preview --study {study} --out FOLDER`.", "Pour voir les octets exacts qui sortiraient, sur des radiographies inventées : `hospital-node study preview --study {study} --out DOSSIER`.";
@@ -297,19 +296,21 @@ pub fn fill_item(page: &mut Page, one: &Known, compared: Option<(UnixSeconds, &S
     page.say(Html::route(&Route::of(["studies"]), BACK.html(language)));
 }
 
+/// Questions with the same answer share a row.
 fn answers(page: &mut Page, standing: &Standing) {
     let language = page.language();
     page.section(ANSWERS.html(language));
     page.say(ANSWERS_SAY.html(language).soft());
-    let headings = [ANSWER, CLAUSE, REMEDY].map(|heading| Column::words(heading.html(language)));
-    let [answer, clause, remedy] = headings;
-    let mut table = Table::new([Column::names(QUESTION.html(language)), answer, clause, remedy])
+    let [answer, remedy] = [ANSWER, REMEDY].map(|heading| Column::words(heading.html(language)));
+    let mut table = Table::new([Column::names(QUESTION.html(language)), answer, remedy])
         .with_caption(ANSWERS.html(language).unseen());
-    for answer in &standing.answers {
-        let question = match language {
-            Language::English => answer.question,
-            Language::French => french(answer.question).unwrap_or(answer.question),
-        };
+    let is_alike = |one: &Answer, other: &Answer| one.clause == other.clause && one.reason == other.reason;
+    for alike in standing.answers.chunk_by(is_alike) {
+        let questions = alike.iter().map(|answer| match language {
+            Language::English => Html::text(answer.question),
+            Language::French => Html::text(french(answer.question).unwrap_or(answer.question)),
+        });
+        let [answer, ..] = alike else { continue };
         let (reason, remedy) = match (language, &answer.why_in_french) {
             (Language::French, Some((reason, remedy))) => (reason.as_str(), remedy.as_str()),
             _ => (
@@ -320,16 +321,29 @@ fn answers(page: &mut Page, standing: &Standing) {
         let says = if answer.permitted {
             YES.html(language).good()
         } else {
-            NO.say(language, &[("reason", Html::text(reason))]).bad()
+            NO.say(language, &[("reason", with_digests(reason))]).bad()
         };
-        table.row([
-            Html::text(question),
-            says,
-            Html::code(&answer.clause),
-            Html::text(remedy),
-        ]);
+        let says = Html::below([says, Html::code(&answer.clause)]);
+        table.row([Html::below(questions), says, with_digests(remedy)]);
     }
     page.table(&table);
+}
+
+/// A text in which digests are set as code, which breaks where a column is narrow.
+fn with_digests(text: &str) -> Html {
+    let mut html = Html::default();
+    let mut rest = text;
+    while let Some(place) = rest.find("sha256:") {
+        let (before, digest) = rest.split_at(place);
+        let digits = digest
+            .char_indices()
+            .skip(7)
+            .find(|(_, letter)| !letter.is_ascii_hexdigit());
+        let (digest, after) = digest.split_at(digits.map_or(digest.len(), |(end, _)| end));
+        html = html.and(before).and(Html::code(digest));
+        rest = after;
+    }
+    html.and(rest)
 }
 
 fn ways_to_decide(page: &mut Page, one: &Known) {
