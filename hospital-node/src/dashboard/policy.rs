@@ -8,7 +8,7 @@ use snowball_policy::{PolicyFault, SignedPolicy, diff_in};
 use snowball_protocol::{Sha256Digest, StudyPlan, ids::UnixSeconds};
 use snowball_web::{Column, Form, FormToken, Html, Language, Page, Route, Table, messages};
 
-use super::{desk::Desk, overview::fault_words, policy_language};
+use super::{desk::Desk, overview::fault_words, policy_language, tell::with_digests};
 use crate::{
     auditor::approvals::{Approvals, explain},
     policy::ethics_key,
@@ -135,11 +135,7 @@ fn in_words(page: &mut Page, text: &str) {
     let mut lines = text.lines().peekable();
     while let Some(line) = lines.next() {
         if let Some(sentence) = line.strip_prefix("- ") {
-            // A digest is longer than a telephone is wide.
-            sentences.push(match sentence.starts_with("sha256:") {
-                true => Html::code(sentence),
-                false => Html::text(sentence),
-            });
+            sentences.push(with_digests(sentence));
             continue;
         }
         if !sentences.is_empty() {
@@ -149,7 +145,7 @@ fn in_words(page: &mut Page, text: &str) {
         match line {
             "" => {}
             line if is_heading => page.part(Html::text(line)),
-            line => page.say(Html::text(line)),
+            line => page.say(with_digests(line)),
         }
     }
     if !sentences.is_empty() {
@@ -264,7 +260,7 @@ pub fn fill_checked(page: &mut Page, checked: &Checked<'_>, token: &FormToken) {
             if changes.is_empty() {
                 page.say(CHANGES_NONE.html(language));
             } else {
-                page.list(changes.iter().map(|change| Html::text(change)));
+                page.list(changes.iter().map(|change| with_digests(change)));
             }
         }
     }
@@ -325,7 +321,7 @@ mod tests {
             // Every sentence of the explanation stands in it.
             let Ok(signed) = &model.policy else { continue };
             for line in explain(&signed.policy, language).lines() {
-                let sentence = Html::text(line.trim_start_matches("- "));
+                let sentence = with_digests(line.trim_start_matches("- "));
                 assert!(html.contains(sentence.as_str()), "{line}");
             }
             assert!(!html.contains("role=\"alert\"") && !html.contains("/policy/install"));
@@ -350,7 +346,7 @@ mod tests {
             };
             let html = shown(language, |page| fill_checked(page, &checked, &token));
             for change in diff_in(&before.policy, &after.policy, policy_language(language)) {
-                assert!(html.contains(Html::text(&change).as_str()), "{change}");
+                assert!(html.contains(with_digests(&change).as_str()), "{change}");
             }
             assert!(html.contains(&after.digest.to_string()), "{html}");
         }

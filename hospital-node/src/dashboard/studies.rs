@@ -12,6 +12,7 @@ use super::{
     plan::{self, differences},
     policy::install_route,
     quarantine::REVIEWER_FIELD_NAME,
+    tell::with_digests,
 };
 use crate::{
     now::course,
@@ -327,23 +328,6 @@ fn answers(page: &mut Page, standing: &Standing) {
         table.row([Html::below(questions), says, with_digests(remedy)]);
     }
     page.table(&table);
-}
-
-/// A text in which digests are set as code, which breaks where a column is narrow.
-fn with_digests(text: &str) -> Html {
-    let mut html = Html::default();
-    let mut rest = text;
-    while let Some(place) = rest.find("sha256:") {
-        let (before, digest) = rest.split_at(place);
-        let digits = digest
-            .char_indices()
-            .skip(7)
-            .find(|(_, letter)| !letter.is_ascii_hexdigit());
-        let (digest, after) = digest.split_at(digits.map_or(digest.len(), |(end, _)| end));
-        html = html.and(before).and(Html::code(digest));
-        rest = after;
-    }
-    html.and(rest)
 }
 
 fn ways_to_decide(page: &mut Page, one: &Known) {
