@@ -101,19 +101,19 @@ impl<S: Sync> FromRequest<S> for Actor {
         let Some(visit) = request.extensions().get::<Visit>().cloned() else {
             return Err(StatusCode::FORBIDDEN.into_response());
         };
-        let fault = |status, text| Err(visit.fault(status, text).into_response());
+        let fault = |status, text| visit.fault(status, text).into_response();
         if request.method() != Method::POST {
-            return fault(StatusCode::METHOD_NOT_ALLOWED, &words::METHOD);
+            return Err(fault(StatusCode::METHOD_NOT_ALLOWED, &words::METHOD));
         }
         if visit.session.role != Role::Acts {
-            return fault(StatusCode::FORBIDDEN, &words::READS_ONLY);
+            return Err(fault(StatusCode::FORBIDDEN, &words::READS_ONLY));
         }
         let fields = match read_form(request).await {
             Ok(fields) => fields,
-            Err(status) => return fault(status, &words::NO_FORM),
+            Err(status) => return Err(fault(status, &words::NO_FORM)),
         };
         if !is_token(&visit, &fields) {
-            return fault(StatusCode::FORBIDDEN, &words::STALE_FORM);
+            return Err(fault(StatusCode::FORBIDDEN, &words::STALE_FORM));
         }
         Ok(Self { visit, fields })
     }

@@ -60,7 +60,6 @@ impl Dashboard {
 
     /// What answers: `pages` behind the guard, with the routes that sign in and out, the style and the script. A path of `pages`
     /// cannot be reached otherwise.
-    #[must_use]
     pub fn router(&self, pages: Router) -> Router {
         guard::guarded(self, pages)
     }

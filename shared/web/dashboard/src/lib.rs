@@ -2,7 +2,7 @@
 //! themselves. What a dashboard shows is each program's own.
 //!
 //! **Signing in** needs no password: a command of the program, run by whoever may write in the program's folder, makes a
-//! [`Ticket`](tickets) that holds for ten minutes and once. It stands in the fragment of a link, which no browser sends, and is
+//! [`Ticket`] that holds for ten minutes and once. It stands in the fragment of a link, which no browser sends, and is
 //! turned into a session by a button, which no previewer of links presses. A session stands in memory only, ends after thirty
 //! minutes without a request of a person and after eight hours at most.
 //!
@@ -10,16 +10,16 @@
 //! [`Actor`]. An `Actor` is made here alone, from a POST of a session that may act, with the token of that session's forms. A form
 //! cannot be made without that token, and a [`Reader`] gives it out only where the session may act.
 //!
-//! **Hostile browsers** are answered in [`guard`]: the `Host` must be one of ours (DNS rebinding), a request that changes something
+//! **Hostile browsers** are answered in `guard`: the `Host` must be one of ours (DNS rebinding), a request that changes something
 //! must come from a page of ours (`Sec-Fetch-Site`, `Origin`, form token, `SameSite=Strict`), bodies, times, connections, sessions
-//! and streams are bounded, and every answer carries the headers of [`headers`]. An address that is not loopback is opened with TLS
+//! and streams are bounded, and every answer carries the headers of `headers`. An address that is not loopback is opened with TLS
 //! or not at all. What is left on plain loopback: cookies do not know ports, so another server on the same machine that the person
 //! opens in the same browser receives the session's cookie; on a machine that several people share, give the dashboard a certificate.
 //!
 //! **Live parts**: a page that a person has open asks for the same address as `text/event-stream`, and hears of each
 //! [live part](snowball_web::Page::live) that changed. No page needs this, nor the script, to be complete.
 //!
-//! ```ignore
+//! ```text
 //! async fn studies(reader: Reader, State(app): State<App>) -> View {
 //!     let mut page = reader.page(words::STUDIES.html(reader.language()));
 //!     page.live("studies", |part| part.table(&table));
