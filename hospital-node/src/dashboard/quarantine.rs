@@ -69,6 +69,7 @@ messages! {
 
     PICTURE = "The picture of {digest}", "L’image de {digest}";
     PICTURE_SHOWS = "The radiograph that waits in the quarantine", "La radiographie qui attend en quarantaine";
+    PLACE = "The place where the search sees something written is framed.", "L’endroit où la recherche voit du texte est encadré.";
     PLACES = "{count} places where the search sees something written are framed.", "{count} endroits où la recherche voit du texte sont encadrés.";
     PLACES_NONE = "The search sees nothing written in it. Look all the same: it waits because {reason}.", "La recherche n’y voit aucun texte. Regardez quand même : elle attend pour ce motif : {reason}.";
 
@@ -277,7 +278,7 @@ pub fn fill_look(page: &mut Page, item: &Item, looked: &Looked) {
         page.say(if places.is_empty() {
             PLACES_NONE.say(language, &[("reason", reason(why).html(language))])
         } else {
-            counted(PLACES, places.len() as u64, language)
+            plural(PLACE, PLACES, places.len() as u64, language)
         });
     }
     page.marked(&Marked {
