@@ -50,7 +50,7 @@ pub fn warning(trusted: &TrustedAuthorities, now: UnixSeconds) -> Option<(String
 }
 
 /// Keeps the list up to date as long as the node runs.
-pub async fn watch(home: &Home, door: &Door, voice: Voice) {
+pub async fn watch(home: &Home, door: &Door, voice: &Voice) {
     let (mut said, mut warned) = (None, None);
     loop {
         let fault = match beat(home, door, voice).await {
@@ -89,7 +89,7 @@ fn say_once<T: PartialEq>(said: &mut Option<T>, now: Option<T>, say: impl FnOnce
     *said = now;
 }
 
-async fn beat(home: &Home, door: &Door, voice: Voice) -> Result<()> {
+async fn beat(home: &Home, door: &Door, voice: &Voice) -> Result<()> {
     let answer = door.authorities().await?;
     let mut kept = trusted(home)?;
     if answer.authorities.number > kept.number {

@@ -59,6 +59,8 @@ pub struct NodeConfig {
     pub segments: segments::SegmentsConfig,
     /// Where numbers for a monitoring system are given out; absent: nowhere.
     pub metrics: Option<metrics::Settings>,
+    /// Where the dashboard is given out; absent: on this machine alone.
+    pub dashboard: Option<snowball_dashboard::Settings>,
 }
 
 /// What is kept of radiographs.
@@ -212,6 +214,7 @@ impl NodeConfig {
             dicomweb: pacs::DicomwebConfig::default(),
             segments: segments::SegmentsConfig::default(),
             metrics: None,
+            dashboard: None,
         }
     }
 
@@ -238,6 +241,9 @@ impl NodeConfig {
             retrieve.check(config.receive.as_ref())?;
         }
         config.dicomweb.check()?;
+        if let Some(dashboard) = &config.dashboard {
+            dashboard.check()?;
+        }
         config.segments.check()?;
         Ok(config)
     }
@@ -295,6 +301,14 @@ archive_megabytes = {archive}
 # Numbers for Prometheus while hospital-node run works, by plain HTTP and without a password; absent: none.
 #[metrics]
 #listen = "127.0.0.1:9464"
+
+# Where hospital-node dashboard is given out; absent: http://127.0.0.1:7481, for browsers of this machine. Any other address needs a
+# certificate; names are those under which browsers reach it.
+#[dashboard]
+#listen = "10.0.0.5:7481"
+#names = ["snowball.hospital.example"]
+#certificate = "/etc/snowball/dashboard.pem"
+#key = "/etc/snowball/dashboard.key"
 {pacs}{segments}"#,
             segments = segments::SAMPLE,
             pacs = pacs::SAMPLE,
@@ -355,6 +369,19 @@ mod tests {
                 .ip()
                 .is_loopback()
         );
+    }
+
+    #[test]
+    fn the_sample_of_the_dashboard_is_a_real_part_and_never_open_without_tls() {
+        let text = NodeConfig::new("north".parse().unwrap()).to_toml();
+        let (before, part) = text.split_once("#[dashboard]\n").unwrap();
+        let (part, after) = part.split_once("\n\n").unwrap_or((part, ""));
+        let on = part.replace('#', "");
+        let with = |part: &str| NodeConfig::parse(&format!("{before}[dashboard]\n{part}\n\n{after}"));
+        let settings = with(&on).unwrap().dashboard.unwrap();
+        assert!(settings.has_tls() && settings.names == ["snowball.hospital.example"]);
+        assert!(with("listen = \"10.0.0.5:7481\"").is_err(), "others could listen in");
+        assert!(with("listen = \"127.0.0.1:7481\"").is_ok());
     }
 
     #[test]

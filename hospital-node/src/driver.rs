@@ -10,8 +10,9 @@ mod study;
 
 use std::{
     collections::BTreeMap,
+    fs,
     sync::Arc,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use anyhow::{Context, Result};
@@ -48,8 +49,10 @@ const TIDY_EVERY: Duration = Duration::from_secs(3600);
 /// Before a study that this site could not follow is looked at again.
 const RECONSIDER: Duration = Duration::from_secs(600);
 
-/// The studies that are being followed, and since when.
-type Following = BTreeMap<StudyName, (Instant, JoinHandle<Result<PhaseName>>)>;
+/// The studies that are being followed, since when, and what people had decided then.
+type Following = BTreeMap<StudyName, (Instant, Decided, JoinHandle<Result<PhaseName>>)>;
+/// When the policy changed last, and when a person last kept the site out of a study or let it in again.
+type Decided = [Option<SystemTime>; 2];
 
 /// Everything that following a study needs.
 pub struct Driver {
@@ -72,9 +75,10 @@ impl Driver {
         let config = home.config()?;
         // Read before the door reads it: what is renewed in between is taken up once too often, and never missed.
         let certificate_serial = renewal::current(home)?.serial;
+        let progress = voice.clone();
         let door = open_door(home, &config)?
             .with_confinement(trainer.confinement.is_whole())
-            .with_progress(Arc::new(move |progress| voice.say(&Event::of(progress))));
+            .with_progress(Arc::new(move |transfer| progress.say(&Event::of(transfer))));
         voice.say(&Event::TrainerChosen {
             device: trainer.device_name.clone(),
             why: trainer.why.clone(),
@@ -109,6 +113,7 @@ impl Driver {
                 Ok(studies) => {
                     retry = 250;
                     self.vitals.heard(&studies, clock::now());
+                    self.voice.listed(&studies);
                     for summary in studies {
                         self.consider(summary, &mut following);
                     }
@@ -126,8 +131,8 @@ impl Driver {
             tokio::time::sleep(LIST_PAUSE.min(Duration::from_millis(if following.is_empty() { 500 } else { 3000 })))
                 .await;
             if let Some(study) = until_done
-                && following.get(study).is_some_and(|(_, task)| task.is_finished())
-                && let Some((_, task)) = following.remove(study)
+                && following.get(study).is_some_and(|(.., task)| task.is_finished())
+                && let Some((.., task)) = following.remove(study)
             {
                 task.await.context("following the study broke off")??;
                 return Ok(());
@@ -177,7 +182,7 @@ impl Driver {
         let driver = Arc::clone(self);
         AbortOnDrop(tokio::spawn(async move {
             let in_use = driver.certificate_serial.clone();
-            renewal::watch(&driver.home, driver.egress.door(), in_use, driver.voice).await;
+            renewal::watch(&driver.home, driver.egress.door(), in_use, &driver.voice).await;
         }))
     }
 
@@ -185,7 +190,7 @@ impl Driver {
     fn keep_authorities(self: &Arc<Self>) -> AbortOnDrop {
         let driver = Arc::clone(self);
         AbortOnDrop(tokio::spawn(async move {
-            authorities::watch(&driver.home, driver.egress.door(), driver.voice).await;
+            authorities::watch(&driver.home, driver.egress.door(), &driver.voice).await;
         }))
     }
 
@@ -217,8 +222,10 @@ impl Driver {
 
     fn consider(self: &Arc<Self>, summary: StudySummary, following: &mut Following) {
         let interest = participation::interest(&summary);
-        let is_followed =
-            |(since, task): &(Instant, JoinHandle<_>)| !task.is_finished() || since.elapsed() < RECONSIDER;
+        let decided = self.decided();
+        let is_followed = |(since, then, task): &(Instant, Decided, JoinHandle<_>)| {
+            !task.is_finished() || since.elapsed() < RECONSIDER && *then == decided
+        };
         if following.get(&summary.study).is_some_and(is_followed) || interest == Interest::Ignore {
             return;
         }
@@ -244,7 +251,13 @@ impl Driver {
             }
             outcome
         });
-        following.insert(study, (Instant::now(), task));
+        following.insert(study, (Instant::now(), decided, task));
+    }
+
+    /// A study that the site could not follow is looked at again as soon as this changes.
+    fn decided(&self) -> Decided {
+        let changed = |path| fs::metadata(path).and_then(|about| about.modified()).ok();
+        [changed(self.home.policy()), changed(self.home.all_withheld())]
     }
 
     /// Does it again while the line is broken, with growing pauses.

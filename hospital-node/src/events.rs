@@ -1,10 +1,12 @@
 //! What the node says while it works: lines for people, JSON lines for programs.
 
-use std::io::Write;
+use std::{io::Write, sync::Arc};
 
 use serde::Serialize;
 use snowball_egress::{Direction, Progress};
-use snowball_protocol::{RoundNumber, StudyName, evaluation::Evaluation, labels::LabelName};
+use snowball_protocol::{RoundNumber, StudyName, evaluation::Evaluation, labels::LabelName, session::StudySummary};
+
+use crate::{home::Home, now::course::Clerk};
 
 /// Something worth saying.
 #[derive(Clone, Debug, Serialize)]
@@ -111,19 +113,29 @@ impl Event {
     }
 }
 
-/// Where events go.
-#[derive(Clone, Copy)]
+/// Where events go: to standard output, and to whoever notes where the node stands.
+#[derive(Clone)]
 pub struct Voice {
     json: bool,
+    clerk: Arc<Clerk>,
 }
 
 impl Voice {
-    pub const fn new(json: bool) -> Self {
-        Self { json }
+    pub fn new(json: bool, home: &Home) -> Self {
+        Self {
+            json,
+            clerk: Arc::new(Clerk::at(home)),
+        }
+    }
+
+    /// The aggregator said which studies there are: nothing is said aloud.
+    pub fn listed(&self, studies: &[StudySummary]) {
+        self.clerk.listed(studies);
     }
 
     /// Says it on standard output. A reader that went away is no fault of the study.
-    pub fn say(self, event: &Event) {
+    pub fn say(&self, event: &Event) {
+        self.clerk.hear(event);
         let line = if self.json {
             serde_json::to_string(event).ok()
         } else {

@@ -220,6 +220,27 @@ impl Home {
         self.root.join("comparisons")
     }
 
+    /// The links that sign people in to the dashboard.
+    pub fn dashboard(&self) -> PathBuf {
+        self.root.join("dashboard")
+    }
+
+    /// Plans that a person keeps this site out of, whatever the policy permits.
+    pub fn all_withheld(&self) -> PathBuf {
+        self.root.join("withheld")
+    }
+
+    /// There while a person keeps this site out of a plan.
+    pub fn withheld(&self, digest: &Sha256Digest) -> PathBuf {
+        let digits = digest.to_string();
+        self.all_withheld().join(digits.trim_start_matches("sha256:"))
+    }
+
+    /// What the node is doing just now.
+    pub fn now(&self) -> PathBuf {
+        self.root.join("now")
+    }
+
     /// What is kept for the board: the last self-test and the reviews.
     pub fn evidence(&self) -> PathBuf {
         self.root.join("evidence")

@@ -12,6 +12,7 @@ mod cli;
 mod comparisons;
 mod config;
 mod count;
+mod dashboard;
 mod datasets;
 mod driver;
 mod enrolment;
@@ -24,14 +25,17 @@ mod label_table;
 mod local_model;
 mod mask_files;
 mod metrics;
+mod now;
 mod outline;
 mod outputs;
 mod overlay;
 mod own_model;
 mod page;
 mod parent;
+mod plans;
 mod policy;
 mod preview;
+mod quarantine;
 mod receipts;
 mod renewal;
 mod retention;
@@ -41,6 +45,7 @@ mod second_reader;
 mod selftest;
 mod statistics;
 mod trainer;
+mod withheld;
 
 fn main() -> std::process::ExitCode {
     cli::run()

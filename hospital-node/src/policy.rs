@@ -1,5 +1,7 @@
 //! The policy in force: read from disk each time that it is asked, so that it can be withdrawn at any moment.
 
+pub mod install;
+
 use std::sync::Arc;
 
 use snowball_crypto::VerifyingKey;

@@ -110,7 +110,7 @@ pub async fn renew(home: &Home, door: &Door) -> Result<PeerCertificate> {
 }
 
 /// Keeps the certificate fresh as long as the node runs; `in_use` is the serial number of the one that `door` speaks with.
-pub async fn watch(home: &Home, door: &Door, mut in_use: String, voice: Voice) {
+pub async fn watch(home: &Home, door: &Door, mut in_use: String, voice: &Voice) {
     let (mut not_before, mut warned) = (0, None);
     loop {
         tokio::time::sleep(LOOK_PAUSE).await;

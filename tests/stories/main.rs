@@ -35,6 +35,7 @@ mod late;
 mod learning;
 mod logs;
 mod metrics;
+mod node_dashboard;
 mod observed;
 mod one_hot;
 mod own_model;

@@ -59,6 +59,6 @@ pub use labels::dictionary::{Dictionary, DictionaryError};
 pub use patches::{PATCHES_MAX, patches};
 pub use read::syntax::TransferSyntax;
 pub use resample::{downscale, letterbox, letterbox_mask, nearest, unletterbox_mask};
-pub use review::{Picture, TextSearch, Waiver, remedy};
+pub use review::{Picture, Place, TextSearch, Waiver, remedy};
 pub use second::{SecondReader, Word};
 pub use walk::{FILES_MAX, Walk, walk};

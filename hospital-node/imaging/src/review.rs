@@ -1,7 +1,7 @@
 //! What a person may decide about a file that was set aside, and the picture they look at.
 
 use snowball_protocol::intake::IntakeReason;
-use snowball_text::{Searcher, markers::Markers};
+use snowball_text::{Reading, Searcher, markers::Markers};
 
 /// One reason to exclude a file, set aside by a person who looked at it. Few reasons can be.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -73,7 +73,38 @@ pub struct Picture {
 /// The search for text of the intake, for pictures that are stored.
 pub struct TextSearch(Searcher);
 
+/// A place in a picture where something is written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Place {
+    /// Columns to its left.
+    pub x: u32,
+    /// Rows above.
+    pub y: u32,
+    /// Columns.
+    pub width: u32,
+    /// Rows.
+    pub height: u32,
+}
+
 impl TextSearch {
+    /// Where a picture shows text that may not stay, as it is seen in eight bits: to show a person where to look, not to decide anything.
+    #[must_use]
+    pub fn places(&self, picture: &Picture) -> Vec<Place> {
+        let pixels: Vec<u16> = picture.grey.iter().map(|value| u16::from(*value) * 257).collect();
+        let found = self.0.find(&pixels, picture.rows as usize, picture.columns as usize);
+        let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        let places = found
+            .iter()
+            .filter(|found| found.reading == Reading::Unread)
+            .map(|found| Place {
+                x: number(found.area.x),
+                y: number(found.area.y),
+                width: number(found.area.width),
+                height: number(found.area.height),
+            });
+        places.collect()
+    }
+
     /// The search with the standard list of markers that may stay.
     #[must_use]
     pub fn standard() -> Self {

@@ -3,14 +3,14 @@
 //!
 //! [`gather`] reads, [`History`] sums up and hides, [`mod@page`] tells.
 
-mod approvals;
-mod history;
+pub mod approvals;
+pub mod history;
 mod page;
 mod period;
 #[cfg(test)]
-mod testing;
+pub mod testing;
 mod told;
-mod words;
+pub mod words;
 
 use anyhow::{Context as _, Result};
 use serde::Serialize;
@@ -105,7 +105,8 @@ pub fn gather(home: &Home, period: Period, language: Language, now: UnixSeconds)
     })
 }
 
-fn is_signed(receipt: &SignedReceipt, key: Option<&VerifyingKey>) -> bool {
+/// Whether a receipt is signed by `key`, that of the aggregator of the enrolment.
+pub fn is_signed(receipt: &SignedReceipt, key: Option<&VerifyingKey>) -> bool {
     let signature = receipt.signature.parse();
     key.is_some_and(|key| {
         signature.is_ok_and(|signature| key.verify(&receipt.receipt.signed_bytes(), &signature).is_ok())

@@ -214,6 +214,8 @@ fn for_patients() -> Vec<Entry> {
         Entry::QuarantineDiscarded {
             file_digest: digest("file"),
             account: TYPED.to_owned(),
+            reviewer: Some(TYPED.to_owned()),
+            reason: Some(TYPED.to_owned()),
         },
     ]
 }

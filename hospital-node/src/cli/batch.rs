@@ -20,7 +20,11 @@ use super::{
     decoding::{Decoder, Keeps},
     ingest::{self, Fate, Line, Summary},
 };
-use crate::{config::NodeConfig, home::Home};
+use crate::{
+    config::NodeConfig,
+    home::Home,
+    now::intake::{Clerk, Way},
+};
 
 /// Files that share a batch: some seconds of work, so that a stop is soon obeyed and a crash repeats little.
 pub(crate) const BATCH_FILES_MAX: usize = 64;
@@ -32,6 +36,7 @@ pub(crate) struct Batches {
     vault: Option<Vault>,
     ledger: SharedLedger,
     pool: rayon::ThreadPool,
+    clerk: Option<Clerk>,
 }
 
 /// A file of a batch.
@@ -63,9 +68,18 @@ impl Batches {
             known,
             ledger,
             pool: pool.build()?,
+            clerk: None,
         };
         batches.record()?;
         Ok(batches)
+    }
+
+    /// Notes what comes in by this way, for the dashboard.
+    pub fn noting(self, home: &Home, way: Way) -> Self {
+        Self {
+            clerk: Some(Clerk::at(home, way)),
+            ..self
+        }
     }
 
     /// Takes the files in; everything is durable, and the ledger knows, when this returns.
@@ -98,12 +112,14 @@ impl Batches {
             files.par_iter().with_max_len(1).try_for_each(|file| {
                 let fate = self.one(&line, file)?;
                 counted.lock().unwrap_or_else(PoisonError::into_inner).count(&fate);
+                self.clerk.iter().for_each(|clerk| clerk.count(&fate));
                 tell(&fate);
                 anyhow::Ok(())
             })
         })?;
         line.importer.flush().context("cannot finish the batch")?;
         self.record()?;
+        self.clerk.iter().for_each(Clerk::settle);
         let mut summary = counted.into_inner().unwrap_or_else(PoisonError::into_inner);
         summary.seconds = begun.elapsed().as_secs_f64();
         Ok(summary)

@@ -16,6 +16,7 @@ use snowball_service::files;
 use crate::{
     config::{SecondReaderWish, TextConfig},
     home::Home,
+    now,
 };
 
 /// Entries beside the home, and beside each folder above it, that are opened one by one.
@@ -52,7 +53,10 @@ impl Keeps {
         // What is not there when a decoder is confined it can never open, and threads are confined at a moment of their own.
         let spooled = spool.map_or(Ok(()), files::create_home).err();
         let open = open.or_else(|| spooled.map(|fault| format!("the spool cannot be made: {fault}")));
+        // Without it nothing is noted for the dashboard, and the intake goes on.
+        let _ = files::create_home(&now::intake::folder(home));
         let written = [
+            now::intake::folder(home),
             home.store_folder(),
             home.ledger(),
             home.vault_folder(),

@@ -29,7 +29,7 @@ use super::{
     batch::{Batches, Waiting},
     decoding::{Decoder, Keeps},
 };
-use crate::home::Home;
+use crate::{home::Home, now::intake::Way};
 
 /// Files of a large folder that share a batch: a dozen seconds of work, in the ledger as one.
 const BATCH_FILES: usize = 4_096;
@@ -73,7 +73,8 @@ impl Ingest {
         let home = context.home()?;
         let config = home.config()?;
         let keeps = Keeps::of(&home, &config.text, None, Some(&self.folder));
-        let batches = Batches::open(&home, &config, self.threads, (Decoder::Process, keeps))?;
+        let batches =
+            Batches::open(&home, &config, self.threads, (Decoder::Process, keeps))?.noting(&home, Way::Folder);
         let mut walk = self.walk()?;
         let begun = Instant::now();
         let progress = Progress::new();

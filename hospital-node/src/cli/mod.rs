@@ -8,6 +8,7 @@ mod census;
 mod compare;
 mod completions;
 mod contact_sheet;
+mod dashboard;
 pub(crate) mod decoding;
 pub(crate) mod deidentify;
 mod doctor;
@@ -16,7 +17,7 @@ mod enroll;
 mod evaluate;
 mod export;
 mod finetune;
-mod ingest;
+pub(crate) mod ingest;
 pub(crate) mod init;
 mod kept_model;
 mod keys;
@@ -49,7 +50,7 @@ mod stop;
 mod study;
 mod watch;
 mod withdraw;
-mod words;
+pub(crate) mod words;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -108,6 +109,7 @@ enum Verb {
     Selftest(selftest::Selftest),
     Phantoms(phantoms::Phantoms),
     Census(census::Census),
+    Dashboard(dashboard::Dashboard),
     #[command(subcommand)]
     Labels(labels::Labels),
     #[command(subcommand)]
@@ -214,6 +216,7 @@ pub fn run() -> ExitCode {
         Verb::Selftest(verb) => verb.run(&context),
         Verb::Phantoms(verb) => verb.run(&context),
         Verb::Census(verb) => verb.run(&context),
+        Verb::Dashboard(verb) => verb.run(&context),
         Verb::Labels(verb) => verb.run(&context),
         Verb::Masks(verb) => verb.run(&context),
         Verb::Quarantine(verb) => verb.run(&context),

@@ -20,7 +20,7 @@ use super::{
     spooled::{Bell, Desk, Span, beside, client_tls, refuse_shared},
     stop::Stop,
 };
-use crate::config::pacs::DicomwebConfig;
+use crate::{config::pacs::DicomwebConfig, now::intake::Way};
 
 const CREDENTIALS_BYTES_MAX: usize = 16 * 1024;
 const PAUSE: Duration = Duration::from_secs(1);
@@ -69,7 +69,8 @@ impl Pull {
         let stop = Stop::listen()?;
         let spool = open_spool(&home, &config, "fetch")?;
         let keeps = Keeps::of(&home, &config.text, Some(spool.folder()), None);
-        let batches = Batches::open(&home, &config, self.threads, (Decoder::Threads, keeps))?;
+        let batches =
+            Batches::open(&home, &config, self.threads, (Decoder::Threads, keeps))?.noting(&home, Way::Pulled);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (bell, heard) = Bell::new();
         let desk = Desk {

@@ -1,22 +1,16 @@
 //! `quarantine`: files that a person should look at.
 
-use std::{collections::BTreeMap, io::Cursor, path::PathBuf};
+use std::{collections::BTreeMap, path::PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use clap::Subcommand;
-use image::{GrayImage, ImageFormat};
-use snowball_imaging::{Outcome, Waiver, remedy};
-use snowball_ledger::Entry;
-use snowball_protocol::{
-    Sha256Digest,
-    ids::UnixSeconds,
-    intake::{Disposition, IntakeReason},
-};
+use snowball_imaging::remedy;
+use snowball_protocol::{Sha256Digest, ids::UnixSeconds, intake::IntakeReason};
 use snowball_service::{clock, files};
-use snowball_store::{Added, HeldFile, HeldState, Review, Store};
+use snowball_store::{HeldFile, HeldState, Store};
 
-use super::{Context, Refused, words};
-use crate::{config::NodeConfig, home::Home};
+use super::{Context, words};
+use crate::quarantine::{self, Words, age_days, counts};
 
 /// Files that were kept aside for a person. They lie sealed; no command but `picture` shows anything of what is in them.
 #[derive(Subcommand)]
@@ -53,6 +47,12 @@ pub enum Quarantine {
     Discard {
         /// The file's digest.
         digest: Sha256Digest,
+        /// Who decided; it stays in the ledger.
+        #[arg(long)]
+        reviewer: Option<String>,
+        /// Why, in one line; never a patient's name, it stays in the ledger.
+        #[arg(long)]
+        reason: Option<String>,
     },
 }
 
@@ -65,24 +65,8 @@ impl Quarantine {
             Self::List => list(context, &store, clock::now()),
             Self::Show { digest } => show(context, &store, &digest),
             Self::Picture { digest, out } => {
-                let picture = home
-                    .reader(&config)?
-                    .picture(&store.held_content(&digest)?)
-                    .map_err(|reason| Refused(format!("there is no picture to see: {}", reason.code())))?;
-                let image = GrayImage::from_raw(picture.columns, picture.rows, picture.grey)
-                    .context("the picture has no pixels")?;
-                let mut png = Cursor::new(Vec::new());
-                image.write_to(&mut png, ImageFormat::Png)?;
-                // Who looked is on record before there is anything to see.
-                record(
-                    &home,
-                    &config,
-                    Entry::QuarantinePictureShown {
-                        file_digest: digest,
-                        account: words::account(),
-                    },
-                )?;
-                files::write_private(&out, png.get_ref()).with_context(|| format!("cannot write {}", out.display()))?;
+                let looked = quarantine::picture(&home, &config, &store, &digest, words::account())?;
+                files::write_private(&out, &looked.png).with_context(|| format!("cannot write {}", out.display()))?;
                 let document = serde_json::json!({"digest": digest, "file": out, "identifiable": true});
                 context.print(&document, || {
                     format!(
@@ -98,39 +82,28 @@ impl Quarantine {
             } => {
                 let reviewer = words::checked("the reviewer", &reviewer)?;
                 let reason = words::checked("the reason", &reason)?;
-                release(context, &home, &config, &store, &digest, reviewer, reason)
+                let waived = quarantine::release(&home, &config, &store, &digest, reviewer, reason)?;
+                context.print(&serde_json::json!({"released": digest, "waived": waived}), || {
+                    format!("taken in: {digest}, {} waived", waived.code())
+                })
             }
-            Self::Discard { digest } => {
-                // One that waits no more leaves no entry: there is nothing to let go.
-                let waits = store
-                    .held_file(&digest)?
-                    .iter()
-                    .any(|file| file.state == HeldState::Held);
-                if waits {
-                    record(
-                        &home,
-                        &config,
-                        Entry::QuarantineDiscarded {
-                            file_digest: digest,
-                            account: words::account(),
-                        },
-                    )?;
-                }
-                store.discard(&digest)?;
+            Self::Discard {
+                digest,
+                reviewer,
+                reason,
+            } => {
+                let given = |what, words: Option<String>| words.map(|words| words::checked(what, &words)).transpose();
+                let words = Words {
+                    reviewer: given("the reviewer", reviewer)?,
+                    reason: given("the reason", reason)?,
+                };
+                quarantine::discard(&home, &config, &store, &digest, words::account(), words)?;
                 context.print(&serde_json::json!({"discarded": digest}), || {
                     format!("let go: {digest}")
                 })
             }
         }
     }
-}
-
-/// Writes an entry down, durably.
-fn record(home: &Home, config: &NodeConfig, entry: Entry) -> Result<()> {
-    let ledger = home.open_ledger(config)?;
-    let mut ledger = ledger.lock().map_err(|_| anyhow::anyhow!("the ledger is in use"))?;
-    ledger.append(clock::now(), entry)?;
-    Ok(())
 }
 
 fn list(context: &Context, store: &Store, now: UnixSeconds) -> Result<()> {
@@ -178,44 +151,6 @@ fn list(context: &Context, store: &Store, now: UnixSeconds) -> Result<()> {
     })
 }
 
-/// How many wait for one reason, and how long.
-#[derive(serde::Serialize, PartialEq, Eq, Debug)]
-struct ReasonCount {
-    reason: IntakeReason,
-    files: u64,
-    /// Up to seven days.
-    week: u64,
-    /// Up to thirty days.
-    month: u64,
-    older: u64,
-}
-
-fn counts(held: &[HeldFile], now: UnixSeconds) -> Vec<ReasonCount> {
-    let mut reasons: Vec<IntakeReason> = held.iter().map(|file| file.reason).collect();
-    reasons.sort();
-    reasons.dedup();
-    let count = |reason: IntakeReason| {
-        let ages: Vec<i64> = held
-            .iter()
-            .filter(|file| file.reason == reason)
-            .map(|file| age_days(file, now))
-            .collect();
-        let between = |from: i64, to: i64| ages.iter().filter(|age| (from..=to).contains(*age)).count() as u64;
-        ReasonCount {
-            reason,
-            files: ages.len() as u64,
-            week: between(i64::MIN, 7),
-            month: between(8, 30),
-            older: between(31, i64::MAX),
-        }
-    };
-    reasons.into_iter().map(count).collect()
-}
-
-fn age_days(file: &HeldFile, now: UnixSeconds) -> i64 {
-    (now - file.first_seen) / 86_400
-}
-
 fn show(context: &Context, store: &Store, digest: &Sha256Digest) -> Result<()> {
     let held = store.held_file(digest)?;
     if held.is_empty() {
@@ -255,95 +190,4 @@ fn show(context: &Context, store: &Store, digest: &Sha256Digest) -> Result<()> {
         });
         files.chain(reviews).collect::<Vec<_>>().join("\n")
     })
-}
-
-fn release(
-    context: &Context,
-    home: &Home,
-    config: &NodeConfig,
-    store: &Store,
-    digest: &Sha256Digest,
-    reviewer: String,
-    reason: String,
-) -> Result<()> {
-    let held = store.held_file(digest)?;
-    let waits = held.iter().find(|file| file.state == HeldState::Held);
-    let waived = waits.context("no such file waits in the quarantine")?.reason;
-    let waiver = Waiver::of(waived).map_err(|why| Refused(format!("{} can never be waived: {why}", waived.code())))?;
-    let (intake, vault) = home.intake(config)?;
-    let excluded = match intake.take_reviewed(&store.held_content(digest)?, waiver) {
-        Outcome::Excluded(excluded) => Some(excluded.reason),
-        Outcome::Accepted(radiograph) => {
-            if let (Some(vault), Some(link)) = (&vault, radiograph.linkage())
-                && !store.is_withdrawn(radiograph.patient())?
-            {
-                vault.keep(link)?;
-            }
-            match store.add(&radiograph)? {
-                Added::New | Added::Duplicate => None,
-                added @ (Added::Conflict | Added::Unsound | Added::ShowsText) => added.reason(),
-                Added::Withdrawn => {
-                    store.discard(digest)?;
-                    return Err(Refused("the patient has withdrawn; the file was let go".to_owned()).into());
-                }
-            }
-        }
-    };
-    let disposition = excluded.map_or(Disposition::Accepted, |_| Disposition::Quarantined);
-    let entry = Entry::QuarantineReviewed {
-        file_digest: *digest,
-        waived,
-        reviewer: reviewer.clone(),
-        reason: reason.clone(),
-        disposition,
-    };
-    let ledger = home.open_ledger(config)?;
-    let mut ledger = ledger.lock().map_err(|_| anyhow::anyhow!("the ledger is in use"))?;
-    ledger.append(clock::now(), entry)?;
-    let review = Review {
-        reviewer,
-        reason,
-        waived,
-        when: clock::now(),
-        excluded,
-    };
-    store.review(digest, &review)?;
-    if let Some(reason) = excluded {
-        let code = reason.code();
-        return Err(Refused(format!("it did not pass all the same: {code}; it waits for that now")).into());
-    }
-    context.print(&serde_json::json!({"released": digest, "waived": waived}), || {
-        format!("taken in: {digest}, {} waived", waived.code())
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn files_are_counted_by_reason_and_age() {
-        let file = |reason, days: i64| HeldFile {
-            digest: Sha256Digest::of(b""),
-            reason,
-            state: HeldState::Held,
-            first_seen: 1_000_000_000 - days * 86_400,
-            times: 1,
-            bytes: 1,
-            kept: true,
-        };
-        let held = [
-            file(IntakeReason::BurnedInText, 0),
-            file(IntakeReason::BurnedInText, 8),
-            file(IntakeReason::BurnedInText, 31),
-            file(IntakeReason::DecodeError, 7),
-        ];
-        let counts = counts(&held, 1_000_000_000);
-        let told: Vec<_> = counts
-            .iter()
-            .map(|count| (count.reason, count.files, count.week, count.month, count.older))
-            .collect();
-        assert!(told.contains(&(IntakeReason::BurnedInText, 3, 1, 1, 1)));
-        assert!(told.contains(&(IntakeReason::DecodeError, 1, 1, 0, 0)));
-    }
 }

@@ -22,6 +22,7 @@ use super::{
 use crate::{
     config::{NodeConfig, pacs::ReceiveConfig},
     home::Home,
+    now::intake::Way,
 };
 
 /// How often, and with which pauses, a spool is asked for that the rest of a killed service may still hold.
@@ -54,7 +55,8 @@ impl Receive {
         let folder = open_when_free(&home, &config)?.folder().to_owned();
         let mut ears = Ears::start(context)?;
         let keeps = Keeps::of(&home, &config.text, Some(&folder), None);
-        let batches = Batches::open(&home, &config, self.threads, (Decoder::Process, keeps))?;
+        let batches =
+            Batches::open(&home, &config, self.threads, (Decoder::Process, keeps))?.noting(&home, Way::Received);
         let stop = Stop::listen()?;
         let (bell, heard) = Bell::new();
         let hear = ears.hear(bell)?;

@@ -24,7 +24,10 @@ use super::{
     spooled::{Bell, Desk, Span, beside, client_tls},
     stop::Stop,
 };
-use crate::config::pacs::{Method, RetrieveConfig};
+use crate::{
+    config::pacs::{Method, RetrieveConfig},
+    now::intake::Way,
+};
 use errand::Errand;
 
 /// So many series one after another without success: the archive is not well, and is left alone.
@@ -71,7 +74,8 @@ impl Retrieve {
             "fetch"
         };
         let keeps = Keeps::of(&home, &config.text, Some(&home.spool(way)), None);
-        let batches = Batches::open(&home, &config, self.threads, (Decoder::Threads, keeps))?;
+        let batches =
+            Batches::open(&home, &config, self.threads, (Decoder::Threads, keeps))?.noting(&home, Way::Retrieved);
         let work = |bell: &Bell, spool: Option<&Spool>| {
             let errand = Errand {
                 archive: &archive,

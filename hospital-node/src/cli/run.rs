@@ -26,7 +26,7 @@ impl Run {
         telemetry::follow(move || Ok::<_, anyhow::Error>(configured.config()?.log))?;
         let trainer = trainer::choose(&config.training, &home.scratch())?;
         let stopper = trainer.clone();
-        let driver = Driver::open(&home, trainer, Voice::new(context.json))?;
+        let driver = Driver::open(&home, trainer, Voice::new(context.json, &home))?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()

@@ -1,6 +1,7 @@
 //! `study`: what a study would mean for this hospital.
 
 mod told;
+mod withheld;
 
 use std::path::{Path, PathBuf};
 
@@ -28,6 +29,8 @@ use crate::{
 #[derive(Subcommand)]
 pub enum Study {
     Preview(PreviewVerb),
+    Decline(withheld::Decline),
+    Reconsider(withheld::Reconsider),
 }
 
 /// Show, before anybody approves a study, the very bytes and fields that would leave: one round on made-up radiographs. No
@@ -60,8 +63,11 @@ pub struct PreviewVerb {
 
 impl Study {
     pub fn run(self, context: &Context) -> Result<()> {
-        let Self::Preview(verb) = self;
-        verb.run(context)
+        match self {
+            Self::Preview(verb) => verb.run(context),
+            Self::Decline(verb) => verb.run(context),
+            Self::Reconsider(verb) => verb.run(context),
+        }
     }
 }
 

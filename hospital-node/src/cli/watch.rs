@@ -18,6 +18,7 @@ use super::{
     ingest::Summary,
     stop::Stop,
 };
+use crate::now::intake::Way;
 
 /// Take in a folder of DICOM files and whatever is put there later. Ends on SIGTERM or Ctrl-C.
 #[derive(Args)]
@@ -49,7 +50,8 @@ impl Watch {
             self.poll_seconds
         );
         let keeps = Keeps::of(&home, &config.text, None, Some(&self.folder));
-        let batches = Batches::open(&home, &config, self.threads, (Decoder::Process, keeps))?;
+        let batches =
+            Batches::open(&home, &config, self.threads, (Decoder::Process, keeps))?.noting(&home, Way::Watched);
         // Its thread is held as well.
         let stop = Stop::listen()?;
         let settle = Duration::from_secs(self.settle_seconds);

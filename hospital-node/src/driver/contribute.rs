@@ -173,7 +173,7 @@ impl Driver {
         let _bench = self.bench.acquire().await?;
         let (plan, source) = (Arc::clone(&study.plan), study.dataset.source.clone());
         let trainer = self.trainer.held_as(policy::confinement(&self.home));
-        let (voice, site) = (self.voice, self.config.site.clone());
+        let (voice, site) = (self.voice.clone(), self.config.site.clone());
         tokio::task::spawn_blocking(move || {
             let order = Order {
                 plan: &plan,

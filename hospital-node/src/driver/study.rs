@@ -16,9 +16,10 @@ use snowball_worker::shard::Part;
 
 use super::{Driver, MEND_PAUSE};
 use crate::{
+    cli::Refused,
     datasets::{self, StudyDataset},
     events::Event,
-    policy, receipts, round,
+    policy, receipts, round, withheld,
 };
 
 const POLL_SECONDS: u32 = 25;
@@ -46,6 +47,9 @@ impl Driver {
     pub(super) async fn follow(self: &Arc<Self>, summary: StudySummary) -> Result<PhaseName> {
         let plan = Arc::new(self.steadily(|| self.egress.door().plan(&summary)).await?);
         self.keep_plan(&plan)?;
+        if withheld::is(&self.home, &plan.digest()) {
+            self.stay_out(&plan, &summary).await?;
+        }
         let dataset = {
             let (driver, plan) = (Arc::clone(self), Arc::clone(&plan));
             tokio::task::spawn_blocking(move || datasets::freeze(&driver.home, &driver.store, &plan)).await??
@@ -63,6 +67,16 @@ impl Driver {
             testing: part(dataset.frozen.testing),
         });
         self.work(&Study { plan, layout, dataset }).await
+    }
+
+    /// A person keeps the site out: the aggregator hears so where it still waits for an answer, and nothing is done.
+    async fn stay_out(&self, plan: &StudyPlan, summary: &StudySummary) -> Result<()> {
+        if participation::interest(summary) == Interest::Join {
+            let door = self.egress.door();
+            self.steadily(|| door.decline(plan, withheld::CLAUSE, withheld::PUBLIC_WORDS))
+                .await?;
+        }
+        Err(Refused(withheld::PUBLIC_WORDS.to_owned()).into())
     }
 
     /// Keeps the plan, before anything is decided about it, under the digest that the ledger will name.
@@ -111,6 +125,10 @@ impl Driver {
         let mut unsettled: Option<(RoundNumber, String)> = None;
         let (mut is_waiting, mut has_first) = (false, false);
         loop {
+            // Decided while the study goes on: what left has left, nothing more does.
+            if withheld::is(&self.home, &study.plan.digest()) {
+                return Err(Refused(withheld::PUBLIC_WORDS.to_owned()).into());
+            }
             let task = self
                 .steadily(|| self.egress.door().task(&study.plan.study, POLL_SECONDS))
                 .await?;

@@ -47,7 +47,7 @@ use crate::{
 
 pub use fields::Field;
 pub use french::french;
-pub use standing::Standing;
+pub use standing::{Answer, Standing};
 pub use words::About;
 
 use search::{Markers, Search};

@@ -234,8 +234,20 @@ impl Entry {
                     file_digest.short()
                 )
             }
-            Self::QuarantineDiscarded { file_digest, account } => {
-                format!("{} let quarantined file {} go", shown(account), file_digest.short())
+            Self::QuarantineDiscarded {
+                file_digest,
+                account,
+                reviewer,
+                reason,
+            } => {
+                let who = reviewer.as_ref().unwrap_or(account);
+                let why = reason.as_ref().map(|reason| format!(": {}", shown(reason)));
+                format!(
+                    "{} let quarantined file {} go{}",
+                    shown(who),
+                    file_digest.short(),
+                    why.unwrap_or_default()
+                )
             }
             Self::LinkageShown {
                 subject,
@@ -344,6 +356,24 @@ impl Entry {
                 shown(account),
                 plan_digest.short(),
                 preview_digest.short()
+            ),
+            Self::StudyWithheld {
+                study,
+                plan_digest,
+                withheld,
+                reviewer,
+                reason,
+                account: _,
+            } => format!(
+                "{} {} {study}, plan {}: {}",
+                shown(reviewer),
+                if *withheld {
+                    "keeps this site out of"
+                } else {
+                    "lets this site take part again in"
+                },
+                plan_digest.short(),
+                shown(reason)
             ),
             Self::StudyJoined {
                 study,

@@ -264,6 +264,12 @@ entries! {
         file_digest: Sha256Digest,
         /// The account that did it.
         account: String,
+        /// Who decided, where they gave their name.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reviewer: Option<String>,
+        /// Their words, where they gave some.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
     }
     /// A folder was written as de-identified DICOM.
     DeidentifyFinished = "deidentify_finished" {
@@ -408,6 +414,21 @@ entries! {
         /// SHA-256 of what was shown, as JSON.
         preview_digest: Sha256Digest,
         /// The account that asked.
+        account: String,
+    }
+    /// A person at the site keeps it out of a study whatever the policy permits, or lets it in again as far as the policy goes.
+    StudyWithheld = "study_withheld" {
+        /// Which study.
+        study: StudyName,
+        /// Digest of the plan.
+        plan_digest: Sha256Digest,
+        /// Whether the site stays out from now on.
+        withheld: bool,
+        /// Who decided.
+        reviewer: String,
+        /// Their words.
+        reason: String,
+        /// The account that did it.
         account: String,
     }
     /// A site takes part in a study.

@@ -14,6 +14,7 @@ mod form;
 mod html;
 mod language;
 mod markdown;
+mod marked;
 mod measured;
 mod message;
 mod page;
@@ -29,6 +30,7 @@ pub use form::{
 };
 pub use html::Html;
 pub use language::{Language, UnknownLanguage};
+pub use marked::Marked;
 pub use measured::{Axis, Measured, MeasuredLine, MeasuredPoint};
 pub use message::Message;
 pub use page::{POLICY, Page, STYLE};

@@ -1,6 +1,6 @@
 //! The shell of a page and what it is built of.
 
-use crate::{Bars, Curves, Differences, Html, Language, Measured, Table, form::Finished, markdown};
+use crate::{Bars, Curves, Differences, Html, Language, Marked, Measured, Table, form::Finished, markdown};
 
 /// The one style of all pages.
 pub const STYLE: &str = include_str!("style.css");
@@ -155,6 +155,11 @@ impl Page {
     #[must_use]
     pub fn parts(&self) -> &[(&'static str, String)] {
         &self.parts
+    }
+
+    /// A picture that stands in the page itself, with places marked on it.
+    pub fn marked(&mut self, marked: &Marked<'_>) {
+        self.body += &marked.to_html();
     }
 
     /// A form; only dashboards have any.

@@ -302,11 +302,21 @@ impl Entry {
                 shown(account),
                 file_digest.short()
             ),
-            Self::QuarantineDiscarded { file_digest, account } => format!(
-                "{} a écarté le fichier en quarantaine {}",
-                shown(account),
-                file_digest.short()
-            ),
+            Self::QuarantineDiscarded {
+                file_digest,
+                account,
+                reviewer,
+                reason,
+            } => {
+                let who = reviewer.as_ref().unwrap_or(account);
+                let why = reason.as_ref().map(|reason| format!(" : {}", shown(reason)));
+                format!(
+                    "{} a écarté le fichier en quarantaine {}{}",
+                    shown(who),
+                    file_digest.short(),
+                    why.unwrap_or_default()
+                )
+            }
             _ => self.patients_in_french(),
         }
     }
@@ -365,6 +375,24 @@ impl Entry {
                 shown(account),
                 plan_digest.short(),
                 preview_digest.short()
+            ),
+            Self::StudyWithheld {
+                study,
+                plan_digest,
+                withheld,
+                reviewer,
+                reason,
+                account: _,
+            } => format!(
+                "{} {} {study}, plan {} : {}",
+                shown(reviewer),
+                if *withheld {
+                    "tient ce site à l'écart de"
+                } else {
+                    "laisse de nouveau ce site participer à"
+                },
+                plan_digest.short(),
+                shown(reason)
             ),
             Self::StudyJoined {
                 study,

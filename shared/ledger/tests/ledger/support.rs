@@ -316,6 +316,8 @@ pub fn samples() -> Vec<Entry> {
         Entry::QuarantineDiscarded {
             file_digest: digest,
             account: text(),
+            reviewer: Some(text()),
+            reason: Some("a photograph".to_owned()),
         },
         Entry::DeidentifyFinished {
             policy_digest: digest,
@@ -391,6 +393,14 @@ pub fn samples() -> Vec<Entry> {
             study: t(),
             plan_digest: digest,
             preview_digest: digest,
+            account: text(),
+        },
+        Entry::StudyWithheld {
+            study: t(),
+            plan_digest: digest,
+            withheld: true,
+            reviewer: text(),
+            reason: "the board has not met yet".to_owned(),
             account: text(),
         },
         Entry::StudyJoined {

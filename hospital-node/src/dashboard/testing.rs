@@ -1,0 +1,29 @@
+//! A node with radiographs in its store, made up.
+
+use std::path::Path;
+
+use snowball_phantoms::Consortium;
+
+use crate::{
+    cli::init,
+    home::Home,
+    selftest::{self, Progress},
+};
+
+/// A node in a folder below `root`, with some radiographs, and some files that wait.
+pub fn node(root: &Path) -> Home {
+    let folder = root.join("home");
+    init::make(&folder, "north".parse().unwrap(), 1).unwrap();
+    let home = Home::existing(&folder).unwrap();
+    let consortium = Consortium {
+        hospitals: 1,
+        images_per_hospital: 12,
+        longest_side: 64,
+        hostile_fraction: 1.0,
+        ..Consortium::default()
+    };
+    let hospitals = snowball_phantoms::write(&consortium, &root.join("files"), &|_, _| {}).unwrap();
+    let silent = |_: &str, _| indicatif::ProgressBar::hidden();
+    selftest::take_in(&home, &home.config().unwrap(), &hospitals[0].dicom, &Progress(&silent)).unwrap();
+    home
+}
