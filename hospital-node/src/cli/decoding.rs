@@ -55,6 +55,8 @@ impl Keeps {
         let written = [
             home.store_folder(),
             home.ledger(),
+            // It may be a link to another disk, which the folder above does not open.
+            home.ledger().join(snowball_ledger::ARCHIVE_FOLDER),
             home.vault_folder(),
             "/dev/null".into(),
         ];
