@@ -6,7 +6,9 @@ use std::{
 };
 
 use anyhow::Result;
-use snowball_protocol::{PROTOCOL_VERSION, SiteName, ids::UnixSeconds, limits::HEARTBEAT_SECONDS, session::PhaseName};
+use snowball_protocol::{
+    PROTOCOL_VERSION, ProblemCode, SiteName, ids::UnixSeconds, limits::HEARTBEAT_SECONDS, session::PhaseName,
+};
 use snowball_registry::{Certificate, Site};
 use snowball_service::{
     clock, files,
@@ -95,14 +97,21 @@ async fn page(app: &Shared, now: UnixSeconds) -> Result<String> {
     studies(&mut page, app);
     let totals = app.core.registry.totals().await?;
     page.number(&ADMITTED, totals.admitted);
-    page.family(
-        &REFUSED,
-        totals.refused.iter().map(|(code, count)| ([("code", &**code)], *count)),
-    );
+    refusals(&mut page, totals.refused);
     let head = app.core.journal.write_for_head(now, Vec::new()).await?.head;
     page.number(&ENTRIES, head.entries);
     page.number(&FREE, files::free_bytes(app.home.dir())?);
     Ok(page.text())
+}
+
+/// Every code stands at nought from the start: to a monitoring system a number that appears with its first refusal did not grow.
+fn refusals(page: &mut Page, counted: BTreeMap<String, u64>) {
+    let mut refused: BTreeMap<String, u64> = ProblemCode::ALL.iter().map(|code| (code.name(), 0)).collect();
+    refused.extend(counted);
+    page.family(
+        &REFUSED,
+        refused.iter().map(|(code, count)| ([("code", &**code)], *count)),
+    );
 }
 
 async fn certificates(page: &mut Page, app: &Shared, now: UnixSeconds) -> Result<()> {
@@ -231,6 +240,23 @@ mod tests {
         ]);
         let watched = worth_watching(all, 100).into_iter().map(|(_, one)| one.serial);
         assert_eq!(watched.collect::<Vec<_>>(), ["2", "3", "4"]);
+    }
+
+    #[test]
+    fn a_code_that_nobody_met_yet_stands_at_nought() {
+        let mut page = Page::default();
+        refusals(&mut page, BTreeMap::from([("norm_exceeded".to_owned(), 2)]));
+        let text = page.text();
+        for line in [
+            "snowball_updates_refused_total{code=\"norm_exceeded\"} 2",
+            "snowball_updates_refused_total{code=\"round_closed\"} 0",
+        ] {
+            assert_eq!(text.lines().filter(|one| *one == line).count(), 1, "{line} in\n{text}");
+        }
+        let lines = text
+            .lines()
+            .filter(|line| line.starts_with("snowball_updates_refused_total{"));
+        assert_eq!(lines.count(), ProblemCode::ALL.len());
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::{
 use anyhow::Result;
 use snowball_egress::{EgressError, SharedLedger};
 use snowball_protocol::{
-    PROTOCOL_VERSION,
+    PROTOCOL_VERSION, ProblemCode,
     ids::UnixSeconds,
     session::{PhaseName, StudySummary},
 };
@@ -60,16 +60,34 @@ const FREE: Family = gauge(
 /// A node asks every few seconds; one that heard nothing for so long is not ready.
 const SILENT_SECONDS_MAX: i64 = 60;
 
+/// This hospital's own policy kept an update.
+const DENIED: &str = "policy_denied";
+/// Something broke here.
+const FAULT: &str = "fault";
+
 /// What the driver notes as it works.
 #[derive(Default)]
 pub struct Vitals(Mutex<Noted>);
 
-#[derive(Default)]
 struct Noted {
     heard: Option<UnixSeconds>,
     studies: Vec<StudySummary>,
     contributed: u64,
     refused: BTreeMap<String, u64>,
+}
+
+impl Default for Noted {
+    /// Every code stands at nought from the start: to a monitoring system a number that appears with its first refusal did not grow.
+    fn default() -> Self {
+        let own = [DENIED, FAULT].map(str::to_owned);
+        let refused = ProblemCode::ALL.iter().map(|code| code.name()).chain(own);
+        Self {
+            heard: None,
+            studies: Vec::new(),
+            contributed: 0,
+            refused: refused.map(|code| (code, 0)).collect(),
+        }
+    }
 }
 
 impl Vitals {
@@ -134,12 +152,9 @@ impl Vitals {
 /// The aggregator's code, of which there is a closed list, or one of two of our own.
 fn code(fault: &anyhow::Error) -> String {
     match fault.downcast_ref() {
-        Some(EgressError::Refused(problem)) => serde_json::to_value(problem.code)
-            .ok()
-            .and_then(|code| Some(code.as_str()?.to_owned()))
-            .unwrap_or_default(),
-        Some(EgressError::Denied { .. }) => "policy_denied".to_owned(),
-        _ => "fault".to_owned(),
+        Some(EgressError::Refused(problem)) => problem.code.name(),
+        Some(EgressError::Denied { .. }) => DENIED.to_owned(),
+        _ => FAULT.to_owned(),
     }
 }
 
@@ -193,7 +208,7 @@ fn page(home: &Home, ledger: &SharedLedger, vitals: &Vitals, now: UnixSeconds) -
 
 #[cfg(test)]
 mod tests {
-    use snowball_protocol::{Problem, ProblemCode, RoundNumber, Sha256Digest};
+    use snowball_protocol::{Problem, RoundNumber, Sha256Digest};
 
     use super::*;
 
@@ -238,6 +253,9 @@ mod tests {
             "snowball_updates_contributed_total 1",
             "snowball_updates_refused_total{code=\"norm_exceeded\"} 1",
             "snowball_updates_refused_total{code=\"fault\"} 1",
+            // Not yet, and yet there: the first one of a code is seen to come.
+            "snowball_updates_refused_total{code=\"policy_denied\"} 0",
+            "snowball_updates_refused_total{code=\"round_closed\"} 0",
         ] {
             assert!(text.lines().any(|one| one == line), "{line} in\n{text}");
         }

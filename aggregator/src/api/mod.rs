@@ -98,7 +98,10 @@ pub fn router(app: Shared) -> Router {
         .method_not_allowed_fallback(unknown)
         .layer(middleware::from_fn_with_state(app.clone(), guard::admit))
         // The outermost: what the guard refuses has a number too.
-        .layer(middleware::from_fn(ticket::number))
+        .layer(middleware::from_fn_with_state(
+            Arc::<ticket::Told>::default(),
+            ticket::number,
+        ))
         .with_state(app)
 }
 

@@ -119,9 +119,13 @@ fn decoder_child() {
     let Some(folder) = std::env::var_os(FOLDER).map(PathBuf::from) else {
         return;
     };
+    // A folder that is a link to one elsewhere: archives of a ledger on a larger disk.
+    let (elsewhere, linked) = (folder.join("elsewhere"), folder.join("inside/linked"));
+    fs::create_dir(&elsewhere).unwrap();
+    std::os::unix::fs::symlink(&elsewhere, &linked).unwrap();
     let reach = Reach {
         read: vec!["/etc".into()],
-        write: vec![folder.join("inside")],
+        write: vec![folder.join("inside"), linked.clone()],
         ..Reach::default()
     };
     let is_thread = std::env::var_os(LOOSER).is_some();
@@ -142,6 +146,7 @@ fn decoder_child() {
         }
         assert!(fs::read_dir("/etc").is_ok(), "what is to be read stays");
         fs::write(inside.join("inside/radiograph"), b"taken in").unwrap();
+        fs::write(linked.join("archive"), b"closed").unwrap();
     };
     if is_thread {
         let reach_of_thread = reach;

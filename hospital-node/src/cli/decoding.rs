@@ -59,6 +59,8 @@ impl Keeps {
             now::intake::folder(home),
             home.store_folder(),
             home.ledger(),
+            // It may be a link to another disk, which the folder above does not open.
+            home.ledger().join(snowball_ledger::ARCHIVE_FOLDER),
             home.vault_folder(),
             "/dev/null".into(),
         ];

@@ -28,7 +28,7 @@ pub struct Phantoms {
     /// A new folder for the files.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// Also write a table of a made-up label (`age_group`: under_40, from_40) by accession number, for `labels import`.
+    /// Also write, as a new file, a table of a made-up label (`age_group`: under_40, from_40) by accession number, for `labels import`.
     #[arg(long, value_name = "FILE")]
     table: Option<PathBuf>,
     /// How many sound radiographs; three in a hundred are added that are broken.
@@ -42,6 +42,13 @@ pub struct Phantoms {
 impl Phantoms {
     pub fn run(self, context: &Context) -> Result<()> {
         ensure!(!self.out.exists(), "{} exists; name a new folder", self.out.display());
+        if let Some(path) = &self.table {
+            ensure!(
+                !path.exists(),
+                "{} exists; name a new file for the table",
+                path.display()
+            );
+        }
         let consortium = Consortium {
             seed: self.seed,
             hospitals: 1,
@@ -125,6 +132,15 @@ mod tests {
         }
         // Nothing is left beside them, no node was made, and a folder that is there is left alone.
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
-        assert!(draw().unwrap_err().to_string().contains("exists"));
+        assert!(draw().unwrap_err().to_string().contains("exists; name a new folder"));
+        // Nor is a table written over, which may be somebody's labels.
+        fs::rename(at("radiographs"), at("elsewhere")).unwrap();
+        fs::write(at("groups.csv"), "labels of the hospital's own").unwrap();
+        assert!(draw().unwrap_err().to_string().contains("exists; name a new file"));
+        assert_eq!(
+            fs::read_to_string(at("groups.csv")).unwrap(),
+            "labels of the hospital's own"
+        );
+        assert!(!at("radiographs").exists());
     }
 }

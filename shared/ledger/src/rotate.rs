@@ -1,7 +1,7 @@
 //! Closing the open file: it becomes an archive that nobody writes to any more, and the chain goes on in the next file.
 
 use std::{
-    fs::{self, OpenOptions},
+    fs::{self, File, OpenOptions},
     io::{self, Write as _},
     path::Path,
 };
@@ -36,6 +36,10 @@ impl Ledger {
     /// 4. the open file moves to the archives;
     /// 5. the next file takes its place;
     /// 6. the next checkpoint becomes the checkpoint.
+    ///
+    /// Where the archives lie on another disk, a whole and durable copy takes the place of step 4, and step 5 replaces the
+    /// open file. A crash between the two leaves the ledger as before, with a copy that nothing names and the next
+    /// closing replaces.
     pub(crate) fn rotate_locked(&mut self, now: UnixSeconds) -> Result<Option<Head>, LedgerError> {
         self.settle()?;
         let (first, closing) = (self.standing.first, self.standing.head.clone());
@@ -75,7 +79,10 @@ impl Ledger {
 
         self.moved = true;
         let (open, archive) = (self.folder.join(RECORDS_FILE), archive_records(&archives, first));
-        fs::rename(&open, &archive).map_err(LedgerError::io("archive", &open))?;
+        match fs::rename(&open, &archive) {
+            Err(fault) if fault.kind() == io::ErrorKind::CrossesDevices => copy_durably(&open, &archive)?,
+            renamed => renamed.map_err(LedgerError::io("archive", &open))?,
+        }
         // Both folders: were this rename lost and the next one not, the open file would be replaced and gone.
         sync_folder(&archives)?;
         sync_folder(&self.folder)?;
@@ -98,6 +105,20 @@ impl Ledger {
         (self.unsettled, self.moved) = (false, false);
         Ok(Some(closing))
     }
+}
+
+/// What a copy is called until it is whole.
+const PART: &str = "jsonl.part";
+
+/// The archive's name appears only once all of it is on that disk: a copy that a crash cut short is never taken for an archive.
+fn copy_durably(open: &Path, archive: &Path) -> Result<(), LedgerError> {
+    let part = archive.with_extension(PART);
+    let mut from = File::open(open).map_err(LedgerError::io("read", open))?;
+    let mut to = File::create(&part).map_err(LedgerError::io("create", &part))?;
+    io::copy(&mut from, &mut to)
+        .and_then(|_| to.sync_all())
+        .map_err(LedgerError::io("write", &part))?;
+    fs::rename(&part, archive).map_err(LedgerError::io("archive", open))
 }
 
 fn take_away_writing(path: &Path) -> io::Result<()> {

@@ -110,6 +110,44 @@ impl fmt::Display for Problem {
 }
 
 impl ProblemCode {
+    /// Every code there is, for whoever counts refusals: a number that stands at nought from the start is seen to grow.
+    pub const ALL: [Self; 27] = [
+        Self::CertificateMissing,
+        Self::CertificateRevoked,
+        Self::InvitationInvalid,
+        Self::RequestInvalid,
+        Self::EnrolmentRefused,
+        Self::VersionUnsupported,
+        Self::ClockSkew,
+        Self::NotFound,
+        Self::StudyClosed,
+        Self::NotJoined,
+        Self::RoundClosed,
+        Self::AlreadyContributed,
+        Self::PlanMismatch,
+        Self::LayoutMismatch,
+        Self::DigestMismatch,
+        Self::OffsetMismatch,
+        Self::NotFinite,
+        Self::NormExceeded,
+        Self::KeptParameters,
+        Self::ExamplesOutOfRange,
+        Self::TooLarge,
+        Self::Malformed,
+        Self::LedgerHeadMissing,
+        Self::LedgerRewound,
+        Self::LedgerForked,
+        Self::Busy,
+        Self::Internal,
+    ];
+
+    /// Its name as programs write it, such as `round_closed`.
+    #[must_use]
+    pub fn name(self) -> String {
+        let written = serde_json::to_value(self).unwrap_or_default();
+        written.as_str().unwrap_or_default().to_owned()
+    }
+
     /// The HTTP status that carries this code (RFC 9110).
     #[must_use]
     pub const fn status(self) -> u16 {
@@ -182,5 +220,23 @@ impl ProblemCode {
             Self::Busy => "try again shortly",
             Self::Internal => "look at the log of the side that answered",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_code_is_listed_once_under_its_name() {
+        let schema = serde_json::to_value(schemars::schema_for!(ProblemCode)).unwrap();
+        let cases = schema["oneOf"].as_array().unwrap();
+        let declared: BTreeSet<&str> = cases.iter().map(|case| case["const"].as_str().unwrap()).collect();
+        let listed: BTreeSet<String> = ProblemCode::ALL.iter().map(|code| code.name()).collect();
+        assert_eq!(listed.len(), ProblemCode::ALL.len());
+        assert!(listed.iter().eq(&declared), "{listed:?} and {declared:?}");
+        assert!(listed.contains("round_closed"));
     }
 }

@@ -1,7 +1,11 @@
 //! Archives: the chain goes on across them, a crash at every step of closing one loses nothing, and what is not at hand is
 //! said and never taken for the whole.
 
-use std::fs;
+use std::{
+    fs,
+    os::unix::fs::{MetadataExt as _, symlink},
+    path::Path,
+};
 
 use proptest::prelude::*;
 use snowball_crypto::SigningKey;
@@ -128,6 +132,16 @@ fn a_crash_at_every_step_of_closing_an_archive_loses_nothing() {
     // From here on the record that names the archive is whole and signed.
     tree = tree.with("checkpoint.next", &next_note);
     let open = tree.bytes("ledger.jsonl");
+    // On another disk the archive is a copy first: until the next file is in its place the ledger is as before.
+    for length in cuts(open.len()) {
+        goes_on(&tree.with(&file(8, "jsonl.part"), &open[..length]), &key, 11);
+    }
+    let copied = tree.with(&archive, &open);
+    let copy = folder();
+    copied.put(copy.path());
+    assert_eq!(verify(copy.path(), &key.verifying_key()).unwrap().entries, 11);
+    assert_eq!(read(copy.path()).unwrap().len(), 11);
+    goes_on(&copied, &key, 11);
     let moved = tree.without("ledger.jsonl").with(&archive, &open);
     let placed = moved.without(NEXT_RECORDS_FILE).with("ledger.jsonl", &next_file);
     let renamed = placed.without("checkpoint.next").with("checkpoint", &next_note);
@@ -169,6 +183,57 @@ fn a_step_that_fails_is_taken_back_and_the_ledger_goes_on() {
     drop(ledger);
     let verified = verify(folder.path(), &key.verifying_key()).unwrap();
     assert_eq!((verified.entries, verified.archives), (10, 1));
+}
+
+/// Links the ledger's archives to a folder of another file system, where this machine has two.
+fn on_another_disk(folder: &TempDir) -> Option<TempDir> {
+    let disk = |path: &Path| fs::metadata(path).map(|about| about.dev()).ok();
+    let other = TempDir::new_in("/dev/shm").ok()?;
+    if disk(other.path()) == disk(folder.path()) {
+        return None;
+    }
+    symlink(other.path(), folder.path().join(ARCHIVE_FOLDER)).unwrap();
+    Some(other)
+}
+
+#[test]
+fn archives_may_lie_on_another_disk() {
+    let key = SigningKey::generate().unwrap();
+    let folder = folder();
+    let Some(other) = on_another_disk(&folder) else {
+        println!("skipped: /dev/shm is not here, or on the same file system as temporary files");
+        return;
+    };
+    let open = || {
+        Ledger::open_shared(folder.path(), OWNER, key.clone())
+            .unwrap()
+            .with_archives_of(2000)
+    };
+    let (mut service, mut command) = (open(), open());
+    // In the way of the copy, and of its name: said, taken back, and the ledger goes on.
+    service.append(NOW, samples()[0].clone()).unwrap();
+    for extension in ["jsonl.part", "jsonl"] {
+        let way = other.path().join(format!("{:020}.{extension}", 0));
+        fs::create_dir_all(way.join("in the way")).unwrap();
+        assert!(
+            matches!(service.rotate(NOW), Err(LedgerError::Io { .. })),
+            "{extension}"
+        );
+        fs::remove_dir_all(way).unwrap();
+        command.append(NOW, samples()[0].clone()).unwrap();
+    }
+    for turn in 0..40 {
+        service.append(NOW, samples()[turn % 5].clone()).unwrap();
+        command.append_all(NOW, samples()[..2].to_vec()).unwrap();
+    }
+    let verified = verify(folder.path(), &key.verifying_key()).unwrap();
+    assert!(verified.archives >= 5, "{verified:?}");
+    assert_eq!((verified.entries, verified.unseen), (123 + verified.archives, 0));
+    assert_eq!(read(folder.path()).unwrap().len() as u64, verified.entries);
+    let names = fs::read_dir(other.path()).unwrap().count() as u64;
+    assert_eq!(names, 2 * verified.archives, "nothing half is left");
+    let bytes = fs::metadata(folder.path().join("ledger.jsonl")).unwrap().len();
+    assert!(bytes < 4000, "the open file holds {bytes} bytes");
 }
 
 #[test]

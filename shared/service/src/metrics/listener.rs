@@ -20,8 +20,11 @@ pub const READY_PATH: &str = "/readyz";
 /// Whether a program can do its work now; else why not, in a word or two that hold no name.
 pub type Readiness = Result<(), &'static str>;
 
-/// Readers at once; others wait for their turn.
+/// Readers of the page at once; one more is told to come later.
 const READERS_MAX: usize = 4;
+/// Connections at once, so that places are kept for probes: the page waits for other work of the program, and whoever asks whether it
+/// lives must not wait for the page.
+const CONNECTIONS_MAX: usize = READERS_MAX + 4;
 /// Longest head of a request, in bytes.
 const HEAD_BYTES_MAX: usize = 8 * 1024;
 /// How long a reader may take, for its request and for the answer.
@@ -36,7 +39,11 @@ pub async fn serve<F>(
 ) where
     F: Future<Output = Option<String>> + Send + 'static,
 {
-    let (places, answers) = (Arc::new(Semaphore::new(READERS_MAX)), Arc::new((write, ready)));
+    let readers = Semaphore::new(READERS_MAX);
+    let (places, answers) = (
+        Arc::new(Semaphore::new(CONNECTIONS_MAX)),
+        Arc::new((write, ready, readers)),
+    );
     loop {
         // Nobody closes the semaphore.
         let Ok(place) = Arc::clone(&places).acquire_owned().await else {
@@ -46,9 +53,13 @@ pub async fn serve<F>(
             Ok((stream, _)) => {
                 let answers = Arc::clone(&answers);
                 tokio::spawn(async move {
-                    let (write, ready) = &*answers;
+                    let (write, ready, readers) = &*answers;
                     // A reader that is too slow or leaves is no business of ours.
-                    let _ = timeout(Duration::from_secs(READER_SECONDS_MAX), answer(stream, write, ready)).await;
+                    let _ = timeout(
+                        Duration::from_secs(READER_SECONDS_MAX),
+                        answer(stream, write, ready, readers),
+                    )
+                    .await;
                     drop(place);
                 });
             }
@@ -64,14 +75,21 @@ async fn answer<F>(
     mut stream: TcpStream,
     write: &(impl Fn() -> F + Sync),
     ready: &(impl Fn() -> Readiness + Sync),
+    readers: &Semaphore,
 ) -> std::io::Result<()>
 where
     F: Future<Output = Option<String>> + Send,
 {
     let (status, body) = match read_head(&mut stream).await?.as_deref().map(asked) {
-        Some(Asked::Page) => match write().await {
-            Some(page) => ("200 OK", page),
-            None => ("503 Service Unavailable", "not now; the log says why\n".to_owned()),
+        Some(Asked::Page) => match readers.try_acquire() {
+            Ok(_reader) => match write().await {
+                Some(page) => ("200 OK", page),
+                None => ("503 Service Unavailable", "not now; the log says why\n".to_owned()),
+            },
+            Err(_) => (
+                "503 Service Unavailable",
+                "too many read the page at once; come later\n".to_owned(),
+            ),
         },
         Some(Asked::Alive) => ("200 OK", "alive\n".to_owned()),
         Some(Asked::Ready) => match ready() {
@@ -160,6 +178,36 @@ mod tests {
         // A request that is too long is answered before it was read whole, and may be cut off.
         let _ = stream.read_to_string(&mut answer).await;
         answer
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_the_page_keeps_no_probe_waiting() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (asked, is_asked) = tokio::sync::watch::channel(0);
+        let asked = Arc::new(asked);
+        let write = move || {
+            asked.send_modify(|count| *count += 1);
+            std::future::pending::<Option<String>>()
+        };
+        let served = tokio::spawn(serve(listener, write, || Ok(())));
+        let mut readers = Vec::new();
+        for _ in 0..READERS_MAX {
+            let mut reader = TcpStream::connect(address).await.unwrap();
+            reader.write_all(b"GET /metrics HTTP/1.1\r\n\r\n").await.unwrap();
+            readers.push(reader);
+        }
+        let mut is_asked = is_asked;
+        is_asked.wait_for(|count| *count == READERS_MAX).await.unwrap();
+        for _ in 0..3 * CONNECTIONS_MAX {
+            let more = ask(address, b"GET /metrics HTTP/1.1\r\n\r\n").await;
+            assert!(more.starts_with("HTTP/1.1 503 "), "{more}");
+            for probe in ["/healthz", "/readyz"] {
+                let answer = ask(address, format!("GET {probe} HTTP/1.1\r\n\r\n").as_bytes()).await;
+                assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+            }
+        }
+        served.abort();
     }
 
     #[tokio::test]
