@@ -55,7 +55,7 @@ impl Receive {
         let mut ears = Ears::start(context)?;
         let keeps = Keeps::of(&home, &config.text, Some(&folder), None);
         let batches = Batches::open(&home, &config, self.threads, (Decoder::Process, keeps))?;
-        let stop = Stop::listen()?;
+        let stop = Stop::of_a_service()?;
         let (bell, heard) = Bell::new();
         let hear = ears.hear(bell)?;
         let spool = Spool::beside(&folder);
