@@ -349,17 +349,9 @@ fn list(
             continue;
         }
         match fs::metadata(entry.path()) {
-            Ok(about) if about.is_dir() => {
-                if wants(&format!("{name}/")) {
-                    list(home, &name, depth + 1, wants, names)?;
-                }
-            }
-            Ok(about) if about.is_file() => {
-                if wants(&name) {
-                    names.push(name);
-                }
-            }
-            // Neither sockets nor pipes are kept in a home, and what is gone is gone.
+            Ok(about) if about.is_dir() && wants(&format!("{name}/")) => list(home, &name, depth + 1, wants, names)?,
+            Ok(about) if about.is_file() && wants(&name) => names.push(name),
+            // Not wanted; neither sockets nor pipes are kept in a home, and what is gone is gone.
             _ => {}
         }
     }

@@ -1,7 +1,7 @@
 //! The way back: into an empty home, every file checked before the first is written.
 
 use std::{
-    fs::{self, File},
+    fs::File,
     io,
     path::{Component, Path, PathBuf},
 };
