@@ -16,7 +16,7 @@ use snowball_service::{
     keys::{Keys, PassphraseSource},
 };
 
-use crate::{authorities::Authorities, config::Config};
+use crate::{authorities::Authorities, cli::Refused, config::Config};
 
 /// Largest key, certificate or configuration file that is read, in bytes.
 const FILE_BYTES_MAX: usize = 64 * 1024;
@@ -171,7 +171,11 @@ impl Home {
     /// Reads the settings.
     pub fn config(&self) -> Result<Config> {
         let path = self.config_file();
-        Config::parse(&read_text(&path)?).with_context(|| format!("{} is not a sound configuration", path.display()))
+        read_text(&path)
+            .and_then(|text| {
+                Config::parse(&text).with_context(|| format!("{} is not a sound configuration", path.display()))
+            })
+            .map_err(|fault| Refused(format!("{fault:#}")).into())
     }
 
     /// Reads the signing key.

@@ -22,7 +22,7 @@ use snowball_service::{
 use snowball_store::{Settings, Store};
 use snowball_vault::{Vault, VaultError};
 
-use crate::{config::NodeConfig, second_reader};
+use crate::{cli::Refused, config::NodeConfig, second_reader};
 
 /// A node's folder.
 #[derive(Clone)]
@@ -301,8 +301,9 @@ impl Home {
         self.kept_parameters().join(study.as_str())
     }
 
+    /// What `node.toml` says. A wrong one is a refusal: started again by itself, the node would find the same.
     pub fn config(&self) -> Result<NodeConfig> {
-        NodeConfig::read(&self.config_file())
+        NodeConfig::read(&self.config_file()).map_err(|fault| Refused(format!("{fault:#}")).into())
     }
 
     pub fn aggregator(&self) -> Result<Aggregator> {
@@ -392,6 +393,14 @@ impl Home {
             return Ok((intake, None));
         }
         if !self.has_vault_secret()? && !snowball_vault::is_destroyed(&self.vault_folder()) {
+            // After a restore without it, a new key would lock the old links out.
+            if self.vault_folder().join(snowball_vault::DATABASE_FILE).exists() {
+                bail!(
+                    "the linkage vault is there and its key is not; put keys/vault.secret back from where you keep it, or move {} away to \
+                     begin a new vault",
+                    self.vault_folder().display()
+                );
+            }
             let secret = VaultSecret::generate().context("no randomness for the vault's secret")?;
             self.keys.write(&self.vault_secret(), &secret.to_hex())?;
         }

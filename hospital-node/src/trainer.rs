@@ -4,6 +4,7 @@
 
 use std::{
     io::{BufReader, BufWriter, Read},
+    os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::{
@@ -250,6 +251,8 @@ impl Worker {
             .current_dir(scratch)
             .env_clear()
             .env("HOME", scratch)
+            // A hangup of the node's whole group means the node, which then reads its log's levels again.
+            .process_group(0)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
@@ -350,6 +353,19 @@ mod tests {
     use snowball_confine::Hold;
 
     use super::*;
+
+    #[test]
+    fn a_hangup_of_the_node_s_group_does_not_reach_the_trainer() {
+        let folder = tempfile::tempdir().unwrap();
+        let worker = Worker::start(Path::new("/usr/bin/yes"), folder.path()).unwrap();
+        let id = worker.child.id();
+        let about = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap();
+        // After the name in brackets: its state, its parent, its group.
+        let (_, rest) = about.rsplit_once(')').unwrap();
+        assert_eq!(rest.split_whitespace().nth(2), Some(id.to_string().as_str()), "{about}");
+        drop(worker);
+        assert!(!Path::new(&format!("/proc/{id}")).exists());
+    }
 
     fn device(choice: DeviceChoice, sound: bool) -> ProbedDevice {
         ProbedDevice {

@@ -154,6 +154,31 @@ async fn what_is_not_whole_is_not_restored() {
     let keys = site.home.join("keys");
     let with_keys = ["restore", out, "--keys", text(&keys).unwrap()];
     no(&site.home, &with_keys, exit::FAULT, "not empty").await;
+    // A slip of the hand, and the keys of somebody else.
+    let typo = stage.folder.path().join("typo");
+    no(
+        &back,
+        &["restore", out, "--keys", text(&typo).unwrap()],
+        exit::REFUSED,
+        "holds no site.secret",
+    )
+    .await;
+    let strange = stage.folder.path().join("strange");
+    fs::create_dir(&strange).unwrap();
+    fs::copy(keys.join("site.secret"), strange.join("site.secret")).unwrap();
+    fs::copy(
+        stage.consortium.aggregator_home().join("ledger.key.pem"),
+        strange.join("ledger.pem"),
+    )
+    .unwrap();
+    no(
+        &back,
+        &["restore", out, "--keys", text(&strange).unwrap()],
+        exit::REFUSED,
+        "another ledger",
+    )
+    .await;
+    assert!(!back.exists());
     // Of the aggregator, for the node.
     let other = stage.folder.path().join("other");
     stage
@@ -277,7 +302,12 @@ async fn an_older_program_leaves_a_newer_home_as_it_is_and_says_what_to_do() {
         let before = fs::read(database).unwrap();
         let output = run(program, home, words).await.unwrap();
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert_eq!(output.status.code(), Some(i32::from(exit::FAULT)), "{words:?}: {said}");
+        // A unit is not started again on it.
+        assert_eq!(
+            output.status.code(),
+            Some(i32::from(exit::REFUSED)),
+            "{words:?}: {said}"
+        );
         assert!(
             said.contains("newer program") && said.contains("install that version again"),
             "{words:?}: {said}"

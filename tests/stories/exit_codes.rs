@@ -27,6 +27,13 @@ async fn every_exit_code_of_the_page_is_one_that_both_programs_end_with() {
     let (nowhere, node, aggregator, unsigned) =
         (path("nowhere"), path("node"), path("aggregator"), path("policy.toml"));
     std::fs::write(&unsigned, "# no policy\n").unwrap();
+    // Configurations with a slip: a unit must not start again on them.
+    let wrong = folder.path().join("wrong");
+    std::fs::create_dir(&wrong).unwrap();
+    for name in ["node.toml", "aggregator.toml"] {
+        std::fs::write(wrong.join(name), "sight = 1\n").unwrap();
+    }
+    let wrong = wrong.to_str().unwrap().to_owned();
     // A node without a policy, and an aggregator that nobody serves: both are what doctor calls bad.
     let init_node = ["--home", &node, "init", "--site", "north"];
     let init_aggregator = [
@@ -49,6 +56,7 @@ async fn every_exit_code_of_the_page_is_one_that_both_programs_end_with() {
                 (exit::REFUSED, vec!["--home", &node, "policy", "check", &unsigned]),
                 (exit::REFUSED, vec!["--home", &node, "doctor", "--offline"]),
                 (exit::DONE, vec!["--home", &node, "doctor", "--explain"]),
+                (exit::REFUSED, vec!["--home", &wrong, "run"]),
             ],
         ),
         (
@@ -59,6 +67,7 @@ async fn every_exit_code_of_the_page_is_one_that_both_programs_end_with() {
                 (exit::USAGE, vec!["--home", &aggregator, "doctr"]),
                 (exit::REFUSED, vec!["--home", &aggregator, "doctor"]),
                 (exit::DONE, vec!["--home", &aggregator, "doctor", "--explain"]),
+                (exit::REFUSED, vec!["--home", &wrong, "serve"]),
             ],
         ),
     ] {

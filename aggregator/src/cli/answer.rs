@@ -4,6 +4,8 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use serde_json::{Value, json};
+use snowball_ledger::LedgerError;
+use snowball_registry::RegistryError;
 use snowball_service::{exit, output};
 
 /// A command's result, for people and for programs.
@@ -64,7 +66,7 @@ pub fn print(result: Result<Answer>, json: bool) -> ExitCode {
             }
         }
         Err(error) => {
-            let code = if error.is::<Refused>() {
+            let code = if error.is::<Refused>() || error.chain().any(is_of_a_newer_program) {
                 exit::REFUSED
             } else {
                 exit::FAULT
@@ -76,6 +78,14 @@ pub fn print(result: Result<Answer>, json: bool) -> ExitCode {
             ExitCode::from(code)
         }
     }
+}
+
+/// Whether files are of another version, which is to be installed again: starting anew finds the same.
+fn is_of_a_newer_program(cause: &(dyn std::error::Error + 'static)) -> bool {
+    let registry = cause.downcast_ref::<RegistryError>();
+    let ledger = cause.downcast_ref::<LedgerError>();
+    matches!(registry, Some(RegistryError::FromTheFuture { .. }))
+        || matches!(ledger, Some(LedgerError::UnknownEntry { .. }))
 }
 
 /// A line on standard output of a service, which serves whether or not anybody reads on.

@@ -47,6 +47,7 @@ impl Backup {
     pub async fn run(&self, home: &Home) -> Result<Answer> {
         let (home, registry) = open(home).await?;
         let config = home.config()?;
+        let made = clock::now();
         let mut copy = Copy::begin(&self.out, home.dir())?;
         self.copy_still(&home, &registry, &mut copy).await?;
         registry.close().await;
@@ -56,7 +57,7 @@ impl Backup {
             program_version: env!("CARGO_PKG_VERSION").to_owned(),
             tables: snowball_registry::tables(),
             owner: config.consortium,
-            made: clock::now(),
+            made,
             keys: !self.without_keys,
             ledger_entries: head.entries,
             ledger_head: head.hash,

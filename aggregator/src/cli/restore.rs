@@ -8,12 +8,13 @@ use std::{
 use anyhow::{Context as _, Result};
 use clap::Args;
 use serde_json::json;
-use snowball_crypto::VerifyingKey;
+use snowball_crypto::{SigningKey, VerifyingKey, is_wrapped};
 use snowball_ledger::{Expected, verify_expecting};
 use snowball_service::{
     backup::{self, BackupError, HOME, Manifest, Replaced},
     files,
 };
+use zeroize::Zeroizing;
 
 use super::{Answer, Refused};
 use crate::home::{Home, read_text};
@@ -100,6 +101,7 @@ impl Restore {
                 if let Some(missing) = KEYS.iter().find(|name| !keys.join(name).is_file()) {
                     return Err(no(format!("{} holds no {missing}", keys.display())));
                 }
+                check_ledger_key(&keys.join("ledger.key.pem"), &ledger_key(&self.folder.join(HOME))?)?;
             }
             None => {}
         }
@@ -119,6 +121,19 @@ impl Restore {
                 ledger.display()
             ))),
         }
+    }
+}
+
+/// Where the ledger's key lies in the clear, it must be this ledger's.
+fn check_ledger_key(path: &Path, public: &VerifyingKey) -> Result<()> {
+    let text = Zeroizing::new(read_text(path)?);
+    if is_wrapped(&text) {
+        return Ok(());
+    }
+    match SigningKey::from_pem(&text) {
+        Ok(found) if found.verifying_key() == *public => Ok(()),
+        Ok(_) => Err(no(format!("{} is the key of another ledger", path.display()))),
+        Err(_) => Err(no(format!("{} is no key", path.display()))),
     }
 }
 

@@ -129,7 +129,7 @@ pub(super) fn listen_alone(context: &Context, home: &Home, config: &NodeConfig, 
             tracing::warn!(%why, "a process that listens to strangers could read the node's keys");
         }
     }
-    let stop = Stop::listen()?;
+    let stop = Stop::of_a_service()?;
     let (bell, heard) = Bell::new();
     let receiver = listen(receive, config, &spool, bell)?;
     let (address, is_secure) = (receiver.address(), receive.tls.is_some());

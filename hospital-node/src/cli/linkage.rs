@@ -22,7 +22,7 @@ pub enum Linkage {
         reason: String,
     },
     /// Destroy the vault for good: its key is overwritten and removed, and no pseudonym of this site can be traced back to a
-    /// patient by anybody, ever. Backups of keys/vault.secret must be destroyed too. Example: hospital-node linkage destroy
+    /// patient by anybody, ever. Backups with keys/vault.secret (backup --with-vault-key) must be destroyed too. Example: hospital-node linkage destroy
     /// --yes-destroy north
     Destroy {
         /// The site's name, typed out, as the sign that this is meant.
@@ -96,7 +96,7 @@ fn destroy(context: &Context, confirmed: Option<&SiteName>) -> Result<()> {
     if confirmed != Some(&config.site) {
         return Err(Refused(format!(
             "nothing was destroyed. This ends every way from a pseudonym back to a patient, for good: nobody can be told of a \
-             finding any more, and no backup of this program brings it back. If that is meant: hospital-node linkage destroy \
+             finding any more, and no backup brings it back that was made without --with-vault-key. If that is meant: hospital-node linkage destroy \
              --yes-destroy {}",
             config.site
         ))
@@ -123,7 +123,7 @@ fn destroy(context: &Context, confirmed: Option<&SiteName>) -> Result<()> {
         &serde_json::json!({"destroyed": true, "links": links, "proof": proof}),
         || {
             format!(
-                "destroyed: {} links and their key. Asked again, the vault says: {proof}\nDestroy backups of keys/vault.secret too.",
+                "destroyed: {} links and their key. Asked again, the vault says: {proof}\nDestroy copies of keys/vault.secret too, also in backups that were made with --with-vault-key.",
                 links.map_or_else(|| "an unknown number of".to_owned(), |links| links.to_string())
             )
         },

@@ -248,22 +248,33 @@ pub fn run() -> ExitCode {
         Err(fault) if output::is_closed(&*fault) => ExitCode::from(exit::UNHEARD),
         Err(fault) => {
             output::note(format_args!("hospital-node: {fault:#}"));
-            let is_refusal = fault.chain().any(|cause| {
-                cause.is::<Refused>()
-                    || cause
-                        .downcast_ref::<snowball_egress::EgressError>()
-                        .is_some_and(|fault| {
-                            matches!(
-                                fault,
-                                snowball_egress::EgressError::Denied { .. }
-                                    | snowball_egress::EgressError::Refused(_)
-                                    | snowball_egress::EgressError::Stranger { .. }
-                            )
-                        })
-            });
+            let is_refusal = fault.chain().any(refuses);
             ExitCode::from(if is_refusal { exit::REFUSED } else { exit::FAULT })
         }
     }
+}
+
+/// Whether the same is found when nothing but time has passed: exit code 3, on which no unit starts again.
+fn refuses(cause: &(dyn std::error::Error + 'static)) -> bool {
+    use snowball_egress::EgressError;
+    use snowball_ledger::LedgerError;
+    use snowball_store::StoreError;
+    use snowball_vault::VaultError;
+
+    let denied = matches!(
+        cause.downcast_ref::<EgressError>(),
+        Some(EgressError::Denied { .. } | EgressError::Refused(_) | EgressError::Stranger { .. })
+    );
+    // Of another version of this program, which is to be installed again.
+    let of_another_version = matches!(
+        cause.downcast_ref::<StoreError>(),
+        Some(StoreError::Newer { .. } | StoreError::Unsealed { .. } | StoreError::Foreign { .. })
+    ) || matches!(cause.downcast_ref::<VaultError>(), Some(VaultError::Foreign))
+        || matches!(
+            cause.downcast_ref::<LedgerError>(),
+            Some(LedgerError::UnknownEntry { .. })
+        );
+    cause.is::<Refused>() || denied || of_another_version
 }
 
 #[cfg(test)]

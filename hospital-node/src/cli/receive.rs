@@ -57,7 +57,7 @@ impl Receive {
         let keeps = Keeps::of(&home, &config.text, Some(&folder), None);
         let batches =
             Batches::open(&home, &config, self.threads, (Decoder::Process, keeps))?.noting(&home, Way::Received);
-        let stop = Stop::listen()?;
+        let stop = Stop::of_a_service()?;
         let (bell, heard) = Bell::new();
         let hear = ears.hear(bell)?;
         let spool = Spool::beside(&folder);

@@ -4,13 +4,15 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use clap::Args;
-use snowball_crypto::VerifyingKey;
+use snowball_crypto::{SigningKey, VerifyingKey};
 use snowball_ledger::{Expected, verify_expecting};
 use snowball_protocol::limits::CSR_BYTES_MAX;
 use snowball_service::{
     backup::{self, BackupError, HOME, Manifest, Replaced},
     files,
+    keys::{Kept, Keys},
 };
+use zeroize::Zeroizing;
 
 use super::{Context, Refused};
 use crate::home::Home;
@@ -37,7 +39,7 @@ pub struct Restore {
 impl Restore {
     pub fn run(self, context: &Context) -> Result<()> {
         let manifest = backup::read(&self.folder).map_err(refused)?;
-        self.check(&manifest)?;
+        self.check(&manifest, context)?;
         let replaced = [("keys", &self.keys), ("ledger", &self.ledger)]
             .into_iter()
             .filter_map(|(name, from)| {
@@ -53,9 +55,17 @@ impl Restore {
         let document = serde_json::json!({
             "home": context.root, "files": count, "about": manifest.about, "ledger_entries": verified.entries,
         });
+        let lacks_vault_key = !home.vault_secret().exists()
+            && home.vault_folder().join(snowball_vault::DATABASE_FILE).exists()
+            && !snowball_vault::is_destroyed(&home.vault_folder());
         context.print(&document, || {
+            let vault = if lacks_vault_key {
+                "put keys/vault.secret back from where you keep it, or the vault does not open; "
+            } else {
+                ""
+            };
             format!(
-                "{count} files in {}: site {}, {} records of the ledger\nnext: hospital-node doctor --store; withdraw again every patient who \
+                "{count} files in {}: site {}, {} records of the ledger\nnext: {vault}hospital-node doctor --store; withdraw again every patient who \
                  withdrew since the backup; start the node",
                 context.root.display(),
                 manifest.about.owner,
@@ -65,7 +75,7 @@ impl Restore {
     }
 
     /// Everything that can be known before a file is written.
-    fn check(&self, manifest: &Manifest) -> Result<()> {
+    fn check(&self, manifest: &Manifest, context: &Context) -> Result<()> {
         let about = &manifest.about;
         if about.program != super::PROGRAM {
             return Err(no(format!("this is a backup of {}, not of a node", about.program)));
@@ -81,8 +91,11 @@ impl Restore {
                 "the backup holds no keys; name the folder that does: --keys DIR".to_owned()
             ));
         }
-        let Some(ledger) = &self.ledger else { return Ok(()) };
         let key = ledger_key(&self.folder.join(HOME))?;
+        if let Some(keys) = &self.keys {
+            check_keys(keys, &key, context)?;
+        }
+        let Some(ledger) = &self.ledger else { return Ok(()) };
         let expected = Expected {
             owner: Some(about.owner.clone()),
             heads: vec![about.ledger_head],
@@ -98,6 +111,32 @@ impl Restore {
                 ledger.display()
             ))),
         }
+    }
+}
+
+/// The folder of `--keys` must hold what nobody can make again; a ledger's key in the clear must be this ledger's.
+fn check_keys(folder: &Path, public: &VerifyingKey, context: &Context) -> Result<()> {
+    let keys = Keys::of_process(context.passphrase.clone());
+    for name in ["site.secret", "ledger.pem"] {
+        if keys.kept(&folder.join(name))? == Kept::Missing {
+            return Err(no(format!("{} holds no {name}", folder.display())));
+        }
+    }
+    let path = folder.join("ledger.pem");
+    if keys.kept(&path)? != Kept::Clear {
+        return Ok(());
+    }
+    // Mode and owner of a copy in a safe are its keeper's affair; in the home it is private.
+    let text = Zeroizing::new(
+        files::read_bounded(&path, CSR_BYTES_MAX).with_context(|| format!("cannot read {}", path.display()))?,
+    );
+    let found = str::from_utf8(&text)
+        .ok()
+        .and_then(|text| SigningKey::from_pem(text).ok());
+    match found {
+        Some(found) if found.verifying_key() == *public => Ok(()),
+        Some(_) => Err(no(format!("{} is the key of another ledger", path.display()))),
+        None => Err(no(format!("{} is no key", path.display()))),
     }
 }
 

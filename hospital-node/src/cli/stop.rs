@@ -10,6 +10,7 @@ use std::{
 
 use anyhow::{Context as _, Result};
 use snowball_service::shutdown;
+use tokio::signal::unix::{SignalKind, signal};
 
 /// Rings once, when this process is asked to end by SIGINT or SIGTERM.
 pub(super) struct Stop {
@@ -18,8 +19,17 @@ pub(super) struct Stop {
 }
 
 impl Stop {
+    /// The same for a service: a hangup, at which `run` reads its log's levels again, neither rings nor ends it.
+    pub fn of_a_service() -> Result<Self> {
+        Self::listening(true)
+    }
+
     /// Listens from now on.
     pub fn listen() -> Result<Self> {
+        Self::listening(false)
+    }
+
+    fn listening(outlives_hangups: bool) -> Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -30,7 +40,11 @@ impl Stop {
         );
         let (raised, rung) = (Arc::clone(&flag), Arc::clone(&bell));
         std::thread::spawn(move || {
-            runtime.block_on(async { shutdown::requested().await });
+            runtime.block_on(async {
+                // Heard by nobody; with a handler it no longer ends the process.
+                let _hangups = outlives_hangups.then(|| signal(SignalKind::hangup()));
+                shutdown::requested().await;
+            });
             let _held = rung.0.lock().unwrap_or_else(PoisonError::into_inner);
             raised.store(true, Ordering::SeqCst);
             rung.1.notify_all();

@@ -53,7 +53,7 @@ impl Watch {
         let batches =
             Batches::open(&home, &config, self.threads, (Decoder::Process, keeps))?.noting(&home, Way::Watched);
         // Its thread is held as well.
-        let stop = Stop::listen()?;
+        let stop = Stop::of_a_service()?;
         let settle = Duration::from_secs(self.settle_seconds);
         let mut folder = Folder::new(settle);
         if self.once {

@@ -14,12 +14,13 @@ pub fn tables() -> u32 {
 }
 
 /// Whether a file of the store is kept by a copy: pixels and what waits in the quarantine. The database is copied by itself, and locks are
-/// of this machine.
+/// of this machine. The store's own folder, an empty name, leads to them.
 #[must_use]
 pub fn is_kept(name: &str) -> bool {
-    [PACKS, QUARANTINE]
-        .iter()
-        .any(|folder| name.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/')))
+    name.is_empty()
+        || [PACKS, QUARANTINE]
+            .iter()
+            .any(|folder| name.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/')))
 }
 
 impl Store {

@@ -145,7 +145,24 @@ impl Drop for Machine {
         if let Some(first) = self.first_process().and_then(|first| i32::try_from(first).ok()) {
             let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(first), nix::sys::signal::Signal::SIGKILL);
         }
-        let _ = self.container.wait();
+        // Not without end: a test that has its answer must not hang on a machine that does not go.
+        for _ in 0..100 {
+            if !matches!(self.container.try_wait(), Ok(None)) {
+                return;
+            }
+            thread::sleep(Duration::from_millis(100));
+        }
+        let _ = self.container.kill();
+        for _ in 0..50 {
+            if !matches!(self.container.try_wait(), Ok(None)) {
+                return;
+            }
+            thread::sleep(Duration::from_millis(100));
+        }
+        eprintln!(
+            "a machine under systemd-nspawn does not end: process {}",
+            self.container.id()
+        );
     }
 }
 

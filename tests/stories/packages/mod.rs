@@ -27,7 +27,9 @@ const AGGREGATOR_HOME: &str = "var/lib/snowball-aggregator";
 /// The machine has a network of its own.
 const PORT: u16 = 7443;
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../.ci/packages");
-/// Units whose exposure is held, in tenths, as systemd 252 counts it: what each must keep costs that much (the network above all).
+/// The systemd that counts an exposure as the figures below do; others weigh otherwise.
+const COUNTED_BY: &str = "252";
+/// Units whose exposure is held, in tenths: what each must keep costs that much (the network above all).
 const UNITS: [(&str, &str, u32); 4] = [
     ("hospital-node", "snowball-node.service", 12),
     ("hospital-node", "snowball-node-receive.service", 12),
@@ -41,6 +43,13 @@ fn units_are_sound_and_leave_little_open() {
     if !is_there("systemd-analyze") {
         println!("skipped: systemd-analyze is not installed");
         return;
+    }
+    let version = Command::new("systemd-analyze").arg("--version").output().unwrap();
+    let is_counted = said(&version).starts_with(&format!("systemd {COUNTED_BY} "));
+    if !is_counted {
+        println!(
+            "exposure skipped: only systemd {COUNTED_BY} counts as the figures here do; the words of the units are checked"
+        );
     }
     let folder = tempfile::tempdir().unwrap();
     for (program, unit, exposure_max) in UNITS {
@@ -56,6 +65,9 @@ fn units_are_sound_and_leave_little_open() {
         let verified = analyze(&["verify", "--man=no"]);
         let faults = String::from_utf8_lossy(&verified.stderr).into_owned();
         assert!(verified.status.success() && !faults.contains(unit), "{unit}: {faults}");
+        if !is_counted {
+            continue;
+        }
         let threshold = format!("--threshold={exposure_max}");
         let judged = analyze(&["security", "--offline=yes", &threshold]);
         assert!(

@@ -115,10 +115,12 @@ pub enum BackupError {
     Altered(PathBuf),
 }
 
-/// A backup that is being made.
+/// A backup that is being made. Dropped before it is [finished](Self::finish), it takes its copy with it: what is not whole serves nobody,
+/// and holds keys.
 pub struct Backup {
     folder: PathBuf,
     copied: BTreeMap<String, Copied>,
+    is_whole: bool,
 }
 
 /// A file that was copied, and how it looked in the home then.
@@ -143,13 +145,14 @@ impl Backup {
             let _ = fs::remove_dir(folder);
             return Err(BackupError::Within(folder.to_owned()));
         }
-        if fs::read_dir(folder).map_err(at(folder))?.next().is_some() {
+        if !is_empty(folder).map_err(at(folder))? {
             return Err(BackupError::NotEmpty(folder.to_owned()));
         }
         files::create_home(&folder.join(HOME)).map_err(at(folder))?;
         Ok(Self {
             folder: folder.to_owned(),
             copied: BTreeMap::new(),
+            is_whole: false,
         })
     }
 
@@ -171,15 +174,15 @@ impl Backup {
         Ok(path)
     }
 
-    /// Copies every file of `home` whose name `wants` says yes to. Called again, it copies what was written to since, and forgets what
-    /// is gone. A link leads to what is copied. Gives how many files it copied.
+    /// Copies every file of `home` whose name `wants` says yes to; a folder's name, with a slash at its end, is asked for before anybody looks
+    /// into it. Called again, it copies what was written to since, and forgets what is gone. A link leads to what is copied. Gives how many
+    /// files it copied.
     ///
     /// # Errors
     /// When a file cannot be read or written; one that goes meanwhile is no fault.
     pub fn copy(&mut self, home: &Path, wants: &dyn Fn(&str) -> bool) -> Result<u64, BackupError> {
         let mut names = Vec::new();
-        list(home, "", 0, &mut names)?;
-        names.retain(|name| wants(name));
+        list(home, "", 0, wants, &mut names)?;
         names.sort_unstable();
         let gone: Vec<String> = self
             .copied
@@ -218,7 +221,7 @@ impl Backup {
     /// When one cannot be read.
     pub fn list_all(&mut self, folder: &str) -> Result<(), BackupError> {
         let mut names = Vec::new();
-        list(&self.folder.join(HOME), folder, 0, &mut names)?;
+        list(&self.folder.join(HOME), folder, 0, &|_| true, &mut names)?;
         names.iter().try_for_each(|name| self.list(name))
     }
 
@@ -226,8 +229,9 @@ impl Backup {
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn finish(self, about: About) -> Result<Manifest, BackupError> {
-        let files = self.copied.into_values().map(|copied| copied.file).collect();
+    pub fn finish(mut self, about: About) -> Result<Manifest, BackupError> {
+        let copied = std::mem::take(&mut self.copied);
+        let files = copied.into_values().map(|copied| copied.file).collect();
         let manifest = Manifest {
             format: FORMAT,
             about,
@@ -235,6 +239,7 @@ impl Backup {
         };
         let path = self.folder.join(MANIFEST);
         files::write_private(&path, &canonical_json(&manifest)).map_err(at(&path))?;
+        self.is_whole = true;
         Ok(manifest)
     }
 
@@ -280,14 +285,53 @@ impl Backup {
     }
 }
 
-/// The names of all files below `folder` of `home`.
-fn list(home: &Path, folder: &str, depth: usize, names: &mut Vec<String>) -> Result<(), BackupError> {
+impl Drop for Backup {
+    fn drop(&mut self) {
+        if !self.is_whole {
+            empty(&self.folder);
+            // It stays where it is a disk's own folder; an empty one is in nobody's way.
+            let _ = fs::remove_dir(&self.folder);
+        }
+    }
+}
+
+/// What a disk of its own has in its first folder: root's, and nobody's else.
+const OF_THE_DISK: &str = "lost+found";
+
+/// Whether a folder holds nothing but what its disk put there.
+fn is_empty(folder: &Path) -> io::Result<bool> {
+    for entry in fs::read_dir(folder)? {
+        if entry?.file_name() != OF_THE_DISK {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Removes what was written into a folder that was empty before.
+fn empty(folder: &Path) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        if entry.file_name() != OF_THE_DISK {
+            let _ = fs::remove_dir_all(entry.path()).or_else(|_| fs::remove_file(entry.path()));
+        }
+    }
+}
+
+/// The names of all files below `folder` of `home` that `wants` says yes to.
+fn list(
+    home: &Path,
+    folder: &str,
+    depth: usize,
+    wants: &dyn Fn(&str) -> bool,
+    names: &mut Vec<String>,
+) -> Result<(), BackupError> {
     let path = home.join(folder);
     if depth > DEPTH_MAX {
         return Err(BackupError::Name(path));
     }
     let entries = match fs::read_dir(&path) {
-        Err(fault) if fault.kind() == io::ErrorKind::NotFound => return Ok(()),
+        // Gone meanwhile; what was named must be there.
+        Err(fault) if fault.kind() == io::ErrorKind::NotFound && depth > 0 => return Ok(()),
         entries => entries.map_err(at(&path))?,
     };
     for entry in entries {
@@ -301,10 +345,13 @@ fn list(home: &Path, folder: &str, depth: usize, names: &mut Vec<String>) -> Res
         } else {
             format!("{folder}/{name}")
         };
+        if name == OF_THE_DISK {
+            continue;
+        }
         match fs::metadata(entry.path()) {
-            Ok(about) if about.is_dir() => list(home, &name, depth + 1, names)?,
-            Ok(about) if about.is_file() => names.push(name),
-            // Neither sockets nor pipes are kept in a home, and what is gone is gone.
+            Ok(about) if about.is_dir() && wants(&format!("{name}/")) => list(home, &name, depth + 1, wants, names)?,
+            Ok(about) if about.is_file() && wants(&name) => names.push(name),
+            // Not wanted; neither sockets nor pipes are kept in a home, and what is gone is gone.
             _ => {}
         }
     }

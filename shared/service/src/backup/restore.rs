@@ -1,12 +1,12 @@
 //! The way back: into an empty home, every file checked before the first is written.
 
 use std::{
-    fs::{self, File},
+    fs::File,
     io,
     path::{Component, Path, PathBuf},
 };
 
-use super::{BackupError, FORMAT, HOME, MANIFEST, Manifest, at, create, list, pour};
+use super::{BackupError, CopiedFile, FORMAT, HOME, MANIFEST, Manifest, at, create, empty, is_empty, list, pour};
 use crate::files;
 
 /// A list of a million files, and a bound on what is read in one go.
@@ -56,11 +56,11 @@ pub fn restore(
     replaced: &[Replaced],
     last: &str,
 ) -> Result<u64, BackupError> {
-    let is_empty = match fs::read_dir(home) {
+    let is_free = match is_empty(home) {
         Err(fault) if fault.kind() == io::ErrorKind::NotFound => true,
-        entries => entries.map_err(at(home))?.next().is_none(),
+        looked => looked.map_err(at(home))?,
     };
-    if !is_empty {
+    if !is_free {
         return Err(BackupError::NotEmpty(home.to_owned()));
     }
     let source = folder.join(HOME);
@@ -70,9 +70,7 @@ pub fn restore(
     let written = write(&source, manifest, home, replaced, last);
     if written.is_err() {
         // Of our own writing, all of it: the home was empty a moment ago.
-        for entry in fs::read_dir(home).into_iter().flatten().flatten() {
-            let _ = fs::remove_dir_all(entry.path()).or_else(|_| fs::remove_file(entry.path()));
-        }
+        empty(home);
     }
     written
 }
@@ -99,31 +97,35 @@ fn write(
         .partition(|file| file.path == last);
     let mut count = 0;
     for file in kept {
-        copy(&source.join(&file.path), &home.join(&file.path))?;
+        copy(&source.join(&file.path), &home.join(&file.path), Some(file))?;
         count += 1;
     }
     for folder in replaced {
         let mut names = Vec::new();
-        list(&folder.from, "", 0, &mut names)?;
+        list(&folder.from, "", 0, &|_| true, &mut names)?;
         for name in names {
-            copy(&folder.from.join(&name), &home.join(&folder.name).join(&name))?;
+            copy(&folder.from.join(&name), &home.join(&folder.name).join(&name), None)?;
             count += 1;
         }
     }
     for file in ending {
-        copy(&source.join(&file.path), &home.join(&file.path))?;
+        copy(&source.join(&file.path), &home.join(&file.path), Some(file))?;
         count += 1;
     }
     Ok(count)
 }
 
-fn copy(from: &Path, to: &Path) -> Result<(), BackupError> {
+/// Copies a file; one that the manifest knows must still be what was checked a while ago.
+fn copy(from: &Path, to: &Path, known: Option<&CopiedFile>) -> Result<(), BackupError> {
     if let Some(parent) = to.parent() {
         files::create_home(parent).map_err(at(parent))?;
     }
     let mut read = File::open(from).map_err(at(from))?;
     let mut written = create(to)?;
-    pour(&mut read, &mut written).map_err(at(to))?;
+    let found = pour(&mut read, &mut written).map_err(at(to))?;
+    if known.is_some_and(|file| (file.bytes, file.digest) != found) {
+        return Err(BackupError::Altered(from.to_owned()));
+    }
     written.sync_all().map_err(at(to))
 }
 

@@ -101,6 +101,62 @@ fn an_altered_or_unfinished_backup_leaves_the_home_empty() {
 }
 
 #[test]
+fn a_copy_that_is_not_finished_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let (home, _) = made(folder.path());
+    let other = folder.path().join("other");
+    let mut copy = Backup::begin(&other, &home).unwrap();
+    copy.copy(&home, &|_| true).unwrap();
+    assert!(other.join("home/keys/site.secret").exists());
+    drop(copy);
+    assert!(!other.exists());
+}
+
+#[test]
+fn what_a_disk_has_in_its_first_folder_is_nobodys_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let (home, backup) = made(folder.path());
+    let (other, back) = (folder.path().join("other"), folder.path().join("back"));
+    for disk in [&home, &other, &back] {
+        fs::create_dir_all(disk.join("lost+found/of-root")).unwrap();
+    }
+    let asked = std::cell::RefCell::new(Vec::new());
+    let mut copy = Backup::begin(&other, &home).unwrap();
+    let wants = |name: &str| {
+        asked.borrow_mut().push(name.to_owned());
+        !name.starts_with("spool/")
+    };
+    copy.copy(&home, &wants).unwrap();
+    drop(copy);
+    let asked = asked.into_inner();
+    assert!(asked.contains(&"spool/".to_owned()) && asked.contains(&"a/b/c".to_owned()));
+    assert!(
+        !asked
+            .iter()
+            .any(|name| name == "spool/raw" || name.starts_with("lost+found"))
+    );
+    assert!(other.join("lost+found/of-root").exists() && !other.join(HOME).exists());
+    assert_eq!(
+        restore(&backup, &read(&backup).unwrap(), &back, &[], "node.toml").unwrap(),
+        4
+    );
+}
+
+#[test]
+fn a_folder_that_is_named_and_not_there_leaves_the_home_empty() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_, backup) = made(folder.path());
+    let back = folder.path().join("back");
+    let replaced = [Replaced {
+        name: "keys".to_owned(),
+        from: folder.path().join("typo"),
+    }];
+    let refused = restore(&backup, &read(&backup).unwrap(), &back, &replaced, "node.toml").unwrap_err();
+    assert!(matches!(refused, BackupError::File { .. }) && refused.to_string().contains("typo"));
+    assert!(fs::read_dir(&back).unwrap().next().is_none());
+}
+
+#[test]
 fn a_name_that_leads_out_of_the_home_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let (_, backup) = made(folder.path());
