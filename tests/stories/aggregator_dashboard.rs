@@ -166,9 +166,9 @@ async fn the_coordinator_runs_a_study_in_a_browser_and_the_auditor_only_looks() 
     assert_eq!(told["revoked"]["reason"], "the hospital left (dashboard, coordinator)");
 
     auditor(&scene).await;
-    // A telephone shows the page whole, not wider than itself. The tables of the study's page that it shares with the report are.
+    // A telephone shows the page whole, not wider than itself.
     tab.width(390).await.unwrap();
-    for (name, path) in PAGES.into_iter().filter(|(name, _)| *name != "study") {
+    for (name, path) in PAGES {
         scene.open(&tab, path).await;
         let wider = "document.documentElement.scrollWidth > document.documentElement.clientWidth";
         assert_eq!(
@@ -178,7 +178,13 @@ async fn the_coordinator_runs_a_study_in_a_browser_and_the_auditor_only_looks() 
         );
         scene.look_at(&tab, &format!("{name}-small")).await;
     }
-    assert_eq!(tab.complaints(), Vec::<String>::new());
+    // Every browser asks for an icon by itself; the dashboard has none.
+    let complaints = tab.complaints();
+    let complaints: Vec<&String> = complaints
+        .iter()
+        .filter(|line| !line.contains("/favicon.ico"))
+        .collect();
+    assert!(complaints.is_empty(), "{complaints:?}");
 }
 
 /// Nothing on the page leads to something to do.

@@ -66,7 +66,9 @@
       replace(id, html);
       if (isLost) { isLost = false; say(connection.dataset.back); }
     });
-    source.addEventListener("over", () => { isOver = true; rest(); say(connection.dataset.ended); });
+    const end = (text) => () => { isOver = true; rest(); say(text); };
+    source.addEventListener("over", end(connection.dataset.ended));
+    source.addEventListener("still", end(connection.dataset.still));
     source.addEventListener("error", () => {
       if (isOver) return;
       isLost = true;

@@ -4,8 +4,8 @@ use crate::{Html, Language, Page, Route, messages};
 
 /// Longest line that a form takes, in characters.
 pub const LINE_CHARACTERS_MAX: usize = 200;
-/// Longest reason that a form takes, in characters.
-pub const REASON_CHARACTERS_MAX: usize = 500;
+/// Longest reason that a form takes, in characters. A record keeps 500, of which the rest is for who decided and where.
+pub const REASON_CHARACTERS_MAX: usize = 400;
 /// Under which name a form carries its token.
 pub const TOKEN_FIELD: &str = "form-token";
 /// Under which name a form carries a reason.
@@ -118,44 +118,6 @@ impl Form {
                 format!("<textarea rows=\"3\" maxlength=\"{REASON_CHARACTERS_MAX}\" required{attributes}></textarea>")
             },
         )
-    }
-
-    /// One of several: what is sent and what is shown.
-    #[must_use]
-    pub fn choice(
-        self,
-        name: &str,
-        label: impl Into<Html>,
-        hint: Option<Html>,
-        options: impl IntoIterator<Item = (String, Html)>,
-        chosen: &str,
-    ) -> Self {
-        let mut inner = String::new();
-        for (value, shown) in options {
-            let selected = if value == chosen { " selected" } else { "" };
-            inner += &format!(
-                "<option value=\"{}\"{selected}>{}</option>",
-                Html::text(&value).as_str(),
-                shown.as_str()
-            );
-        }
-        self.field(name, label, hint, |attributes| {
-            format!("<select{attributes}>{inner}</select>")
-        })
-    }
-
-    /// A box to tick; sent as `yes` where it is.
-    #[must_use]
-    pub fn tick(mut self, name: &str, label: impl Into<Html>, is_ticked: bool) -> Self {
-        let id = self.next_id();
-        let ticked = if is_ticked { " checked" } else { "" };
-        self.html += &format!(
-            "<p class=\"tick\"><input type=\"checkbox\" id=\"{id}\" name=\"{}\" value=\"yes\"{ticked}> \
-             <label for=\"{id}\">{}</label></p>\n",
-            Html::text(name).as_str(),
-            label.into().as_str()
-        );
-        self
     }
 
     /// The button that sends the form.
@@ -271,13 +233,10 @@ mod tests {
     #[test]
     fn a_form_carries_its_token_and_every_field_has_a_label_of_its_own() {
         let token = FormToken::new("t\"<".to_owned());
-        let options = [("a".to_owned(), Html::text("A")), ("b\"".to_owned(), Html::text("B"))];
         let form = Form::new(&token, &Route::of(["studies", "knees"]))
             .hidden("what", "\"><script>")
             .line("name", "Name", Some("Short.".into()), "\"x\"")
             .lines("text", "Text", None, "</textarea>\n<b>")
-            .choice("kind", "Kind", None, options, "b\"")
-            .tick("sure", "Sure", true)
             .reason(Language::French)
             .grave_button("Go");
         let html = form.as_str();
@@ -290,11 +249,10 @@ mod tests {
             .filter_map(|rest| rest.split('"').next())
             .collect();
         let controls: Vec<&&str> = ids.iter().filter(|id| !id.ends_with("-hint")).collect();
-        assert_eq!(controls.len(), 5);
+        assert_eq!(controls.len(), 3);
         for id in controls {
             assert_eq!(html.matches(&format!("<label for=\"{id}\">")).count(), 1, "{id}");
         }
-        assert!(html.contains("value=\"b&quot;\" selected>B</option>") && html.contains(" checked"));
     }
 
     #[test]

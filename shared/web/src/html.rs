@@ -67,16 +67,6 @@ impl Html {
         ))
     }
 
-    /// A picture that the dashboard gives out, and what it shows, for those who do not see it.
-    #[must_use]
-    pub fn picture(route: &Route, shows: &str) -> Self {
-        Self(format!(
-            "<img src=\"{}\" alt=\"{}\">",
-            Self::text(route.as_str()).0,
-            Self::text(shows).0
-        ))
-    }
-
     /// Words that only those hear who do not see the page.
     #[must_use]
     pub fn unseen(self) -> Self {

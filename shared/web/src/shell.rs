@@ -25,6 +25,8 @@ messages! {
     LIVE_LOST = "Connection lost, trying again. What you see may be old.",
         "Connexion perdue, nouvelle tentative. Ce que vous voyez peut être ancien.";
     LIVE_BACK = "Connected again; the page is up to date.", "Connexion rétablie ; la page est à jour.";
+    LIVE_STILL = "This page renews itself no more. Load it again to see what is there now.",
+        "Cette page ne se renouvelle plus. Rechargez-la pour voir ce qu'il en est.";
     LIVE_ENDED = "You are signed out. Sign in again to see what is new.",
         "Vous êtes déconnecté. Connectez-vous à nouveau pour voir les nouveautés.";
 }
@@ -61,10 +63,11 @@ impl Page {
             String::new()
         } else {
             format!(
-                "<p id=\"connection\" role=\"status\" aria-live=\"polite\" data-lost=\"{}\" data-back=\"{}\" data-ended=\"{}\"></p>\n",
+                "<p id=\"connection\" role=\"status\" aria-live=\"polite\" data-lost=\"{}\" data-back=\"{}\" data-ended=\"{}\" data-still=\"{}\"></p>\n",
                 LIVE_LOST.html(language).as_str(),
                 LIVE_BACK.html(language).as_str(),
-                LIVE_ENDED.html(language).as_str()
+                LIVE_ENDED.html(language).as_str(),
+                LIVE_STILL.html(language).as_str()
             )
         };
         let told = shell.told.as_ref().map_or_else(String::new, |told| {

@@ -5,19 +5,19 @@ use snowball_web::{Column, Html, Language, Page, Table};
 
 use crate::{
     dashboard::{
-        ledger_watch::Look,
+        ledger_watch::{Look, Seen},
         words::{self, ledger as text},
     },
     report::Voice,
 };
 
 /// The page.
-pub fn page(look: &Look, sites: &[Site], voice: Voice) -> Page {
+pub fn page(seen: &Seen, sites: &[Site], voice: Voice) -> Page {
     let mut page = Page::new(voice.language, voice.word(text::TITLE));
     page.lead(voice.word(text::LEAD));
-    page.live("head", |page| head(page, look, voice));
+    page.live("head", |page| head(page, seen, voice));
     page.section(voice.word(text::NEWEST));
-    page.live("newest", |page| newest(page, look, voice));
+    page.live("newest", |page| newest(page, seen.look.as_deref(), voice));
     page.section(voice.word(text::HEADS));
     page.say(voice.word(text::HEADS_SAY));
     page.live("heads", |page| heads(page, sites, voice));
@@ -25,39 +25,43 @@ pub fn page(look: &Look, sites: &[Site], voice: Voice) -> Page {
     page.say(voice.word(text::CHECK_SAYS));
     page.verbatim(&format!(
         "aggregator ledger verify --dir COPY --key {key}\npython3 tests/verify_ledger.py --key {key} COPY",
-        key = look.told.public_key
+        key = seen.look.as_ref().map_or("KEY", |look| look.told.public_key.as_str())
     ));
     page
 }
 
-fn head(page: &mut Page, look: &Look, voice: Voice) {
-    let told = &look.told;
-    let verdict = match &told.fault {
+fn head(page: &mut Page, seen: &Seen, voice: Voice) {
+    if let Some(fault) = seen.fault() {
+        page.alert(voice.say(text::FAULT, &[("fault", fault.into())]));
+    }
+    let Some(look) = &seen.look else {
+        page.say(voice.word(text::CHECKING).soft());
+        return;
+    };
+    let (told, head) = (&look.told, seen.head.as_ref().or(look.head.as_ref()));
+    let verdict = match seen.fault() {
         None => voice.word(text::SOUND).good(),
         Some(_) => voice.word(text::BROKEN).bad(),
     };
-    let until = [
-        ("entries", voice.number(look.head.entries.max(told.entries))),
-        ("time", Html::minute(look.at)),
-    ];
+    let until = [("entries", voice.number(told.entries)), ("time", Html::minute(look.at))];
+    let entries = head.map_or_else(Html::default, |head| voice.number(head.entries));
     page.tiles([
-        (voice.number(look.head.entries), voice.word(text::TILE_ENTRIES)),
+        (entries, voice.word(text::TILE_ENTRIES)),
         (verdict, voice.say(text::TILE_VERDICT, &until)),
     ]);
-    if let Some(fault) = &told.fault {
-        page.alert(voice.say(text::FAULT, &[("fault", fault.as_str().into())]));
+    let mut facts = Vec::new();
+    if let Some(head) = head {
+        facts.push((voice.word(text::HEAD), Html::code(&head.hash.to_string())));
     }
-    let mut facts = vec![
-        (voice.word(text::HEAD), Html::code(&look.head.hash.to_string())),
-        (voice.word(text::KEY), Html::code(&told.public_key)),
-    ];
+    facts.push((voice.word(text::KEY), Html::code(&told.public_key)));
     if let Some(fingerprint) = told.fingerprint {
         facts.push((voice.word(text::KEY_FINGERPRINT), Html::code(&fingerprint.to_string())));
     }
     page.facts(facts);
 }
 
-fn newest(page: &mut Page, look: &Look, voice: Voice) {
+fn newest(page: &mut Page, look: Option<&Look>, voice: Voice) {
+    let Some(look) = look else { return };
     if look.unseen > 0 {
         page.say(voice.say(text::UNSEEN, &[("count", voice.number(look.unseen))]));
     }

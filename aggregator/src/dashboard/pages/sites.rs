@@ -18,6 +18,8 @@ use crate::{
 pub const SITE_FIELD: &str = "site";
 /// And for how long it holds.
 pub const HOURS_FIELD: &str = "hours";
+/// Under which name the way to refuse a request has the fingerprint of its key.
+pub const FINGERPRINT_QUERY: &str = "fingerprint";
 /// For how long an invitation holds unless something else is asked, as on the command line.
 const HOURS: &str = "72";
 
@@ -47,16 +49,15 @@ pub fn page(view: &SitesView, voice: Voice, token: Option<&FormToken>) -> Page {
     page
 }
 
-/// The page that shows an invitation, once.
-pub fn invitation(site: &str, line: &str, expires: i64, voice: Voice) -> Page {
+/// What tells of an invitation: it stands on the next page alone, so that loading that again neither shows nor makes one.
+pub fn invitation(site: &str, line: &str, expires: i64, voice: Voice) -> Html {
     let title = voice.say(text::INVITATION, &[("site", site.into())]);
-    let mut page = Page::new(voice.language, title);
-    page.alert(voice.word(text::INVITATION_ONCE));
-    page.verbatim(line);
-    page.say(voice.say(text::INVITATION_UNTIL, &[("time", Html::minute(expires))]));
-    page.say(voice.word(text::INVITATION_NEXT));
-    page.say(Html::route(&Route::of(["sites"]), voice.word(text::TITLE)));
-    page
+    Html::below([
+        title.and(". ").and(voice.word(text::INVITATION_ONCE)),
+        Html::code(line),
+        voice.say(text::INVITATION_UNTIL, &[("time", Html::minute(expires))]),
+        voice.word(text::INVITATION_NEXT),
+    ])
 }
 
 fn waiting(page: &mut Page, view: &SitesView, voice: Voice, may_act: bool) {
@@ -101,8 +102,12 @@ fn waiting(page: &mut Page, view: &SitesView, voice: Voice, may_act: bool) {
 
 fn decisions(enrolment: &Enrolment, voice: Voice) -> Html {
     let site = &enrolment.site;
-    let links = [("approve", text::APPROVE), ("refuse", text::REFUSE)];
-    let links = links.map(|(act, words)| Html::route(&site_act(site, act), voice.word(words)));
+    // Several may wait under one name; what is refused is the one of this row. What is approved is told by what the hospital reads out.
+    let refuse = site_act(site, "refuse").with(FINGERPRINT_QUERY, &enrolment.key_fingerprint.hex());
+    let links = [
+        Html::route(&site_act(site, "approve"), voice.word(text::APPROVE)),
+        Html::route(&refuse, voice.word(text::REFUSE)),
+    ];
     Html::join(links, " · ")
 }
 

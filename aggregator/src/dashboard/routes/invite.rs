@@ -1,8 +1,9 @@
-//! `POST /invitations`: the line is in the answer and nowhere else.
+//! `POST /invitations`: the line is told on the page after it, once, and stands nowhere else.
 
 use axum::extract::State;
-use snowball_dashboard::{Actor, View};
+use snowball_dashboard::{Actor, Done, View};
 use snowball_protocol::SiteName;
+use snowball_web::Route;
 
 use super::done;
 use crate::{
@@ -15,7 +16,7 @@ use crate::{
     report::Voice,
 };
 
-pub async fn perform(State(board): State<Board>, actor: Actor) -> Result<View, View> {
+pub async fn perform(State(board): State<Board>, actor: Actor) -> Result<Done, View> {
     let voice = Voice {
         language: actor.language(),
     };
@@ -33,5 +34,6 @@ pub async fn perform(State(board): State<Board>, actor: Actor) -> Result<View, V
     };
     let answer = done(&actor, "invite", invite.run(&board.app.home).await)?;
     let expires = answer.json["expires"].as_i64().unwrap_or_default();
-    Ok(actor.show(invitation(site.as_str(), &answer.text, expires, voice)))
+    let told = invitation(site.as_str(), &answer.text, expires, voice);
+    Ok(actor.done(&Route::of(["sites"]), told))
 }

@@ -10,9 +10,9 @@ use crate::dashboard::{Board, pages};
 pub async fn show(State(board): State<Board>, reader: Reader) -> View {
     let page = async {
         let app = &board.app;
-        let look = board.ledger.look(&app.core, &app.home, clock::now()).await?;
+        let seen = board.ledger.look(&app.core, &app.home, clock::now()).await;
         let sites = app.core.registry.sites().await?;
-        Ok(pages::ledger::page(&look, &sites, voice(&reader)))
+        Ok(pages::ledger::page(&seen, &sites, voice(&reader)))
     };
     shown(&reader, page.await)
 }

@@ -63,9 +63,11 @@ fn reason(actor: &Actor) -> Result<Reason, View> {
     let typed = actor.reason()?;
     // A text field may hold several lines; a reason is one.
     let typed = typed.split_whitespace().collect::<Vec<_>>().join(" ");
-    format!("{typed} (dashboard, {})", actor.name())
-        .parse()
-        .map_err(|fault: &'static str| actor.refused(fault.into()))
+    signed(&typed, &actor.name()).map_err(|fault| actor.refused(fault.into()))
+}
+
+fn signed(typed: &str, who: &str) -> Result<Reason, &'static str> {
+    format!("{typed} (dashboard, {who})").parse()
 }
 
 /// What a command answered; where it refused, a page that says why.
@@ -84,5 +86,19 @@ fn not_done(actor: &Actor, error: &Error) -> View {
     match error.downcast_ref::<Refused>() {
         Some(refused) => actor.refused(Html::text(&refused.0)),
         None => actor.failed(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use snowball_dashboard::HOLDER_CHARACTERS_MAX;
+    use snowball_web::REASON_CHARACTERS_MAX;
+
+    use super::*;
+
+    #[test]
+    fn the_longest_reason_of_a_form_fits_with_the_longest_name_behind_it() {
+        let (typed, name) = ("é".repeat(REASON_CHARACTERS_MAX), "é".repeat(HOLDER_CHARACTERS_MAX));
+        assert!(signed(&typed, &name).is_ok());
     }
 }

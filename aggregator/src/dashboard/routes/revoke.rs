@@ -74,6 +74,19 @@ pub async fn perform(State(board): State<Board>, Path(site): Path<String>, actor
     let Ok(site) = site.parse::<SiteName>() else {
         return Err(actor.refused(voice.word(text::NO_SUCH)));
     };
+    // The command takes that for done, and would drop the reason without a word.
+    let known = match board.app.core.registry.site(&site).await {
+        Ok(known) => known,
+        Err(error) => return Err(actor.failed(&error)),
+    };
+    if let Some(before) = known.and_then(|known| known.revoked) {
+        let told = [
+            ("site", site.as_str().into()),
+            ("time", Html::minute(before.at)),
+            ("reason", Html::text(&before.reason)),
+        ];
+        return Err(actor.refused(voice.say(text::REVOKED_ALREADY, &told)));
+    }
     let revoke = Revoke {
         site: Some(site.clone()),
         serial: None,

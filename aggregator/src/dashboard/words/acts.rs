@@ -29,6 +29,7 @@ messages! {
     REVOKE_READS = "The site reads your reason.", "Le site lit votre motif.";
     REVOKE_BUTTON = "Revoke the site", "Révoquer le site";
     REVOKED = "{site} is revoked.", "{site} est révoqué.";
+    REVOKED_ALREADY = "{site} was revoked already, at {time}: {reason}. Nothing was changed.", "{site} était déjà révoqué, à {time} : {reason}. Rien n’a été changé.";
     APPROVE = "Approve {site}", "Approuver {site}";
     APPROVE_SAYS = "Let the hospital read the fingerprint to you by telephone, and type what you hear: do not copy it from this screen. Only then does it say that nobody stands between you.", "Faites-vous lire l’empreinte par téléphone par l’hôpital, et tapez ce que vous entendez : ne la copiez pas de cet écran. C’est ainsi seulement qu’elle montre que personne ne s’est interposé.";
     APPROVE_TYPED = "Fingerprint that the hospital reads out, all 16 digits", "Empreinte que lit l’hôpital, les 16 chiffres";
@@ -36,6 +37,7 @@ messages! {
     APPROVED = "{site} was approved.", "{site} a été approuvé.";
     REFUSE = "Refuse {site}?", "Refuser {site} ?";
     REFUSE_SAYS = "All waiting requests of {site} are refused. The hospital reads your reason.", "Toutes les demandes en attente de {site} sont refusées. L’hôpital lit votre motif.";
+    REFUSE_ONE = "The request of {site} with the fingerprint {fingerprint} is refused, and no other. The hospital reads your reason.", "La demande de {site} dont l’empreinte est {fingerprint} est refusée, et aucune autre. L’hôpital lit votre motif.";
     REFUSE_BUTTON = "Refuse the request", "Refuser la demande";
     REFUSED = "{site} was refused.", "{site} a été refusé.";
     NO_SUCH = "There is no such thing to do.", "Il n’y a rien de tel à faire.";

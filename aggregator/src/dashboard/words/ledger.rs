@@ -6,6 +6,7 @@ messages! {
     TITLE = "The ledger", "Le registre";
     LEAD = "Everything that was done here, each entry bound to the one before by its hash, the head signed.", "Tout ce qui a été fait ici, chaque inscription liée à la précédente par son empreinte, la tête signée.";
     SOUND = "verified", "vérifié";
+    CHECKING = "The ledger is being verified for the first time since the program began; this page says what came of it.", "Le registre est en cours de vérification, la première depuis le lancement du programme ; cette page dira ce qu’il en est.";
     BROKEN = "does not verify", "ne se vérifie pas";
     TILE_ENTRIES = "entries", "inscriptions";
     TILE_VERDICT = "up to entry {entries}, at {time}", "jusqu’à l’inscription {entries}, à {time}";

@@ -112,7 +112,6 @@ impl Voice {
         if compared.is_empty() {
             return;
         }
-        page.say(self.word(words::GAIN));
         let mut table = Table::new([
             self.words(words::HOSPITAL),
             self.words(words::LABEL),
@@ -121,7 +120,8 @@ impl Voice {
             self.numbers(words::OWN_MODEL),
             self.words(words::DIFFERENCE),
             self.words(words::VERDICT),
-        ]);
+        ])
+        .with_caption(self.word(words::GAIN));
         for gain in compared {
             let percent = scale(gain.measure);
             table.row([

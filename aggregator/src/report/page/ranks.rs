@@ -23,7 +23,8 @@ impl Voice {
             self.words(words::AREA),
             self.words(words::KAPPA),
             self.numbers(words::BRIER),
-        ]);
+        ])
+        .with_caption(self.word(words::RANKS));
         let mut add = |name: &Html, evaluation: &Evaluation| {
             for told in quality::of(&study.heads, evaluation) {
                 table.row(self.ranked(name.clone(), &told));
@@ -36,7 +37,6 @@ impl Voice {
             add(&self.word(words::ALL_HOSPITALS), &pooled);
         }
         if !table.is_empty() {
-            page.say(self.word(words::RANKS));
             page.table(&table);
         }
     }

@@ -197,13 +197,14 @@ impl Voice {
             by_site.entry(&part.site).or_default().add(part);
         }
         let mut table = Table::new([
-            self.words(words::CONTRIBUTIONS),
+            self.words(words::HOSPITAL),
             self.numbers(words::ROUNDS_DONE),
             self.numbers(words::RADIOGRAPHS),
             self.numbers(words::BYTES),
             self.numbers(words::LARGEST_NORM),
             self.numbers(words::COSINE),
-        ]);
+        ])
+        .with_caption(self.word(words::CONTRIBUTIONS));
         for (site, part) in by_site {
             table.row([
                 Html::text(site.as_str()),

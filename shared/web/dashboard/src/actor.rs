@@ -1,5 +1,10 @@
 //! Somebody who is signed in, may act, and does: the proof that a handler which changes something asks for.
 
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
 use axum::{
     body::to_bytes,
     extract::{FromRequest, Request},
@@ -8,13 +13,21 @@ use axum::{
 };
 use snowball_crypto::are_equal;
 use snowball_web::{FormToken, Html, Language, Page, REASON_CHARACTERS_MAX, REASON_FIELD, Route, TOKEN_FIELD};
+use tokio::{sync::OwnedMutexGuard, time::timeout};
 
 use crate::{Role, fields::Fields, guard::Visit, rules::BODY_BYTES_MAX, view::Done, view::View, words};
 
+/// How long the body of a form may take to come.
+const BODY_MAX: Duration = Duration::from_secs(20);
+/// How long an act waits for the one before it; shorter than a browser waits, so that whoever is told it was not done can rely on it.
+const TURN_MAX: Duration = Duration::from_secs(5);
+
 /// Somebody who acts. It is made here alone: of a POST from a session that may act, with the token of that session's own forms.
+/// One acts at a time in a whole dashboard: of a button pressed twice, the second press finds what the first one did.
 pub struct Actor {
     visit: Visit,
     fields: Fields,
+    _turn: OwnedMutexGuard<()>,
 }
 
 impl Actor {
@@ -115,11 +128,23 @@ impl<S: Sync> FromRequest<S> for Actor {
         if !is_token(&visit, &fields) {
             return Err(fault(StatusCode::FORBIDDEN, &words::STALE_FORM));
         }
-        Ok(Self { visit, fields })
+        // Only now: a body that comes slowly keeps nobody else from acting.
+        let acts = Arc::clone(&visit.dashboard.0.acts);
+        let Ok(turn) = timeout(TURN_MAX, acts.lock_owned()).await else {
+            return Err(fault(StatusCode::SERVICE_UNAVAILABLE, &words::BUSY));
+        };
+        if !visit.dashboard.0.sessions.holds(&visit.session, Instant::now()) {
+            return Err(StatusCode::FORBIDDEN.into_response());
+        }
+        Ok(Self {
+            visit,
+            fields,
+            _turn: turn,
+        })
     }
 }
 
-/// Reads a form's body within its bound.
+/// Reads a form's body within its bounds of size and time.
 pub(crate) async fn read_form(request: Request) -> Result<Fields, StatusCode> {
     let is_form = request
         .headers()
@@ -128,7 +153,8 @@ pub(crate) async fn read_form(request: Request) -> Result<Fields, StatusCode> {
     if !is_form {
         return Err(StatusCode::UNSUPPORTED_MEDIA_TYPE);
     }
-    let body = to_bytes(request.into_body(), BODY_BYTES_MAX).await;
+    let body = timeout(BODY_MAX, to_bytes(request.into_body(), BODY_BYTES_MAX)).await;
+    let body = body.map_err(|_| StatusCode::REQUEST_TIMEOUT)?;
     Fields::parse(&body.map_err(|_| StatusCode::PAYLOAD_TOO_LARGE)?).ok_or(StatusCode::BAD_REQUEST)
 }
 

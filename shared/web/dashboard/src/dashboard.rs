@@ -6,7 +6,7 @@ use axum::Router;
 use snowball_web::{Language, Page, Route, Shell};
 use tokio::{
     net::TcpListener,
-    sync::{Semaphore, watch},
+    sync::{Mutex, Semaphore, watch},
 };
 use tokio_rustls::TlsAcceptor;
 
@@ -26,6 +26,8 @@ pub(crate) struct Inner {
     pub names: Names,
     pub cookie: String,
     pub tls: Option<TlsAcceptor>,
+    /// Held by whoever acts: acts follow one another.
+    pub acts: Arc<Mutex<()>>,
     /// Places for pages that renew themselves.
     pub streams: Arc<Semaphore>,
     /// Becomes true when the server is to stop.
@@ -53,6 +55,7 @@ impl Dashboard {
             names: Names::of(settings),
             cookie,
             tls,
+            acts: Arc::default(),
             streams: Arc::new(Semaphore::new(STREAMS_MAX)),
             stopping: watch::Sender::new(false),
         })))

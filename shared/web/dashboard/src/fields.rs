@@ -33,12 +33,6 @@ impl Fields {
         let (_, value) = self.0.iter().find(|(known, _)| known == name)?;
         Some(value.replace("\r\n", "\n"))
     }
-
-    /// Whether a box was ticked.
-    #[must_use]
-    pub fn is_ticked(&self, name: &str) -> bool {
-        self.text(name) == Some("yes")
-    }
 }
 
 #[cfg(test)]
@@ -50,7 +44,7 @@ mod tests {
         let fields = Fields::parse(b"reason=+two%0D%0Alines+&box=yes&empty=++").unwrap();
         assert_eq!(fields.text("reason"), Some("two\r\nlines"));
         assert_eq!(fields.lines("reason").as_deref(), Some(" two\nlines "));
-        assert!(fields.is_ticked("box") && !fields.is_ticked("reason"));
+        assert_eq!(fields.text("box"), Some("yes"));
         assert_eq!((fields.text("empty"), fields.text("absent")), (None, None));
     }
 

@@ -69,5 +69,5 @@ pub use fields::Fields;
 pub use headers::POLICY;
 pub use reader::Reader;
 pub use settings::{Settings, SettingsError};
-pub use tickets::{TICKET_MINUTES, Ticket, TicketError, Tickets};
+pub use tickets::{HOLDER_CHARACTERS_MAX, TICKET_MINUTES, Ticket, TicketError, Tickets};
 pub use view::{Done, View};

@@ -57,7 +57,12 @@ pub(crate) fn ended() -> Response {
     Sse::new(stream::iter([Ok::<_, Infallible>(over())])).into_response()
 }
 
-/// The stream of a page's live parts. A page without any has none (204: the browser does not ask again).
+/// A stream that only says that there is nothing to renew: of an answer that is no stream the script could not tell why.
+fn nothing() -> Response {
+    Sse::new(stream::iter([Ok::<_, Infallible>(still())])).into_response()
+}
+
+/// The stream of a page's live parts. A page without any is told so, and not asked again; one that cannot be made is.
 pub(crate) async fn stream(visit: Visit, uri: Uri, next: Next) -> Response {
     let dashboard = visit.dashboard.clone();
     let Ok(place) = dashboard.0.streams.clone().try_acquire_owned() else {
@@ -77,8 +82,10 @@ pub(crate) async fn stream(visit: Visit, uri: Uri, next: Next) -> Response {
         is_over: false,
         _place: place,
     };
-    if watcher.look().await == Some(0) {
-        return StatusCode::NO_CONTENT.into_response();
+    match watcher.look().await {
+        Found::Parts => {}
+        Found::Nothing => return nothing(),
+        Found::Fault => return (StatusCode::SERVICE_UNAVAILABLE, "the page cannot be made now\n").into_response(),
     }
     let events = stream::unfold(watcher, |mut watcher| async move {
         let event = watcher.event().await?;
@@ -87,6 +94,17 @@ pub(crate) async fn stream(visit: Visit, uri: Uri, next: Next) -> Response {
     Sse::new(events)
         .keep_alive(KeepAlive::new().interval(HEARTBEAT))
         .into_response()
+}
+
+/// What came of a look at the page.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Found {
+    /// Live parts; those that changed wait to be sent.
+    Parts,
+    /// No page, or one without live parts.
+    Nothing,
+    /// It could not be made, or not in time.
+    Fault,
 }
 
 /// One open stream.
@@ -107,41 +125,59 @@ impl Watcher {
     /// The next event; `None` at the end.
     async fn event(&mut self) -> Option<Event> {
         loop {
-            if let Some(event) = self.pending.pop_front() {
-                return Some(event);
-            }
             if self.is_over {
                 return None;
+            }
+            // Also after a look: the session may have ended while the page was made.
+            if !self.holds() {
+                return self.end(over());
+            }
+            if let Some(event) = self.pending.pop_front() {
+                return Some(event);
             }
             tokio::select! {
                 () = sleep(EVERY) => {}
                 // Nothing is ever sent: it ends when the session does.
-                _ = self.alive.changed() => return self.end(),
+                _ = self.alive.changed() => return self.end(over()),
                 () = stopped(&mut self.stopping) => return None,
             }
-            if !self
-                .visit
-                .dashboard
-                .0
-                .sessions
-                .holds(&self.visit.session, Instant::now())
-            {
-                return self.end();
+            if !self.holds() {
+                return self.end(over());
             }
-            self.look().await;
+            match self.look().await {
+                Found::Parts => {}
+                Found::Nothing => return self.end(still()),
+                // The browser says that what it shows may be old, and asks again.
+                Found::Fault => return None,
+            }
         }
     }
 
-    fn end(&mut self) -> Option<Event> {
-        self.is_over = true;
-        Some(over())
+    fn holds(&self) -> bool {
+        let sessions = &self.visit.dashboard.0.sessions;
+        sessions.holds(&self.visit.session, Instant::now())
     }
 
-    /// Makes the page and notes what changed; says how many live parts it has, where it could be made.
-    async fn look(&mut self) -> Option<usize> {
+    fn end(&mut self, last: Event) -> Option<Event> {
+        self.is_over = true;
+        self.pending.clear();
+        Some(last)
+    }
+
+    /// Makes the page and notes what changed.
+    async fn look(&mut self) -> Found {
         let page = self.next.clone().run(self.visit.again(&self.uri));
-        let response = timeout(PAGE_MAX, page).await.ok()?;
-        let Parts(parts) = response.extensions().get::<Parts>()?.clone();
+        let Ok(response) = timeout(PAGE_MAX, page).await else {
+            return Found::Fault;
+        };
+        if response.status().is_server_error() {
+            return Found::Fault;
+        }
+        let parts = response.extensions().get::<Parts>().cloned();
+        let Some(Parts(parts)) = parts.filter(|Parts(parts)| response.status().is_success() && !parts.is_empty())
+        else {
+            return Found::Nothing;
+        };
         for (id, html) in parts.iter() {
             let digest = Sha256Digest::of(html.as_bytes());
             if self.seen.insert(*id, digest) != Some(digest)
@@ -150,8 +186,12 @@ impl Watcher {
                 self.pending.push_back(event);
             }
         }
-        Some(parts.len())
+        Found::Parts
     }
+}
+
+fn still() -> Event {
+    Event::default().event("still").data("nothing here renews itself")
 }
 
 fn over() -> Event {

@@ -7,6 +7,7 @@
 use std::{
     fs, io,
     path::{Path, PathBuf},
+    time::{Duration, SystemTime},
 };
 
 use serde::{Deserialize, Serialize};
@@ -22,9 +23,11 @@ pub const TICKET_MINUTES: i64 = 10;
 /// Tickets at once that nobody has used yet.
 const TICKETS_MAX: usize = 32;
 /// Longest name of a holder, in characters.
-const HOLDER_CHARACTERS_MAX: usize = 80;
+pub const HOLDER_CHARACTERS_MAX: usize = 80;
 /// Largest file of a ticket, in bytes.
 const FILE_BYTES_MAX: usize = 1024;
+/// A file that is being written or taken is left alone for this long; after that a crash left it.
+const UNDER_WAY_MAX: Duration = Duration::from_secs(600);
 /// A ticket as text: 32 bytes in base64url.
 const TICKET_CHARACTERS: usize = 43;
 
@@ -145,7 +148,12 @@ impl Tickets {
     fn sweep(&self, now: UnixSeconds) -> io::Result<usize> {
         let mut left = 0;
         for entry in fs::read_dir(&self.0)? {
-            let path = entry?.path();
+            let entry = entry?;
+            let path = entry.path();
+            // Another command writes it, or the server takes it, just now.
+            if path.extension().is_some() && is_young(&entry) {
+                continue;
+            }
             let holds = path.extension().is_none()
                 && files::read_bounded(&path, FILE_BYTES_MAX)
                     .ok()
@@ -167,6 +175,16 @@ impl Tickets {
     fn path_of(&self, ticket: &str) -> PathBuf {
         self.0.join(Sha256Digest::of(ticket.as_bytes()).hex())
     }
+}
+
+/// Whether a file was written lately; also where nobody can tell, such as when it has gone meanwhile.
+fn is_young(entry: &fs::DirEntry) -> bool {
+    let written = entry.metadata().and_then(|file| file.modified());
+    written.map_or(true, |written| {
+        SystemTime::now()
+            .duration_since(written)
+            .map_or(true, |age| age < UNDER_WAY_MAX)
+    })
 }
 
 impl Ticket {
@@ -268,9 +286,18 @@ mod tests {
             tickets.make(&about(), Role::Reads, None, NOW + 1),
             Err(TicketError::TooMany)
         ));
-        fs::write(tickets.0.join("0.taken"), b"left by a crash").unwrap();
+        let left = fs::File::create(tickets.0.join("0.taken")).unwrap();
+        left.set_modified(SystemTime::now() - UNDER_WAY_MAX).unwrap();
+        for under_way in ["1.taken", "2.partial"] {
+            fs::write(tickets.0.join(under_way), b"").unwrap();
+        }
         tickets.make(&about(), Role::Reads, None, NOW + 600).unwrap();
-        assert_eq!(fs::read_dir(&tickets.0).unwrap().count(), 1);
+        let names = fs::read_dir(&tickets.0).unwrap();
+        let names: Vec<_> = names
+            .map(|file| file.unwrap().file_name().into_string().unwrap())
+            .collect();
+        assert_eq!(names.len(), 3, "{names:?}");
+        assert!(!names.contains(&"0.taken".to_owned()), "{names:?}");
     }
 
     #[test]

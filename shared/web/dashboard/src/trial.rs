@@ -17,11 +17,13 @@ use axum::{
 };
 use snowball_service::clock;
 use snowball_web::{Form, Html, Message, Route};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tower::ServiceExt as _;
 
 use crate::{About, Actor, Dashboard, Done, Reader, Role, RoleName, Settings, View};
 
+/// At this count the page cannot be made.
+pub const BROKEN: u64 = u64::MAX;
 /// Where it says that it is.
 pub const HOST: &str = "127.0.0.1:7446";
 
@@ -83,6 +85,9 @@ pub fn pages(count: Arc<AtomicU64>) -> Router {
 }
 
 async fn counter(reader: Reader, State(count): State<Arc<AtomicU64>>) -> View {
+    if count.load(Ordering::Relaxed) == BROKEN {
+        return reader.failed(&"no count");
+    }
     let mut page = reader.page("Counter");
     page.live("count", |part| {
         part.say(Html::number(count.load(Ordering::Relaxed), reader.language()));
@@ -105,7 +110,10 @@ async fn still(reader: Reader) -> View {
 
 async fn raise(State(count): State<Arc<AtomicU64>>, actor: Actor) -> Result<Done, View> {
     actor.reason()?;
-    count.fetch_add(1, Ordering::Relaxed);
+    // As a command does: looks, and then changes.
+    let before = count.load(Ordering::Relaxed);
+    sleep(Duration::from_millis(20)).await;
+    count.store(before + 1, Ordering::Relaxed);
     Ok(actor.done(&Route::root(), "Raised".into()))
 }
 

@@ -24,7 +24,9 @@ messages! {
     NO_FORM = "This is no form that the dashboard understands.", "Ce n'est pas un formulaire que le tableau de bord comprend.";
     STALE_FORM = "This form is of another session. Load the page again and send it anew.",
         "Ce formulaire vient d'une autre session. Rechargez la page et renvoyez-le.";
-    REASON = "Give a reason, in at most 500 characters.", "Donnez un motif, en 500 caractères au plus.";
+    BUSY = "Something else is being done just now, so this was not. Try again.",
+        "Autre chose est en cours ; ceci n'a donc pas été fait. Réessayez.";
+    REASON = "Give a reason, in at most 400 characters.", "Donnez un motif, en 400 caractères au plus.";
 }
 
 #[cfg(test)]

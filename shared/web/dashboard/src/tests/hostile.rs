@@ -84,6 +84,19 @@ async fn what_comes_from_elsewhere_changes_nothing_although_it_has_cookie_and_to
 }
 
 #[tokio::test]
+async fn acts_follow_one_another() {
+    let trial = Trial::open();
+    let actor = trial.enter(Role::Acts).await;
+    let body = format!("reason=why&form-token={}", actor.token);
+    let press = || trial.post("/", Some(&actor), &body);
+    let pressed = tokio::join!(press(), press(), press());
+    for answer in [pressed.0, pressed.1, pressed.2] {
+        assert_eq!(answer.status, StatusCode::SEE_OTHER);
+    }
+    assert_eq!(trial.count(), 3);
+}
+
+#[tokio::test]
 async fn a_body_has_its_bound_and_its_kind() {
     let trial = Trial::open();
     let actor = trial.enter(Role::Acts).await;

@@ -13,7 +13,7 @@ use tower::ServiceExt as _;
 use crate::{
     Role,
     live::STREAMS_MAX,
-    trial::{Session, Trial},
+    trial::{BROKEN, Session, Trial},
 };
 
 /// What a stream sent, as long as it says something within `seconds`.
@@ -94,13 +94,36 @@ async fn a_stream_ends_with_its_session_and_with_the_server() {
 }
 
 #[tokio::test]
+async fn a_stream_ends_when_its_page_cannot_be_made_and_is_not_opened_meanwhile() {
+    let trial = Trial::open();
+    let session = trial.enter(Role::Reads).await;
+    let mut stream = Stream::open(&trial, &session, "/")
+        .await
+        .unwrap_or_else(|status| panic!("{status}"));
+    for _ in 0..2 {
+        stream.hear(1).await.unwrap();
+    }
+    trial.count.store(BROKEN, Ordering::Relaxed);
+    assert_eq!(stream.hear(5).await.as_deref(), Some(""));
+    assert_eq!(
+        Stream::open(&trial, &session, "/").await.err(),
+        Some(StatusCode::SERVICE_UNAVAILABLE)
+    );
+    trial.count.store(1, Ordering::Relaxed);
+    assert!(Stream::open(&trial, &session, "/").await.is_ok());
+}
+
+#[tokio::test]
 async fn streams_are_few_and_a_page_without_live_parts_has_none() {
     let trial = Trial::open();
     let session = trial.enter(Role::Reads).await;
-    assert_eq!(
-        Stream::open(&trial, &session, "/still").await.err(),
-        Some(StatusCode::NO_CONTENT)
-    );
+    for path in ["/still", "/nowhere"] {
+        let mut stream = Stream::open(&trial, &session, path)
+            .await
+            .unwrap_or_else(|status| panic!("{status}"));
+        assert!(stream.hear(1).await.unwrap().contains("event: still"), "{path}");
+        assert_eq!(stream.hear(1).await.as_deref(), Some(""), "{path}");
+    }
     let mut streams = Vec::new();
     for _ in 0..STREAMS_MAX {
         streams.push(
