@@ -68,7 +68,7 @@ impl Model {
             Some((way, seen.is_live, seen.page))
         });
         let mut counted = Counted::default();
-        for record in &desk.ledger()?.records {
+        for record in &desk.ledger().records {
             counted.count(&record.entry);
         }
         let mut waiting = BTreeMap::new();

@@ -332,7 +332,7 @@ async fn check_policy(State(desk): State<Shared>, actor: Actor) -> Result<View, 
         let signed = offered(desk, &given)?.signed().clone();
         desk.keep_pasted(signed.digest, Arc::clone(&given));
         let plan = given.plan.and_then(|digest| plans::read(&desk.home, &digest).ok());
-        let records = &desk.ledger()?.records;
+        let records = &desk.ledger().records;
         let plan = plan.map(|plan| {
             let standing = studies::ask(desk, &plan, Ok(&signed), records, clock::now());
             let answer = obstacle(&standing, language);
@@ -400,7 +400,7 @@ async fn show_study(
     State(desk): State<Shared>,
     Path(digest): Path<Sha256Digest>,
 ) -> Result<View, View> {
-    let looked = read(desk, |desk| Ok((studies::known(desk, clock::now())?, desk.ledger()?)));
+    let looked = read(desk, |desk| Ok((studies::known(desk, clock::now())?, desk.ledger())));
     let (known, ledger) = looked.await.map_err(|fault| reader.failed(&fault))?;
     let one = known
         .iter()
