@@ -96,8 +96,8 @@ pub fn release(
     config: &NodeConfig,
     store: &Store,
     digest: &Sha256Digest,
-    reviewer: String,
-    reason: String,
+    account: String,
+    (reviewer, reason): (String, String),
 ) -> Result<IntakeReason> {
     let held = store.held_file(digest)?;
     let waived = waits(&held).context("no such file waits in the quarantine")?.reason;
@@ -133,6 +133,7 @@ pub fn release(
     let review = Review {
         reviewer,
         reason,
+        account: Some(account),
         waived,
         when: clock::now(),
         excluded,

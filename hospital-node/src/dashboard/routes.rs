@@ -242,7 +242,7 @@ fn not_done(actor: &Actor, fault: &anyhow::Error) -> View {
 async fn release(State(desk): State<Shared>, Path(digest): Path<Sha256Digest>, actor: Actor) -> Result<Done, View> {
     let (who, why) = decided(&actor)?;
     let done = read(desk, move |desk| {
-        crate::quarantine::release(&desk.home, &desk.config, &desk.store, &digest, who, why)
+        crate::quarantine::release(&desk.home, &desk.config, &desk.store, &digest, account, (who, why))
     });
     done.await.map_err(|fault| not_done(&actor, &fault))?;
     let told = quarantine::titled(quarantine::DONE_RELEASED, &digest, actor.language());
