@@ -338,9 +338,14 @@ async fn check_policy(State(desk): State<Shared>, actor: Actor) -> Result<View, 
             let answer = obstacle(&standing, language);
             (plan, answer)
         });
-        Ok((signed, desk.policy().ok(), plan))
+        let key = match ethics_key(&desk.home) {
+            Some(key) => Some(key),
+            None => given.verifying_key()?,
+        };
+        Ok((signed, desk.policy().ok(), key, plan))
     });
-    let (signed, before, plan) = looked.await.map_err(|fault| not_done(&actor, &fault))?;
+        key: key.as_ref(),
+    let (signed, before, key, plan) = looked.await.map_err(|fault| not_done(&actor, &fault))?;
     let mut page = actor.page(policy::CHECKED.html(language));
     let checked = policy::Checked {
         signed: &signed,
