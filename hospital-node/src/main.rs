@@ -5,6 +5,7 @@
 //! the one program that links a tensor library. Nothing here talks to the aggregator but through
 //! `snowball_egress`, nor to the hospital's archive but through `snowball_pacs`.
 
+mod aside;
 mod auditor;
 mod authorities;
 mod beginning;

@@ -1,5 +1,5 @@
 //! What a person decides about a file in the quarantine, from the command line or from the dashboard: one function each, the same
-//! for both, and each look and each decision is in the ledger.
+//! for both, and each look and each decision is in the ledger. What is in a file is decoded aside ([`crate::aside`]).
 
 use std::io::Cursor;
 
@@ -16,7 +16,7 @@ use snowball_protocol::{
 use snowball_service::clock;
 use snowball_store::{Added, HeldFile, HeldState, Review, Store};
 
-use crate::{cli::Refused, config::NodeConfig, home::Home};
+use crate::{aside, cli::Refused, config::NodeConfig, home::Home};
 
 /// A picture for a reviewer's eyes. It may show who the patient is.
 pub struct Looked {
@@ -42,11 +42,14 @@ pub fn picture(
     digest: &Sha256Digest,
     account: String,
 ) -> Result<Looked> {
-    let picture = home
-        .reader(config)?
-        .picture(&store.held_content(digest)?)
-        .map_err(|reason| Refused(format!("there is no picture to see: {}", reason.code())))?;
-    let places = TextSearch::standard().places(&picture);
+    let (reader, content) = (home.reader(config)?, store.held_content(digest)?);
+    let decoded = aside::decode(home, config, move || {
+        let picture = reader.picture(&content)?;
+        let places = TextSearch::standard().places(&picture);
+        Ok((picture, places))
+    })?;
+    let (picture, places) =
+        decoded.map_err(|reason: IntakeReason| Refused(format!("there is no picture to see: {}", reason.code())))?;
     let (columns, rows) = (picture.columns, picture.rows);
     let image = GrayImage::from_raw(columns, rows, picture.grey).context("the picture has no pixels")?;
     let mut png = Cursor::new(Vec::new());
@@ -96,14 +99,16 @@ pub fn release(
     config: &NodeConfig,
     store: &Store,
     digest: &Sha256Digest,
-    reviewer: String,
-    reason: String,
+    account: String,
+    (reviewer, reason): (String, String),
 ) -> Result<IntakeReason> {
     let held = store.held_file(digest)?;
     let waived = waits(&held).context("no such file waits in the quarantine")?.reason;
     let waiver = Waiver::of(waived).map_err(|why| Refused(format!("{} can never be waived: {why}", waived.code())))?;
     let (intake, vault) = home.intake(config)?;
-    let excluded = match intake.take_reviewed(&store.held_content(digest)?, waiver) {
+    let content = store.held_content(digest)?;
+    let outcome = aside::decode(home, config, move || intake.take_reviewed(&content, waiver))?;
+    let excluded = match outcome {
         Outcome::Excluded(excluded) => Some(excluded.reason),
         Outcome::Accepted(radiograph) => {
             if let (Some(vault), Some(link)) = (&vault, radiograph.linkage())
@@ -128,6 +133,7 @@ pub fn release(
         reviewer: reviewer.clone(),
         reason: reason.clone(),
         disposition,
+        account: Some(account),
     };
     record(home, config, entry)?;
     let review = Review {

@@ -18,9 +18,10 @@ pub const CLAUSE: &str = "site";
 /// What the aggregator hears besides.
 pub const PUBLIC_WORDS: &str = "a person at the site keeps it out of this study";
 
-/// Whether a person keeps this site out of the plan.
+/// Whether a person keeps this site out of the plan. Where the disk does not say, it is kept out: a study may wait, but none that was
+/// declined may run.
 pub fn is(home: &Home, plan: &Sha256Digest) -> bool {
-    home.withheld(plan).exists()
+    home.withheld(plan).try_exists().unwrap_or(true)
 }
 
 /// Keeps the site out of a plan, or lets it in again: recorded first, then done.

@@ -1,6 +1,6 @@
 //! `dashboard`: pages about this node, for the people of the hospital, on this machine.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{io::IsTerminal as _, net::SocketAddr, sync::Arc};
 
 use anyhow::{Context as _, Result};
 use clap::{Args, Subcommand, ValueEnum};
@@ -17,11 +17,11 @@ use crate::{
 /// Where it is given out unless somebody says otherwise: on this machine alone.
 const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 7481);
 
-/// Give out pages about this node to browsers of this machine, and print a link that signs in once. Works beside run and without it.
-/// Ends on SIGTERM or Ctrl-C.
+/// Give out pages about this node to browsers of this machine. On a terminal it prints a link that signs in once; elsewhere, such as in
+/// a journal that others read, it prints none: dashboard link makes one. Works beside run and without it. Ends on SIGTERM or Ctrl-C.
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  hospital-node dashboard\n  hospital-node dashboard link --role reader",
+    after_help = "Examples:\n  hospital-node dashboard\n  hospital-node dashboard link --role operator --name Curie",
     args_conflicts_with_subcommands = true
 )]
 pub struct Dashboard {
@@ -53,7 +53,7 @@ struct Link {
 /// For whom a link is.
 #[derive(Args)]
 struct Who {
-    /// What whoever signs in by the link may do.
+    /// What whoever signs in by the link may do: a link that lets somebody decide is asked for by name.
     #[arg(long, value_enum, default_value_t)]
     role: Wish,
     /// Who it is for; it stands in the ledger beside what they do.
@@ -64,9 +64,9 @@ struct Who {
 #[derive(Clone, Copy, Default, ValueEnum)]
 enum Wish {
     /// Looks and decides.
-    #[default]
     Operator,
     /// Looks and changes nothing.
+    #[default]
     Reader,
 }
 
@@ -88,7 +88,11 @@ impl Dashboard {
                     let stop = shutdown::requested();
                     let server = Server::open(dashboard::about(config.site.as_str()), &home.dashboard(), &settings)?;
                     let listener = settings.open().await?;
-                    tell(context, &home, &settings, &config, &self.who)?;
+                    if std::io::stdout().is_terminal() {
+                        tell(context, &home, &settings, &config, &self.who)?;
+                    } else {
+                        tell_no_link(context, &settings)?;
+                    }
                     server.serve(listener, dashboard::pages(desk), stop).await;
                     anyhow::Ok(())
                 })
@@ -103,6 +107,19 @@ fn settings(config: &NodeConfig, listen: Option<SocketAddr>) -> Settings {
         Some(listen) => Settings { listen, ..settings },
         None => settings,
     }
+}
+
+/// Says where the pages are and how a link is made: what is printed here may be kept where others read it.
+fn tell_no_link(context: &Context, settings: &Settings) -> Result<()> {
+    let address = settings.address();
+    if context.json {
+        output::line(serde_json::json!({"address": address}))?;
+    } else {
+        output::line(format_args!(
+            "{address}\nhospital-node dashboard link --role reader (or operator) makes a link that signs in once"
+        ))?;
+    }
+    Ok(())
 }
 
 /// Makes a link and prints it.

@@ -82,7 +82,8 @@ impl Quarantine {
             } => {
                 let reviewer = words::checked("the reviewer", &reviewer)?;
                 let reason = words::checked("the reason", &reason)?;
-                let waived = quarantine::release(&home, &config, &store, &digest, reviewer, reason)?;
+                let waived =
+                    quarantine::release(&home, &config, &store, &digest, words::account(), (reviewer, reason))?;
                 context.print(&serde_json::json!({"released": digest, "waived": waived}), || {
                     format!("taken in: {digest}, {} waived", waived.code())
                 })

@@ -3,11 +3,11 @@
 
 use std::{
     fs,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, TryLockError},
     time::{Duration, Instant, SystemTime},
 };
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use snowball_ledger::{Entry, Record};
 use snowball_policy::{PolicyFault, SignedPolicy};
 use snowball_protocol::{Sha256Digest, ids::UnixSeconds};
@@ -19,6 +19,8 @@ use crate::{config::NodeConfig, home::Home, policy};
 
 /// Before the chain of a ledger that grew is checked anew: of a large one that takes seconds.
 const VERIFY_PAUSE: Duration = Duration::from_secs(20);
+/// How long what was found is believed where nothing grows: a disk that fails, or a hand, need not touch the checkpoint.
+const VERIFY_AGAIN: Duration = Duration::from_secs(600);
 /// Before a store that grew is counted anew.
 const COUNT_PAUSE: Duration = Duration::from_secs(60);
 /// How long a policy that somebody pasted waits to be confirmed, and how many do.
@@ -34,12 +36,35 @@ pub struct Desk {
     pub config: NodeConfig,
     pub store: Store,
     ledger: Mutex<Option<(Stamp, Instant, Arc<LedgerSeen>)>>,
+    /// Held by the one who looks at the ledger, which takes seconds where it is large.
+    looking: Mutex<()>,
     census: Mutex<Option<(u64, Instant, Arc<Census>)>>,
     pasted: Mutex<Vec<(Sha256Digest, Instant, Arc<Pasted>)>>,
 }
 
 /// By what a ledger that grew is known.
 type Stamp = Option<(u64, SystemTime)>;
+
+/// What of the ledger is to be looked at anew.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Wish {
+    Nothing,
+    /// What was written, the chain being checked a moment ago.
+    Records,
+    All,
+}
+
+impl Wish {
+    fn of(is_same: bool, age: Duration, is_sound: bool) -> Self {
+        match (is_same, is_sound) {
+            (true, true) if age < VERIFY_AGAIN => Self::Nothing,
+            (false, true) if age < VERIFY_PAUSE => Self::Records,
+            // What is wrong may have been mended, or was a moment's.
+            (_, false) if age < VERIFY_PAUSE => Self::Nothing,
+            _ => Self::All,
+        }
+    }
+}
 
 /// The ledger, read.
 pub struct LedgerSeen {
@@ -61,6 +86,7 @@ impl Desk {
             home: home.clone(),
             config,
             ledger: Mutex::default(),
+            looking: Mutex::default(),
             census: Mutex::default(),
             pasted: Mutex::default(),
         })
@@ -83,34 +109,89 @@ impl Desk {
         Ok(held)
     }
 
-    /// The ledger, read anew where it grew; its chain is checked again after a pause.
-    pub fn ledger(&self) -> Result<Arc<LedgerSeen>> {
+    /// The ledger, read anew where it grew; its chain is checked again after a pause. One look at a time: whoever comes meanwhile reads
+    /// the last one. What is wrong with it is in what is seen, for that is when it matters that the pages are there.
+    pub fn ledger(&self) -> Arc<LedgerSeen> {
+        if let (Wish::Nothing, Some(seen)) = self.wish() {
+            return seen;
+        }
+        let _look = match (self.looking.try_lock(), self.wish()) {
+            (Ok(look), _) => look,
+            (Err(TryLockError::Poisoned(broken)), _) => broken.into_inner(),
+            (Err(TryLockError::WouldBlock), (_, Some(last))) => return last,
+            // Nothing was seen yet: there is nothing to show before the first look ends.
+            (Err(TryLockError::WouldBlock), _) => self.looking.lock().unwrap_or_else(PoisonError::into_inner),
+        };
+        // Somebody else may have looked until now.
+        let (wish, last) = self.wish();
         let stamp = self.stamp();
+        let (when, seen) = match (wish, last) {
+            (Wish::Nothing, Some(seen)) => return seen,
+            (Wish::Records, Some(last)) => (None, self.read_on(&last)),
+            _ => (Some(Instant::now()), self.read_all()),
+        };
+        let seen = Arc::new(seen);
         let mut kept = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = match &*kept {
-            Some((known, _, seen)) if *known == stamp => return Ok(Arc::clone(seen)),
-            Some((_, when, seen)) if when.elapsed() < VERIFY_PAUSE && seen.verified.is_ok() => {
-                Some((*when, Arc::clone(seen)))
-            }
-            _ => None,
-        };
-        let (unseen, records) =
-            snowball_ledger::records_at_hand(&self.home.ledger()).context("cannot read the ledger")?;
-        let records = records
-            .collect::<Result<Vec<_>, _>>()
-            .context("cannot read the ledger")?;
-        let (when, verified, verified_at) = match before {
-            Some((when, seen)) => (when, seen.verified.clone(), seen.verified_at),
-            None => (Instant::now(), self.verified(), clock::now()),
-        };
-        let seen = Arc::new(LedgerSeen {
+        let when = when.or(kept.as_ref().map(|(_, when, _)| *when));
+        *kept = Some((stamp, when.unwrap_or_else(Instant::now), Arc::clone(&seen)));
+        seen
+    }
+
+    /// What is to be looked at anew, and what was seen last.
+    fn wish(&self) -> (Wish, Option<Arc<LedgerSeen>>) {
+        let stamp = self.stamp();
+        let kept = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*kept {
+            None => (Wish::All, None),
+            Some((known, when, seen)) => (
+                Wish::of(*known == stamp, when.elapsed(), seen.verified.is_ok()),
+                Some(Arc::clone(seen)),
+            ),
+        }
+    }
+
+    /// Checks the chain, then reads what there is.
+    fn read_all(&self) -> LedgerSeen {
+        let (verified, verified_at) = (self.verified(), clock::now());
+        let (records, unseen, fault) = self.records();
+        LedgerSeen {
             records,
             unseen,
-            verified,
+            verified: match fault {
+                None => verified,
+                Some(fault) => verified.and(Err(fault)),
+            },
             verified_at,
-        });
-        *kept = Some((stamp, when, Arc::clone(&seen)));
-        Ok(seen)
+        }
+    }
+
+    /// Reads what came since `last`, whose chain was sound a moment ago.
+    fn read_on(&self, last: &LedgerSeen) -> LedgerSeen {
+        match self.records() {
+            (records, unseen, None) => LedgerSeen {
+                records,
+                unseen,
+                verified: last.verified.clone(),
+                verified_at: last.verified_at,
+            },
+            _ => self.read_all(),
+        }
+    }
+
+    /// The records up to the first that cannot be read, how many lie elsewhere, and why the rest cannot be read.
+    fn records(&self) -> (Vec<Record>, u64, Option<String>) {
+        let mut read = Vec::new();
+        let (unseen, records) = match snowball_ledger::records_at_hand(&self.home.ledger()) {
+            Ok(found) => found,
+            Err(fault) => return (read, 0, Some(fault.to_string())),
+        };
+        for record in records {
+            match record {
+                Ok(record) => read.push(record),
+                Err(fault) => return (read, unseen, Some(fault.to_string())),
+            }
+        }
+        (read, unseen, None)
     }
 
     fn stamp(&self) -> Stamp {
@@ -173,4 +254,60 @@ pub fn last(records: &[Record], is_it: impl Fn(&Entry) -> bool) -> Option<UnixSe
         .rev()
         .find(|record| is_it(&record.entry))
         .map(|record| record.time)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dashboard::{overview, testing};
+
+    #[test]
+    fn the_chain_is_checked_again_where_it_grew_and_where_it_was_checked_long_ago() {
+        let (moment, pause, long) = (Duration::ZERO, VERIFY_PAUSE, VERIFY_AGAIN);
+        for (is_same, age, is_sound, wish) in [
+            (true, moment, true, Wish::Nothing),
+            (true, pause, true, Wish::Nothing),
+            (true, long, true, Wish::All),
+            (false, moment, true, Wish::Records),
+            (false, pause, true, Wish::All),
+            (true, moment, false, Wish::Nothing),
+            (false, moment, false, Wish::Nothing),
+            (true, pause, false, Wish::All),
+        ] {
+            assert_eq!(Wish::of(is_same, age, is_sound), wish, "{is_same} {age:?} {is_sound}");
+        }
+    }
+
+    #[test]
+    fn a_record_that_cannot_be_read_is_told_on_the_overview() {
+        let root = tempfile::tempdir().unwrap();
+        let home = testing::node(root.path());
+        let records = home.ledger().join(snowball_ledger::RECORDS_FILE);
+        let whole = fs::read_to_string(&records).unwrap();
+        let lines = whole.lines().count();
+        assert!(Desk::open(&home).unwrap().ledger().verified.is_ok());
+        let broken: Vec<&str> = whole
+            .lines()
+            .enumerate()
+            .map(|(place, line)| if place == 1 { "{" } else { line })
+            .collect();
+        fs::write(&records, broken.join("\n") + "\n").unwrap();
+        let desk = Desk::open(&home).unwrap();
+        let seen = desk.ledger();
+        assert!(seen.verified.is_err() && seen.records.len() < lines);
+        let overview = overview::Model::read(&desk, clock::now()).unwrap();
+        assert!(overview.ledger.is_err());
+    }
+
+    #[test]
+    fn whoever_comes_while_another_looks_reads_the_last_look() {
+        let root = tempfile::tempdir().unwrap();
+        let desk = Desk::open(&testing::node(root.path())).unwrap();
+        let first = desk.ledger();
+        let another = desk.looking.lock().unwrap();
+        *desk.ledger.lock().unwrap() = Some((None, Instant::now(), Arc::clone(&first)));
+        assert!(Arc::ptr_eq(&desk.ledger(), &first));
+        drop(another);
+        assert!(!Arc::ptr_eq(&desk.ledger(), &first), "it is looked at anew");
+    }
 }

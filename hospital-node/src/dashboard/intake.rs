@@ -6,10 +6,14 @@ use anyhow::Result;
 use snowball_protocol::{
     ids::UnixSeconds,
     intake::{Disposition, IntakeReason},
+    small::{self, Balance, Shown},
 };
 use snowball_web::{Column, Html, Language, Message, Page, Route, Table, messages};
 
-use super::{desk::Desk, tell::ago};
+use super::{
+    desk::Desk,
+    tell::{ago, unless},
+};
 use crate::{
     auditor::words::reason,
     evidence::{Counted, Flow},
@@ -59,6 +63,8 @@ pub struct Model {
     pub intake: Flow,
     pub deidentify: Flow,
     pub waiting: BTreeMap<IntakeReason, u64>,
+    /// Below how many their number is not told.
+    pub cell_min: u64,
 }
 
 impl Model {
@@ -68,7 +74,7 @@ impl Model {
             Some((way, seen.is_live, seen.page))
         });
         let mut counted = Counted::default();
-        for record in &desk.ledger()?.records {
+        for record in &desk.ledger().records {
             counted.count(&record.entry);
         }
         let mut waiting = BTreeMap::new();
@@ -81,6 +87,7 @@ impl Model {
             intake: counted.intake,
             deidentify: counted.deidentify,
             waiting,
+            cell_min: desk.cell_min(),
         })
     }
 }
@@ -90,7 +97,7 @@ pub fn fill(page: &mut Page, model: &Model) {
     let language = page.language();
     page.lead(LEAD.html(language));
     page.live("intake", |page| {
-        let number = |count| Html::number(count, language);
+        let number = |count| unless(small::is_small(count, model.cell_min), count, language);
         let mut tiles = vec![
             (number(model.intake.accepted), TILE_ACCEPTED.html(language)),
             (number(model.intake.quarantined), TILE_QUARANTINED.html(language)),
@@ -142,9 +149,11 @@ fn ways(model: &Model, language: Language) -> Table<7> {
             (false, None) => Html::default(),
         };
         let all = &noted.all;
+        let is_small = |count| small::is_small(count, model.cell_min);
+        // Sums of these over all ways are no tiles above, which count the whole ledger; so each is hidden for itself.
         let [accepted, quarantined, rejected, known, withdrawn] =
             [all.accepted, all.quarantined, all.rejected, all.known, all.withdrawn]
-                .map(|count| Html::number(count, language));
+                .map(|count| unless(is_small(count), count, language));
         table.row([
             name(*way).html(language),
             state,
@@ -182,7 +191,8 @@ fn reasons(model: &Model, language: Language) -> Table<4> {
     }
     let mut counts: Vec<(IntakeReason, u64)> = counts.into_iter().collect();
     counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
-    for (why, count) in counts {
+    let is_hidden = hidden(&counts, model.cell_min);
+    for ((why, count), is_hidden) in counts.into_iter().zip(is_hidden) {
         let became = match why.disposition() {
             Disposition::Quarantined => QUARANTINED,
             _ => REJECTED,
@@ -191,11 +201,25 @@ fn reasons(model: &Model, language: Language) -> Table<4> {
         table.row([
             reason(why).html(language),
             became.html(language),
-            Html::number(count, language),
+            unless(is_hidden, count, language),
+            // Each file that waits stands on a line of its own in the quarantine, with its reason, and names nobody.
             waits.map_or_else(Html::default, |count| Html::number(count, language)),
         ]);
     }
     table
+}
+
+/// Which reasons’ counts are not told. Those of one outcome add up to what its tile tells.
+fn hidden(counts: &[(IntakeReason, u64)], cell_min: u64) -> Vec<bool> {
+    let numbers: Vec<u64> = counts.iter().map(|(_, count)| *count).collect();
+    let few = numbers.iter().map(|count| small::is_small(*count, cell_min)).collect();
+    let (kept, gone): (Vec<usize>, Vec<usize>) =
+        (0..counts.len()).partition(|place| counts[*place].0.disposition() == Disposition::Quarantined);
+    let balances = [kept, gone].map(|right| Balance {
+        left: Vec::new(),
+        right,
+    });
+    small::hidden(&numbers, few, &balances, cell_min, Shown::Alike)
 }
 
 #[cfg(test)]
@@ -226,6 +250,7 @@ mod tests {
             },
             deidentify: Flow::default(),
             waiting: BTreeMap::from([(IntakeReason::BurnedInText, 9)]),
+            cell_min: 5,
         };
         for language in Language::ALL {
             let mut page = Page::new(language, TITLE.html(language));
@@ -241,5 +266,14 @@ mod tests {
                 "{html}"
             );
         }
+    }
+
+    #[test]
+    fn a_reason_of_few_files_is_hidden_with_one_that_gives_it_back() {
+        use IntakeReason::{BurnedInText, DecodeError, Document, NotDicom};
+        let counts = [(NotDicom, 40), (BurnedInText, 30), (DecodeError, 20), (Document, 3)];
+        let is_hidden = hidden(&counts, 5);
+        assert!(is_hidden[3] && is_hidden[0], "{is_hidden:?}");
+        assert!(!is_hidden[1] && !is_hidden[2], "those that wait have no small one");
     }
 }

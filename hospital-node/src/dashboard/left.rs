@@ -103,7 +103,7 @@ pub struct Model {
 
 impl Model {
     pub fn read(desk: &Desk, now: UnixSeconds) -> Result<Self> {
-        let ledger = desk.ledger()?;
+        let ledger = desk.ledger();
         let key = desk.home.aggregator().ok().map(|aggregator| aggregator.aggregator_key);
         let mut history = auditor::History::default();
         for record in &ledger.records {

@@ -19,7 +19,7 @@ mod routes;
 mod studies;
 mod tell;
 #[cfg(test)]
-mod testing;
+pub mod testing;
 mod training;
 
 pub use desk::Desk;

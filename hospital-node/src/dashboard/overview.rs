@@ -2,14 +2,14 @@
 
 use anyhow::Result;
 use snowball_policy::PolicyFault;
-use snowball_protocol::ids::UnixSeconds;
+use snowball_protocol::{ids::UnixSeconds, small};
 use snowball_service::{files, tls::Life};
 use snowball_web::{Html, Language, Page, Route, messages};
 
 use super::{
     desk::Desk,
     studies,
-    tell::{ago, counted, days, plural, size},
+    tell::{ago, counted, days, plural, size, unless},
 };
 use crate::{cli::review, now::course, renewal};
 
@@ -76,6 +76,8 @@ pub struct Model {
     pub disk_free: u64,
     pub disk_floor: u64,
     pub radiographs: u64,
+    /// Below how many radiographs their number is not told.
+    pub cell_min: u64,
     pub waiting_files: u64,
     pub asking_studies: u64,
     pub unseen_samples: u64,
@@ -92,7 +94,7 @@ pub struct PolicyTold {
 impl Model {
     pub fn read(desk: &Desk, now: UnixSeconds) -> Result<Self> {
         let seen = course::look(&desk.home).filter(|seen| seen.is_live);
-        let ledger = desk.ledger()?;
+        let ledger = desk.ledger();
         let samples = review::all(&desk.home)?;
         Ok(Self {
             site: desk.config.site.to_string(),
@@ -113,6 +115,7 @@ impl Model {
             disk_free: files::free_bytes(desk.home.root())?,
             disk_floor: desk.config.spool.disk_free_bytes_min,
             radiographs: desk.store.count()?,
+            cell_min: desk.cell_min(),
             waiting_files: desk.waiting()?.len() as u64,
             asking_studies: studies::asking(desk, now)?,
             unseen_samples: samples.iter().filter(|(_, drawn)| drawn.records.is_empty()).count() as u64,
@@ -130,8 +133,10 @@ pub fn fill(page: &mut Page, model: &Model) {
             .policy
             .as_ref()
             .map_or(0, |policy| days(policy.expires, model.now).max(0));
+        let is_small = small::is_small(model.radiographs, model.cell_min);
         page.tiles([
-            (number(model.radiographs), TILE_STORE.html(language)),
+            (unless(is_small, model.radiographs, language), TILE_STORE.html(language)),
+            // Whoever may look at this page finds each of these files on a line of its own, which names nobody.
             (number(model.waiting_files), TILE_WAITING.html(language)),
             (number(model.asking_studies), TILE_ASKING.html(language)),
             (number(policy_days.unsigned_abs()), TILE_POLICY.html(language)),
@@ -313,6 +318,7 @@ mod tests {
             disk_free: 300 << 30,
             disk_floor: 2 << 30,
             radiographs: 5_000,
+            cell_min: 5,
             waiting_files: 0,
             asking_studies: 0,
             unseen_samples: 0,
@@ -334,6 +340,17 @@ mod tests {
             assert!(!html.contains("class=\"bad\""), "{html}");
             assert!(html.contains(&NOTHING_WAITS.text(language)), "{html}");
         }
+    }
+
+    #[test]
+    fn a_store_of_few_radiographs_does_not_say_how_many() {
+        let few = Model {
+            radiographs: 4,
+            ..model()
+        };
+        let html = shown(&few, Language::English);
+        assert!(html.contains("(hidden)"), "{html}");
+        assert!(!shown(&model(), Language::English).contains("(hidden)"));
     }
 
     #[test]

@@ -236,6 +236,8 @@ pub struct Checked<'a> {
     pub signed: &'a SignedPolicy,
     /// The policy in force.
     pub before: Option<&'a SignedPolicy>,
+    /// The key that the signature was checked with: at the first policy the one that was pasted, which is kept from then on.
+    pub key: Option<&'a VerifyingKey>,
     /// The plan that the board was asked about, and what the new policy says: why not, where it does not permit it.
     pub plan: Option<(StudyPlan, Result<(), String>)>,
 }
@@ -251,7 +253,7 @@ pub fn fill_checked(page: &mut Page, checked: &Checked<'_>, token: &FormToken) {
             Err(reason) => page.alert(APPROVES_NOT.say(language, &[study, ("reason", Html::text(reason))])),
         }
     }
-    page.facts(facts(checked.signed, None, language));
+    page.facts(facts(checked.signed, checked.key, language));
     page.section(CHANGES.html(language));
     match checked.before {
         None => page.say(CHANGES_FIRST.html(language)),
@@ -338,10 +340,12 @@ mod tests {
         let before = signed(COLLABORATION);
         let after = signed(&COLLABORATION.replace("cell_min = 5", "cell_min = 9"));
         let token = FormToken::new("token".to_owned());
+        let key = snowball_crypto::SigningKey::generate().unwrap().verifying_key();
         for language in Language::ALL {
             let checked = Checked {
                 signed: &after,
                 before: Some(&before),
+                key: Some(&key),
                 plan: None,
             };
             let html = shown(language, |page| fill_checked(page, &checked, &token));
@@ -349,6 +353,7 @@ mod tests {
                 assert!(html.contains(with_digests(&change).as_str()), "{change}");
             }
             assert!(html.contains(&after.digest.to_string()), "{html}");
+            assert!(html.contains(&key.fingerprint().to_string()), "{html}");
         }
         let digits = after.digest.to_string().trim_start_matches("sha256:").to_owned();
         for typed in [

@@ -56,6 +56,8 @@ messages! {
     END = "outcome", "issue";
     TAKEN_IN = "taken in", "importé";
     LOOK = "Look at its picture", "Regarder l’image";
+    SHOW = "Show the picture", "Montrer l’image";
+    GONE = "No such file is in the quarantine.", "Aucun fichier de ce nom n’est en quarantaine.";
     LOOK_SAYS = "The picture may show who the patient is. It is shown once, on this screen, and kept nowhere; that you looked is written in the ledger.", "L’image peut révéler l’identité du patient. Elle est montrée une fois, sur cet écran, et conservée nulle part ; le fait que vous l’avez regardée est inscrit au registre.";
     DECIDE = "Decide", "Décider";
     RELEASE = "Release: take it in", "Libérer : l’importer";
@@ -198,7 +200,7 @@ pub fn fill_item(page: &mut Page, item: &Item, token: Option<&FormToken>) {
         page.section(DECIDE.html(language));
         match token {
             None => page.say(READER.html(language)),
-            Some(_) => ways_to_decide(page, item, why),
+            Some(token) => ways_to_decide(page, item, why, token),
         }
     }
     page.say(Html::route(&Route::of(["quarantine"]), BACK.html(language)));
@@ -248,12 +250,14 @@ fn reviews(page: &mut Page, item: &Item) {
     page.table(&table);
 }
 
-fn ways_to_decide(page: &mut Page, item: &Item, why: IntakeReason) {
+fn ways_to_decide(page: &mut Page, item: &Item, why: IntakeReason, token: &FormToken) {
     let language = page.language();
     let to = |part: &str, text: Message| Html::route(&below(&item.digest, part), text.html(language));
     if item.is_kept() {
-        page.part(to("look", LOOK));
+        page.part(LOOK.html(language));
         page.say(LOOK_SAYS.html(language));
+        let form = Form::new(token, &below(&item.digest, "look"));
+        page.form(form.button(SHOW.html(language)));
         if Waiver::of(why).is_ok() {
             page.part(to("release", RELEASE));
             page.say(RELEASE_SAYS.html(language));
@@ -404,6 +408,14 @@ mod tests {
         for way in ["/look\"", "/release\"", "/discard\""] {
             assert!(acts.contains(way) && !reads.contains(way), "{way}");
         }
+        let mut links = acts
+            .split("href=\"")
+            .skip(1)
+            .filter_map(|rest| rest.split_once('"').map(|(link, _)| link));
+        assert!(
+            links.all(|link| !link.ends_with("/look")),
+            "whoever opens a link has not pressed a button: {acts}"
+        );
     }
 
     #[test]

@@ -9,7 +9,7 @@ use axum::{
     routing::get,
 };
 use serde::Deserialize;
-use snowball_dashboard::{About, Actor, Done, Reader, Role, RoleName, View};
+use snowball_dashboard::{About, Actor, Done, Reader, RoleName, View};
 use snowball_protocol::{Sha256Digest, ids::UnixSeconds};
 use snowball_service::clock;
 use snowball_web::{Html, Language, Message, Page, Route, messages};
@@ -74,7 +74,7 @@ pub fn pages(desk: Shared) -> Router {
         .route("/intake", get(show_intake))
         .route("/quarantine", get(show_quarantine))
         .route("/quarantine/{digest}", get(show_item))
-        .route("/quarantine/{digest}/look", get(show_look))
+        .route("/quarantine/{digest}/look", get(show_item).post(show_look))
         .route("/quarantine/{digest}/release", get(ask_release).post(release))
         .route("/quarantine/{digest}/discard", get(ask_discard).post(discard))
         .route("/census", get(show_census))
@@ -161,28 +161,22 @@ async fn show_item(reader: Reader, State(desk): State<Shared>, Path(digest): Pat
     Ok(reader.show(page))
 }
 
-/// The one page with something of a patient: for whoever may decide, made anew each time, kept nowhere.
-async fn show_look(reader: Reader, State(desk): State<Shared>, Path(digest): Path<Sha256Digest>) -> Result<View, View> {
-    if reader.role() != Role::Acts {
-        return Err(reader.missing());
-    }
-    let item = item(&reader, &desk, digest).await?;
-    let account = format!("{} ({})", reader.name(), words::account());
+/// The one page with something of a patient: for whoever may decide, made anew each time, kept nowhere. It is the answer to a button and
+/// has no address of its own: no reload, no link of another page and no look ahead of a browser writes down that somebody looked.
+async fn show_look(State(desk): State<Shared>, Path(digest): Path<Sha256Digest>, actor: Actor) -> Result<View, View> {
+    let account = account(&actor);
     let looked = read(desk, move |desk| {
-        crate::quarantine::picture(&desk.home, &desk.config, &desk.store, &digest, account)
+        let Some(item) = Item::read(desk, &digest)? else {
+            return Ok(None);
+        };
+        let looked = crate::quarantine::picture(&desk.home, &desk.config, &desk.store, &digest, account)?;
+        Ok(Some((item, looked)))
     });
-    let looked = looked.await.map_err(|fault| match refusal(&fault) {
-        Some(why) => {
-            let mut page = reader.page(quarantine::titled(quarantine::ITEM, &digest, reader.language()));
-            page.alert(Html::text(&why));
-            quarantine::fill_item(&mut page, &item, reader.may_act());
-            reader.show(page)
-        }
-        None => reader.failed(&fault),
-    })?;
-    let mut page = reader.page(quarantine::titled(quarantine::PICTURE, &digest, reader.language()));
+    let looked = looked.await.map_err(|fault| not_done(&actor, &fault))?;
+    let (item, looked) = looked.ok_or_else(|| actor.refused(quarantine::GONE.html(actor.language())))?;
+    let mut page = actor.page(quarantine::titled(quarantine::PICTURE, &digest, actor.language()));
     quarantine::fill_look(&mut page, &item, &looked);
-    Ok(reader.show(page))
+    Ok(actor.show(page))
 }
 
 async fn ask_release(reader: Reader, state: State<Shared>, path: Path<Sha256Digest>) -> Result<View, View> {
@@ -241,8 +235,9 @@ fn not_done(actor: &Actor, fault: &anyhow::Error) -> View {
 
 async fn release(State(desk): State<Shared>, Path(digest): Path<Sha256Digest>, actor: Actor) -> Result<Done, View> {
     let (who, why) = decided(&actor)?;
+    let account = account(&actor);
     let done = read(desk, move |desk| {
-        crate::quarantine::release(&desk.home, &desk.config, &desk.store, &digest, who, why)
+        crate::quarantine::release(&desk.home, &desk.config, &desk.store, &digest, account, (who, why))
     });
     done.await.map_err(|fault| not_done(&actor, &fault))?;
     let told = quarantine::titled(quarantine::DONE_RELEASED, &digest, actor.language());
@@ -332,19 +327,24 @@ async fn check_policy(State(desk): State<Shared>, actor: Actor) -> Result<View, 
         let signed = offered(desk, &given)?.signed().clone();
         desk.keep_pasted(signed.digest, Arc::clone(&given));
         let plan = given.plan.and_then(|digest| plans::read(&desk.home, &digest).ok());
-        let records = &desk.ledger()?.records;
+        let records = &desk.ledger().records;
         let plan = plan.map(|plan| {
             let standing = studies::ask(desk, &plan, Ok(&signed), records, clock::now());
             let answer = obstacle(&standing, language);
             (plan, answer)
         });
-        Ok((signed, desk.policy().ok(), plan))
+        let key = match ethics_key(&desk.home) {
+            Some(key) => Some(key),
+            None => given.verifying_key()?,
+        };
+        Ok((signed, desk.policy().ok(), key, plan))
     });
-    let (signed, before, plan) = looked.await.map_err(|fault| not_done(&actor, &fault))?;
+    let (signed, before, key, plan) = looked.await.map_err(|fault| not_done(&actor, &fault))?;
     let mut page = actor.page(policy::CHECKED.html(language));
     let checked = policy::Checked {
         signed: &signed,
         before: before.as_ref(),
+        key: key.as_ref(),
         plan,
     };
     policy::fill_checked(&mut page, &checked, actor.token());
@@ -400,7 +400,7 @@ async fn show_study(
     State(desk): State<Shared>,
     Path(digest): Path<Sha256Digest>,
 ) -> Result<View, View> {
-    let looked = read(desk, |desk| Ok((studies::known(desk, clock::now())?, desk.ledger()?)));
+    let looked = read(desk, |desk| Ok((studies::known(desk, clock::now())?, desk.ledger())));
     let (known, ledger) = looked.await.map_err(|fault| reader.failed(&fault))?;
     let one = known
         .iter()

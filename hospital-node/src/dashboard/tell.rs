@@ -10,6 +10,7 @@ messages! {
     HOURS_AGO = "{count} h ago", "il y a {count} h";
     DAYS_AGO = "{count} days ago", "il y a {count} jours";
     SECONDS_LEFT = "{count} s left", "encore {count} s";
+    HIDDEN = "(hidden)", "(masqué)";
     MINUTES_LEFT = "{count} min left", "encore {count} min";
 }
 
@@ -63,6 +64,15 @@ pub fn left(seconds: f64, language: Language) -> Html {
         counted(SECONDS_LEFT, seconds, language)
     } else {
         counted(MINUTES_LEFT, seconds / 60, language)
+    }
+}
+
+/// A count, unless it is hidden.
+pub fn unless(is_hidden: bool, count: u64, language: Language) -> Html {
+    if is_hidden {
+        HIDDEN.html(language).soft()
+    } else {
+        Html::number(count, language)
     }
 }
 

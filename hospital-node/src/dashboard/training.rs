@@ -1,12 +1,17 @@
 //! What a running node does for each study: where it stands, the loss, what it sends, as it moves.
 
 use anyhow::Result;
-use snowball_protocol::{StudyName, ids::UnixSeconds, session::PhaseName};
+use snowball_protocol::{
+    StudyName,
+    ids::UnixSeconds,
+    session::PhaseName,
+    small::{self, Balance, Shown},
+};
 use snowball_web::{Column, Curves, Html, Language, Message, Page, Table, messages};
 
 use super::{
     desk::Desk,
-    tell::{ago, decimal, left, size},
+    tell::{ago, decimal, left, size, unless},
 };
 use crate::now::course::{self, Course, Doing, StudyCourse};
 
@@ -51,6 +56,8 @@ messages! {
 /// What the page shows.
 pub struct Model {
     pub now: UnixSeconds,
+    /// Below how many radiographs their number is not told.
+    pub cell_min: u64,
     /// Whether it goes on.
     pub course: Option<(bool, Course)>,
 }
@@ -59,6 +66,7 @@ impl Model {
     pub fn read(desk: &Desk, now: UnixSeconds) -> Result<Self> {
         Ok(Self {
             now,
+            cell_min: desk.cell_min(),
             course: course::look(&desk.home).map(|seen| (seen.is_live, seen.page)),
         })
     }
@@ -81,7 +89,7 @@ pub fn fill(page: &mut Page, model: &Model) {
         }
         page.table(&table(model, course, language));
         for (study, course) in &course.studies {
-            part(page, study, course);
+            part(page, study, course, model.cell_min);
         }
     });
 }
@@ -105,10 +113,13 @@ fn table(model: &Model, course: &Course, language: Language) -> Table<5> {
             course
                 .round
                 .map_or_else(Html::default, |round| Html::number(round.into(), language)),
-            course
-                .doing
-                .as_ref()
-                .map_or_else(|| NOTHING_YET.html(language).soft(), |doing| does(doing, language)),
+            course.doing.as_ref().map_or_else(
+                || NOTHING_YET.html(language).soft(),
+                |doing| {
+                    let is_few = |examples| hides_examples(examples, course.radiographs, model.cell_min);
+                    does(doing, &is_few, language)
+                },
+            ),
             since.unwrap_or_default(),
         ]);
     }
@@ -116,14 +127,16 @@ fn table(model: &Model, course: &Course, language: Language) -> Table<5> {
 }
 
 /// One study's heading and curves; nothing where nothing was trained.
-fn part(page: &mut Page, study: &StudyName, course: &StudyCourse) {
+fn part(page: &mut Page, study: &StudyName, course: &StudyCourse, cell_min: u64) {
     let language = page.language();
     if course.radiographs.is_none() && course.steps.is_empty() && course.rounds.is_empty() {
         return;
     }
     page.section(Html::text(study.as_str()));
     if let Some(radiographs) = course.radiographs {
-        let [training, validation, testing] = radiographs.map(|count| Html::number(count, language));
+        let is_hidden = hidden(radiographs, cell_min);
+        let [training, validation, testing] =
+            [0, 1, 2].map(|place: usize| unless(is_hidden[place], radiographs[place], language));
         let values = [("training", training), ("validation", validation), ("testing", testing)];
         page.say(RADIOGRAPHS.say(language, &values));
     }
@@ -132,6 +145,17 @@ fn part(page: &mut Page, study: &StudyName, course: &StudyCourse) {
         curve(page, THIS_ROUND, &[("round", round)], &course.steps);
     }
     curve(page, ALL_ROUNDS, &[], &course.rounds);
+}
+
+/// Which of the three parts are not told. Their sum may be the number of radiographs in the store, which the overview tells.
+fn hidden(radiographs: [u64; 3], cell_min: u64) -> Vec<bool> {
+    let few = radiographs.map(|count| small::is_small(count, cell_min)).to_vec();
+    small::hidden(&radiographs, few, &[Balance::of_all(3)], cell_min, Shown::Alike)
+}
+
+/// Whether the radiographs of an update are not told: they are few, or those of a part that is not told.
+fn hides_examples(examples: u64, radiographs: Option<[u64; 3]>, cell_min: u64) -> bool {
+    small::is_small(examples, cell_min) || radiographs.is_some_and(|parts| hidden(parts, cell_min)[0])
 }
 
 fn curve(page: &mut Page, heading: Message, values: &[(&str, Html)], points: &[(u32, f64)]) {
@@ -174,7 +198,7 @@ const fn phase(phase: PhaseName) -> Message {
     }
 }
 
-fn does(doing: &Doing, language: Language) -> Html {
+fn does(doing: &Doing, is_few: &dyn Fn(u64) -> bool, language: Language) -> Html {
     let number = |count: u64| Html::number(count, language);
     let because = |message: Message, reason: &str| message.say(language, &[("reason", Html::text(reason))]).bad();
     match doing {
@@ -210,7 +234,10 @@ fn does(doing: &Doing, language: Language) -> Html {
         }
         Doing::Contributed { examples, bytes, .. } => CONTRIBUTED.say(
             language,
-            &[("examples", number(*examples)), ("size", size(*bytes, language))],
+            &[
+                ("examples", unless(is_few(*examples), *examples, language)),
+                ("size", size(*bytes, language)),
+            ],
         ),
         Doing::NotContributed { reason, .. } => because(NOT_CONTRIBUTED, reason),
         Doing::Evaluated => EVALUATED.html(language),
@@ -227,7 +254,14 @@ mod tests {
 
     fn shown(course: Option<(bool, Course)>, language: Language) -> String {
         let mut page = Page::new(language, TITLE.html(language));
-        fill(&mut page, &Model { now: 100, course });
+        fill(
+            &mut page,
+            &Model {
+                now: 100,
+                cell_min: 5,
+                course,
+            },
+        );
         let html = page.finish();
         assert_eq!(snowball_web::fault(&html), None, "{html}");
         html
@@ -269,6 +303,32 @@ mod tests {
     }
 
     #[test]
+    fn a_part_of_few_radiographs_is_hidden_and_so_is_what_gives_it_back() {
+        assert_eq!(hidden([701, 102, 103], 5), [false; 3]);
+        assert_eq!(hidden([701, 102, 0], 5), [false; 3], "nobody is no patient");
+        let few = hidden([701, 4, 103], 5);
+        assert!(
+            few[1] && few.iter().filter(|is_hidden| **is_hidden).count() > 1,
+            "{few:?}"
+        );
+        assert!(hides_examples(4, None, 5) && !hides_examples(701, Some([701, 102, 103]), 5));
+        assert!(hides_examples(4, Some([4, 102, 103]), 5) && hides_examples(7, Some([7, 3, 103]), 5));
+        let study = StudyCourse {
+            radiographs: Some([701, 3, 103]),
+            ..StudyCourse::default()
+        };
+        let course = Course {
+            studies: BTreeMap::from([("spines".parse().unwrap(), study)]),
+            ..Course::default()
+        };
+        let html = shown(Some((true, course)), Language::English);
+        assert!(
+            !snowball_web::numbers(&html).contains(&3) && html.contains("(hidden)"),
+            "{html}"
+        );
+    }
+
+    #[test]
     fn a_node_that_never_ran_and_every_other_thing_it_does_have_words() {
         assert!(shown(None, Language::English).contains("has not worked"));
         let reason = "by <the> policy".to_owned();
@@ -300,7 +360,7 @@ mod tests {
         ];
         let mut told: Vec<String> = all
             .iter()
-            .map(|doing| does(doing, Language::French).as_str().to_owned())
+            .map(|doing| does(doing, &|_| false, Language::French).as_str().to_owned())
             .collect();
         assert!(
             told.iter()

@@ -12,6 +12,9 @@ use snowball_service::files;
 /// Steps of a training come many a second; a person reads two.
 const PAUSE: Duration = Duration::from_millis(500);
 const BYTES_MAX: usize = 1 << 20;
+/// A reader holds the lock for a moment to see whether somebody else does; a writer that meets one tries again this often.
+const TRIES: u32 = 20;
+const TRY_PAUSE: Duration = Duration::from_millis(10);
 
 /// The writer's side.
 pub struct Notebook {
@@ -26,7 +29,7 @@ impl Notebook {
     pub fn open(path: &Path) -> Option<Self> {
         files::create_home(path.parent()?).ok()?;
         let lock = File::create(lock_of(path)).ok()?;
-        lock.try_lock().ok()?;
+        hold(&lock)?;
         Some(Self {
             path: path.to_owned(),
             _lock: lock,
@@ -68,6 +71,18 @@ pub fn see<T: DeserializeOwned>(path: &Path) -> Option<Seen<T>> {
     })
 }
 
+/// Takes the lock; `None` where it is not free after some tries.
+fn hold(lock: &File) -> Option<()> {
+    for _ in 0..TRIES {
+        match lock.try_lock() {
+            Ok(()) => return Some(()),
+            Err(TryLockError::WouldBlock) => std::thread::sleep(TRY_PAUSE),
+            Err(TryLockError::Error(_)) => return None,
+        }
+    }
+    None
+}
+
 fn is_held(lock: &Path) -> bool {
     let Ok(file) = File::open(lock) else { return false };
     matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
@@ -96,6 +111,20 @@ mod tests {
         assert!(seen.page == 7 && !seen.is_live);
         fs::write(&path, "{").unwrap();
         assert!(see::<u32>(&path).is_none());
+    }
+
+    #[test]
+    fn a_reader_that_looks_at_that_moment_does_not_keep_a_writer_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("run.json");
+        let reader = File::create(lock_of(&path)).unwrap();
+        reader.try_lock_shared().unwrap();
+        let looks = std::thread::spawn(move || {
+            std::thread::sleep(TRY_PAUSE * 3);
+            drop(reader);
+        });
+        assert!(Notebook::open(&path).is_some());
+        looks.join().unwrap();
     }
 
     #[test]

@@ -219,6 +219,7 @@ impl Entry {
                 reviewer,
                 reason,
                 disposition,
+                ..
             } => format!(
                 "file {} was reviewed by {}, {} waived: {}; it was {}",
                 file_digest.short(),

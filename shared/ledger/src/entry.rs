@@ -249,6 +249,9 @@ entries! {
         reason: String,
         /// Where the file ended.
         disposition: Disposition,
+        /// The account that did it; entries of earlier releases do not say.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        account: Option<String>,
     }
     /// Somebody had the picture of a quarantined file written out, which may show who the patient is. Durable before the
     /// picture is.

@@ -289,6 +289,7 @@ impl Entry {
                 reviewer,
                 reason,
                 disposition,
+                ..
             } => format!(
                 "fichier {} relu par {}, {} levé : {} ; {}",
                 file_digest.short(),

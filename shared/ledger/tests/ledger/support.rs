@@ -308,6 +308,7 @@ pub fn samples() -> Vec<Entry> {
             reviewer: "Dr Curie".to_owned(),
             reason: "a side marker".to_owned(),
             disposition: Disposition::Accepted,
+            account: Some(text()),
         },
         Entry::QuarantinePictureShown {
             file_digest: digest,
