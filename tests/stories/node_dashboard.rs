@@ -39,7 +39,7 @@ struct Ward {
 impl Ward {
     /// A node with radiographs and files that wait, under a policy that approves another plan than the one that is coming.
     async fn open() -> Self {
-        let mut stage = Stage::set_with(1, 3, 60, 0.5, |plan| plan.local.steps = 300).await;
+        let mut stage = Stage::set_with(1, 3, 60, 0.5, |plan| plan.local.steps = 1500).await;
         let site = stage.consortium.sites[0].clone();
         let mut other = stage.plan.clone();
         other.rounds.count += 1;

@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep};
 use super::pipe::Pipe;
 
 /// How long a page may take to be as it is waited for.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(50);
 
