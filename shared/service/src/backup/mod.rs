@@ -3,7 +3,7 @@
 //! What a home consists of, and which of it must be of one moment, is for each program; here files are copied, listed and checked.
 //! The manifest comes last: a folder with one is whole. A copy of a home is as secret as the home.
 //!
-//! Start at [`Backup`] and [`restore`].
+//! Start at [`Backup`] and [`restore()`].
 
 mod restore;
 
