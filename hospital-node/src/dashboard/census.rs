@@ -146,6 +146,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
+    use crate::dashboard::testing;
 
     #[test]
     fn a_small_cell_is_on_no_page_and_every_table_has_a_name() {
@@ -168,14 +169,11 @@ mod tests {
             tables: tables.collect(),
         };
         for language in Language::ALL {
-            let mut page = Page::new(language, TITLE.html(language));
             let model = Model {
                 census: census.hide_below(5),
                 below: 5,
             };
-            fill(&mut page, &model);
-            let html = page.finish();
-            assert_eq!(snowball_web::fault(&html), None);
+            let html = testing::shown(TITLE, language, |page| fill(page, &model));
             let numbers = snowball_web::numbers(&html);
             assert!(
                 !numbers.contains(&3) && !numbers.contains(&6) && numbers.contains(&777),

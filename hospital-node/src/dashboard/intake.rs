@@ -225,6 +225,7 @@ fn hidden(counts: &[(IntakeReason, u64)], cell_min: u64) -> Vec<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dashboard::testing;
     use crate::now::intake::Came;
 
     #[test]
@@ -253,10 +254,7 @@ mod tests {
             cell_min: 5,
         };
         for language in Language::ALL {
-            let mut page = Page::new(language, TITLE.html(language));
-            fill(&mut page, &model);
-            let html = page.finish();
-            assert_eq!(snowball_web::fault(&html), None, "{html}");
+            let html = testing::shown(TITLE, language, |page| fill(page, &model));
             let numbers = snowball_web::numbers(&html);
             for number in [4_001, 4_002, 8_003, 17, 5, 9] {
                 assert!(numbers.contains(&number), "{number} in {numbers:?}");

@@ -326,11 +326,7 @@ mod tests {
     }
 
     fn shown(model: &Model, language: Language) -> String {
-        let mut page = Page::new(language, TITLE.html(language));
-        fill(&mut page, model);
-        let html = page.finish();
-        assert_eq!(snowball_web::fault(&html), None, "{html}");
-        html
+        crate::dashboard::testing::shown(TITLE, language, |page| fill(page, model))
     }
 
     #[test]

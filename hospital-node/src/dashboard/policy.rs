@@ -287,6 +287,7 @@ pub fn is_typed(typed: &str, digest: &Sha256Digest) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dashboard::testing;
 
     const COLLABORATION: &str = include_str!("../../../policies/collaboration.toml");
 
@@ -297,11 +298,7 @@ mod tests {
     }
 
     fn shown(language: Language, fill: impl FnOnce(&mut Page)) -> String {
-        let mut page = Page::new(language, TITLE.html(language));
-        fill(&mut page);
-        let html = page.finish();
-        assert_eq!(snowball_web::fault(&html), None, "{html}");
-        html
+        testing::shown(TITLE, language, fill)
     }
 
     #[test]

@@ -351,6 +351,7 @@ mod tests {
     use snowball_imaging::Place;
 
     use super::*;
+    use crate::dashboard::testing;
 
     const NOW: UnixSeconds = 1_792_454_400;
 
@@ -375,11 +376,7 @@ mod tests {
     }
 
     fn shown(language: Language, fill: impl FnOnce(&mut Page)) -> String {
-        let mut page = Page::new(language, TITLE.html(language));
-        fill(&mut page);
-        let html = page.finish();
-        assert_eq!(snowball_web::fault(&html), None, "{html}");
-        html
+        testing::shown(TITLE, language, fill)
     }
 
     #[test]

@@ -2,6 +2,7 @@ use snowball_policy::{PolicyFault, Spent};
 use snowball_protocol::StudyName;
 
 use super::*;
+use crate::dashboard::testing;
 
 fn plan() -> StudyPlan {
     toml::from_str(include_str!("../../../policies/cases/studies/body-parts.toml")).unwrap()
@@ -33,11 +34,7 @@ fn join(plan: &StudyPlan) -> Entry {
 }
 
 fn shown(language: Language, fill: impl FnOnce(&mut Page)) -> String {
-    let mut page = Page::new(language, TITLE.html(language));
-    fill(&mut page);
-    let html = page.finish();
-    assert_eq!(snowball_web::fault(&html), None, "{html}");
-    html
+    testing::shown(TITLE, language, fill)
 }
 
 fn asks(plan: StudyPlan) -> Known {

@@ -1,8 +1,9 @@
-//! A node with radiographs in its store, made up.
+//! A node with radiographs in its store, made up, and a page as the tests look at it.
 
 use std::path::Path;
 
 use snowball_phantoms::Consortium;
+use snowball_web::{Language, Message, Page};
 
 use crate::{
     cli::init,
@@ -26,4 +27,13 @@ pub fn node(root: &Path) -> Home {
     let silent = |_: &str, _| indicatif::ProgressBar::hidden();
     selftest::take_in(&home, &home.config().unwrap(), &hospitals[0].dicom, &Progress(&silent)).unwrap();
     home
+}
+
+/// A page that `fill` filled; it must be well formed.
+pub fn shown(title: Message, language: Language, fill: impl FnOnce(&mut Page)) -> String {
+    let mut page = Page::new(language, title.html(language));
+    fill(&mut page);
+    let html = page.finish();
+    assert_eq!(snowball_web::fault(&html), None, "{html}");
+    html
 }

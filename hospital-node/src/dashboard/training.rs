@@ -251,20 +251,15 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
+    use crate::dashboard::testing;
 
     fn shown(course: Option<(bool, Course)>, language: Language) -> String {
-        let mut page = Page::new(language, TITLE.html(language));
-        fill(
-            &mut page,
-            &Model {
-                now: 100,
-                cell_min: 5,
-                course,
-            },
-        );
-        let html = page.finish();
-        assert_eq!(snowball_web::fault(&html), None, "{html}");
-        html
+        let model = Model {
+            now: 100,
+            cell_min: 5,
+            course,
+        };
+        testing::shown(TITLE, language, |page| fill(page, &model))
     }
 
     #[test]
