@@ -213,7 +213,6 @@ fn root_archive() -> Result<PathBuf, String> {
             &suite,
         ])
         .arg(&partial)
-        .arg("http://deb.debian.org/debian")
         .output()
         .unwrap();
     if !made.status.success() {
