@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use snowball_protocol::plan::{Decoder, HeadKind, Late, Positives, StudyPlan};
+use snowball_protocol::plan::{Decoder, HeadKind, Late, Optimiser, OptimiserRule, Positives, Schedule, StudyPlan};
 
 use crate::release::{ONNX_FILE, SCRIPT_FILE};
 
@@ -27,6 +27,27 @@ pub fn parents(out: &mut String, plan: &StudyPlan) -> std::fmt::Result {
     writeln!(out)
 }
 
+/// The rule by which weights moved, in words that let somebody else do the same.
+fn optimiser(asked: &Optimiser) -> String {
+    let rule = match asked.rule {
+        OptimiserRule::Adamw => "AdamW (beta 0.9 and 0.999, epsilon 1e-8)".to_owned(),
+        OptimiserRule::Sgd { momentum } => format!("stochastic gradient descent with momentum {momentum}"),
+    };
+    let rate = match asked.schedule {
+        Schedule::Constant => format!("learning rate {}", asked.learning_rate),
+        Schedule::Cosine { warmup_fraction } => format!(
+            "learning rate rising to {} over the first {} % of all steps, then falling by half a cosine to a hundredth of it",
+            asked.learning_rate,
+            (warmup_fraction * 1000.0).round() / 10.0
+        ),
+    };
+    let bound = asked.gradient_norm_max.map_or_else(
+        || "gradients as they are".to_owned(),
+        |norm| format!("gradients cut to a norm of {norm}"),
+    );
+    format!("{rule}; {rate}; decoupled weight decay {}; {bound}", asked.weight_decay)
+}
+
 pub fn recipe(out: &mut String, plan: &StudyPlan) -> std::fmt::Result {
     writeln!(out, "## Recipe\n")?;
     writeln!(out, "- Preprocessing: {}", code(&plan.preprocessing))?;
@@ -34,7 +55,7 @@ pub fn recipe(out: &mut String, plan: &StudyPlan) -> std::fmt::Result {
     for operation in plan.augmentation.operations() {
         writeln!(out, "  - {}: {}", operation.name(), operation.range())?;
     }
-    writeln!(out, "- Optimiser: {}", code(&plan.optimiser))?;
+    writeln!(out, "- Optimiser: {}", optimiser(&plan.optimiser))?;
     writeln!(
         out,
         "- Local training: {} steps of {} radiographs a round",
@@ -116,5 +137,31 @@ fn code(value: &impl serde::Serialize) -> String {
         Ok(serde_json::Value::String(text)) => text,
         Ok(value) => format!("`{value}`"),
         Err(_) => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_optimiser_is_told_so_that_somebody_else_can_set_it() {
+        let mut asked = Optimiser {
+            rule: OptimiserRule::Adamw,
+            learning_rate: 0.002,
+            weight_decay: 0.01,
+            schedule: Schedule::Cosine { warmup_fraction: 0.05 },
+            gradient_norm_max: Some(5.0),
+        };
+        assert_eq!(
+            optimiser(&asked),
+            "AdamW (beta 0.9 and 0.999, epsilon 1e-8); learning rate rising to 0.002 over the first 5 % of all steps, then falling by \
+             half a cosine to a hundredth of it; decoupled weight decay 0.01; gradients cut to a norm of 5"
+        );
+        asked.rule = OptimiserRule::Sgd { momentum: 0.9 };
+        (asked.schedule, asked.gradient_norm_max) = (Schedule::Constant, None);
+        let told = optimiser(&asked);
+        assert!(told.starts_with("stochastic gradient descent with momentum 0.9; learning rate 0.002; "));
+        assert!(told.ends_with("gradients as they are"), "{told}");
     }
 }
