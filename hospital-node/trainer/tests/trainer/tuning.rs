@@ -2,6 +2,23 @@
 
 use super::*;
 
+/// Trains from `parameters` as `tuning` says.
+fn tuned(plan: &StudyPlan, data: &Path, steps: u32, parameters: &[f32], tuning: Tuning) -> Outcome {
+    let job = TrainJob {
+        evaluate_every: 10,
+        tuning: Some(tuning),
+        ..job(plan, data, steps)
+    };
+    run(&Job::Train(job), Some(parameters))
+}
+
+fn at_pace(plan: &StudyPlan, pace: Pace) -> Tuning {
+    Tuning {
+        groups: Some(Groups::of(&Layout::of(plan), pace)),
+        ..Tuning::default()
+    }
+}
+
 #[test]
 fn what_does_not_learn_stays_bit_for_bit_what_it_was() {
     let folder = tempfile::tempdir().unwrap();

@@ -2,6 +2,28 @@
 
 use super::*;
 
+/// The evaluation after training by `plan` on radiographs of `parts`.
+fn trained(plan: &StudyPlan, parts: &[BodyPart], steps: u32) -> Evaluation {
+    assert_eq!(plan.faults(), []);
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("set");
+    dataset(&data, parts);
+    let asked = TrainJob {
+        evaluate_every: steps,
+        ..job(plan, &data, steps)
+    };
+    let mut outcome = run(
+        &Job::Train(asked),
+        Some(&Layout::of(plan).initial_parameters(plan.seed)),
+    );
+    assert!(outcome.status.success(), "{:?}", outcome.answers.last());
+    let checked = outcome.answers.drain(..).find_map(|answer| match answer {
+        Answer::Checked { evaluation, .. } => Some(evaluation),
+        _ => None,
+    });
+    checked.unwrap()
+}
+
 #[test]
 fn parts_are_learned_from_pictures_that_are_varied_strongly_and_mixed() {
     let mut plan = plan();
