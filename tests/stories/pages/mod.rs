@@ -1,6 +1,7 @@
 //! The pages for the four people: every command that they show is typed in the order of the page, in a fresh folder, with the real
 //! programs and radiographs of nobody.
 
+mod howtos;
 pub mod json;
 mod links;
 mod page;
