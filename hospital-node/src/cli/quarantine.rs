@@ -177,8 +177,13 @@ fn show(context: &Context, store: &Store, digest: &Sha256Digest) -> Result<()> {
                 jiff::Timestamp::from_second(file.first_seen).map_or_else(|_| String::new(), |time| time.to_string());
             let code = file.reason.code();
             let told = format!(
-                "{state}: {code}, {} bytes, met {} times since {seen}; {kept}",
-                file.bytes, file.times
+                "{state}: {code}, {} bytes, met {} since {seen}; {kept}",
+                file.bytes,
+                if file.times == 1 {
+                    "once".to_owned()
+                } else {
+                    format!("{} times", file.times)
+                }
             );
             match file.state {
                 HeldState::Held => format!("{told}\nwhat to do: {}", remedy(file.reason)),
