@@ -5,6 +5,7 @@ mod howtos;
 pub mod json;
 mod links;
 mod page;
+mod spans;
 mod terminal;
 mod translation;
 
