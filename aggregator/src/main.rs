@@ -21,6 +21,8 @@ mod dashboard_story;
 mod driver;
 #[cfg(test)]
 mod fixture;
+#[cfg(test)]
+mod heads_story;
 mod home;
 mod identity;
 mod intake;
@@ -43,6 +45,8 @@ mod stop;
 mod story;
 #[cfg(test)]
 mod strategy_story;
+#[cfg(test)]
+mod study_story;
 
 fn main() -> std::process::ExitCode {
     cli::run()

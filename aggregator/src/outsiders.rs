@@ -147,6 +147,41 @@ fn bare(home: &Home) -> rustls::ClientConfig {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn strangers_reach_nothing_but_enrolment() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("home");
+    init(&dir).await;
+    let running = Running::start(&dir).await;
+    let fingerprint = Home::at(&dir).authorities().unwrap().serving().fingerprint();
+    let stranger = Client::new(tls::pinned_client(fingerprint).unwrap(), running.port);
+    assert_eq!(stranger.get::<Value>("/v1/health").await["status"], "ok");
+    for (method, path) in [
+        ("GET", "/v1/studies"),
+        ("POST", "/v1/hello"),
+        ("GET", "/v1/studies/x/task"),
+        ("PATCH", "/v1/uploads/x?offset=0"),
+        ("GET", "/"),
+        ("DELETE", "/v1/health"),
+    ] {
+        assert_eq!(
+            stranger.refused(method, path, b"").await.code,
+            ProblemCode::CertificateMissing,
+            "{path}"
+        );
+    }
+    let large = vec![b' '; snowball_protocol::limits::JSON_BYTES_MAX + 1];
+    assert_eq!(
+        stranger.refused("POST", "/v1/enrolments", &large).await.code,
+        ProblemCode::TooLarge
+    );
+    assert_eq!(
+        stranger.refused("POST", "/v1/enrolments", b"{}").await.code,
+        ProblemCode::Malformed
+    );
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn no_outsider_passes_any_route() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("home");

@@ -7,7 +7,6 @@ mod create;
 mod lineage;
 mod listed;
 mod page;
-mod ranks;
 mod verify;
 
 use create::ensure_empty;

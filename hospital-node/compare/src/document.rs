@@ -32,7 +32,7 @@ pub struct Comparison {
     pub pretrain: Vec<Pretraining>,
     /// What is compared; the others are compared with the first.
     pub arms: Vec<Arm>,
-    /// What was claimed before anything was trained.
+    /// What was claimed before anything was trained, and what is looked at beside it.
     #[serde(default)]
     pub claims: Vec<Claim>,
 }
@@ -110,6 +110,9 @@ pub struct Claim {
     /// The claim holds where the gain is above this with 95 % confidence; below zero for a claim of being hardly worse.
     #[serde(default)]
     pub margin: f64,
+    /// Whether it was not among what was claimed beforehand: the gain is told apart from the claims and without a verdict.
+    #[serde(default)]
+    pub exploratory: bool,
 }
 
 const fn draws() -> u32 {

@@ -26,6 +26,8 @@ pub enum Verdict {
 pub struct Judgement {
     /// The claim, in words.
     pub claim: String,
+    /// Whether it was not claimed beforehand: its verdict then is a look and no test.
+    pub exploratory: bool,
     /// What became of it.
     pub verdict: Verdict,
     /// With each number of labels the gain.
@@ -72,11 +74,34 @@ pub fn judge(comparison: &Comparison, replicates: &Replicates) -> Vec<Judgement>
             };
             Some(Judgement {
                 claim: format!("with {} labels {what}", labels.join(" and ")),
+                exploratory: claim.exploratory,
                 verdict,
                 gains,
             })
         })
         .collect()
+}
+
+/// One line of it for a terminal: a claim with its verdict, and what nobody claimed with its gains alone.
+#[must_use]
+pub fn line(judgement: &Judgement, measure: Measure) -> String {
+    let claim = &judgement.claim;
+    if !judgement.exploratory {
+        return format!("Claimed: {claim}: {:?}.", judgement.verdict);
+    }
+    let gains: Vec<String> = judgement
+        .gains
+        .iter()
+        .map(|(labels, gain)| {
+            format!(
+                "{labels} labels {} ({} to {})",
+                signed(measure, gain.value),
+                signed(measure, gain.low),
+                signed(measure, gain.high)
+            )
+        })
+        .collect();
+    format!("Not claimed, looked at: {claim}: {}.", gains.join(", "))
 }
 
 /// Sentences: each arm beside the first, the controls, and what nobody should read out of it.
@@ -196,8 +221,17 @@ pub fn limits(comparison: &Comparison, judged: &Judged, replicates: &Replicates)
             "{pairs} differences are told and none is corrected for that: of twenty true zeros one looks like a difference."
         ));
     }
-    if comparison.claims.is_empty() {
+    let looks = comparison.claims.iter().filter(|claim| claim.exploratory);
+    let looks: Vec<String> = looks
+        .map(|look| format!("{} beside {}", look.better, look.than))
+        .collect();
+    if looks.len() == comparison.claims.len() {
         said.push("Nothing was claimed beforehand, so nothing here is a test; it is a look.".to_owned());
+    } else if !looks.is_empty() {
+        said.push(format!(
+            "Not claimed beforehand, and so a look and no test: {}.",
+            looks.join("; ")
+        ));
     }
     said
 }

@@ -30,10 +30,17 @@ pub fn page(comparison: &Comparison, judged: &Judged, replicates: &Replicates, t
         upper(measure),
         judged.people()
     ));
-    let judgements = findings::judge(comparison, replicates);
+    let (looks, judgements): (Vec<_>, Vec<_>) = findings::judge(comparison, replicates)
+        .into_iter()
+        .partition(|judgement| judgement.exploratory);
     if !judgements.is_empty() {
         page.section("What was claimed beforehand");
         claims(&mut page, &judgements, measure);
+    }
+    if !looks.is_empty() {
+        page.section("What was looked at beside that");
+        page.say("Nobody claimed these beforehand: they are exploratory, and get no verdict.");
+        explored(&mut page, &looks, measure);
     }
     page.section("What the data show");
     page.list(
@@ -83,17 +90,29 @@ fn claims(page: &mut Page, judgements: &[Judgement], measure: Measure) {
             Verdict::Fails => Html::text("does not hold").bad(),
             Verdict::Open => Html::text("open"),
         };
-        let gains = judgement.gains.iter().map(|(labels, gain)| {
-            Html::text(&format!(
-                "{labels} labels: {} ({} to {})",
-                findings::signed(measure, gain.value),
-                findings::signed(measure, gain.low),
-                findings::signed(measure, gain.high)
-            ))
-        });
-        table.row([Html::text(&judgement.claim), verdict, Html::below(gains)]);
+        table.row([Html::text(&judgement.claim), verdict, gains(judgement, measure)]);
     }
     page.table(&table);
+}
+
+fn explored(page: &mut Page, looks: &[Judgement], measure: Measure) {
+    let mut table = Table::new([Column::words("whether"), Column::words("gain")]);
+    for look in looks {
+        table.row([Html::text(&look.claim), gains(look, measure)]);
+    }
+    page.table(&table);
+}
+
+/// With each number of labels the gain and its interval.
+fn gains(judgement: &Judgement, measure: Measure) -> Html {
+    Html::below(judgement.gains.iter().map(|(labels, gain)| {
+        Html::text(&format!(
+            "{labels} labels: {} ({} to {})",
+            findings::signed(measure, gain.value),
+            findings::signed(measure, gain.low),
+            findings::signed(measure, gain.high)
+        ))
+    }))
 }
 
 fn curves(comparison: &Comparison, replicates: &Replicates) -> Measured {

@@ -241,6 +241,43 @@ fn claims_are_judged_by_their_margins_and_told_as_they_fall() {
 }
 
 #[test]
+fn what_nobody_claimed_beforehand_stands_apart_and_gets_no_verdict() {
+    let (judged, mut comparison) = (judged(200), comparison());
+    let replicates = Replicates::of(&judged, &grid(&judged, |arm, _| 0.3 + arm as f64), 200, 1).unwrap();
+    let told = crate::Told {
+        facts: Vec::new(),
+        documents: Vec::new(),
+    };
+    let (claimed, looked) = ("What was claimed beforehand", "What was looked at beside that");
+    comparison.claims[1].exploratory = true;
+    let page = crate::page(&comparison, &judged, &replicates, &told);
+    let (before, after) = page.split_once(looked).unwrap();
+    assert!(before.contains(claimed) && before.contains(">holds<"), "{before}");
+    assert!(
+        !after.contains(">holds<") && !after.contains("does not hold"),
+        "{after}"
+    );
+    let lines: Vec<String> = crate::findings::judge(&comparison, &replicates)
+        .iter()
+        .map(|judgement| crate::findings::line(judgement, replicates.measure()))
+        .collect();
+    assert!(
+        lines[0].starts_with("Claimed: ") && lines[0].ends_with(": Holds."),
+        "{lines:?}"
+    );
+    assert!(
+        lines[1].starts_with("Not claimed, looked at: ") && !lines[1].contains("Fails"),
+        "{lines:?}"
+    );
+    let limits = |of: &crate::Comparison| crate::findings::limits(of, &judged, &replicates).join("\n");
+    assert!(limits(&comparison).contains("a look and no test: scratch & co beside <b>transfer</b>."));
+    comparison.claims[0].exploratory = true;
+    let page = crate::page(&comparison, &judged, &replicates, &told);
+    assert!(page.contains(looked) && !page.contains(claimed), "{page}");
+    assert!(limits(&comparison).contains("Nothing was claimed beforehand"));
+}
+
+#[test]
 fn the_words_say_better_worse_and_not_told_apart() {
     let (judged, comparison) = (judged(200), comparison());
     let said = |apart: &dyn Fn(usize, u64) -> f64, comparison: &crate::Comparison| {

@@ -1,13 +1,12 @@
 //! Training on this site's radiographs alone: what `pretrain --local` and `finetune` have in common. Nothing leaves.
 
-use std::{io::IsTerminal, path::PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use snowball_layout::Layout;
 use snowball_policy::{Action, Request, Spent};
 use snowball_protocol::{Sha256Digest, StudyPlan, evaluation::Evaluation};
-use snowball_service::{clock, files, output};
+use snowball_service::{clock, files, output, progress};
 use snowball_worker::{
     job::{Answer, Job, TrainJob, Tuning},
     shard::{Part, Shard, ShardRecord},
@@ -94,7 +93,7 @@ impl Alone {
             "training on {} ({}), {} steps",
             self.trainer.device_name, self.trainer.why, order.steps
         ));
-        let bar = progress_bar(u64::from(order.steps));
+        let bar = progress::bar("steps", u64::from(order.steps));
         let learned = self.learn(&self.plan, order, |answer| match answer {
             Answer::Progress {
                 step,
@@ -300,17 +299,4 @@ pub(super) fn permit(
     } else {
         Err(Refused(decision.to_string()).into())
     }
-}
-
-pub(super) fn progress_bar(steps: u64) -> ProgressBar {
-    let target = if std::io::stderr().is_terminal() {
-        ProgressDrawTarget::stderr()
-    } else {
-        ProgressDrawTarget::hidden()
-    };
-    let bar = ProgressBar::with_draw_target(Some(steps), target);
-    if let Ok(style) = ProgressStyle::with_template("{bar:32} {pos}/{len} {eta:>4} {msg}") {
-        bar.set_style(style);
-    }
-    bar
 }

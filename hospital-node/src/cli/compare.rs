@@ -99,8 +99,8 @@ impl Compare {
             let mut lines = findings::sentences(comparison, &judged, &replicates);
             lines.extend(
                 findings::judge(comparison, &replicates)
-                    .into_iter()
-                    .map(|judgement| format!("Claimed: {}: {:?}.", judgement.claim, judgement.verdict)),
+                    .iter()
+                    .map(|judgement| findings::line(judgement, replicates.measure())),
             );
             lines.push(format!("report: {}", report.display()));
             lines.join("\n")

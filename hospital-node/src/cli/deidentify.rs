@@ -5,7 +5,6 @@ pub(crate) mod journal;
 use std::{
     collections::BTreeMap,
     fs,
-    io::IsTerminal as _,
     path::{Path, PathBuf},
     sync::{Mutex, MutexGuard, PoisonError},
     time::Instant,
@@ -13,7 +12,7 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::ProgressBar;
 use rayon::prelude::*;
 use serde::Serialize;
 use snowball_confidentiality::Profile;
@@ -28,7 +27,7 @@ use snowball_protocol::{
     Sha256Digest,
     intake::{Disposition, IntakeReason},
 };
-use snowball_service::{clock, files};
+use snowball_service::{clock, files, progress};
 use snowball_store::{Importer, Store};
 
 use super::{Context, Refused, decoding};
@@ -111,7 +110,7 @@ impl Deidentify {
             output: &self.output,
             threads: self.threads,
         };
-        let summary = order.carry_out(progress)?;
+        let summary = order.carry_out(|files| progress::bar("files", files))?;
         context.print(&summary, || summary.table())
     }
 }
@@ -469,19 +468,6 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>, IntakeReason> {
         std::io::ErrorKind::FileTooLarge => IntakeReason::TooLarge,
         _ => IntakeReason::Unreadable,
     })
-}
-
-pub(super) fn progress(files: u64) -> ProgressBar {
-    let target = if std::io::stderr().is_terminal() {
-        ProgressDrawTarget::stderr()
-    } else {
-        ProgressDrawTarget::hidden()
-    };
-    let bar = ProgressBar::with_draw_target(Some(files), target);
-    if let Ok(style) = ProgressStyle::with_template("{bar:32} {pos}/{len} {per_sec:10} {eta:>4}") {
-        bar.set_style(style);
-    }
-    bar
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

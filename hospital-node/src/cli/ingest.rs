@@ -2,15 +2,15 @@
 
 use std::{
     collections::BTreeMap,
-    io::{IsTerminal, Read},
+    io::Read,
     path::{Path, PathBuf},
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use anyhow::{Context as _, Result};
 use clap::Args;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::ProgressBar;
 use serde::Serialize;
 use snowball_crypto::{Domain, PseudonymKey};
 use snowball_imaging::{Excluded, Intake, Limits, Outcome, Radiograph, Walk};
@@ -20,7 +20,7 @@ use snowball_protocol::{
     digest::RunningDigest,
     intake::{Disposition, IntakeReason},
 };
-use snowball_service::{clock, files, output};
+use snowball_service::{clock, files, progress};
 use snowball_store::{Added, FileOutcome, Importer, Store, Unrecorded};
 use snowball_vault::Vault;
 
@@ -309,37 +309,17 @@ pub(super) fn entries(taken: Unrecorded) -> Vec<Entry> {
     entries
 }
 
-/// A bar on a terminal, a plain line every two seconds elsewhere. How many files there are is counted beside the work.
+/// How far the intake is. How many files there are is counted beside the work.
 struct Progress {
     bar: ProgressBar,
-    is_terminal: bool,
-    begun: Instant,
-    said_milliseconds: AtomicU64,
-    files: AtomicU64,
-    done: AtomicU64,
     set_aside: AtomicU64,
     is_over: AtomicBool,
 }
 
 impl Progress {
     fn new() -> Self {
-        let is_terminal = std::io::stderr().is_terminal();
-        let target = if is_terminal {
-            ProgressDrawTarget::stderr()
-        } else {
-            ProgressDrawTarget::hidden()
-        };
-        let bar = ProgressBar::with_draw_target(Some(0), target);
-        if let Ok(style) = ProgressStyle::with_template("{bar:32} {pos}/{len} {per_sec:10} {eta:>4} {msg}") {
-            bar.set_style(style);
-        }
         Self {
-            bar,
-            is_terminal,
-            begun: Instant::now(),
-            said_milliseconds: AtomicU64::new(0),
-            files: AtomicU64::new(0),
-            done: AtomicU64::new(0),
+            bar: progress::bar("files", 0),
             set_aside: AtomicU64::new(0),
             is_over: AtomicBool::new(false),
         }
@@ -348,8 +328,9 @@ impl Progress {
     /// Counts the files below `folder` until all are counted or the work is over.
     fn count(&self, folder: &Path) {
         let Ok(walk) = Walk::new(folder) else { return };
+        let mut files = 0_u64;
         for _ in walk {
-            let files = self.files.fetch_add(1, Ordering::Relaxed) + 1;
+            files += 1;
             if self.is_over.load(Ordering::Relaxed) {
                 return;
             }
@@ -357,31 +338,14 @@ impl Progress {
                 self.bar.set_length(files);
             }
         }
-        self.bar.set_length(self.files.load(Ordering::Relaxed));
+        self.bar.set_length(files);
     }
 
     fn tick(&self, fate: &Fate) {
-        let done = self.done.fetch_add(1, Ordering::Relaxed) + 1;
         let is_aside = u64::from(matches!(fate, Fate::Excluded(_)));
         let set_aside = self.set_aside.fetch_add(is_aside, Ordering::Relaxed) + is_aside;
-        let now = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-        if self.is_terminal {
-            self.bar.set_position(done);
-            self.bar.set_message(format!("{set_aside} set aside"));
-            return;
-        }
-        let said = self.said_milliseconds.load(Ordering::Relaxed);
-        let is_due = now.saturating_sub(said) > Duration::from_secs(2).as_millis() as u64;
-        // Of several threads that find it due, one speaks.
-        let speaks = is_due
-            && self
-                .said_milliseconds
-                .compare_exchange(said, now, Ordering::Relaxed, Ordering::Relaxed)
-                .is_ok();
-        if speaks {
-            let files = self.files.load(Ordering::Relaxed).max(done);
-            output::note(format_args!("{done} of {files} files, {set_aside} set aside"));
-        }
+        self.bar.set_message(format!("{set_aside} set aside"));
+        self.bar.inc(1);
     }
 
     fn finish(&self) {

@@ -11,9 +11,9 @@ use clap::Args;
 use serde_json::json;
 use snowball_phantoms::{Consortium, Truth, read_truth};
 use snowball_protocol::intake::Disposition;
-use snowball_service::files;
+use snowball_service::{files, progress};
 
-use super::{Context, selftest::progress};
+use super::Context;
 
 /// The attribute by which the table names studies; in the truth of a phantom as in a header.
 const KEY: &str = "AccessionNumber";
@@ -62,7 +62,7 @@ impl Phantoms {
             .filter(|parent| !parent.as_os_str().is_empty())
             .unwrap_or_else(|| Path::new("."));
         let drawn = tempfile::tempdir_in(beside).with_context(|| format!("cannot write into {}", beside.display()))?;
-        let bar = progress("radiographs", 0);
+        let bar = progress::bar("radiographs", 0);
         let hospitals = snowball_phantoms::write(&consortium, drawn.path(), &|done, all| {
             bar.set_length(all);
             bar.set_position(done);

@@ -1,14 +1,14 @@
 //! `selftest`: made-up radiographs with planted identifiers through both ways, scored by the checks of MIDI-B.
 
-use std::{io::IsTerminal as _, path::PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 use clap::Args;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::ProgressBar;
 use snowball_confidentiality::Profile;
 use snowball_ledger::Entry;
 use snowball_protocol::{Sha256Digest, limits::POLICY_BYTES_MAX};
-use snowball_service::{clock, files};
+use snowball_service::{clock, files, progress};
 
 use super::{Context, Refused};
 use crate::{
@@ -47,7 +47,7 @@ impl Selftest {
             policy: digest,
         };
         let folder = tempfile::tempdir().context("cannot make a folder to test in")?;
-        let outcome = selftest::run(&wish, folder.path(), &Progress(&progress), clock::now())?;
+        let outcome = selftest::run(&wish, folder.path(), &Progress(&step_bar), clock::now())?;
         // The last one is kept for the board's report.
         if home.config_file().exists() {
             keep(&home, &outcome)?;
@@ -99,17 +99,9 @@ fn keep(home: &Home, outcome: &Outcome) -> Result<()> {
     Ok(())
 }
 
-pub(super) fn progress(step: &'static str, count: u64) -> ProgressBar {
-    let target = if std::io::stderr().is_terminal() {
-        ProgressDrawTarget::stderr()
-    } else {
-        ProgressDrawTarget::hidden()
-    };
-    let bar = ProgressBar::with_draw_target(Some(count), target);
-    if let Ok(style) = ProgressStyle::with_template("{msg:12} {bar:32} {pos}/{len} {per_sec:10} {eta:>4}") {
-        bar.set_style(style);
-    }
-    bar.with_message(step)
+/// A bar over the files of one step of a self-test.
+pub(super) fn step_bar(step: &'static str, count: u64) -> ProgressBar {
+    progress::bar("files", count).with_message(step)
 }
 
 fn table(outcome: &Outcome) -> String {

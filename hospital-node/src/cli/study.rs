@@ -14,7 +14,7 @@ use snowball_protocol::{SiteName, StudyName, StudyPlan};
 use snowball_service::clock;
 use snowball_web::Language;
 
-use super::{Context, Refused, pretrain, selftest::progress, words};
+use super::{Context, Refused, pretrain, selftest::step_bar, words};
 use crate::{
     config::NodeConfig,
     driver,
@@ -115,7 +115,7 @@ impl PreviewVerb {
             steps: self.steps,
         };
         let folder = tempfile::tempdir().context("cannot make a folder for the run")?;
-        let mut made = preview::run(&wish, site, folder.path(), &Progress(&progress), now)?;
+        let mut made = preview::run(&wish, site, folder.path(), &Progress(&step_bar), now)?;
         made.preview = made.preview.in_language(self.language);
         let digest = preview::write(&self.out, &made, &page::preview(&made.preview, self.language)?)?;
         if is_node {

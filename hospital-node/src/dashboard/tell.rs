@@ -132,7 +132,7 @@ mod tests {
     fn a_digest_within_a_sentence_is_code_and_no_letter_of_the_sentence_is_lost() {
         let digest = snowball_protocol::Sha256Digest::of(b"plan").to_string();
         let html = with_digests(&format!("add \"{digest}\" & sign; sha256:"));
-        let told = format!("add &quot;<code>{digest}</code>&quot; &amp; sign; <code>sha256:</code>");
+        let told = format!("add &quot;<code>{digest}</code>&quot; &amp; sign; <code class=\"short\">sha256:</code>");
         assert_eq!(html.as_str(), told);
         assert_eq!(with_digests("nothing <here>").as_str(), "nothing &lt;here&gt;");
     }

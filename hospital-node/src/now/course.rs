@@ -49,6 +49,7 @@ pub struct Line {
 pub struct StudyCourse {
     /// As the aggregator lists it.
     pub phase: Option<PhaseName>,
+    /// As the aggregator lists it, or what this node did since has it.
     pub round: Option<u32>,
     pub joined: bool,
     /// What is done for it, since when.
@@ -146,7 +147,7 @@ impl Course {
                     bytes_total: *bytes_total,
                     seconds_left: *seconds_left,
                 };
-                self.does(study, doing, now);
+                self.does(study, doing, now).round = Some(round.0);
                 return bytes < bytes_total;
             }
             Event::Training {
@@ -162,7 +163,10 @@ impl Course {
                     steps: *steps,
                     loss: *loss,
                 };
-                self.does(study, doing, now).step(round.0, *step, *loss, step == steps);
+                let course = self.does(study, doing, now);
+                // The aggregator's list may be older.
+                course.round = Some(round.0);
+                course.step(round.0, *step, *loss, step == steps);
                 return step < steps;
             }
             Event::Contributed {
@@ -177,14 +181,14 @@ impl Course {
                     examples: *examples,
                     bytes: *bytes,
                 };
-                self.does(study, doing, now);
+                self.does(study, doing, now).round = Some(round.0);
             }
             Event::NotContributed { study, round, reason } => {
                 let doing = Doing::NotContributed {
                     round: round.0,
                     reason: reason.clone(),
                 };
-                self.does(study, doing, now);
+                self.does(study, doing, now).round = Some(round.0);
             }
             Event::Evaluated { study, .. } => {
                 self.does(study, Doing::Evaluated, now);
@@ -338,6 +342,7 @@ mod tests {
         }
         let bones = &course.studies[&"bones".parse().unwrap()];
         assert_eq!(bones.rounds, [(1, 0.001), (2, 0.001)]);
+        assert_eq!(bones.round, Some(2), "training in a round is newer than any list");
         assert!(bones.steps.len() <= STEPS_MAX && bones.steps.is_sorted_by_key(|(step, _)| *step));
         assert!(matches!(
             bones.doing,

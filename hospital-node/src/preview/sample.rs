@@ -9,7 +9,10 @@ use snowball_protocol::{Sha256Digest, StudyPlan};
 use snowball_web::Language;
 
 use super::{
-    Asked, Mock, Plan, Preview, Search, Standing, Told, Totals, Without, fields,
+    document::{Asked, Mock, Plan, Preview, Told, Totals, Without},
+    fields,
+    search::Search,
+    standing::Standing,
     update::{Spread, Tensor, Update},
     words::{self, HEADERS, Often, REQUESTS},
 };

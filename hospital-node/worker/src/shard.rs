@@ -6,31 +6,24 @@
 //! is one square of bytes a record, sealed as the pixels are. `key.sealed` holds the dataset's key, wrapped by whoever froze it. In the
 //! clear stand the manifest: how many records, how large, and the digests of what is sealed, so that the same content has the same digest.
 
-use std::{
-    fs::{self, File},
-    io::{BufWriter, Read, Write},
-    os::unix::fs::PermissionsExt,
-    path::{Path, PathBuf},
-};
+mod read;
+mod write;
 
-use memmap2::Mmap;
+use std::path::{Path, PathBuf};
+
 use serde::{Deserialize, Serialize};
-use snowball_crypto::{CryptoError, SEAL_BYTES, SealingKey};
-use snowball_protocol::{
-    Sha256Digest, digest::RunningDigest, labels::Labels, limits::INPUT_SIDE_MAX, plan::Preprocessing,
-};
+use snowball_crypto::{CryptoError, SEAL_BYTES};
+use snowball_protocol::{Sha256Digest, labels::Labels, plan::Preprocessing};
 
-use crate::key::{DatasetKey, DatasetSource};
+pub use read::{Shard, manifest, wrapped_key};
+pub use write::ShardWriter;
 
 const DATASET: &str = "dataset.json";
 const RECORDS: &str = "records.sealed";
 const PIXELS: &str = "pixels.sealed";
 const MASKS: &str = "masks.sealed";
 const KEY: &str = "key.sealed";
-const KEY_BYTES_MAX: u64 = 256;
 const FORMAT: u16 = 2;
-const RECORD_BYTES_MAX: usize = 4096;
-const MANIFEST_BYTES_MAX: u64 = 64 * 1024;
 
 /// Which part of a dataset a patient belongs to; decided once, by the pseudonym.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize)]
@@ -124,336 +117,13 @@ pub enum ShardError {
     },
 }
 
-/// Writes a dataset record by record; nothing is visible under the final name until [`finish`](Self::finish).
-pub struct ShardWriter {
-    target: PathBuf,
-    partial: PathBuf,
-    side: u32,
-    preprocessing: Preprocessing,
-    key: SealingKey,
-    count: u64,
-    records: Vec<u8>,
-    pixels: BufWriter<File>,
-    pixels_digest: RunningDigest,
-    masks: Option<MaskWriter>,
-}
-
-struct MaskWriter {
-    file: BufWriter<File>,
-    digest: RunningDigest,
-    count: u64,
-}
-
-impl ShardWriter {
-    /// Begins a dataset in folder `target`, sealed under `key`; `wrapped` is that key as only its owner can open it. A key
-    /// serves one dataset and no other.
-    ///
-    /// # Errors
-    /// When the folder beside it cannot be made.
-    pub fn create(
-        target: &Path,
-        side: u32,
-        preprocessing: Preprocessing,
-        key: &DatasetKey,
-        wrapped: &[u8],
-    ) -> Result<Self, ShardError> {
-        let partial = target.with_extension("partial");
-        if partial.exists() {
-            fs::remove_dir_all(&partial).map_err(at(&partial))?;
-        }
-        fs::create_dir_all(&partial).map_err(at(&partial))?;
-        fs::set_permissions(&partial, fs::Permissions::from_mode(0o700)).map_err(at(&partial))?;
-        write(&partial.join(KEY), wrapped)?;
-        let path = partial.join(PIXELS);
-        Ok(Self {
-            pixels: File::create(&path).map(BufWriter::new).map_err(at(&path))?,
-            records: Vec::new(),
-            key: key.sealing(),
-            target: target.to_owned(),
-            partial,
-            side,
-            preprocessing,
-            count: 0,
-            pixels_digest: RunningDigest::default(),
-            masks: None,
-        })
-    }
-
-    /// Lets every record have a mask: [`add_mask`](Self::add_mask) follows each [`add`](Self::add).
-    ///
-    /// # Errors
-    /// When the disk refuses.
-    pub fn with_masks(&mut self) -> Result<(), ShardError> {
-        let path = self.partial.join(MASKS);
-        self.masks = Some(MaskWriter {
-            file: File::create(&path).map(BufWriter::new).map_err(at(&path))?,
-            digest: RunningDigest::default(),
-            count: 0,
-        });
-        Ok(())
-    }
-
-    /// Adds the mask of the last radiograph: `side * side` values, row by row.
-    ///
-    /// # Errors
-    /// When the disk refuses.
-    ///
-    /// # Panics
-    /// When `mask` has another size, or the dataset is one without masks.
-    pub fn add_mask(&mut self, mask: &[u8]) -> Result<(), ShardError> {
-        assert_eq!(
-            mask.len(),
-            self.side as usize * self.side as usize,
-            "a square of the dataset's side"
-        );
-        let masks = self.masks.as_mut().expect("a dataset with masks: its writer said so");
-        masks.digest.update(mask);
-        let sealed = self.key.seal(&mask_place(masks.count), mask)?;
-        masks.file.write_all(&sealed).map_err(at(&self.partial))?;
-        masks.count += 1;
-        Ok(())
-    }
-
-    /// Adds one radiograph: `square` is `side * side` values, row by row.
-    ///
-    /// # Errors
-    /// When the disk refuses.
-    ///
-    /// # Panics
-    /// When `square` has another size.
-    pub fn add(&mut self, record: &ShardRecord, square: &[u16]) -> Result<(), ShardError> {
-        assert_eq!(
-            square.len(),
-            self.side as usize * self.side as usize,
-            "a square of the dataset's side"
-        );
-        self.records
-            .extend_from_slice(&snowball_protocol::plan::canonical_json(record));
-        self.records.push(b'\n');
-        let bytes: Vec<u8> = square.iter().flat_map(|value| value.to_le_bytes()).collect();
-        self.pixels_digest.update(&bytes);
-        let sealed = self.key.seal(&square_place(self.count), &bytes)?;
-        self.pixels.write_all(&sealed).map_err(at(&self.partial))?;
-        self.count += 1;
-        Ok(())
-    }
-
-    /// Makes the dataset durable under its name.
-    ///
-    /// # Errors
-    /// When the disk refuses.
-    pub fn finish(mut self) -> Result<Manifest, ShardError> {
-        self.pixels
-            .flush()
-            .and_then(|()| self.pixels.get_ref().sync_all())
-            .map_err(at(&self.partial))?;
-        let masks_digest = match self.masks.take() {
-            Some(mut masks) => {
-                assert_eq!(masks.count, self.count, "a mask a record");
-                let file = &mut masks.file;
-                file.flush()
-                    .and_then(|()| file.get_ref().sync_all())
-                    .map_err(at(&self.partial))?;
-                Some(masks.digest.finish())
-            }
-            None => None,
-        };
-        let manifest = Manifest {
-            format: FORMAT,
-            side: self.side,
-            preprocessing: self.preprocessing,
-            records: self.count,
-            records_digest: Sha256Digest::of(&self.records),
-            pixels_digest: self.pixels_digest.finish(),
-            masks_digest,
-        };
-        let sealed = self.key.seal(&records_place(&manifest), &self.records)?;
-        write(&self.partial.join(RECORDS), &sealed)?;
-        let json = snowball_protocol::plan::canonical_json(&manifest);
-        write(&self.partial.join(DATASET), &json)?;
-        if self.target.exists() {
-            fs::remove_dir_all(&self.target).map_err(at(&self.target))?;
-        }
-        fs::rename(&self.partial, &self.target).map_err(at(&self.target))?;
-        Ok(manifest)
-    }
-}
-
-/// A frozen dataset, opened for reading.
-pub struct Shard {
-    folder: PathBuf,
-    key: SealingKey,
-    manifest: Manifest,
-    records: Vec<ShardRecord>,
-    pixels: Option<Mmap>,
-    masks: Option<Mmap>,
-}
-
-impl Shard {
-    /// Opens the dataset of `source`: its records, and the sizes of the rest; [`square`](Self::square) checks each square.
-    ///
-    /// # Errors
-    /// When a file is missing, does not open with the key, does not parse or has another size than the manifest says.
-    pub fn open(source: &DatasetSource) -> Result<Self, ShardError> {
-        let (folder, key) = (&source.folder, source.key.sealing());
-        let manifest = read_manifest(folder)?;
-        let records = read_records(&folder.join(RECORDS), &key, &manifest)?;
-        let pixels = mapped(folder.join(PIXELS), &manifest, sealed_square_bytes(&manifest))?;
-        let masks = match manifest.masks_digest {
-            Some(_) => mapped(folder.join(MASKS), &manifest, sealed_mask_bytes(&manifest))?,
-            None => None,
-        };
-        Ok(Self {
-            masks,
-            folder: folder.clone(),
-            key,
-            manifest,
-            records,
-            pixels,
-        })
-    }
-
-    /// What the dataset says of itself.
-    #[must_use]
-    pub const fn manifest(&self) -> &Manifest {
-        &self.manifest
-    }
-
-    /// All records, in order.
-    #[must_use]
-    pub fn records(&self) -> &[ShardRecord] {
-        &self.records
-    }
-
-    /// Positions of the records of one part.
-    #[must_use]
-    pub fn part(&self, part: Part) -> Vec<usize> {
-        (0..self.records.len())
-            .filter(|position| self.records[*position].part == part)
-            .collect()
-    }
-
-    /// The square of the record at `position`: `side * side` values, row by row.
-    ///
-    /// # Errors
-    /// When the square is not the one that was written there.
-    ///
-    /// # Panics
-    /// When there is no such record.
-    pub fn square(&self, position: usize) -> Result<Vec<u16>, ShardError> {
-        let bytes = self.opened(position)?;
-        Ok(bytes
-            .chunks_exact(2)
-            .map(|word| u16::from_le_bytes([word[0], word[1]]))
-            .collect())
-    }
-
-    /// The mask of the record at `position`: `side * side` values, row by row; `None` where the dataset has no masks.
-    ///
-    /// # Errors
-    /// When the mask is not the one that was written there.
-    ///
-    /// # Panics
-    /// When there is no such record.
-    pub fn mask(&self, position: usize) -> Result<Option<Vec<u8>>, ShardError> {
-        assert!(position < self.records.len(), "a record of this dataset");
-        let Some(masks) = self.masks.as_deref() else {
-            return Ok(None);
-        };
-        let bytes = sealed_mask_bytes(&self.manifest);
-        let sealed = masks[position * bytes..(position + 1) * bytes].to_vec();
-        let mask = self
-            .key
-            .open(&mask_place(position as u64), sealed)
-            .map_err(|fault| damaged(&self.folder.join(MASKS), &format!("mask {position}: {fault}")))?;
-        Ok(Some(mask))
-    }
-
-    /// Opens every square and mask once and compares with the manifest's digests; the records were compared when they were opened.
-    ///
-    /// # Errors
-    /// When a byte differs.
-    pub fn verify(&self) -> Result<(), ShardError> {
-        let mut digest = RunningDigest::default();
-        for position in 0..self.records.len() {
-            digest.update(&self.opened(position)?);
-        }
-        if digest.finish() != self.manifest.pixels_digest {
-            return Err(damaged(&self.folder.join(PIXELS), "its digest is not the manifest's"));
-        }
-        let Some(expected) = self.manifest.masks_digest else {
-            return Ok(());
-        };
-        let mut digest = RunningDigest::default();
-        for position in 0..self.records.len() {
-            self.mask(position)?.iter().for_each(|mask| digest.update(mask));
-        }
-        if digest.finish() == expected {
-            Ok(())
-        } else {
-            Err(damaged(&self.folder.join(MASKS), "its digest is not the manifest's"))
-        }
-    }
-
-    fn opened(&self, position: usize) -> Result<Vec<u8>, ShardError> {
-        assert!(position < self.records.len(), "a record of this dataset");
-        let bytes = sealed_square_bytes(&self.manifest);
-        let pixels = self.pixels.as_deref().unwrap_or_default();
-        let sealed = pixels[position * bytes..(position + 1) * bytes].to_vec();
-        self.key
-            .open(&square_place(position as u64), sealed)
-            .map_err(|fault| damaged(&self.folder.join(PIXELS), &format!("square {position}: {fault}")))
-    }
-}
-
-/// The manifest of the dataset in `folder`, which anybody may read.
-///
-/// # Errors
-/// When it is missing or does not parse.
-pub fn manifest(folder: &Path) -> Result<Manifest, ShardError> {
-    read_manifest(folder)
-}
-
-/// The wrapped key of the dataset in `folder`, for whoever can open it.
-///
-/// # Errors
-/// When it is missing or larger than any key.
-pub fn wrapped_key(folder: &Path) -> Result<Vec<u8>, ShardError> {
-    read_bounded(&folder.join(KEY), KEY_BYTES_MAX)
-}
-
-/// Maps a file of one piece of `bytes` a record.
-fn mapped(path: PathBuf, manifest: &Manifest, bytes: usize) -> Result<Option<Mmap>, ShardError> {
-    let file = File::open(&path).map_err(at(&path))?;
-    let length = file.metadata().map_err(at(&path))?.len();
-    let expected = manifest.records.saturating_mul(bytes as u64);
-    if length != expected {
-        return Err(ShardError::Damaged {
-            path,
-            fault: format!("{length} bytes where {expected} are due"),
-        });
-    }
-    if length == 0 {
-        return Ok(None);
-    }
-    // SAFETY: a dataset is frozen: it is written under another name, renamed into place and never written again by this
-    // program; a foreign process that truncates it can end the trainer by a signal, which the node survives.
-    #[allow(unsafe_code)]
-    let mapped = unsafe { Mmap::map(&file) }.map_err(at(&path))?;
-    Ok(Some(mapped))
+/// What a sealed square is tied to: its place. That it is of this dataset follows from the key.
+fn square_place(position: u64) -> Vec<u8> {
+    [b"square 1".as_slice(), &position.to_le_bytes()].concat()
 }
 
 fn mask_place(position: u64) -> Vec<u8> {
     [b"mask 1".as_slice(), &position.to_le_bytes()].concat()
-}
-
-fn sealed_mask_bytes(manifest: &Manifest) -> usize {
-    manifest.side as usize * manifest.side as usize + SEAL_BYTES
-}
-
-/// What a sealed square is tied to: its place. That it is of this dataset follows from the key.
-fn square_place(position: u64) -> Vec<u8> {
-    [b"square 1".as_slice(), &position.to_le_bytes()].concat()
 }
 
 fn records_place(manifest: &Manifest) -> Vec<u8> {
@@ -464,65 +134,15 @@ fn sealed_square_bytes(manifest: &Manifest) -> usize {
     manifest.side as usize * manifest.side as usize * 2 + SEAL_BYTES
 }
 
+fn sealed_mask_bytes(manifest: &Manifest) -> usize {
+    manifest.side as usize * manifest.side as usize + SEAL_BYTES
+}
+
 fn damaged(path: &Path, fault: &str) -> ShardError {
     ShardError::Damaged {
         path: path.to_owned(),
         fault: fault.to_owned(),
     }
-}
-
-fn write(path: &Path, content: &[u8]) -> Result<(), ShardError> {
-    let mut file = File::create(path).map_err(at(path))?;
-    file.write_all(content).and_then(|()| file.sync_all()).map_err(at(path))
-}
-
-fn read_bounded(path: &Path, bytes_max: u64) -> Result<Vec<u8>, ShardError> {
-    let mut content = Vec::new();
-    let file = File::open(path).map_err(at(path))?;
-    file.take(bytes_max + 1).read_to_end(&mut content).map_err(at(path))?;
-    if content.len() as u64 > bytes_max {
-        return Err(damaged(path, "larger than it can be"));
-    }
-    Ok(content)
-}
-
-fn read_manifest(folder: &Path) -> Result<Manifest, ShardError> {
-    let path = folder.join(DATASET);
-    let bytes = read_bounded(&path, MANIFEST_BYTES_MAX)?;
-    let manifest: Manifest = serde_json::from_slice(&bytes).map_err(|fault| ShardError::Damaged {
-        path: path.clone(),
-        fault: fault.to_string(),
-    })?;
-    if manifest.format != FORMAT || manifest.side == 0 || manifest.side > INPUT_SIDE_MAX {
-        return Err(ShardError::Damaged {
-            path,
-            fault: "an unknown format or an absurd side".to_owned(),
-        });
-    }
-    Ok(manifest)
-}
-
-fn read_records(path: &Path, key: &SealingKey, manifest: &Manifest) -> Result<Vec<ShardRecord>, ShardError> {
-    let bytes_max = manifest.records.saturating_mul(RECORD_BYTES_MAX as u64);
-    let sealed = read_bounded(path, bytes_max.saturating_add(SEAL_BYTES as u64))?;
-    let lines = key
-        .open(&records_place(manifest), sealed)
-        .map_err(|fault| damaged(path, &fault.to_string()))?;
-    if Sha256Digest::of(&lines) != manifest.records_digest {
-        return Err(damaged(path, "its digest is not the manifest's"));
-    }
-    let records = lines
-        .split(|byte| *byte == b'\n')
-        .filter(|line| !line.is_empty())
-        .map(serde_json::from_slice)
-        .collect::<Result<Vec<ShardRecord>, _>>()
-        // Not serde's own words: they may quote a record.
-        .map_err(|_| damaged(path, "a record does not parse"))?;
-    if records.len() as u64 != manifest.records {
-        let fault = format!("{} records where {} are due", records.len(), manifest.records);
-        return Err(damaged(path, &fault));
-    }
-    Ok(records)
 }
 
 fn at(path: &Path) -> impl Fn(std::io::Error) -> ShardError {
@@ -535,7 +155,10 @@ fn at(path: &Path) -> impl Fn(std::io::Error) -> ShardError {
 
 #[cfg(test)]
 mod tests {
+    use std::{fs, path::Path};
+
     use super::*;
+    use crate::key::{DatasetKey, DatasetSource};
 
     fn record(name: &str, part: Part) -> ShardRecord {
         ShardRecord {

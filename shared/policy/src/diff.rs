@@ -1,19 +1,18 @@
 //! What changes from one policy to the next, in plain words: found here, put into words in one file a language.
 
+mod change;
 mod english;
 mod french;
-
-use std::cmp::Ordering;
 
 use snowball_confidentiality::{Action, Language, changed};
 use snowball_protocol::plan::Sent;
 
 use crate::{
-    date::PolicyDate,
-    document::{Approval, Demand, PrivacyMechanism, Stage},
+    document::{Approval, PrivacyMechanism},
     policy::Policy,
     retention::Keepsake,
 };
+use change::{Change, Demanded, Effect, List, Number, OfApproval, Text};
 
 /// What changes from `old` to `new`, one English sentence a change; empty where the two permit the same in the same words.
 ///
@@ -37,149 +36,6 @@ pub fn diff_in(old: &Policy, new: &Policy, language: Language) -> Vec<String> {
         Language::French => french::sentence,
     };
     changes.0.iter().map(words).collect()
-}
-
-/// Whether a change lets more happen.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Effect {
-    More,
-    Less,
-    Neither,
-}
-
-impl Effect {
-    const fn of(permits_more: bool) -> Self {
-        if permits_more { Self::More } else { Self::Less }
-    }
-
-    const fn by(order: Ordering) -> Self {
-        match order {
-            Ordering::Greater => Self::More,
-            Ordering::Less => Self::Less,
-            Ordering::Equal => Self::Neither,
-        }
-    }
-}
-
-/// Something that is one text.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Text {
-    Site,
-    Version,
-    Supersedes,
-    Profile,
-    TimeZone,
-}
-
-/// Something that is one number.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Number {
-    InputSide,
-    Patients,
-    Cell,
-    Sites,
-    RoundsPerStudy,
-    RoundsAllStudies,
-    BytesPerRound,
-    BytesPerDay,
-    BytesPerStudy,
-    Kept(Keepsake),
-}
-
-/// Something that is a list.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum List {
-    Purpose,
-    Label,
-    Network,
-    Option,
-    Update,
-    Metrics,
-    DetailedMetrics,
-    HourOfTraining,
-    HourOfSending,
-}
-
-/// Something that the policy may demand.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Demanded {
-    SecureAggregation,
-    Confinement,
-}
-
-/// One change.
-#[derive(Clone, PartialEq, Debug)]
-enum Change {
-    Text {
-        what: Text,
-        from: Option<String>,
-        to: Option<String>,
-    },
-    Number {
-        what: Number,
-        from: u64,
-        to: u64,
-        effect: Effect,
-    },
-    Entry {
-        what: List,
-        name: String,
-        is_added: bool,
-    },
-    Demand {
-        what: Demanded,
-        now: Demand,
-    },
-    Mechanism {
-        from: PrivacyMechanism,
-        to: PrivacyMechanism,
-        effect: Effect,
-    },
-    Attributes {
-        from: Action,
-        to: Action,
-        attributes: u64,
-        effect: Effect,
-    },
-    Approval {
-        stage: Stage,
-        reference: String,
-        what: OfApproval,
-    },
-}
-
-/// What changes of the approval of one stage under one reference.
-#[derive(Clone, PartialEq, Debug)]
-enum OfApproval {
-    Itself {
-        studies: Vec<String>,
-        is_added: bool,
-    },
-    Board {
-        from: String,
-        to: String,
-    },
-    FirstDay {
-        from: PolicyDate,
-        to: PolicyDate,
-        effect: Effect,
-    },
-    LastDay {
-        from: PolicyDate,
-        to: PolicyDate,
-        effect: Effect,
-    },
-    Study {
-        name: String,
-        is_added: bool,
-    },
-    Plan {
-        digest: String,
-        is_added: bool,
-    },
-    AnyPlan {
-        is_added: bool,
-    },
 }
 
 struct Changes(Vec<Change>);

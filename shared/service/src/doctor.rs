@@ -3,6 +3,8 @@
 //! A check's number never changes and is never given to another check: it stands in tickets, alerts and in the page that has an
 //! entry for each.
 
+pub mod disk;
+
 use std::fmt::Display;
 
 use serde::Serialize;

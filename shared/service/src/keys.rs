@@ -4,11 +4,14 @@
 //! where other programs read it. It is asked for when the first wrapped file is read, and kept to the end of the process, which
 //! may have to write a renewed key.
 
+mod passphrase;
+mod protection;
+
 use std::{
     collections::HashMap,
     fmt,
     fs::{self, File},
-    io::{self, IsTerminal as _, Read as _, Seek as _, Write as _},
+    io::{self, Read as _},
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     sync::{Mutex, MutexGuard, PoisonError},
@@ -20,24 +23,10 @@ use zeroize::Zeroizing;
 
 use crate::files;
 
-/// The name of the systemd credential that holds the passphrase.
-pub const PASSPHRASE_CREDENTIAL: &str = "snowball-passphrase";
+pub use passphrase::{PASSPHRASE_CREDENTIAL, PassphraseSource};
+
 /// Largest key file, in bytes.
 const KEY_BYTES_MAX: usize = 16 * 1024;
-/// Largest file with a passphrase, in bytes.
-const PASSPHRASE_FILE_BYTES_MAX: u64 = 4096;
-
-/// Where the passphrase comes from.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub enum PassphraseSource {
-    /// The systemd credential, else a terminal.
-    #[default]
-    Found,
-    /// A file that only its owner may read.
-    File(PathBuf),
-    /// A descriptor that the caller opened.
-    Descriptor(u32),
-}
 
 /// How one key lies on disk.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -184,53 +173,6 @@ impl Keys {
         files::write_private(path, content.as_bytes()).map_err(|source| file_error(path, source))
     }
 
-    /// Puts those of `paths` that are in the clear under the passphrase; gives how many. What a crash left undone is done by
-    /// the next call, with the same passphrase.
-    ///
-    /// # Errors
-    /// As [`read`](Self::read); and when the passphrase is another than the one of a file that is wrapped already.
-    pub fn protect(&self, paths: &[PathBuf]) -> Result<usize, KeyError> {
-        let clear = self.of_kind(paths, Kept::Clear)?;
-        for path in self.of_kind(paths, Kept::Wrapped)? {
-            self.read(&path)?;
-        }
-        if clear.is_empty() {
-            return Ok(0);
-        }
-        let passphrase = self.new_passphrase()?;
-        for path in &clear {
-            let plain = self.read(path)?;
-            let wrapped = wrap(&plain, &passphrase).map_err(|source| wrapping(path, source))?;
-            // Read again before the only copy goes.
-            unwrap(&wrapped, &passphrase).map_err(|source| wrapping(path, source))?;
-            replace(path, &wrapped)?;
-        }
-        Ok(clear.len())
-    }
-
-    /// Puts those of `paths` that are under a passphrase in the clear; gives how many.
-    ///
-    /// # Errors
-    /// As [`read`](Self::read).
-    pub fn unprotect(&self, paths: &[PathBuf]) -> Result<usize, KeyError> {
-        let wrapped = self.of_kind(paths, Kept::Wrapped)?;
-        for path in &wrapped {
-            let plain = self.read(path)?;
-            replace(path, &plain)?;
-        }
-        Ok(wrapped.len())
-    }
-
-    fn of_kind(&self, paths: &[PathBuf], kind: Kept) -> Result<Vec<PathBuf>, KeyError> {
-        let mut found = Vec::new();
-        for path in paths {
-            if self.kept(path)? == kind {
-                found.push(path.clone());
-            }
-        }
-        Ok(found)
-    }
-
     fn is_any_wrapped(&self, path: &Path) -> Result<bool, KeyError> {
         let Some(folder) = path.parent() else { return Ok(false) };
         let failed = |source| file_error(folder, source);
@@ -248,57 +190,6 @@ impl Keys {
     fn credential(&self, path: &Path) -> Option<PathBuf> {
         let credential = self.credentials.as_ref()?.join(path.file_name()?);
         credential.is_file().then_some(credential)
-    }
-
-    /// The passphrase, asked for once in the process's life.
-    fn passphrase(&self) -> Result<Passphrase, KeyError> {
-        let mut known = held(&self.passphrase);
-        if known.is_none() {
-            *known = Some(match self.given()? {
-                Some(text) => Passphrase::new(&text).map_err(KeyError::Passphrase)?,
-                None => Passphrase::new(&prompt("passphrase of the keys: ")?).map_err(KeyError::Passphrase)?,
-            });
-        }
-        known.clone().ok_or(KeyError::NoPassphrase)
-    }
-
-    /// The same; at a terminal it is asked for twice, since a slip would lock the keys.
-    fn new_passphrase(&self) -> Result<Passphrase, KeyError> {
-        let is_asked = held(&self.passphrase).is_none() && self.given()?.is_none();
-        let passphrase = self.passphrase()?;
-        if is_asked {
-            let again = Passphrase::new(&prompt("the same again: ")?).map_err(KeyError::Passphrase)?;
-            if again != passphrase {
-                *held(&self.passphrase) = None;
-                return Err(KeyError::Differ);
-            }
-        }
-        Ok(passphrase)
-    }
-
-    /// What a file, a descriptor or a credential says; `None` where a person is to be asked.
-    fn given(&self) -> Result<Option<Zeroizing<String>>, KeyError> {
-        let (path, is_checked) = match &self.source {
-            PassphraseSource::File(path) => (path.clone(), true),
-            PassphraseSource::Descriptor(number) => (PathBuf::from(format!("/proc/self/fd/{number}")), false),
-            PassphraseSource::Found => {
-                let credential = self
-                    .credentials
-                    .as_ref()
-                    .map(|folder| folder.join(PASSPHRASE_CREDENTIAL));
-                match credential.filter(|path| path.is_file()) {
-                    Some(path) => (path, false),
-                    None => return Ok(None),
-                }
-            }
-        };
-        let failed = |source| file_error(&path, source);
-        let mut file = File::open(&path).map_err(failed)?;
-        if is_checked {
-            check_private(&path, &file)?;
-        }
-        let bytes = bounded(&mut file, PASSPHRASE_FILE_BYTES_MAX).map_err(failed)?;
-        text(bytes).map(Some).map_err(failed)
     }
 }
 
@@ -361,32 +252,10 @@ fn text(bytes: Zeroizing<Vec<u8>>) -> io::Result<Zeroizing<String>> {
     }
 }
 
-/// Asks at the terminal, where there is one; a service has none, and must not wait for it.
-fn prompt(question: &str) -> Result<Zeroizing<String>, KeyError> {
-    if !io::stdin().is_terminal() {
-        return Err(KeyError::NoPassphrase);
-    }
-    rpassword::prompt_password(question)
-        .map(Zeroizing::new)
-        .map_err(|_| KeyError::NoPassphrase)
-}
-
-/// Replaces a key, then overwrites the file that it replaced, as far as the disk lets us.
-fn replace(path: &Path, content: &str) -> Result<(), KeyError> {
-    let failed = |source| file_error(path, source);
-    let mut before = File::options().read(true).write(true).open(path).map_err(failed)?;
-    files::write_private(path, content.as_bytes()).map_err(failed)?;
-    let length = before.metadata().map_err(failed)?.len();
-    let zeros = vec![0; usize::try_from(length).unwrap_or(KEY_BYTES_MAX).min(KEY_BYTES_MAX)];
-    before
-        .rewind()
-        .and_then(|()| before.write_all(&zeros))
-        .and_then(|()| before.sync_all())
-        .map_err(failed)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::io::Write as _;
+
     use snowball_crypto::SigningKey;
 
     use super::*;

@@ -23,6 +23,14 @@ pub struct Section {
     pub paragraphs: Vec<String>,
 }
 
+impl Section {
+    /// The part under `heading`.
+    #[must_use]
+    pub const fn of(heading: &'static str, paragraphs: Vec<String>) -> Self {
+        Self { heading, paragraphs }
+    }
+}
+
 impl Letter {
     /// The page in lines.
     #[must_use]

@@ -1,5 +1,5 @@
 //! What both programs need to run as a service: backup, clock, findings of `doctor`, exit codes, files, keys, letters to people, output,
-//! telemetry, metrics, shutdown, TLS. A closed list.
+//! progress, telemetry, metrics, shutdown, TLS. A closed list.
 //!
 //! Nothing here knows of studies, rounds or radiographs. Effects live here so that everything else can be pure.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
@@ -14,6 +14,7 @@ pub mod keys;
 pub mod letter;
 pub mod metrics;
 pub mod output;
+pub mod progress;
 pub mod shutdown;
 pub mod telemetry;
 pub mod tls;

@@ -11,6 +11,9 @@ pub(crate) fn shown(character: char) -> bool {
     }
 }
 
+/// Code of no more characters stays on one line, such as a digest's first eight.
+const SHORT_CODE: usize = 12;
+
 /// A piece of a page that may stand in running text.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Html(String);
@@ -38,7 +41,10 @@ impl Html {
     /// Text set as code: digests, keys, names of fields.
     #[must_use]
     pub fn code(text: &str) -> Self {
-        Self::text(text).as_code()
+        if text.len() > SHORT_CODE {
+            return Self::text(text).as_code();
+        }
+        Self(format!("<code class=\"short\">{}</code>", Self::text(text).0))
     }
 
     /// A link to a file that lies beside the page or in a folder beside it. Whatever the name, it leads nowhere else.

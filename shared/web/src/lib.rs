@@ -19,6 +19,7 @@ mod measured;
 mod message;
 mod page;
 mod plot;
+mod range;
 mod route;
 mod shell;
 mod table;

@@ -2,7 +2,8 @@
 
 use crate::{
     Html,
-    plot::{LOOKS, Range, begin},
+    plot::{LOOKS, begin, grid},
+    range::{Range, round_steps},
 };
 
 const LEFT: f64 = 74.0;
@@ -12,7 +13,9 @@ const ROW: f64 = 22.0;
 /// Between the intervals of two lines at the same number, so that none hides another.
 const APART: f64 = 7.0;
 /// More numbers than this under an even axis would run into each other.
-const NUMBERS_MAX: usize = 14;
+const NUMBERS_MAX: u64 = 14;
+/// Steps of the axis of values, about.
+const STEPS: u32 = 5;
 
 /// How the numbers lie beside each other.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -70,30 +73,20 @@ impl Measured {
         let (Some(values), Some(places)) = (values, places) else {
             return String::new();
         };
+        let (values, ticks) = values.rounded(STEPS);
         let top = ROW * self.lines.len() as f64 + 14.0;
         let bottom = top + HEIGHT;
         let x = |at: u64| places.place(place_of(at), LEFT + 40.0, RIGHT - 40.0);
         let y = |value: f64| values.place(value, bottom, top);
         let mut svg = begin(&self.label, bottom + 28.0);
-        for quarter in 0..5 {
-            let value = values.at(f64::from(quarter) / 4.0);
-            svg += &format!(
-                "<line class=\"grid\" x1=\"{LEFT}\" y1=\"{0:.1}\" x2=\"{RIGHT}\" y2=\"{0:.1}\"></line>\
-                 <text x=\"{1:.1}\" y=\"{2:.1}\" text-anchor=\"end\">{3}</text>\n",
-                y(value),
-                LEFT - 8.0,
-                y(value) + 4.0,
-                Html::text(&(self.written)(value)).as_str()
-            );
-        }
+        svg += &grid(&ticks, self.written, y, LEFT, RIGHT);
         let mut numbers: Vec<u64> = points().map(|point| point.at).collect();
         numbers.sort_unstable();
         numbers.dedup();
-        let every = match self.axis {
-            Axis::Factors => 1,
-            Axis::Steps => numbers.len().div_ceil(NUMBERS_MAX).max(1),
-        };
-        for at in numbers.into_iter().step_by(every) {
+        if let (Axis::Steps, [first, .., last]) = (self.axis, numbers.as_slice()) {
+            numbers = round_steps(*first, *last, NUMBERS_MAX);
+        }
+        for at in numbers {
             svg += &format!(
                 "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{at}</text>\n",
                 x(at),
@@ -187,7 +180,7 @@ mod tests {
         let html = plot_on(Axis::Steps, vec![line("rounds", &values)]);
         // Half the steps are half the way.
         assert!(html.contains("cx=\"382.0\""), "{html}");
-        assert!(html.contains(">3</text>") && !html.contains(">2</text>"), "{html}");
+        assert!(html.contains(">5</text>") && !html.contains(">4</text>"), "{html}");
         assert_eq!(html.matches("<circle").count(), 29);
     }
 

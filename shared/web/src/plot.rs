@@ -1,6 +1,9 @@
 //! Two plots as SVG that stand in the page: curves over steps, and differences with their intervals.
 
-use crate::Html;
+use crate::{
+    Html,
+    range::{Range, round_steps},
+};
 
 const WIDTH: f64 = 720.0;
 const LEFT: f64 = 130.0;
@@ -12,6 +15,12 @@ const RIGHT: f64 = 420.0;
 const WORDS: f64 = 432.0;
 const ROW: f64 = 24.0;
 const CURVES_HEIGHT: f64 = 220.0;
+/// Steps of the axis of values, about.
+const STEPS: u32 = 4;
+/// More numbers than this under an axis would run into each other.
+const NUMBERS_MAX: u64 = 12;
+/// A line of more points is smooth without them.
+const POINTS_MAX: usize = 40;
 /// Lines that look different.
 pub(crate) const LOOKS: usize = 6;
 
@@ -54,41 +63,32 @@ impl Curves {
         let (Some(values), Some(steps)) = (values, steps) else {
             return String::new();
         };
+        let (values, ticks) = values.rounded(STEPS);
         let top = ROW * self.lines.len().div_ceil(3) as f64 + 12.0;
         let bottom = top + CURVES_HEIGHT;
         let x = |step: f64| steps.place(step, LEFT, WIDTH - 20.0);
         let y = |value: f64| values.place(value, bottom, top);
         let mut svg = begin(&self.label, bottom + 26.0);
-        for (end, anchor) in [(values.low, bottom), (values.high, top)] {
-            let text = Html::text(&(self.written)(end));
-            svg += &format!(
-                "<line class=\"grid\" x1=\"{LEFT}\" y1=\"{anchor:.1}\" x2=\"{:.1}\" y2=\"{anchor:.1}\"></line>\
-                 <text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>\n",
-                WIDTH - 20.0,
-                LEFT - 8.0,
-                anchor + 4.0,
-                text.as_str()
-            );
-        }
-        let told = points().map(|(step, _)| *step);
+        svg += &grid(&ticks, self.written, y, LEFT, WIDTH - 20.0);
+        let told = points().map(|(step, _)| u64::from(*step));
         let (first, last) = (told.clone().min().unwrap_or(0), told.max().unwrap_or(0));
-        // One step alone is told once.
-        let mut ends = vec![f64::from(first), f64::from(last)];
-        ends.dedup();
-        for step in ends {
+        for step in round_steps(first, last, NUMBERS_MAX) {
             svg += &format!(
-                "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{step:.0}</text>\n",
-                x(step),
+                "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{step}</text>\n",
+                x(step as f64),
                 bottom + 20.0
             );
         }
         for (place, (name, line)) in self.lines.iter().enumerate() {
             let look = place % LOOKS;
-            let points: Vec<String> = line
-                .iter()
-                .filter(|(_, value)| value.is_finite())
-                .map(|(step, value)| format!("{:.1},{:.1}", x(f64::from(*step)), y(*value)))
-                .collect();
+            let finite = line.iter().filter(|(_, value)| value.is_finite());
+            let places: Vec<(f64, f64)> = finite.map(|(step, value)| (x(f64::from(*step)), y(*value))).collect();
+            let points: Vec<String> = places.iter().map(|(x, y)| format!("{x:.1},{y:.1}")).collect();
+            if places.len() <= POINTS_MAX {
+                for (x, y) in &places {
+                    svg += &format!("<circle class=\"point{look}\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"4\"></circle>\n");
+                }
+            }
             let (left, line) = (LEFT + 190.0 * (place % 3) as f64, 14.0 + ROW * (place / 3) as f64);
             svg += &format!(
                 "<polyline class=\"line{look}\" points=\"{}\"></polyline>\
@@ -153,40 +153,24 @@ pub(crate) fn begin(label: &str, height: f64) -> String {
     )
 }
 
-/// From the least to the largest value, never of no width.
-pub(crate) struct Range {
-    low: f64,
-    high: f64,
-}
-
-impl Range {
-    pub(crate) fn of(values: impl Iterator<Item = f64>) -> Option<Self> {
-        let finite = values.filter(|value| value.is_finite());
-        let (low, high) = finite.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| {
-            (low.min(value), high.max(value))
-        });
-        if low > high {
-            return None;
+/// Lines across at the ticks of the axis of values, each with its number unless that is written as the one before is.
+pub(crate) fn grid(ticks: &[f64], written: fn(f64) -> String, y: impl Fn(f64) -> f64, left: f64, right: f64) -> String {
+    let mut svg = String::new();
+    let mut before = String::new();
+    for tick in ticks {
+        let (at, number) = (y(*tick), written(*tick));
+        svg += &format!("<line class=\"grid\" x1=\"{left}\" y1=\"{at:.1}\" x2=\"{right:.1}\" y2=\"{at:.1}\"></line>");
+        if number != before {
+            svg += &format!(
+                "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>\n",
+                left - 8.0,
+                at + 4.0,
+                Html::text(&number).as_str()
+            );
         }
-        Some(if low < high {
-            Self { low, high }
-        } else {
-            let half = (low.abs() / 10.0).max(0.5);
-            Self {
-                low: low - half,
-                high: high + half,
-            }
-        })
+        before = number;
     }
-
-    pub(crate) fn place(&self, value: f64, from: f64, to: f64) -> f64 {
-        from + (value - self.low) / (self.high - self.low) * (to - from)
-    }
-
-    /// The value at this share of the way from the least to the largest.
-    pub(crate) fn at(&self, share: f64) -> f64 {
-        share.mul_add(self.high - self.low, self.low)
-    }
+    svg
 }
 
 #[cfg(test)]
@@ -208,6 +192,13 @@ mod tests {
         assert!(html.contains("points=\"130.0,36.0 700.0,256.0\""), "{html}");
         assert!(html.contains("north &amp; co") && html.contains("aria-label=\"loss &lt;by&gt; round\""));
         assert!(html.contains(">1.00</text>") && html.contains(">2.00</text>"));
+    }
+
+    #[test]
+    fn one_value_alone_is_seen_and_stands_beside_round_numbers() {
+        let html = curves(vec![("north".to_owned(), vec![(1, 0.35)])]);
+        assert_eq!(html.matches("<circle").count(), 1, "{html}");
+        assert!(html.contains(">0.32</text>") && !html.contains(">-"), "{html}");
     }
 
     #[test]

@@ -33,10 +33,7 @@ impl Home {
     /// # Errors
     /// When a command refuses.
     pub fn with_policy(node: &Path, folder: &Path, policy: &str, secret: Option<&str>) -> Result<Self> {
-        let home = Self {
-            node: node.to_owned(),
-            folder: folder.to_owned(),
-        };
+        let home = Self::at(node, folder);
         home.ask(&["init", "--site", SITE])?;
         if let Some(secret) = secret {
             snowball_service::files::write_private(&folder.join("keys/site.secret"), secret.as_bytes())?;
@@ -49,6 +46,14 @@ impl Home {
         let public = key.with_extension("pub").display().to_string();
         home.ask(&["policy", "install", &file_text, "--ethics-key", &public])?;
         Ok(home)
+    }
+
+    /// A node that was made in `folder` before.
+    pub fn at(node: &Path, folder: &Path) -> Self {
+        Self {
+            node: node.to_owned(),
+            folder: folder.to_owned(),
+        }
     }
 
     /// The command with these arguments, to be read by a program.

@@ -136,6 +136,7 @@ mod tests {
             include_str!("../../../aggregator/docs/speed.md"),
             include_str!("../../../aggregator/docs/transfers.md"),
             include_str!("../../../aggregator/docs/recipes.md"),
+            include_str!("../../../aggregator/docs/evidence.md"),
         ];
         let start = "    cargo run --bin snowball-benchmark -- ";
         let mut samples: Vec<String> = documents
@@ -145,7 +146,13 @@ mod tests {
             .collect();
         for command in Arguments::command().get_subcommands() {
             let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
-            samples.extend(help.strip_prefix("Example: ").map(str::to_owned));
+            let examples = help.strip_prefix("Example: ").or(help.strip_prefix("Examples:\n"));
+            samples.extend(
+                examples
+                    .into_iter()
+                    .flat_map(str::lines)
+                    .map(|line| line.trim().to_owned()),
+            );
         }
         assert!(samples.len() >= 10, "{samples:?}");
         for sample in &samples {

@@ -175,3 +175,163 @@ fn check_classes(known: &[String], images: u64, classes: &[ClassCount]) -> Resul
 fn malformed(reason: &str) -> Result<(), Problem> {
     Err(Problem::new(ProblemCode::Malformed, reason))
 }
+
+#[cfg(test)]
+mod tests {
+    use snowball_protocol::{
+        evaluation::{ContrastEvaluation, ReconstructionEvaluation},
+        labels::LabelName,
+        plan::{Contrastive, Positives, Pretext, Reconstruction},
+    };
+
+    use super::*;
+
+    #[test]
+    fn an_evaluation_is_bounded() {
+        let plan = crate::testing::plan();
+        let model = Sha256Digest::of(b"initial");
+        let sound = Evaluation {
+            model_digest: model,
+            images: 10,
+            heads: vec![HeadEvaluation::Classes {
+                label: LabelName::BodyPart,
+                loss_sum: 3.0,
+                images: 10,
+                classes: vec![ClassCount {
+                    class: "CHEST".to_owned(),
+                    images: 6,
+                    correct: 5,
+                    detail: None,
+                }],
+            }],
+            reconstruction: None,
+            contrast: None,
+        };
+        assert_eq!(check_evaluation(&plan, model, &sound), Ok(()));
+
+        let code = |change: &dyn Fn(&mut Evaluation)| {
+            let mut evaluation = sound.clone();
+            change(&mut evaluation);
+            check_evaluation(&plan, model, &evaluation).unwrap_err().code
+        };
+        assert_eq!(
+            code(&|evaluation| evaluation.model_digest = Sha256Digest::of(b"")),
+            ProblemCode::DigestMismatch
+        );
+        assert_eq!(code(&|evaluation| evaluation.images = 9), ProblemCode::Malformed);
+        assert_eq!(
+            code(&|evaluation| evaluation.heads.push(evaluation.heads[0].clone())),
+            ProblemCode::Malformed
+        );
+        for count in [
+            ("CHEST", 6, 7),
+            ("HAND", 5, 0),
+            ("FOOT", 1, 1),
+            ("CHEST", 1, 1),
+            ("HAND", u64::MAX, 0),
+        ] {
+            let change = |evaluation: &mut Evaluation| {
+                let HeadEvaluation::Classes { classes, .. } = &mut evaluation.heads[0] else {
+                    return;
+                };
+                classes.push(ClassCount {
+                    class: count.0.to_owned(),
+                    images: count.1,
+                    correct: count.2,
+                    detail: None,
+                });
+            };
+            assert_eq!(code(&change), ProblemCode::Malformed, "{count:?}");
+        }
+        let number = HeadEvaluation::Regression {
+            label: LabelName::BodyPart,
+            loss_sum: 0.0,
+            images: 1,
+            absolute_error_sum: 0.0,
+            constant_absolute_error_sum: 0.0,
+            absolute_error_square_sum: None,
+        };
+        assert_eq!(
+            code(&|evaluation| evaluation.heads[0] = number.clone()),
+            ProblemCode::Malformed
+        );
+        let infinite = |evaluation: &mut Evaluation| {
+            let HeadEvaluation::Classes { loss_sum, .. } = &mut evaluation.heads[0] else {
+                return;
+            };
+            *loss_sum = f64::INFINITY;
+        };
+        assert_eq!(code(&infinite), ProblemCode::NotFinite);
+    }
+
+    #[test]
+    fn a_reconstruction_is_bounded_and_only_taken_where_the_plan_asks_for_it() {
+        let mut plan = crate::testing::plan();
+        let model = Sha256Digest::of(b"initial");
+        let evaluation = |images, squared_error_sum| Evaluation {
+            model_digest: model,
+            images: 10,
+            heads: Vec::new(),
+            reconstruction: Some(ReconstructionEvaluation {
+                images,
+                squared_error_sum,
+                constant_squared_error_sum: 5.0,
+            }),
+            contrast: None,
+        };
+        let code =
+            |plan: &StudyPlan, evaluation| check_evaluation(plan, model, &evaluation).map_err(|fault| fault.code);
+        assert_eq!(code(&plan, evaluation(10, 3.0)), Err(ProblemCode::Malformed));
+        plan.heads.clear();
+        plan.pretext = Some(Pretext::Reconstruction(Reconstruction::default()));
+        assert_eq!(code(&plan, evaluation(10, 3.0)), Ok(()));
+        assert_eq!(code(&plan, evaluation(11, 3.0)), Err(ProblemCode::Malformed));
+        for sum in [f64::NAN, -1.0, f64::INFINITY] {
+            assert_eq!(code(&plan, evaluation(10, sum)), Err(ProblemCode::NotFinite));
+        }
+    }
+
+    #[test]
+    fn pairs_are_bounded_and_only_taken_where_the_plan_asks_for_them() {
+        let mut plan = crate::testing::plan();
+        let model = Sha256Digest::of(b"initial");
+        let sound = ContrastEvaluation {
+            images: 10,
+            loss_sum: 20.0,
+            found: 4,
+            chance_sum: 0.5,
+        };
+        let code = |plan: &StudyPlan, paired| {
+            let evaluation = Evaluation {
+                model_digest: model,
+                images: 10,
+                heads: Vec::new(),
+                reconstruction: None,
+                contrast: Some(paired),
+            };
+            check_evaluation(plan, model, &evaluation).map_err(|fault| fault.code)
+        };
+        assert_eq!(code(&plan, sound), Err(ProblemCode::Malformed));
+        plan.heads.clear();
+        plan.pretext = Some(Pretext::Contrastive(Contrastive {
+            temperature: 0.1,
+            dimension: 64,
+            positives: Positives::Patient,
+        }));
+        assert_eq!(code(&plan, sound), Ok(()));
+        for broken in [
+            ContrastEvaluation { images: 11, ..sound },
+            ContrastEvaluation { found: 11, ..sound },
+            ContrastEvaluation {
+                chance_sum: 10.5,
+                ..sound
+            },
+        ] {
+            assert_eq!(code(&plan, broken), Err(ProblemCode::Malformed), "{broken:?}");
+        }
+        for loss_sum in [f64::NAN, -1.0, f64::INFINITY] {
+            let broken = ContrastEvaluation { loss_sum, ..sound };
+            assert_eq!(code(&plan, broken), Err(ProblemCode::NotFinite));
+        }
+    }
+}

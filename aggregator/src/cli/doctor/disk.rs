@@ -7,7 +7,10 @@ use snowball_layout::Layout;
 use snowball_protocol::session::PhaseName;
 use snowball_registry::Registry;
 use snowball_service::{
-    doctor::{Check, Finding},
+    doctor::{
+        Check, Finding,
+        disk::{READ_ONLY_REMEDY, Short, UNKNOWN_REMEDY},
+    },
     files::{self, Room},
 };
 
@@ -15,8 +18,6 @@ use super::fault;
 use crate::{config::Config, home::Home};
 
 const CHECK: Check = Check::new("A109", "disk");
-/// Fewer inodes than this, and new files fail while there is room for bytes.
-const FILES_FREE_MIN: u64 = 10_000;
 /// A round keeps the model that it began with and makes the next one.
 const MODELS: u64 = 2;
 
@@ -24,10 +25,7 @@ pub async fn look(home: &Home, config: &Config) -> Finding {
     let room = match room(home) {
         Ok(room) => room,
         Err(error) => {
-            return CHECK.bad(
-                format!("it cannot be told: {error}"),
-                "see whether the disk is mounted (df, dmesg)",
-            );
+            return CHECK.bad(format!("it cannot be told: {error}"), UNKNOWN_REMEDY);
         }
     };
     match next_rounds(home).await {
@@ -75,22 +73,15 @@ fn judge(room: &Room, floor: u64, needed: u64) -> Finding {
         needed >> 20
     );
     let remedy = "remove what is not the aggregator's, or stop serve and move the folder (objects may be a link) to a larger disk";
-    if room.is_read_only {
-        CHECK.bad(
-            "the disk is mounted read-only",
-            "see why in dmesg: a disk with faults is remounted so; then mount it read-write",
-        )
-    } else if room.bytes_free < floor {
-        CHECK.bad(says, remedy)
-    } else if room.files_free < FILES_FREE_MIN {
-        CHECK.look(
+    match Short::of(room, floor, floor.saturating_add(needed)) {
+        Short::Everything => CHECK.bad("the disk is mounted read-only", READ_ONLY_REMEDY),
+        Short::Bytes => CHECK.bad(says, remedy),
+        Short::Files => CHECK.look(
             format!("{says}, but there is room for few more files (inodes; df -i)"),
             remedy,
-        )
-    } else if room.bytes_free < floor.saturating_add(needed) {
-        CHECK.look(says, remedy)
-    } else {
-        CHECK.good(says)
+        ),
+        Short::Soon => CHECK.look(says, remedy),
+        Short::Nothing => CHECK.good(says),
     }
 }
 

@@ -10,12 +10,12 @@ pub fn page(config: &Config) -> Letter {
     Letter {
         title: format!("Network connections of the Snowball aggregator of {}", config.consortium),
         sections: vec![
-            section("What we ask for", asked(config)),
-            section("What is served", served(config)),
-            section("Please pass the connections through unopened", unopened(config)),
-            section("Names and time", names_and_time(config)),
-            section("How much and how often", traffic(config)),
-            section(
+            Section::of("What we ask for", asked(config)),
+            Section::of("What is served", served(config)),
+            Section::of("Please pass the connections through unopened", unopened(config)),
+            Section::of("Names and time", names_and_time(config)),
+            Section::of("How much and how often", traffic(config)),
+            Section::of(
                 "How to check",
                 vec![
                     "On this host, aggregator doctor tries name, port and certificate, with a number for each: A201 to A203. At a hospital, \
@@ -25,10 +25,6 @@ pub fn page(config: &Config) -> Letter {
             ),
         ],
     }
-}
-
-fn section(heading: &'static str, paragraphs: Vec<String>) -> Section {
-    Section { heading, paragraphs }
 }
 
 fn port(address: &str) -> &str {
@@ -51,11 +47,7 @@ fn asked(config: &Config) -> Vec<String> {
         asked.push(format!(
             "Besides, numbers for a monitoring system at {} (plain HTTP, no password); {}.",
             metrics.listen,
-            if metrics.listen.ip().is_loopback() {
-                "this host alone reaches it"
-            } else {
-                "let the monitoring system alone reach it"
-            }
+            metrics.reach()
         ));
     }
     asked

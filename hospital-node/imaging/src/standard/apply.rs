@@ -1,5 +1,8 @@
 //! The second walk: decides each attribute and builds the new object from what may stay.
 
+mod dummies;
+mod kept;
+
 use std::{borrow::Cow, collections::HashMap};
 
 use dicom_core::{DataElement, PrimitiveValue, Tag, VR, header::Length, value::DataSetSequence};
@@ -10,20 +13,20 @@ use snowball_crypto::{Domain, Pseudonym};
 use snowball_protocol::intake::IntakeReason;
 
 use super::{
-    Origin, Pixels, Record, Seen, Standard,
-    collect::{self, REGISTERED_ROOT},
+    Origin, Pixels, Record, Seen, Standard, collect,
     frames::Frames,
     redact::Looked,
-    stamp, text,
+    stamp,
     tree::{Element, Value, bytes_of, standard_vr},
     values,
 };
-use crate::{deidentify::normalise, read::charset::Charset};
+use crate::read::charset::Charset;
+
+pub(super) use kept::is_known;
 
 /// Characters of a pseudonym as written: 80 bits, more than any hospital has patients.
 pub(super) const PSEUDONYM_CHARACTERS: usize = 20;
-/// An accession number (SH) has 16 characters.
-const ACCESSION_CHARACTERS: usize = 16;
+
 /// Offset tables and lengths of compressed pixels: what they point into is written anew.
 const OFFSETS: [Tag; 3] = [Tag(0x7FE0, 0x0001), Tag(0x7FE0, 0x0002), Tag(0x7FE0, 0x0003)];
 
@@ -372,169 +375,6 @@ impl<'a> Applied<'a> {
             Written::Items(kept)
         }
     }
-
-    /// Values of a text that may stay in some form.
-    fn text(&mut self, action: Action, tag: Tag, vr: VR, texts: Vec<String>) -> Result<Written, &'static str> {
-        let key = &self.standard.key;
-        let mut kept = Vec::with_capacity(texts.len());
-        for text in texts {
-            kept.push(match action {
-                Action::MapUid if text.is_empty() || text.starts_with(REGISTERED_ROOT) => {
-                    values::is_of_form(vr, &text).then_some(text).ok_or("not of its form")?
-                }
-                Action::MapUid => {
-                    let uid = key.uid(&text);
-                    self.seen.minted_uids.insert(uid.clone());
-                    uid
-                }
-                Action::ShiftDate if matches!(vr, VR::DA | VR::DT) && !text.is_empty() => {
-                    let shifted = values::shift(&text, self.days).ok_or("not of its form")?;
-                    self.seen.minted_dates.extend(values::date_digits(&shifted));
-                    shifted
-                }
-                Action::CapAge if !text.is_empty() => values::cap_age(&text).ok_or("not of its form")?,
-                Action::Clean => self.cleaned(vr, &text).ok_or("nothing stays of it")?,
-                Action::KeepListed => {
-                    let rule = self.standard.profile.keep_rule(ours(tag));
-                    let listed = rule.is_some_and(|rule| rule.values.contains(&text.to_lowercase()));
-                    listed.then_some(text).ok_or("not one of the listed words")?
-                }
-                _ => self.screened(tag, vr, text)?,
-            });
-        }
-        Ok(Written::Value(vr, PrimitiveValue::Strs(kept.into())))
-    }
-
-    fn cleaned(&self, vr: VR, text: &str) -> Option<String> {
-        let (standard, seen) = (self.standard, &self.seen);
-        let clean = standard
-            .vocabulary
-            .clean(text, |word| seen.is_strong(&standard.key, word));
-        // Harmless words may add up to what was seen: an initial and a number, the parts of a name.
-        let adds_up = seen.knows(&standard.key, &clean, true);
-        (!clean.is_empty() && !adds_up && values::is_of_form(vr, &clean)).then_some(clean)
-    }
-
-    /// A value that may stay as it is, unless it names what goes elsewhere in this file or looks as if it named somebody.
-    fn screened(&self, tag: Tag, vr: VR, text: String) -> Result<String, &'static str> {
-        // What is well formed but for its letters' case is met in codes everywhere.
-        let text = if vr == VR::CS { text.to_ascii_uppercase() } else { text };
-        if !values::is_of_form(vr, &text) {
-            return Err("not of its form");
-        }
-        if is_known(self.standard, &self.seen, vr, &text) {
-            return Err("names what goes elsewhere in this file");
-        }
-        let free = matches!(vr, VR::LO | VR::ST | VR::LT | VR::UT | VR::UC);
-        if free && !is_retained(self.standard, tag) && text::looks_identifying(&text) {
-            return Err("looks identifying");
-        }
-        Ok(text)
-    }
-
-    fn pseudonym(&self, tag: Tag, vr: VR, bytes: &[u8], charset: &Charset) -> Written {
-        let text = if tag == tags::ACCESSION_NUMBER {
-            match normalise(&charset.decode(bytes)) {
-                empty if empty.is_empty() => String::new(),
-                number => short(
-                    &self.standard.key.pseudonym(Domain::Accession, &number),
-                    ACCESSION_CHARACTERS,
-                ),
-            }
-        } else {
-            self.seen.patient.clone()
-        };
-        Written::Value(vr, PrimitiveValue::from(text))
-    }
-
-    /// A value that may not stay gives way to what the class demands.
-    fn without(
-        &mut self,
-        element: &Element<'_>,
-        vr: VR,
-        demand: AttributeType,
-        path: &[Tag],
-        reason: &'static str,
-    ) -> (Action, Cow<'static, str>, Written) {
-        let reason = reason.into();
-        match demand {
-            AttributeType::Required | AttributeType::Conditional => {
-                (Action::Dummy, reason, self.dummy(vr, element.tag, path))
-            }
-            AttributeType::RequiredMaybeEmpty | AttributeType::ConditionalMaybeEmpty => {
-                (Action::Empty, reason, Written::Value(vr, PrimitiveValue::Empty))
-            }
-            AttributeType::Optional => (Action::Remove, reason, Written::Nothing),
-        }
-    }
-
-    fn dummy(&mut self, vr: VR, tag: Tag, path: &[Tag]) -> Written {
-        match vr {
-            VR::SQ => {
-                let inner: Vec<_> = path.iter().chain([&tag]).copied().collect();
-                Written::Items(vec![self.dummy_item(&inner)])
-            }
-            VR::UI => {
-                let uid = self.standard.key.uid("dummy");
-                self.seen.minted_uids.insert(uid.clone());
-                Written::Value(vr, uid.into())
-            }
-            _ => Written::Value(vr, values::dummy(vr).unwrap_or(PrimitiveValue::Empty)),
-        }
-    }
-
-    /// An item with what the class demands in it: Type 1 as dummies, Type 2 empty.
-    fn dummy_item(&mut self, path: &[Tag]) -> InMemDicomObject {
-        let our_path: Vec<_> = path.iter().map(|tag| ours(*tag)).collect();
-        let mut item = InMemDicomObject::new_empty();
-        for (tag, demand) in self.class.listed(&our_path) {
-            let tag = Tag(tag.0, tag.1);
-            let vr = standard_vr(tag).unwrap_or(VR::UN);
-            let written = match demand {
-                AttributeType::Required => self.dummy(vr, tag, path),
-                AttributeType::RequiredMaybeEmpty => Written::Value(vr, PrimitiveValue::Empty),
-                _ => continue,
-            };
-            match written {
-                Written::Value(vr, value) => drop(item.put(DataElement::new(tag, vr, value))),
-                Written::Items(items) => {
-                    item.put(DataElement::new(
-                        tag,
-                        VR::SQ,
-                        DataSetSequence::new(items, Length::UNDEFINED),
-                    ));
-                }
-                Written::Nothing => {}
-            }
-        }
-        item
-    }
-}
-
-/// Whether a kept value is one that goes elsewhere in the file. Codes are compared with names and numbers only: their
-/// words are those of the standard, and a body part may be somebody's family name.
-pub(super) fn is_known(standard: &Standard, seen: &Seen, vr: VR, text: &str) -> bool {
-    match vr {
-        VR::CS => {
-            let common = crate::labels::fold::words(text)
-                .iter()
-                .all(|word| standard.vocabulary.has(word));
-            !common && seen.knows(&standard.key, text, false)
-        }
-        VR::DS | VR::IS => {
-            let digits = text.trim();
-            digits.len() >= 6 && seen.knows(&standard.key, digits, false)
-        }
-        VR::LO | VR::SH | VR::ST | VR::LT | VR::UT | VR::UC | VR::UR | VR::AE | VR::PN => {
-            seen.knows(&standard.key, text, true)
-        }
-        _ => false,
-    }
-}
-
-/// Whether an option keeps this attribute: the board asked for numbers such as a serial.
-fn is_retained(standard: &Standard, tag: Tag) -> bool {
-    row(ours(tag)).is_some_and(|row| standard.profile.options().any(|option| row.option(option).is_some()))
 }
 
 const fn is_same_kind(one: VR, other: VR) -> bool {

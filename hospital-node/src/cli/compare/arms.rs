@@ -15,7 +15,7 @@ use snowball_protocol::{
     Sha256Digest, StudyPlan,
     plan::{Head, HeadKind},
 };
-use snowball_service::{files, output};
+use snowball_service::{files, output, progress};
 use snowball_weights::Weights;
 use snowball_worker::{
     draw::LabelDraw,
@@ -27,10 +27,7 @@ use snowball_worker::{
 use super::{Question, bench::Bench};
 use crate::{
     beginning,
-    cli::{
-        alone::{self, Order},
-        pretrain,
-    },
+    cli::{alone::Order, pretrain},
     comparisons::{Begun, RUNS, RUNS_FORMAT},
     parent::Opened,
 };
@@ -69,7 +66,7 @@ pub(super) fn train(bench: &Bench, question: &Question, out: &Path) -> Result<Tr
     let pretrained = pretrain(bench, question, out, is_begun)?;
     let comparison = &question.comparison;
     let mut done: BTreeSet<_> = runs.iter().map(key).collect();
-    let bar = alone::progress_bar(comparison.runs());
+    let bar = progress::bar("trainings", comparison.runs());
     bar.set_position(done.len() as u64);
     for labels in &comparison.labels {
         for seed in 0..comparison.seeds {

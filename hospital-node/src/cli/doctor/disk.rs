@@ -7,15 +7,16 @@ use std::{
 };
 
 use snowball_service::{
-    doctor::{Check, Finding},
+    doctor::{
+        Check, Finding,
+        disk::{READ_ONLY_REMEDY, Short, UNKNOWN_REMEDY},
+    },
     files::{self, Room},
 };
 
 use crate::{config::NodeConfig, home::Home};
 
 const CHECK: Check = Check::new("N108", "disk");
-/// Fewer inodes than this, and new files fail while there is room for bytes.
-const FILES_FREE_MIN: u64 = 10_000;
 
 /// A disk, with what of the node lies on it.
 struct Disk {
@@ -27,10 +28,7 @@ pub fn look(home: &Home, config: &NodeConfig) -> Finding {
     let disks = match disks(home) {
         Ok(disks) => disks,
         Err(fault) => {
-            return CHECK.bad(
-                format!("it cannot be told: {fault}"),
-                "see whether the disk is mounted (df, dmesg)",
-            );
+            return CHECK.bad(format!("it cannot be told: {fault}"), UNKNOWN_REMEDY);
         }
     };
     judge(&disks, config.spool.disk_free_bytes_min)
@@ -49,28 +47,32 @@ fn judge(disks: &[Disk], floor: u64) -> Finding {
         "remove what is not the node's, move a folder to a larger disk (a link may stand in its place), or run hospital-node retention",
         floor >> 20,
     );
-    if let Some(disk) = disks.iter().find(|disk| disk.room.is_read_only) {
-        return CHECK.bad(
-            format!("the disk with {} is mounted read-only", disk.holds.join(", ")),
-            "see why in dmesg: a disk with faults is remounted so; then mount it read-write",
-        );
-    }
-    if disks.iter().any(|disk| disk.room.bytes_free < floor) {
-        return CHECK.bad(
+    let short = |disk: &Disk| Short::of(&disk.room, floor, floor.saturating_mul(2));
+    match disks.iter().map(short).max().unwrap_or(Short::Nothing) {
+        Short::Everything => {
+            let holds = disks
+                .iter()
+                .find(|disk| disk.room.is_read_only)
+                .map(|disk| &disk.holds[..]);
+            CHECK.bad(
+                format!(
+                    "the disk with {} is mounted read-only",
+                    holds.unwrap_or_default().join(", ")
+                ),
+                READ_ONLY_REMEDY,
+            )
+        }
+        Short::Bytes => CHECK.bad(
             format!("{all}; below {limit} MiB nothing more is taken in (disk_free_bytes_min under [spool])"),
             free_up,
-        );
-    }
-    if disks.iter().any(|disk| disk.room.files_free < FILES_FREE_MIN) {
-        return CHECK.look(format!("{all}, but room for few more files (inodes; df -i)"), free_up);
-    }
-    if disks.iter().any(|disk| disk.room.bytes_free < floor.saturating_mul(2)) {
-        return CHECK.look(
+        ),
+        Short::Files => CHECK.look(format!("{all}, but room for few more files (inodes; df -i)"), free_up),
+        Short::Soon => CHECK.look(
             format!("{all}; nothing more is taken below {limit} MiB, which is near"),
             free_up,
-        );
+        ),
+        Short::Nothing => CHECK.good(format!("{all}; nothing more is taken in below {limit} MiB")),
     }
-    CHECK.good(format!("{all}; nothing more is taken in below {limit} MiB"))
 }
 
 fn disks(home: &Home) -> std::io::Result<Vec<Disk>> {

@@ -25,13 +25,13 @@ pub fn page(home: &Home, config: &NodeConfig, way: Option<&Way>) -> Letter {
     Letter {
         title: format!("Network connections of the Snowball node of site {}", config.site),
         sections: vec![
-            section("What we ask for", asked(config, &target)),
-            section("Protocol", protocol()),
-            section("Please do not inspect this connection", inspection(&target)),
-            section("Names and time", names_and_time(config, way)),
-            section("How much and how often", traffic(home, config)),
-            section("Inside the hospital", inside(config)),
-            section(
+            Section::of("What we ask for", asked(config, &target)),
+            Section::of("Protocol", protocol()),
+            Section::of("Please do not inspect this connection", inspection(&target)),
+            Section::of("Names and time", names_and_time(config, way)),
+            Section::of("How much and how often", traffic(home, config)),
+            Section::of("Inside the hospital", inside(config)),
+            Section::of(
                 "How to check",
                 vec![
                     "On this host, hospital-node doctor tries each step by itself (name, proxy or port, TLS, certificate, clock) and says \
@@ -41,10 +41,6 @@ pub fn page(home: &Home, config: &NodeConfig, way: Option<&Way>) -> Letter {
             ),
         ],
     }
-}
-
-fn section(heading: &'static str, paragraphs: Vec<String>) -> Section {
-    Section { heading, paragraphs }
 }
 
 /// The proxy without whoever it lets in.
@@ -72,11 +68,7 @@ fn asked(config: &NodeConfig, target: &str) -> Vec<String> {
         asked.push(format!(
             "Besides, the node shows numbers for a monitoring system at {} (plain HTTP, no patient's data); {}.",
             metrics.listen,
-            if metrics.listen.ip().is_loopback() {
-                "this host alone reaches it"
-            } else {
-                "let the monitoring system alone reach it"
-            }
+            metrics.reach()
         ));
     }
     asked

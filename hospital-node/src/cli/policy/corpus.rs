@@ -23,6 +23,8 @@ use snowball_protocol::{
     intake::{Disposition, IntakeReason},
 };
 
+use snowball_service::progress;
+
 use crate::cli::deidentify;
 
 /// Changes told apart. Private attributes have as many numbers as a hostile file likes.
@@ -109,7 +111,7 @@ pub(super) fn compare(old: &Policy, new: &Policy, folder: &Path, threads: usize)
     };
     let (old, new) = (standard(old), standard(new));
     let counts = Mutex::new(Counts::default());
-    let bar = deidentify::progress(paths.len() as u64);
+    let bar = progress::bar("files", paths.len() as u64);
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
     pool.install(|| {
         paths.par_iter().for_each(|path| {

@@ -33,6 +33,16 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// Who should reach the page, in words for a firewall team.
+    #[must_use]
+    pub const fn reach(&self) -> &'static str {
+        if self.listen.ip().is_loopback() {
+            "this host alone reaches it"
+        } else {
+            "let the monitoring system alone reach it"
+        }
+    }
+
     /// Opens the address.
     ///
     /// # Errors

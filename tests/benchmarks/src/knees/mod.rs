@@ -3,6 +3,9 @@
 
 mod documents;
 mod federation;
+mod other_parts;
+mod plans;
+mod progress;
 
 use std::{
     fs,
@@ -11,9 +14,14 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, ensure};
-use snowball_tests::{Consortium, Programs, text};
+use snowball_protocol::SiteName;
+use snowball_tests::{Programs, text};
 
 use crate::home::Home;
+use documents::{Costly, Learned};
+use federation::Federation;
+use plans::{Plans, Size};
+use progress::Progress;
 
 /// Of every home in this experiment: which part a patient belongs to follows from it. It guards nobody: the radiographs are public.
 const SECRET: &str = "5eed5eed5eed5eed5eed5eed5eed5eed5eed5eed5eed5eed5eed5eed5eed5eed";
@@ -22,15 +30,23 @@ const TABLE: &str = "site-labels.csv";
 /// Fewest hospitals that learn together.
 const HOSPITALS_MIN: usize = 2;
 
-/// Run the protocol: hospitals learn anatomy together and alone, then each network learns on from few graded knees; its report says which
-/// needs fewer labels, and which of the claims holds.
+/// Folders of the two consortia, and what they are called in what is said.
+const ANATOMY: &str = "anatomy";
+const WITHOUT_KNEES: &str = "without-knees";
+/// What the wrong anatomy lacks.
+const WRONGLY_LEFT_OUT: &str = "KNEE";
+
+/// Run the protocol: hospitals learn anatomy together and alone, without labels, and without a knee; then each network learns on from few
+/// graded knees. The report says which needs fewer labels, and which of the claims holds.
 #[derive(clap::Args)]
-#[command(after_help = "Example: snowball-benchmark knees --dicom shared/data/radiographs --out knees --seeds 3")]
+#[command(
+    after_help = "Examples:\n  snowball-benchmark knees --dicom shared/data/radiographs --out knees --seeds 3\n  snowball-benchmark knees --dicom shared/data/radiographs --out larger --side 96 --width 24 --without centralised,alone"
+)]
 pub struct Knees {
-    /// One folder a hospital, each with dicom/ and site-labels.csv (AccessionNumber, knee_oa).
+    /// One folder a hospital, each with dicom/ and site-labels.csv (AccessionNumber, knee_oa); for the wrong anatomy also truth.jsonl.
     #[arg(long, value_name = "DIR")]
     dicom: PathBuf,
-    /// Where everything goes; must not exist yet.
+    /// Where everything goes: a new folder, or that of the same run which broke off and goes on.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     /// Where the programs lie, already built; absent: they are built first.
@@ -45,67 +61,128 @@ pub struct Knees {
     /// Steps of an arm that begins from a network; from scratch twice as many.
     #[arg(long, default_value_t = 300)]
     pub steps: u32,
-    /// Another number of rounds of learning together.
-    #[arg(long)]
-    rounds: Option<u32>,
+    #[command(flatten)]
+    size: Size,
+    /// Leave out arms whose networks are costly to train.
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "ARM,...")]
+    without: Vec<Costly>,
 }
 
 impl Knees {
     /// Runs everything; the report lies in `out/comparison/report.html`.
     pub fn run(&self) -> Result<bool> {
-        ensure!(!self.out.exists(), "{} exists; name a new folder", self.out.display());
+        let hospitals = self.hospitals()?;
+        let plans = Plans::of(self.size, u32::try_from(hospitals.len())?)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let programs = runtime.block_on(Programs::prepare(self.programs.as_deref()))?;
         fs::create_dir_all(&self.out).with_context(|| format!("cannot make {}", self.out.display()))?;
         let out = self.out.canonicalize()?;
-        let hospitals = self.hospitals()?;
-        let plan = documents::pretraining(u32::try_from(hospitals.len())?, self.rounds)?;
-        let sites = hospitals
-            .iter()
-            .map(|(name, folder)| Ok((name.parse()?, folder.join("dicom"))))
-            .collect::<Result<_>>()?;
-        let node = programs.node.clone();
-        let consortium = Consortium::new(&out, programs, sites)?;
-        let learned = runtime.block_on(federation::learn(&consortium, &plan))?;
-
         let question = out.join("question");
-        fs::create_dir(&question)?;
-        let documents = [
-            (documents::PRETRAINING_FILE, toml::to_string(&plan)?),
-            (documents::KNEES_FILE, documents::KNEES.to_owned()),
-            (
-                documents::COMPARISON_FILE,
-                documents::comparison(self, &plan, &learned)?,
-            ),
-        ];
-        for (name, content) in &documents {
-            fs::write(question.join(name), content)?;
-        }
-        let home = Home::with_policy(&node, &out.join("all"), &documents::policy()?, Some(SECRET))?;
-        for (_, folder) in &hospitals {
-            home.ask(&["ingest", text(&folder.join("dicom"))?])?;
-        }
-        let tables: Vec<PathBuf> = hospitals.iter().map(|(_, folder)| folder.join(TABLE)).collect();
-        let table = out.join("all-labels.csv");
-        fs::write(&table, joined(&tables)?)?;
-        let said = home.ask(&labels(text(&table)?))?;
-        eprintln!("all: labelled {}", said["labelled"]);
+        self.ask(&question, &plans, &learned(&out, &hospitals, &plans))?;
+        let progress = Progress::of(&out)?;
+
+        runtime.block_on(self.learn(&out, &programs, &hospitals, &plans, &progress))?;
+        let home = all_in_one_place(&out, &programs.node, &hospitals, &plans, &progress)?;
+        progress.say("the arms are trained and compared");
         compare(&home, &question, &out.join("comparison"))
     }
 
+    /// Whether an arm was not left out.
+    fn has(&self, arm: Costly) -> bool {
+        !self.without.contains(&arm)
+    }
+
+    /// Writes down what is asked before anything is trained. What was begun by other words does not go on.
+    fn ask(&self, question: &Path, plans: &Plans, learned: &Learned) -> Result<()> {
+        let documents = [
+            (documents::PRETRAINING_FILE, toml::to_string(&plans.anatomy)?),
+            (documents::UNLABELLED_FILE, toml::to_string(&plans.unlabelled)?),
+            (documents::KNEES_FILE, toml::to_string(&plans.knees)?),
+            (
+                documents::COMPARISON_FILE,
+                documents::comparison(self, &plans.anatomy, learned)?,
+            ),
+        ];
+        fs::create_dir_all(question)?;
+        for (name, content) in &documents {
+            let path = question.join(name);
+            match fs::read_to_string(&path) {
+                Ok(begun) => ensure!(
+                    begun == *content,
+                    "{} is of a run that was begun otherwise; name the same options, or a new folder",
+                    path.display()
+                ),
+                Err(_) => fs::write(&path, content).with_context(|| format!("cannot write {}", path.display()))?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Everything that arms begin from, but for what the comparison trains itself.
+    async fn learn(
+        &self,
+        out: &Path,
+        programs: &Programs,
+        hospitals: &[Hospital],
+        plans: &Plans,
+        progress: &Progress,
+    ) -> Result<()> {
+        let sites =
+            |of: &dyn Fn(&Hospital) -> PathBuf| hospitals.iter().map(|one| (one.name.clone(), of(one))).collect();
+        let whole = sites(&|one| one.folder.join("dicom"));
+        let root = out.join(ANATOMY);
+        let federation = Federation::settle(&root, programs.clone(), whole, &plans.anatomy, progress).await?;
+        federation.learn(&plans.anatomy).await?;
+        if self.has(Costly::Alone) {
+            federation.learn_alone(&plans.anatomy).await?;
+        }
+        if self.has(Costly::SelfSupervised) {
+            federation.learn(&plans.unlabelled).await?;
+        }
+        if self.has(Costly::WrongAnatomy) {
+            let files = out.join(format!("{WITHOUT_KNEES}-files"));
+            if !progress.is_done("without-knees-copied") {
+                for hospital in hospitals {
+                    let folder = files.join(hospital.name.as_str());
+                    let count = other_parts::copy(&hospital.folder, WRONGLY_LEFT_OUT, &folder)?;
+                    progress.say(&format!("{}: {count} files show no knee", hospital.name));
+                }
+                progress.done("without-knees-copied")?;
+            }
+            let others = sites(&|one| files.join(one.name.as_str()).join("dicom"));
+            let root = out.join(WITHOUT_KNEES);
+            let federation = Federation::settle(&root, programs.clone(), others, &plans.anatomy, progress).await?;
+            for parts in federation.body_parts().await? {
+                ensure!(
+                    parts.is_object() && parts.get(WRONGLY_LEFT_OUT).is_none(),
+                    "a hospital took in a knee although none was given to it: {parts}"
+                );
+            }
+            federation.learn(&plans.anatomy).await?;
+        }
+        Ok(())
+    }
+
     /// The hospitals by name, in order.
-    fn hospitals(&self) -> Result<Vec<(String, PathBuf)>> {
+    fn hospitals(&self) -> Result<Vec<Hospital>> {
         let entries = fs::read_dir(&self.dicom).with_context(|| format!("cannot read {}", self.dicom.display()))?;
         let mut found = Vec::new();
         for entry in entries {
             let entry = entry?;
             let folder = entry.path();
             if folder.join("dicom").is_dir() && folder.join(TABLE).is_file() {
+                let truth = folder.join(other_parts::TRUTH);
+                ensure!(
+                    truth.is_file() || !self.has(Costly::WrongAnatomy),
+                    "{} is missing, which says what every file shows; add --without wrong-anatomy",
+                    truth.display()
+                );
                 let name = entry.file_name().to_string_lossy().to_lowercase();
-                found.push((format!("hospital-{name}"), folder));
+                let name = format!("hospital-{name}").parse()?;
+                found.push(Hospital { name, folder });
             }
         }
-        found.sort();
+        found.sort_by(|left, right| left.name.cmp(&right.name));
         ensure!(
             found.len() >= HOSPITALS_MIN,
             "{} has no {HOSPITALS_MIN} folders with dicom/ and site-labels.csv",
@@ -113,6 +190,52 @@ impl Knees {
         );
         Ok(found)
     }
+}
+
+/// A hospital's folder as it was given.
+struct Hospital {
+    name: SiteName,
+    folder: PathBuf,
+}
+
+/// Where everything will lie that arms begin from.
+fn learned(out: &Path, hospitals: &[Hospital], plans: &Plans) -> Learned {
+    let anatomy = out.join(ANATOMY);
+    let alone = |one: &Hospital| federation::alone(&anatomy, &one.name).join("model.safetensors");
+    Learned {
+        release: federation::release(&anatomy, &plans.anatomy),
+        alone: hospitals.iter().map(alone).collect(),
+        unlabelled: federation::release(&anatomy, &plans.unlabelled),
+        without_knees: federation::release(&out.join(WITHOUT_KNEES), &plans.anatomy),
+    }
+}
+
+/// The node where all radiographs lie with their grades.
+fn all_in_one_place(
+    out: &Path,
+    node: &Path,
+    hospitals: &[Hospital],
+    plans: &Plans,
+    progress: &Progress,
+) -> Result<Home> {
+    let folder = out.join("all");
+    if progress.is_done("all-taken-in") {
+        return Ok(Home::at(node, &folder));
+    }
+    if folder.exists() {
+        fs::remove_dir_all(&folder)?;
+    }
+    let home = Home::with_policy(node, &folder, &documents::policy(plans)?, Some(SECRET))?;
+    for hospital in hospitals {
+        home.ask(&["ingest", text(&hospital.folder.join("dicom"))?])?;
+    }
+    let tables: Vec<PathBuf> = hospitals.iter().map(|one| one.folder.join(TABLE)).collect();
+    let table = out.join("all-labels.csv");
+    fs::write(&table, joined(&tables)?)?;
+    let said = home.ask(&labels(text(&table)?))?;
+    progress.say(&format!("all in one place: labelled {}", said["labelled"]));
+    progress.done("all-taken-in")?;
+    Ok(home)
 }
 
 /// One table of several with the same heading: an import replaces what an earlier one said of the same column.

@@ -4,8 +4,7 @@ use std::fmt::Write as _;
 
 use snowball_protocol::evaluation::Evaluation;
 
-use super::ReleaseRequest;
-use crate::quality;
+use crate::{quality, release::ReleaseRequest};
 
 /// Writes it where a site let detailed metrics leave; `pooled` is over all sites.
 pub fn write(out: &mut String, request: &ReleaseRequest<'_>, pooled: &Evaluation) -> std::fmt::Result {
