@@ -15,7 +15,8 @@ await() {
         grep -q "$1" "$2" && return
         sleep 0.2
     done
-    echo "no \"$1\" in $2" >&2
+    echo "no \"$1\" in $2, which ends:" >&2
+    tail -n 3 "$2" >&2
     exit 1
 }
 await 'listening on' consortium.log

@@ -2,7 +2,10 @@
 
 use std::os::unix::fs::PermissionsExt;
 
-use crate::archive::{Counts, Orthanc, Ward, days_and_modalities, lacks_archive};
+use crate::{
+    archive::{Counts, Orthanc, Ward, days_and_modalities, lacks_archive},
+    pages::json::is_as_documented,
+};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn everything_comes_once() {
@@ -63,6 +66,7 @@ async fn everything_comes_once() {
             let said = String::from_utf8_lossy(&output.stderr).into_owned();
             assert!(output.status.success(), "{said}");
             assert!(!said.contains("secret"), "{said}");
+            is_as_documented("pull", &lines);
             lines.iter().for_each(|line| counts.add(line));
             let total = lines.last().unwrap();
             instances += total["instances"].as_u64().unwrap();

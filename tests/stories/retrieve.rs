@@ -2,7 +2,10 @@
 
 use tokio::process::Command;
 
-use crate::archive::{Counts, Orthanc, Ward, days_and_modalities, lacks, lacks_archive, send};
+use crate::{
+    archive::{Counts, Orthanc, Ward, days_and_modalities, lacks, lacks_archive, send},
+    pages::json::is_as_documented,
+};
 
 async fn retrieved(method: &str) {
     if lacks_archive().await {
@@ -24,6 +27,7 @@ async fn retrieved(method: &str) {
             let arguments = ["retrieve", "--from", day, "--to", day, "--modality", &modalities];
             let (output, lines) = ward.run(&arguments).await;
             assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            is_as_documented("retrieve", &lines);
             lines.iter().for_each(|line| counts.add(line));
             let total = lines.last().unwrap();
             series += total["series"].as_u64().unwrap();

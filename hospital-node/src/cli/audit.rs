@@ -1,6 +1,7 @@
 //! `audit`: evidence for an auditor, and the auditor's own check.
 
 mod export;
+mod french;
 mod verify;
 
 use anyhow::Result;

@@ -33,7 +33,12 @@ impl Census {
                     name.replace('_', " ")
                 };
                 lines.push(format!("\n{title}"));
-                lines.extend(table.iter().map(|(term, cell)| format!("  {term:<14} {}", words(cell))));
+                let width = table.keys().map(|term| term.chars().count()).max().unwrap_or(0).max(14);
+                lines.extend(
+                    table
+                        .iter()
+                        .map(|(term, cell)| format!("  {term:<width$} {}", words(cell))),
+                );
             }
             lines.join("\n")
         })

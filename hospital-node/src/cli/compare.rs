@@ -26,7 +26,7 @@ const DOCUMENT_BYTES_MAX: usize = 1 << 20;
 /// The folder holds report.html, figures.json, and runs.jsonl: ended early, the same command goes on where it stood.
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  hospital-node compare --preset body-parts-for-age --out comparison\n  hospital-node compare --preset body-parts-for-age --write my-question\n  hospital-node compare --arms my-question/comparison.toml --plan my-question/plan.toml --out comparison"
+    after_help = "Examples:\n  hospital-node compare --preset body-parts-for-age --out comparison\n  hospital-node compare --preset body-parts-for-age --write my-question\n  hospital-node compare --arms my-question/comparison.toml \\\n    --plan my-question/plan.toml --out comparison"
 )]
 pub struct Compare {
     /// What is compared: arms, numbers of labels, seeds, claims.

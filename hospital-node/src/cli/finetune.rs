@@ -31,7 +31,7 @@ const EVALUATIONS: u32 = 20;
 /// Fine-tune a network that learned elsewhere on this site's radiographs alone. Nothing leaves; the policy must permit it.
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  hospital-node finetune --plan knees.toml --from release-1 --key 11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo= --head-only\n  hospital-node finetune --plan knees.toml --from local:body-parts --trunk-rate 0.1 --labels 50 --patience 3\n  hospital-node finetune --plan knees.toml --from resnet18.safetensors --rate-fall 0.385 --unfreeze-every 100\n  hospital-node finetune --plan spines.toml --from local:knees --layers 2"
+    after_help = "Examples:\n  hospital-node finetune --plan knees.toml --from release-1 \\\n    --key 11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo= --head-only\n  hospital-node finetune --plan knees.toml --from local:body-parts \\\n    --trunk-rate 0.1 --labels 50 --patience 3\n  hospital-node finetune --plan knees.toml --from resnet18.safetensors \\\n    --rate-fall 0.385 --unfreeze-every 100\n  hospital-node finetune --plan spines.toml --from local:knees --layers 2"
 )]
 pub struct Finetune {
     /// The plan: the network, the heads and the recipe to learn by; the number of steps is that of all its rounds.

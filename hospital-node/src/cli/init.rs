@@ -32,7 +32,7 @@ impl Init {
         context.print(&document, || {
             format!(
                 "a node for site {site} in {root}\nthe key that signs its ledger: {public}\n\nnext: hospital-node policy \
-                 install FILE, hospital-node ingest FOLDER, hospital-node enroll INVITATION"
+                 install FILE --ethics-key KEY, hospital-node ingest FOLDER, hospital-node enroll INVITATION"
             )
         })
     }

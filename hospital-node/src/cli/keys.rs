@@ -13,12 +13,14 @@ use crate::home::Home;
 /// from the command line or the environment. Stop a running node first: it knows the keys as they were when it started.
 #[derive(Subcommand)]
 pub enum Keys {
-    /// Put them under a passphrase. Example: hospital-node keys protect --passphrase-file /root/words
+    /// Put them under a passphrase.
     ///
-    /// Whoever loses it loses the store and the pseudonyms: keep a copy of it where the site keeps such things. A key that is
-    /// made later, as at each renewal, is put under it as well.
+    /// Whoever loses it loses the store and the pseudonyms: keep a copy of it where the site keeps such things. A key that is made later,
+    /// as at each renewal, is put under it as well.
+    #[command(after_help = "Example: hospital-node keys protect --passphrase-file /root/words")]
     Protect,
-    /// Put them in the clear again, readable by their owner alone. Example: hospital-node keys unprotect
+    /// Put them in the clear again, readable by their owner alone.
+    #[command(after_help = "Example: hospital-node keys unprotect")]
     Unprotect,
 }
 

@@ -35,7 +35,7 @@ pub struct Report {}
 /// pseudonyms as they are read. Import again to replace the named columns, or add to them with --add.
 #[derive(Args)]
 #[command(
-    after_help = "Example: hospital-node labels import grades.csv --by accession --key AccessionNumber --class kl_grade --class clinic --noisy clinic"
+    after_help = "Example: hospital-node labels import grades.csv --by accession --key AccessionNumber \\\n    --class kl_grade --class clinic --noisy clinic"
 )]
 pub struct Import {
     /// The table. It is only read.

@@ -15,14 +15,17 @@ use super::{Context, Refused};
 /// What this node did: check that nobody changed it, or read it.
 #[derive(Subcommand)]
 pub enum Ledger {
-    /// Check every record, the chain and the signatures. Needs public keys only. Example: hospital-node ledger verify
+    /// Check every record, the chain and the signatures. Needs public keys only.
+    #[command(after_help = "Example: hospital-node ledger verify")]
     Verify(Verify),
-    /// Tell it line by line. Example: hospital-node ledger show --since 2026-11-01 --study body-parts
+    /// Tell it line by line.
+    #[command(after_help = "Example: hospital-node ledger show --since 2026-11-01 --study body-parts")]
     Show(Show),
-    /// Close the open file: it becomes an archive with a signed head of its own. Example: hospital-node ledger rotate
+    /// Close the open file: it becomes an archive with a signed head of its own.
+    #[command(after_help = "Example: hospital-node ledger rotate")]
     Rotate,
-    /// Write the aggregator's signed heads that this node kept as notes, for whoever compares them with others'. Example:
-    /// hospital-node ledger heads --out heads-of-the-aggregator
+    /// Write the aggregator's signed heads that this node kept as notes, for whoever compares them with others'.
+    #[command(after_help = "Example: hospital-node ledger heads --out heads-of-the-aggregator")]
     Heads {
         /// A folder that does not exist yet.
         #[arg(long)]

@@ -12,18 +12,19 @@ use super::{Context, Refused, words};
 /// The vault that leads from a pseudonym back to a patient. It exists only where node.toml says linkage = true.
 #[derive(Subcommand)]
 pub enum Linkage {
-    /// Show whom the hospital means by a pseudonym of a patient or a study. Who asked and why goes into the ledger, never
-    /// the answer. Example: hospital-node linkage show 5a..5a --reason incidental-finding
+    /// Show whom the hospital means by a pseudonym of a radiograph, a study or a patient. Who asked and why goes into the ledger, never
+    /// the answer.
+    #[command(after_help = "Example: hospital-node linkage show 5a..5a --reason incidental-finding")]
     Show {
-        /// The pseudonym, 64 hexadecimal digits.
+        /// The pseudonym, 64 hexadecimal digits: a radiograph's, as predict and segment write it, a study's or a patient's.
         pseudonym: String,
         /// Why, in one line; no patient's name, it stays in the ledger for good.
         #[arg(long)]
         reason: String,
     },
-    /// Destroy the vault for good: its key is overwritten and removed, and no pseudonym of this site can be traced back to a
-    /// patient by anybody, ever. Backups with keys/vault.secret (backup --with-vault-key) must be destroyed too. Example: hospital-node linkage destroy
-    /// --yes-destroy north
+    /// Destroy the vault for good: its key is overwritten and removed, and no pseudonym of this site can be traced back to a patient by
+    /// anybody, ever. Backups with keys/vault.secret (backup --with-vault-key) must be destroyed too.
+    #[command(after_help = "Example: hospital-node linkage destroy --yes-destroy north")]
     Destroy {
         /// The site's name, typed out, as the sign that this is meant.
         #[arg(long, value_name = "SITE")]
@@ -50,8 +51,11 @@ fn show(context: &Context, pseudonym: &str, reason: &str) -> Result<()> {
             "this site keeps no linkage vault; set linkage = true in node.toml before ingest, if the board permits it"
         );
     };
+    let store = home.open_store(&config)?;
+    // What predict and segment name is a radiograph; the vault knows its study.
+    let pseudonym = store.source_of(&pseudonym)?.map_or(pseudonym, |source| source.study);
     let found = vault.find(&pseudonym)?;
-    let subject = home.open_store(&config)?.mark(&pseudonym);
+    let subject = store.mark(&pseudonym);
     // The record comes first: what cannot be written down is not shown.
     let entry = Entry::LinkageShown {
         subject,

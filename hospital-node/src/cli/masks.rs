@@ -25,7 +25,7 @@ pub enum Masks {
 /// replace masks.
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  hospital-node masks import lungs --name lungs --by instance\n  hospital-node masks import drawn --name lungs --by accession --table drawn.csv --key AccessionNumber --file png"
+    after_help = "Examples:\n  hospital-node masks import lungs --name lungs --by instance\n  hospital-node masks import drawn --name lungs --by accession \\\n    --table drawn.csv --key AccessionNumber --file png"
 )]
 pub struct Import {
     /// The folder. It is only read; folders inside of it are not.

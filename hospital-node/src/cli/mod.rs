@@ -329,9 +329,28 @@ mod tests {
             .to_owned()
     }
 
+    #[test]
+    fn every_verb_s_help_ends_with_an_example_that_a_screen_of_100_columns_does_not_break() {
+        fn visit(command: &mut clap::Command) {
+            if !command.has_subcommands() {
+                let help = command.render_long_help().to_string();
+                let from = help.find("Example").unwrap_or_else(|| panic!("{help}"));
+                for line in help[from..].lines() {
+                    assert!(line.chars().count() <= 100, "{line}");
+                }
+            }
+            let subs = command.get_subcommands_mut();
+            subs.filter(|sub| sub.get_name() != "help").for_each(visit);
+        }
+        let mut command = Arguments::command();
+        command.build();
+        visit(&mut command);
+    }
+
     fn help_samples(command: &clap::Command, samples: &mut Vec<String>) {
         for text in [command.get_after_help(), command.get_about()].into_iter().flatten() {
-            let text = text.to_string();
+            // A long one goes on in the next line, as a shell takes it.
+            let text = text.to_string().replace(" \\\n", " ");
             if let Some((_, example)) = text.split_once("Example: ") {
                 samples.push(fill(example.split("   (").next().unwrap_or_default()));
             }

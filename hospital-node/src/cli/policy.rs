@@ -140,8 +140,7 @@ impl Key {
 impl Sign {
     fn run(self, context: &Context) -> Result<()> {
         let bytes = read(&self.file)?;
-        let text = String::from_utf8(bytes.clone()).context("the policy is not UTF-8 text")?;
-        snowball_policy::parse(&text).map_err(refused)?;
+        parse(&bytes, Language::English)?;
         let pem =
             files::read_bounded(&self.key, 4096).with_context(|| format!("cannot read {}", self.key.display()))?;
         let key = SigningKey::from_pem(&String::from_utf8_lossy(&pem)).context("the key cannot be used")?;
@@ -156,19 +155,17 @@ impl Sign {
 impl Check {
     fn run(self, context: &Context) -> Result<()> {
         let language = self.language.into();
-        let refused = |fault: PolicyFault| {
-            let (reason, remedy) = (fault.reason_in(language), fault.remedy_in(language));
-            anyhow::Error::from(Refused(format!("{reason} ({remedy})")))
-        };
         let (digest, policy, note) = match &self.file {
             Some(file) => {
                 let bytes = read(file)?;
-                let text = String::from_utf8(bytes.clone()).context("the policy is not UTF-8 text")?;
-                let policy = snowball_policy::parse(&text).map_err(refused)?;
-                (snowball_policy::digest(&bytes), policy, Note::Unsigned)
+                (
+                    snowball_policy::digest(&bytes),
+                    parse(&bytes, language)?,
+                    Note::Unsigned,
+                )
             }
             None => {
-                let signed = policy::in_force(&context.home()?).map_err(refused)?;
+                let signed = policy::in_force(&context.home()?).map_err(|fault| refused(&fault, language))?;
                 let is_over = signed.policy.expires() <= clock::now();
                 let note = if is_over { Note::Expired } else { Note::InForce };
                 (signed.digest, signed.policy, note)
@@ -184,23 +181,27 @@ impl Check {
 
 impl Explain {
     fn run(self, context: &Context) -> Result<()> {
+        let language = self.language.into();
         let policy = match &self.file {
-            Some(file) => parse(file)?,
-            None => policy::in_force(&context.home()?).map_err(refused)?.policy,
+            Some(file) => parse(&read(file)?, language)?,
+            None => {
+                let signed = policy::in_force(&context.home()?).map_err(|fault| refused(&fault, language))?;
+                signed.policy
+            }
         };
         if self.table {
             let uid = self.sop_class.as_deref().unwrap_or_default();
             return table::print(&policy, uid, self.language, context);
         }
-        let text = policy.explain_in(self.language.into());
+        let text = policy.explain_in(language);
         context.print(&serde_json::json!({"explanation": text}), || text.clone())
     }
 }
 
 impl Diff {
     fn run(self, context: &Context) -> Result<()> {
-        let (old, new) = (parse(&self.old)?, parse(&self.new)?);
         let language = self.language.into();
+        let (old, new) = (parse(&read(&self.old)?, language)?, parse(&read(&self.new)?, language)?);
         let changes = snowball_policy::diff_in(&old, &new, language);
         let mut lines = changes.clone();
         if lines.is_empty() {
@@ -265,21 +266,57 @@ fn summary(policy: &snowball_policy::Policy, note: Note, language: Language) -> 
     }
 }
 
-fn parse(file: &Path) -> Result<snowball_policy::Policy> {
-    let text = String::from_utf8(read(file)?).context("the policy is not UTF-8 text")?;
-    snowball_policy::parse(&text).map_err(refused)
+/// The policy in `bytes`. What is wrong with it is told in the language that was asked for.
+fn parse(bytes: &[u8], language: Language) -> Result<snowball_policy::Policy> {
+    let text = std::str::from_utf8(bytes).map_err(|fault| {
+        let before = &bytes[..fault.valid_up_to()];
+        PolicyFault::NotText {
+            line: 1 + before.iter().filter(|byte| **byte == b'\n').count(),
+        }
+    });
+    text.and_then(snowball_policy::parse)
+        .map_err(|fault| refused(&fault, language))
 }
 
 fn read(file: &Path) -> Result<Vec<u8>> {
     files::read_bounded(file, POLICY_BYTES_MAX).with_context(|| format!("cannot read {}", file.display()))
 }
 
-fn refused(fault: PolicyFault) -> anyhow::Error {
-    Refused(fault.to_string()).into()
+fn refused(fault: &PolicyFault, language: Language) -> anyhow::Error {
+    let (reason, remedy) = (fault.reason_in(language), fault.remedy_in(language));
+    Refused(format!("{reason} ({remedy})")).into()
 }
 
 fn signature_of(file: &Path) -> PathBuf {
     let mut name = file.as_os_str().to_owned();
     name.push(".sig");
     PathBuf::from(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_with_a_policy_is_told_in_the_language_asked_for() {
+        for (bytes, english, french) in [
+            (
+                &b"format = 1\n\xff"[..],
+                "not UTF-8 text (line 2)",
+                "pas un texte UTF-8 (ligne 2)",
+            ),
+            (
+                b"format = 1\nstage = 2\n",
+                "malformed at line 2",
+                "mal formé à la ligne 2",
+            ),
+            (b"# nothing\n", "is empty", "est vide"),
+        ] {
+            for (language, words) in [(Language::English, english), (Language::French, french)] {
+                let fault = parse(bytes, language).unwrap_err();
+                assert!(fault.is::<Refused>(), "it ends with exit code 3");
+                assert!(fault.to_string().contains(words), "{fault}");
+            }
+        }
+    }
 }

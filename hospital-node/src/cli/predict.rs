@@ -29,7 +29,7 @@ use crate::{
 /// permit it.
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  hospital-node predict --plan plan.toml --model local --out predictions.csv\n  hospital-node predict --plan plan.toml --model federated --out predictions.csv --pictures maps --head age --count 40"
+    after_help = "Examples:\n  hospital-node predict --plan plan.toml --model local --out predictions.csv\n  hospital-node predict --plan plan.toml --model federated --out predictions.csv \\\n    --pictures maps --head age --count 40"
 )]
 pub struct Predict {
     #[command(flatten)]

@@ -32,7 +32,7 @@ const FAILURES_MAX: u32 = 10;
 /// Fetch radiographs of some days by DICOMweb (QIDO-RS, WADO-RS). Run again, it fetches what it has not yet.
 #[derive(Args)]
 #[command(
-    after_help = "Example: hospital-node pull --url https://pacs.hospital.example/dicom-web --from 2026-01-01 --to 2026-03-31"
+    after_help = "Example: hospital-node pull --url https://pacs.hospital.example/dicom-web \\\n    --from 2026-01-01 --to 2026-03-31"
 )]
 pub struct Pull {
     /// The root of the DICOMweb service. Credentials stand in the file that node.toml names, never here.

@@ -15,15 +15,17 @@ use crate::quarantine::{self, Words, age_days, counts};
 /// Files that were kept aside for a person. They lie sealed; no command but `picture` shows anything of what is in them.
 #[derive(Subcommand)]
 pub enum Quarantine {
-    /// List them, counted by reason and age. Example: hospital-node quarantine list
+    /// List them, counted by reason and age.
+    #[command(after_help = "Example: hospital-node quarantine list")]
     List,
-    /// Say why one waits, how large it is, since when, and who looked. Example: hospital-node quarantine show sha256:...
+    /// Say why one waits, how large it is, since when, and who looked.
+    #[command(after_help = "Example: hospital-node quarantine show sha256:...")]
     Show {
         /// The file's digest, as `list` gives it.
         digest: Sha256Digest,
     },
     /// Write its picture for a reviewer's eyes. It may show who the patient is: delete it afterwards.
-    /// Example: hospital-node quarantine picture sha256:... --out look.png
+    #[command(after_help = "Example: hospital-node quarantine picture sha256:... --out look.png")]
     Picture {
         /// The file's digest.
         digest: Sha256Digest,
@@ -32,7 +34,9 @@ pub enum Quarantine {
         out: PathBuf,
     },
     /// A person looked: take it in again with the reason that it waits for set aside. Few reasons can be.
-    /// Example: hospital-node quarantine release sha256:... --reviewer Curie --reason side-marker-only
+    #[command(
+        after_help = "Example: hospital-node quarantine release sha256:... --reviewer Curie --reason side-marker-only"
+    )]
     Release {
         /// The file's digest.
         digest: Sha256Digest,
@@ -43,7 +47,8 @@ pub enum Quarantine {
         #[arg(long)]
         reason: String,
     },
-    /// Let it go: the copy is removed, the hospital's own file is untouched. Example: hospital-node quarantine discard sha256:...
+    /// Let it go: the copy is removed, the hospital's own file is untouched.
+    #[command(after_help = "Example: hospital-node quarantine discard sha256:...")]
     Discard {
         /// The file's digest.
         digest: Sha256Digest,
@@ -172,8 +177,13 @@ fn show(context: &Context, store: &Store, digest: &Sha256Digest) -> Result<()> {
                 jiff::Timestamp::from_second(file.first_seen).map_or_else(|_| String::new(), |time| time.to_string());
             let code = file.reason.code();
             let told = format!(
-                "{state}: {code}, {} bytes, met {} times since {seen}; {kept}",
-                file.bytes, file.times
+                "{state}: {code}, {} bytes, met {} since {seen}; {kept}",
+                file.bytes,
+                if file.times == 1 {
+                    "once".to_owned()
+                } else {
+                    format!("{} times", file.times)
+                }
             );
             match file.state {
                 HeldState::Held => format!("{told}\nwhat to do: {}", remedy(file.reason)),

@@ -17,7 +17,7 @@ use crate::{
 #[derive(Subcommand)]
 pub enum Report {
     /// How radiographs are de-identified here: rules, counts, tests, reviews, limits.
-    /// Example: hospital-node report deidentification --out evidence.html
+    #[command(after_help = "Example: hospital-node report deidentification --out evidence.html")]
     Deidentification {
         /// The page to write.
         #[arg(long)]
@@ -27,7 +27,7 @@ pub enum Report {
         output: Vec<PathBuf>,
     },
     /// What was done here, for an auditor: policies, studies, receipts, what left, what was kept out, how to check it all.
-    /// Example: hospital-node report audit --out audit.html --language fr --since 2026-01-01
+    #[command(after_help = "Example: hospital-node report audit --out audit.html --language fr --since 2026-01-01")]
     Audit {
         /// The page to write.
         #[arg(long)]

@@ -23,7 +23,7 @@ use crate::home::Home;
 /// --ledger: without it the aggregator, which keeps a later head, refuses the node with ledger_rewound.
 #[derive(Args)]
 #[command(
-    after_help = "Example: hospital-node --home /var/lib/snowball-node restore /mnt/backup/2026-11-29 --ledger /mnt/backup/2026-11-30/home/ledger"
+    after_help = "Example: hospital-node --home /var/lib/snowball-node restore /mnt/backup/2026-11-29 \\\n    --ledger /mnt/backup/2026-11-30/home/ledger"
 )]
 pub struct Restore {
     /// The folder of the backup.

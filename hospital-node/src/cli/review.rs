@@ -25,9 +25,10 @@ const PLAN_BYTES_MAX: usize = 1 << 30;
 #[derive(Subcommand)]
 pub enum Review {
     /// Draw a sample and write it as pages to look through. They hold patients' pixels: keep them where they may be.
-    /// Example: hospital-node review plan --out sheets
+    #[command(after_help = "Example: hospital-node review plan --out sheets")]
     Plan(draw::Plan),
-    /// Note what a person found in the sample, and state the bound. Example: hospital-node review record --found 0 --reviewer Curie
+    /// Note what a person found in the sample, and state the bound.
+    #[command(after_help = "Example: hospital-node review record --found 0 --reviewer Curie")]
     Record {
         /// Pictures that showed text which the search should have removed.
         #[arg(long)]
@@ -42,7 +43,8 @@ pub enum Review {
         #[arg(long)]
         plan: Option<String>,
     },
-    /// List plans, and what was found. Example: hospital-node review list
+    /// List plans, and what was found.
+    #[command(after_help = "Example: hospital-node review list")]
     List,
 }
 

@@ -25,7 +25,7 @@ use crate::{
     trainer,
 };
 
-/// What a study would mean for this hospital.
+/// What a study would mean for this hospital, and whether it takes part.
 #[derive(Subcommand)]
 pub enum Study {
     Preview(PreviewVerb),

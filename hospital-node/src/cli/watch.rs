@@ -64,6 +64,11 @@ impl Watch {
             folder.look(&look(&self.folder)?, Instant::now());
             return self.take(context, &batches, &stop, &mut folder);
         }
+        tracing::info!(
+            "looking at the folder every {} s; a file is taken in once it has stood still for {} s",
+            self.poll_seconds,
+            self.settle_seconds
+        );
         let mut is_gone = false;
         loop {
             match look(&self.folder) {

@@ -111,8 +111,8 @@ const TEXTS: &[(&str, &str)] = &[
         "Sur combien de radiographies l'hôpital entraînera.",
     ),
     (
-        "The place in the policy that decided, such as studies.digests.",
-        "L'endroit de la politique qui a décidé, comme studies.digests.",
+        "The place in the policy that decided, such as approvals.digests.",
+        "L'endroit de la politique qui a décidé, comme approvals.digests.",
     ),
     (
         "The fingerprint of the plan that was refused.",

@@ -150,19 +150,24 @@ fn the_policies_list_the_digests_of_the_example_study() {
 }
 
 #[test]
-fn the_readme_shows_what_explain_and_diff_say() {
-    let readme = read("README.md");
+fn the_readme_shows_in_both_languages_what_explain_and_diff_say() {
     let lines = |lines: Vec<String>| lines.iter().map(|line| format!("{line}\n")).collect::<String>();
     let (trial, collaboration) = (policy("proof-of-concept.toml"), policy("collaboration.toml"));
-    for said in [
-        collaboration.explain(),
+    let changes = [
         lines(diff(&trial, &collaboration)),
         lines(diff_in(&trial, &collaboration, Language::French)),
+    ];
+    for (page, explained) in [
+        ("README.md", collaboration.explain()),
+        ("README.fr.md", collaboration.explain_in(Language::French)),
     ] {
-        assert!(
-            readme.contains(&format!("```text\n{said}```\n")),
-            "README.md should show:\n{said}"
-        );
+        let readme = read(page);
+        for said in [&explained].into_iter().chain(&changes) {
+            assert!(
+                readme.contains(&format!("```text\n{said}```\n")),
+                "{page} should show:\n{said}"
+            );
+        }
     }
 }
 

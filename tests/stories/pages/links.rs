@@ -11,7 +11,8 @@ use super::page::root;
 /// Folders whose pages people read.
 const FOLDERS: [&str; 5] = ["", "aggregator/docs", "hospital-node/docs", "policies", "shared/ledger"];
 
-fn pages() -> Vec<PathBuf> {
+/// The pages that people read.
+pub fn pages() -> Vec<PathBuf> {
     let listed = FOLDERS
         .iter()
         .flat_map(|folder| fs::read_dir(root().join(folder)).unwrap().flatten());

@@ -1,9 +1,11 @@
 //! The pages for the four people: every command that they show is typed in the order of the page, in a fresh folder, with the real
 //! programs and radiographs of nobody.
 
-mod json;
+mod howtos;
+pub mod json;
 mod links;
 mod page;
+mod spans;
 mod terminal;
 mod translation;
 
@@ -25,7 +27,7 @@ const READ_OFF: [(&str, &str); 4] = [
     ("FINGERPRINT", "read this fingerprint to the coordinator: "),
 ];
 /// Ports of the pages.
-const PORTS: [&str; 2] = ["7443", "9464"];
+const PORTS: [&str; 4] = ["7443", "7481", "9464", "11112"];
 
 struct Walk {
     page: &'static str,

@@ -22,6 +22,17 @@ pub struct Block {
     pub shown: Vec<String>,
 }
 
+impl Block {
+    /// One command in the first terminal.
+    pub fn of(command: &str) -> Self {
+        Self {
+            terminal: 1,
+            commands: vec![command.to_owned()],
+            ..Self::default()
+        }
+    }
+}
+
 /// The folder of the whole project.
 pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap()

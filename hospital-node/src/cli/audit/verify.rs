@@ -7,14 +7,18 @@ use clap::Args;
 use snowball_audit::Keys;
 use snowball_protocol::limits::JSON_BYTES_MAX;
 use snowball_service::files;
+use snowball_web::Language;
 
+use super::french;
 use crate::cli::{Context, Refused};
 
 /// Check the evidence of a whole consortium offline, with public keys only.
 ///
 /// The keys file holds the public keys as they were written down when the consortium was founded, never taken from the evidence.
 #[derive(Args)]
-#[command(after_help = "Example: hospital-node audit verify evidence/aggregator evidence/north --keys keys.toml")]
+#[command(
+    after_help = "Example: hospital-node audit verify evidence/aggregator evidence/north --keys keys.toml --language fr"
+)]
 pub struct Verify {
     /// The folders that the aggregator and the sites exported.
     #[arg(required = true)]
@@ -22,6 +26,9 @@ pub struct Verify {
     /// The public keys, as docs/auditing.md shows them.
     #[arg(long, value_name = "FILE")]
     keys: PathBuf,
+    /// The language of the answer: en or fr. Places and details of findings are in English.
+    #[arg(long, default_value_t)]
+    language: Language,
 }
 
 impl Verify {
@@ -31,11 +38,15 @@ impl Verify {
         let keys = Keys::parse(&String::from_utf8_lossy(&text))
             .with_context(|| format!("{} cannot be used", self.keys.display()))?;
         let outcome = snowball_audit::audit(&self.folders, &keys);
-        context.print(&outcome, || outcome.lines().join("\n"))?;
+        let (lines, refusal) = match self.language {
+            Language::English => (outcome.lines(), "the evidence is not sound"),
+            Language::French => (french::lines(&outcome), "les preuves ne sont pas en ordre"),
+        };
+        context.print(&outcome, || lines.join("\n"))?;
         if outcome.sound {
             Ok(())
         } else {
-            Err(Refused("the evidence is not sound".to_owned()).into())
+            Err(Refused(refusal.to_owned()).into())
         }
     }
 }

@@ -29,6 +29,7 @@ fn verified(home: &Home) -> Result<String, Fault> {
         )
     })?;
     match verified.unseen {
+        0 if verified.entries == 1 => Ok("1 entry, sound".to_owned()),
         0 => Ok(format!("{} entries, sound", verified.entries)),
         unseen => Err(Fault::new(
             format!("the first {unseen} entries lie in archives that are not in ledger/archives"),

@@ -88,7 +88,7 @@ const DECLINE: &[Words] = &[
     words(
         "clause",
         About::Site,
-        "The place in the policy that decided, such as studies.digests.",
+        "The place in the policy that decided, such as approvals.digests.",
     ),
     words(
         "plan_digest",
