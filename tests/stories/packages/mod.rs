@@ -4,6 +4,7 @@
 //! watched, an enrolment, a study. Only the network is left out: both sides are one machine.
 
 mod container;
+mod image;
 mod machine;
 
 use std::{
@@ -118,7 +119,11 @@ async fn packages_carry_a_hospital_from_its_installation_to_the_purge() {
     begin_study(&consortium).await;
     machine.did(&["systemctl", "enable", "--now", "snowball-node"]);
     held(&machine, "snowball-node");
-    reviewed(&machine, &consortium).await;
+    for unit in ["snowball-node", "snowball-aggregator"] {
+        reloaded(&machine, unit).await;
+    }
+    let journal = || machine.did(&["journalctl", "--no-pager", "--lines=30", "--unit=snowball-*"]);
+    reviewed(&consortium, journal).await;
 
     let before = standing(&consortium, &site).await;
     for version in ["0.2.0", "0.1.0"] {
@@ -267,7 +272,7 @@ async fn begin_study(consortium: &Consortium) {
 }
 
 /// The study's way to its review, under a policy that lets nothing be trained by a trainer that is not confined.
-async fn reviewed(machine: &Machine, consortium: &Consortium) {
+async fn reviewed(consortium: &Consortium, log: impl Fn() -> String) {
     let begun = Instant::now();
     loop {
         let status = consortium.aggregator(&["study", "status", "story"]).await.unwrap();
@@ -281,7 +286,7 @@ async fn reviewed(machine: &Machine, consortium: &Consortium) {
         assert!(
             begun.elapsed() < Duration::from_secs(90),
             "no review: {status}\n{}",
-            machine.did(&["journalctl", "--no-pager", "--lines=30", "--unit=snowball-*"])
+            log()
         );
         tokio::time::sleep(Duration::from_millis(300)).await;
     }
@@ -362,6 +367,24 @@ fn leave(machine: &Machine) {
     for home in [NODE_HOME, AGGREGATOR_HOME] {
         fs::remove_dir_all(root.join(home)).unwrap();
     }
+/// A reload reaches the service as it is held, and it reads again what it logs.
+async fn reloaded(machine: &Machine, unit: &str) {
+    let process = property(machine, unit, "MainPID");
+    until("a service that listens for a hangup", async || {
+        let status = machine.did(&["cat", &format!("/proc/{process}/status")]);
+        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();
+        u64::from_str_radix(caught.trim(), 16).unwrap() & 1 == 1
+    })
+    .await;
+    machine.did(&["systemctl", "reload", unit]);
+    until("a log that was read again", async || {
+        let journal = machine.did(&["journalctl", "--no-pager", "--unit", unit]);
+        journal.contains("what is logged was read again")
+    })
+    .await;
+    assert_eq!(property(machine, unit, "MainPID"), process, "{unit}");
+}
+
     install(machine, "0.2.0");
     machine.did(&["dpkg", "--purge", "snowball-node", "snowball-aggregator"]);
     assert!(!root.join(NODE_HOME).exists() && !root.join(AGGREGATOR_HOME).exists());
