@@ -5,6 +5,7 @@
 //!
 //! Start at [`Backup`] and [`restore()`].
 
+mod inventory;
 mod restore;
 
 use std::{
@@ -19,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use snowball_protocol::{Sha256Digest, digest::RunningDigest, ids::UnixSeconds, plan::canonical_json};
 
 pub use restore::{Replaced, read, restore};
+pub use inventory::Inventory;
 
 use crate::files;
 
@@ -227,6 +229,18 @@ impl Backup {
 
     /// Writes the manifest: now the backup is whole.
     ///
+    /// Whether the home's file `name` was copied.
+    #[must_use]
+    pub fn holds(&self, name: &str) -> bool {
+        self.copied.contains_key(name)
+    }
+
+    /// What was copied so far, for the ledger to note.
+    #[must_use]
+    pub fn inventory(&self) -> Inventory {
+        Inventory::of(self.copied.values().map(|copied| &copied.file))
+    }
+
     /// # Errors
     /// When it cannot be written.
     pub fn finish(mut self, about: About) -> Result<Manifest, BackupError> {
