@@ -3,10 +3,11 @@
 //! What a home consists of, and which of it must be of one moment, is for each program; here files are copied, listed and checked.
 //! The manifest comes last: a folder with one is whole. A copy of a home is as secret as the home.
 //!
-//! Start at [`Backup`] and [`restore()`].
+//! Start at [`Backup`] and [`Restoring`].
 
 mod inventory;
 mod restore;
+mod restoring;
 
 use std::{
     collections::BTreeMap,
@@ -19,8 +20,9 @@ use std::{
 use serde::{Deserialize, Serialize};
 use snowball_protocol::{Sha256Digest, digest::RunningDigest, ids::UnixSeconds, plan::canonical_json};
 
-pub use restore::{Replaced, read, restore};
 pub use inventory::Inventory;
+pub use restore::{Replaced, read, restore};
+pub use restoring::{Program, RestoreError, Restored, Restoring};
 
 use crate::files;
 
@@ -227,8 +229,6 @@ impl Backup {
         names.iter().try_for_each(|name| self.list(name))
     }
 
-    /// Writes the manifest: now the backup is whole.
-    ///
     /// Whether the home's file `name` was copied.
     #[must_use]
     pub fn holds(&self, name: &str) -> bool {
@@ -241,6 +241,8 @@ impl Backup {
         Inventory::of(self.copied.values().map(|copied| &copied.file))
     }
 
+    /// Writes the manifest: now the backup is whole.
+    ///
     /// # Errors
     /// When it cannot be written.
     pub fn finish(mut self, about: About) -> Result<Manifest, BackupError> {
