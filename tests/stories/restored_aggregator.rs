@@ -68,9 +68,13 @@ async fn an_aggregator_put_back_to_an_older_state_is_sent_nothing_until_its_ledg
     stage.consortium.aggregator(&abort).await.unwrap();
     studied(&stage, &site, "after-the-ledger").await;
     stage.consortium.aggregator(&["ledger", "verify"]).await.unwrap();
+    // What it signed while it had forgotten stays with the site, as proof of a second history.
     let kept = site.home.join("ledger");
     let heads = ["ledger", "verify", "--heads", text(&kept).unwrap()];
-    stage.consortium.aggregator(&heads).await.unwrap();
+    let program = &stage.consortium.programs.aggregator;
+    let verified = run(program, &home, &heads).await.unwrap();
+    assert_eq!(verified.status.code(), Some(3));
+    assert!(String::from_utf8_lossy(&verified.stdout).contains("forked"));
     stage.aggregator.take().unwrap().end().await.unwrap();
 
     // Without it: an aggregator of its own, at which the site enrols anew.
