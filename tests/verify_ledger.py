@@ -2,7 +2,9 @@
 """Checks Snowball ledgers offline, independently of Snowball: written from shared/ledger/FORMAT.md alone.
 
     verify_ledger.py --key PUBLIC_KEY_BASE64 [--owner NAME] [--head sha256:...]... [--heads FILE_OR_FOLDER]...
-                     [--archive FOLDER]... FOLDER...
+                     [--archive FOLDER]... [--backup FOLDER] FOLDER...
+
+With --backup, the ledger must also note that backup, and each file of it must be what was copied.
 
 Prints one line of JSON for each folder. Exit code: 0 all sound, 1 something is wrong, 2 wrong usage, 3 all chains are
 sound but no signature could be checked, because the Python package "cryptography" is not installed.
@@ -164,7 +166,7 @@ class Chain:
 
     def __init__(self, start, wanted):
         self.entries, self.hash = start
-        self.wanted, self.counts = wanted, {}
+        self.wanted, self.counts, self.backups = wanted, {}, set()
         self.wanted.see(self.entries, self.hash)
 
     def walk(self, file, entries):
@@ -178,6 +180,8 @@ class Chain:
             self.check_place(record, file)
             kind = str(record["entry"].get("entry"))
             self.counts[kind] = self.counts.get(kind, 0) + 1
+            if kind == "backup_made":
+                self.backups.add(record["entry"].get("files_digest"))
             self.entries, self.hash = self.entries + 1, record["hash"]
             self.wanted.see(self.entries, self.hash)
 
@@ -374,7 +378,29 @@ def check_missing(folder, key, missing, owner):
         raise Fault("rewritten", end)
 
 
-def verify(folder, key, owner_expected, heads, kept, elsewhere):
+def check_backup(folder, noted):
+    """The list of files is the one that the ledger notes, and each file is what it says. The ledger's own files are not on that list."""
+    try:
+        files = json.loads((folder / "manifest.json").read_bytes())["files"]
+        listed = [file for file in files if not file["path"].startswith(("ledger/", "ledger-outbox/"))]
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise Fault("backup_malformed") from None
+    if sha256(canonical(listed)) not in noted:
+        raise Fault("backup_not_noted")
+    for file in listed:
+        path, digest, size = folder / "home" / file["path"], hashlib.sha256(), 0
+        try:
+            with open(path, "rb") as content:
+                while piece := content.read(1 << 20):
+                    digest.update(piece)
+                    size += len(piece)
+        except OSError:
+            raise Fault("backup_altered") from None
+        if ("sha256:" + digest.hexdigest(), size) != (file["digest"], file["bytes"]):
+            raise Fault("backup_altered")
+
+
+def verify(folder, key, owner_expected, heads, kept, elsewhere, backup=None):
     note = read_note(folder / "checkpoint", key)
     if note is None:
         open_records(folder).close()
@@ -402,11 +428,14 @@ def verify(folder, key, owner_expected, heads, kept, elsewhere):
         if not being_written:
             check_tail(folder, key, file, chain, owner)
     heads_unseen = chain.wanted.judge(chain.entries, unseen)
+    if backup is not None:
+        check_backup(backup, chain.backups)
     signatures = "checked" if Ed25519PublicKey is not None else "NOT CHECKED: install the Python package cryptography"
     return {
         "verdict": "sound", "owner": owner, "entries": chain.entries, "head": chain.hash, "signatures": signatures,
         "being_written": being_written, "counts": chain.counts, "unseen": unseen, "archives": len(segments.archives),
         "heads_found": chain.wanted.found, "heads_unseen": heads_unseen, "heads_of_other_keys": others.other_keys,
+        **({} if backup is None else {"backup": "noted"}),
     }
 
 
@@ -418,6 +447,7 @@ def main():
     parser.add_argument("--heads", action="append", default=[], type=pathlib.Path,
                         help="signed heads that others kept: a file of notes, a folder of *.note, or the other side's ledger")
     parser.add_argument("--archive", action="append", default=[], type=pathlib.Path, help="a folder with archives")
+    parser.add_argument("--backup", type=pathlib.Path, help="the folder of a backup, with its manifest.json")
     parser.add_argument("folders", nargs="+", type=pathlib.Path)
     arguments = parser.parse_args()
     try:
@@ -429,7 +459,8 @@ def main():
     exit_code = 0 if Ed25519PublicKey is not None else 3
     for folder in arguments.folders:
         try:
-            outcome = verify(folder, key, arguments.owner, arguments.head, arguments.heads, arguments.archive)
+            outcome = verify(folder, key, arguments.owner, arguments.head, arguments.heads, arguments.archive,
+                             arguments.backup)
         except Fault as fault:
             outcome, exit_code = {"verdict": fault.code, "index": fault.index}, 1
         except OSError:

@@ -13,7 +13,7 @@ use std::{
 use anyhow::{Context as _, Result};
 use snowball_ledger::{Entry, Head, Ledger, LedgerError, SignedHead};
 use snowball_protocol::ids::UnixSeconds;
-use snowball_service::files;
+use snowball_service::{files, keys::Kept};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{home::Home, state::LEDGER_OWNER};
@@ -184,6 +184,18 @@ pub fn record(home: &Home, now: UnixSeconds, entries: Vec<Entry>) -> Result<()> 
         Err(LedgerError::InUse { .. }) => leave(),
         Err(error) => Err(error).context("cannot open the ledger"),
     }
+}
+
+/// The same for a command that asks nobody for a passphrase: where the ledger's key is under one, the entry waits for the next `serve`. Gives
+/// where it may wait.
+pub fn note(home: &Home, now: UnixSeconds, entry: Entry) -> Result<Outbox> {
+    let outbox = Outbox::at(&home.outbox_dir());
+    if home.keys().kept(&home.signing_key_file())? == Kept::Clear {
+        record(home, now, vec![entry])?;
+    } else {
+        outbox.leave(now, &entry)?;
+    }
+    Ok(outbox)
 }
 
 /// What came of closing the ledger's open file.

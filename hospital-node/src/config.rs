@@ -24,7 +24,7 @@ pub struct NodeConfig {
     /// Pseudonyms of one project cannot be linked with those of another.
     #[serde(default = "default_project")]
     pub project: String,
-    /// What `run` logs, as levels; absent: `info`. Read again at SIGHUP.
+    /// What `run`, `receive` and `watch` log, as levels; absent: `info`. Read again at SIGHUP.
     pub log: Option<String>,
     /// How the aggregator is reached.
     #[serde(default)]

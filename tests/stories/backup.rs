@@ -1,7 +1,7 @@
 //! Backups of both sides: made while they run, put back after everything is lost, and the study goes on. And what is refused: a backup that
 //! was altered, one whose keys are missing, a ledger that is older than what the other side keeps.
 
-use std::{fs, path::Path, time::Duration};
+use std::{fs, path::Path, process::Command, time::Duration};
 
 use serde_json::Value;
 use snowball_service::exit;
@@ -58,6 +58,7 @@ async fn after_a_loss_of_everything_the_study_goes_on_from_the_backups() {
         .unwrap();
     for folder in [&early, &running, &north, &coordinator] {
         is_private(folder);
+        is_noted(folder);
     }
     let before = (
         stage.consortium.node(&site, &["census"]).await.unwrap(),
@@ -68,16 +69,12 @@ async fn after_a_loss_of_everything_the_study_goes_on_from_the_backups() {
     stage.aggregator.take().unwrap().kill().await.unwrap();
     fs::remove_dir_all(&site.home).unwrap();
     fs::remove_dir_all(stage.consortium.aggregator_home()).unwrap();
-    stage
-        .consortium
-        .node(&site, &["restore", text(&north).unwrap()])
-        .await
-        .unwrap();
-    stage
-        .consortium
-        .aggregator(&["restore", text(&coordinator).unwrap()])
-        .await
-        .unwrap();
+    let back = ["restore", text(&north).unwrap()];
+    let restored = stage.consortium.node(&site, &back).await.unwrap();
+    assert_eq!(restored["noted"], true);
+    let back = ["restore", text(&coordinator).unwrap()];
+    let restored = stage.consortium.aggregator(&back).await.unwrap();
+    assert_eq!(restored["noted"], true);
     stage.aggregator = Some(stage.consortium.serve(stage.port, &stage.hear).await.unwrap());
     let after = (
         stage.consortium.node(&site, &["census"]).await.unwrap(),
@@ -93,6 +90,28 @@ async fn after_a_loss_of_everything_the_study_goes_on_from_the_backups() {
     stage.consortium.aggregator(&["ledger", "verify"]).await.unwrap();
 
     an_older_state_is_refused_until_its_ledger_is_newer(&stage, &site, &north).await;
+}
+
+/// The ledger in a backup tells of this very backup, as a verifier says that is written in another language; and of no other list of files.
+fn is_noted(folder: &Path) {
+    let key = fs::read_to_string(folder.join("home/ledger.pub")).unwrap();
+    let verdict = || -> Value {
+        let python = std::env::var_os("SNOWBALL_PYTHON").unwrap_or_else(|| "python3".into());
+        let mut verifier = Command::new(python);
+        verifier.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/verify_ledger.py"));
+        verifier.args(["--key", key.trim(), "--backup"]).arg(folder);
+        let said = verifier.arg(folder.join("home/ledger")).output().unwrap().stdout;
+        serde_json::from_slice(&said).unwrap()
+    };
+    assert_eq!(
+        (&verdict()["verdict"], &verdict()["backup"]),
+        (&"sound".into(), &"noted".into())
+    );
+    let manifest = folder.join("manifest.json");
+    let before = fs::read_to_string(&manifest).unwrap();
+    fs::write(&manifest, before.replacen("\"path\":\"", "\"path\":\"x", 1)).unwrap();
+    assert_eq!(verdict()["verdict"], "backup_not_noted");
+    fs::write(&manifest, before).unwrap();
 }
 
 /// Whether so many rounds are over.

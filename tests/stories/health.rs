@@ -16,7 +16,7 @@ use tokio_rustls::TlsConnector;
 use crate::{peer::tls_of, stage::Stage};
 
 /// The answer to a path; `None` where nobody listens.
-async fn ask(port: u16, path: &str) -> Option<String> {
+pub async fn ask(port: u16, path: &str) -> Option<String> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).await.ok()?;
     let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
     stream.write_all(request.as_bytes()).await.ok()?;

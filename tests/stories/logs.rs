@@ -9,7 +9,7 @@ use nix::{
 use serde_json::Value;
 use snowball_egress::EgressError;
 use snowball_protocol::{ProblemCode, RequestId};
-use snowball_tests::Running;
+use snowball_tests::{PolicyWish, Running, free_port};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -211,4 +211,76 @@ async fn how_much_is_logged_changes_without_a_restart_on_both_sides() {
     })
     .await;
     node.end().await.unwrap();
+}
+
+/// What decodes strangers' files can no longer read its own configuration, and still follows it: with both halves of `receive`.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn how_much_is_logged_changes_in_services_that_gave_up_their_files() {
+    let mut stage = Stage::set(1, 1, 12).await;
+    let north = stage.consortium.sites[0].clone();
+    stage.consortium.make_node(&north, 1).await.unwrap();
+    let wish = PolicyWish::default();
+    stage
+        .consortium
+        .install_policy(&north, &stage.plan, &wish)
+        .await
+        .unwrap();
+    let port = free_port().unwrap();
+    let file = north.home.join("node.toml");
+    let before = std::fs::read_to_string(&file).unwrap();
+    let receive = format!(
+        "{before}\n[receive]\nlisten = \"127.0.0.1:{port}\"\ncalled = [\"SNOWBALL\"]\ncalling = [\"ARCHIVE\"]\n"
+    );
+    std::fs::write(&file, receive).unwrap();
+    let dicom = north.dicom.to_str().unwrap();
+    for words in [&["receive"][..], &["watch", dicom]] {
+        let who = words[0];
+        let log = stage.consortium.log(who);
+        let running = stage
+            .consortium
+            .start_node(who, &north, words, &log, &stage.hear)
+            .unwrap();
+        // It has given up its files by then: a level is read again, and it is held.
+        for level in ["debug", "info,hospital_node=debug", "info"] {
+            set_level(&file, level);
+            let so_far = lines(&stage, who).len();
+            await_held(&running).await;
+            hang_up(&running);
+            line(&stage, who, so_far, |line| {
+                says(line, "was read again") && line["fields"]["log"] == level
+            })
+            .await;
+        }
+        set_level(&file, "loud");
+        hang_up(&running);
+        line(&stage, who, 0, |line| {
+            line["level"] == "WARN" && says(line, "stays as it was")
+        })
+        .await;
+        set_level(&file, "info");
+        running.end().await.unwrap();
+    }
+    stage.aggregator.take().unwrap().end().await.unwrap();
+}
+
+/// Waits until a process has given up what it does not need, and listens for a hangup.
+async fn await_held(running: &Running) {
+    let process = running.id().unwrap();
+    for _ in 0..300 {
+        let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+        let of = |field: &str| {
+            status
+                .lines()
+                .find_map(|line| line.strip_prefix(field))
+                .unwrap()
+                .trim()
+                .to_owned()
+        };
+        let hears = u64::from_str_radix(&of("SigCgt:"), 16).unwrap() & 1 == 1;
+        if of("Seccomp:") == "2" && hears {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("process {process} never holds itself");
 }

@@ -54,6 +54,7 @@ mod receive;
 mod receive_tls;
 mod renewal;
 mod report;
+mod restored_aggregator;
 mod retrieve;
 mod review;
 mod sealed;

@@ -1,9 +1,9 @@
 //! `aggregator backup`: a copy of the aggregator's home at one moment, while the server goes on.
 //!
 //! Rows first, then the files that they name, again until nothing was changed meanwhile; the ledger last, as after a crash in which
-//! everything else was a moment older.
+//! everything else was a moment older, with an entry of this backup in it.
 
-use std::{fs, path::PathBuf};
+use std::{fs, path::PathBuf, time::Duration};
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
@@ -12,22 +12,32 @@ use snowball_crypto::VerifyingKey;
 use snowball_ledger::Head;
 use snowball_registry::Registry;
 use snowball_service::{
+    account::account,
     backup::{About, Backup as Copy, Manifest},
     clock,
     keys::Kept,
 };
 
 use super::{Answer, open};
-use crate::home::{Home, read_text};
+use crate::{
+    home::{Home, read_text},
+    journal,
+};
 
 /// How often everything is looked at again where studies move on meanwhile; only what changed is copied then.
 const LOOKS_MAX: u32 = 50;
 /// The database's name in the home.
 const DATABASE: &str = "registry.sqlite";
+/// The folder of entries that wait for the ledger's writer, and how long, how often it is looked for the note in it.
+const WAITING: &str = "ledger-outbox/";
+const NOTE_PAUSE: Duration = Duration::from_millis(100);
+const NOTE_LOOKS_MAX: u32 = 50;
 /// Files with a private key.
 const KEYS: [&str; 3] = ["ca.key.pem", "server.pem", "ledger.key.pem"];
 
 /// Copies the aggregator's folder into a new one, with the digest of every file. The server may go on.
+///
+/// The ledger notes that it was made, by whom, with or without the keys, and the digest of the list of files.
 ///
 /// The copy is as secret as the folder: without a passphrase (keys protect) whoever reads it can speak for the consortium, unless the
 /// keys are left out.
@@ -51,6 +61,7 @@ impl Backup {
         let mut copy = Copy::begin(&self.out, home.dir())?;
         self.copy_still(&home, &registry, &mut copy).await?;
         registry.close().await;
+        self.note(&home, &mut copy).await?;
         let head = copy_ledger(&home, &mut copy)?;
         let manifest = copy.finish(About {
             program: super::PROGRAM.to_owned(),
@@ -78,6 +89,21 @@ impl Backup {
             }
         }
         bail!("the studies moved on each time; do this again in a quieter hour, or pause them (aggregator study pause)")
+    }
+
+    /// Has the ledger note what was copied, before it is copied itself. Where the server does not take the note up in time, or the ledger's key
+    /// is under a passphrase that nobody gave, the note goes along as it waits: the next `serve` there takes it in.
+    async fn note(&self, home: &Home, copy: &mut Copy) -> Result<()> {
+        let entry = copy.inventory().entry(!self.without_keys, false, account());
+        let waiting = journal::note(home, clock::now(), entry)?;
+        for _ in 0..NOTE_LOOKS_MAX {
+            if waiting.count()? == 0 || !home.is_served()? {
+                break;
+            }
+            tokio::time::sleep(NOTE_PAUSE).await;
+        }
+        copy.copy(home.dir(), &|name| name.starts_with(WAITING))?;
+        Ok(())
     }
 
     fn answer(&self, home: &Home, manifest: &Manifest) -> Result<Answer> {

@@ -166,10 +166,21 @@ pub struct People<N = u64> {
     pub pictures_shown: N,
     pub looked_up: N,
     pub linkage_destroyed: Option<UnixSeconds>,
+    pub backups: Backups,
     pub withdrawals: N,
     pub withdrawn_radiographs: N,
     /// Studies whose models may have learned from a patient who withdrew.
     pub withdrawn_studies: Vec<StudyName>,
+}
+
+/// Copies of the home.
+#[derive(Default, Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+pub struct Backups {
+    pub made: u64,
+    /// Of these, with the private keys.
+    pub with_keys: u64,
+    /// Of these, with the key that leads from pseudonyms back to patients.
+    pub with_vault_key: u64,
 }
 
 impl Sum {
@@ -383,6 +394,11 @@ impl History {
             Entry::QuarantinePictureShown { .. } => people.pictures_shown += 1,
             Entry::LinkageShown { .. } => people.looked_up += 1,
             Entry::LinkageDestroyed { .. } => people.linkage_destroyed = Some(time),
+            Entry::BackupMade { keys, vault_key, .. } => {
+                people.backups.made += 1;
+                people.backups.with_keys += u64::from(*keys);
+                people.backups.with_vault_key += u64::from(*vault_key);
+            }
             Entry::PatientWithdrawn {
                 radiographs, studies, ..
             } => {

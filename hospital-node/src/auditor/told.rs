@@ -74,6 +74,8 @@ impl People {
             pictures_shown: held.map_or_else(|| alone(self.pictures_shown), |held| held.pictures_shown),
             looked_up: alone(self.looked_up),
             linkage_destroyed: self.linkage_destroyed,
+            // Of no patient: told as it is.
+            backups: self.backups,
             // How much a single patient had would tell of that patient.
             withdrawn_radiographs: match withdrawals {
                 Count::Told(_) => alone(self.withdrawn_radiographs),

@@ -113,6 +113,9 @@ messages! {
     PICTURES = "quarantined pictures looked at", "images en quarantaine affichées";
     LOOKED_UP = "pseudonyms looked up", "pseudonymes levés";
     LINKAGE_GONE = "the way back from pseudonyms was destroyed", "le lien vers les patients a été détruit le";
+    BACKUPS = "backups made of this node", "sauvegardes faites de ce nœud";
+    BACKUPS_KEYS = "of these, with its keys", "dont avec ses clés";
+    BACKUPS_VAULT_KEY = "of these, with the way back from pseudonyms", "dont avec le lien vers les patients";
     WITHDRAWALS = "patients who withdrew", "patients ayant retiré leur accord";
     WITHDRAWN = "their radiographs, removed", "leurs radiographies, supprimées";
     WITHDRAWN_STUDIES = "studies whose models may have learned from them", "études dont les modèles ont pu apprendre d’eux";

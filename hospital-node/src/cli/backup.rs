@@ -1,7 +1,7 @@
 //! `backup`: a copy of the node's home at one moment, while the node goes on.
 //!
-//! The order makes it one moment: rows before the pixels that they name, and at the end, while nobody writes to the ledger, the ledger
-//! with everything that an entry of it speaks of.
+//! The order makes it one moment: rows before the pixels that they name, and at the end, while nobody else writes to the ledger, the ledger
+//! with everything that an entry of it speaks of. The last entry is of this backup: no copy of the home is without a trace in it.
 
 use std::path::PathBuf;
 
@@ -14,7 +14,7 @@ use snowball_service::{
     keys::Kept,
 };
 
-use super::Context;
+use super::{Context, words};
 use crate::{config::NodeConfig, home::Home};
 
 /// How often the store is looked at again where somebody erases in it meanwhile.
@@ -33,6 +33,8 @@ struct Wanted {
 }
 
 /// Copy the node's home into a new folder, with the digest of every file. The node may go on running.
+///
+/// The ledger notes that it was made, by whom, with which keys, and the digest of the list of files.
 ///
 /// Left out are what can be made again (frozen datasets, what a GPU's driver compiled) and objects that wait raw in the spool. The copy
 /// is as secret as the home: without a passphrase (keys protect) its keys open its store, unless they are left out. The linkage vault's
@@ -170,10 +172,16 @@ fn copy_rest(home: &Home, config: &NodeConfig, copy: &mut backup::Backup, keys: 
     let ledger = home.open_ledger(config)?;
     let mut ledger = ledger.lock().map_err(|_| anyhow::anyhow!("the ledger is in use"))?;
     ledger
-        .at_rest(|head| -> Result<Head> {
+        .at_rest(|ledger| -> Result<Head> {
             copy.copy(home.root(), &wants)?;
+            let entry = copy
+                .inventory()
+                .entry(keys.keys, copy.holds(VAULT_KEY), words::account());
+            ledger
+                .append(clock::now(), entry)
+                .context("the ledger did not take the entry")?;
             copy.copy(home.root(), &|name| name.starts_with("ledger/"))?;
-            Ok(head.clone())
+            Ok(ledger.head().clone())
         })
         .context("cannot hold the ledger still")?
 }

@@ -2,13 +2,13 @@
 //! nothing and holds no key but that of its TLS. The other half decodes, and has no network.
 //!
 //! What it says on its standard output its parent hears line by line: a bell for each object that is whole in the spool, and what is for
-//! people, which the parent passes on. It ends when its standard input does.
+//! people, which the parent passes on. On its standard input it hears what is to be logged from then on; it ends when that ends.
 
 use std::{
-    io::{BufRead as _, BufReader, Read as _},
+    io::{BufRead as _, BufReader, Read as _, Write as _},
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
         mpsc::RecvTimeoutError,
     },
@@ -17,7 +17,7 @@ use std::{
 
 use anyhow::{Context as _, Result, bail, ensure};
 use snowball_confine::{Hold, Reach, confine_listener};
-use snowball_service::output;
+use snowball_service::{output, telemetry};
 
 use super::{
     Context,
@@ -41,7 +41,7 @@ const LINE_BYTES_MAX: u64 = 64 * 1024;
 pub(super) struct Ears {
     child: Child,
     /// Closed to end it.
-    open: Option<ChildStdin>,
+    open: Arc<Mutex<Option<ChildStdin>>>,
     said: Option<ChildStdout>,
 }
 
@@ -61,7 +61,7 @@ impl Ears {
             .spawn()
             .context("cannot start the process that listens")?;
         Ok(Self {
-            open: child.stdin.take(),
+            open: Arc::new(Mutex::new(child.stdin.take())),
             said: child.stdout.take(),
             child,
         })
@@ -85,9 +85,20 @@ impl Ears {
         })
     }
 
+    /// Tells it what is to be logged from now on.
+    pub fn teller(&self) -> impl Fn(Option<&str>) + Send + use<> {
+        let open = Arc::clone(&self.open);
+        move |levels| {
+            if let Some(open) = open.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+                // Where it has ended, it logs nothing.
+                let _ = writeln!(open, "{}", levels.unwrap_or_default());
+            }
+        }
+    }
+
     /// Has it end.
     pub fn close(&mut self) {
-        drop(self.open.take());
+        drop(self.open.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
 
     /// Waits until it has ended. That it ended by itself is a fault, of which it has said why.
@@ -146,8 +157,7 @@ pub(super) fn listen_alone(context: &Context, home: &Home, config: &NodeConfig, 
     let is_over = Arc::new(AtomicBool::new(false));
     let over = Arc::clone(&is_over);
     std::thread::spawn(move || {
-        // Nothing is ever said to it: that it ends is the word.
-        let _ = std::io::stdin().read(&mut [0]);
+        follow_levels();
         over.store(true, Ordering::SeqCst);
     });
     while !is_over.load(Ordering::SeqCst) && !stop.is_requested() {
@@ -158,4 +168,20 @@ pub(super) fn listen_alone(context: &Context, home: &Home, config: &NodeConfig, 
         }
     }
     Ok(())
+}
+
+/// Takes up what is to be logged whenever the other half says so, until it says nothing any more.
+fn follow_levels() {
+    let mut said = BufReader::new(std::io::stdin());
+    loop {
+        let mut line = String::new();
+        match said.by_ref().take(LINE_BYTES_MAX).read_line(&mut line) {
+            Ok(0) | Err(_) => return,
+            Ok(_) => {}
+        }
+        let levels = Some(line.trim_end()).filter(|levels| !levels.is_empty());
+        if let Err(fault) = telemetry::change(levels) {
+            tracing::warn!(%fault, "what is logged stays as it was");
+        }
+    }
 }

@@ -23,6 +23,7 @@ mod kept_model;
 mod keys;
 mod labels;
 mod ledger;
+mod levels;
 mod linkage;
 mod man;
 mod masks;

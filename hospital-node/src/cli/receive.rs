@@ -10,12 +10,14 @@ use snowball_pacs::{
     spool::Spool,
     tls,
 };
+use snowball_service::telemetry;
 
 use super::{
     Context,
     batch::Batches,
     decoding::{Decoder, Keeps},
     ears::{self, Ears},
+    levels::{self, Levels},
     spooled::{Bell, Desk, identity, is_decodable, read_pem},
     stop::Stop,
 };
@@ -39,12 +41,19 @@ pub struct Receive {
     /// Only listens: what this command starts for itself.
     #[arg(long, hide = true)]
     ears: bool,
+    /// Only says what is to be logged: what this command and `watch` start for themselves.
+    #[arg(long, hide = true, conflicts_with = "ears")]
+    levels: bool,
 }
 
 impl Receive {
     pub fn run(self, context: &Context) -> Result<()> {
         let home = context.home()?;
+        if self.levels {
+            return levels::answer(&home);
+        }
         let config = home.config()?;
+        telemetry::begin(config.log.as_deref())?;
         let Some(receive) = &config.receive else {
             bail!("node.toml has no [receive]: nobody may send. Name the port and the AE titles there");
         };
@@ -54,9 +63,11 @@ impl Receive {
         // Made, and free: the child holds it.
         let folder = open_when_free(&home, &config)?.folder().to_owned();
         let mut ears = Ears::start(context)?;
+        let levels = Levels::start(context)?;
         let keeps = Keeps::of(&home, &config.text, Some(&folder), None);
         let batches =
             Batches::open(&home, &config, self.threads, (Decoder::Process, keeps))?.noting(&home, Way::Received);
+        levels.follow(ears.teller())?;
         let stop = Stop::of_a_service()?;
         let (bell, heard) = Bell::new();
         let hear = ears.hear(bell)?;

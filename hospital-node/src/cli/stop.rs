@@ -19,7 +19,7 @@ pub(super) struct Stop {
 }
 
 impl Stop {
-    /// The same for a service: a hangup, at which `run` reads its log's levels again, neither rings nor ends it.
+    /// The same for a service: a hangup, at which services read again what they log, neither rings nor ends it.
     pub fn of_a_service() -> Result<Self> {
         Self::listening(true)
     }

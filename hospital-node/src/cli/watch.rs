@@ -10,12 +10,14 @@ use std::{
 
 use anyhow::{Result, ensure};
 use clap::Args;
+use snowball_service::telemetry;
 
 use super::{
     Context,
     batch::{self, BATCH_FILES_MAX, Batches, Waiting},
     decoding::{Decoder, Keeps},
     ingest::Summary,
+    levels::Levels,
     stop::Stop,
 };
 use crate::now::intake::Way;
@@ -44,15 +46,18 @@ impl Watch {
     pub fn run(self, context: &Context) -> Result<()> {
         let home = context.home()?;
         let config = home.config()?;
+        telemetry::begin(config.log.as_deref())?;
         ensure!(
             (1..=3600).contains(&self.poll_seconds),
             "--poll-seconds is 1 to 3600, not {}",
             self.poll_seconds
         );
+        let levels = Levels::start(context)?;
         let keeps = Keeps::of(&home, &config.text, None, Some(&self.folder));
         let batches =
             Batches::open(&home, &config, self.threads, (Decoder::Process, keeps))?.noting(&home, Way::Watched);
-        // Its thread is held as well.
+        // Their threads are held as well.
+        levels.follow(|_| {})?;
         let stop = Stop::of_a_service()?;
         let settle = Duration::from_secs(self.settle_seconds);
         let mut folder = Folder::new(settle);

@@ -1,8 +1,8 @@
-//! Words that people give for the record, and whose account they work from.
-
-use std::os::unix::fs::MetadataExt;
+//! Words that people give for the record.
 
 use anyhow::{Result, bail};
+
+pub use snowball_service::account::account;
 
 const WORDS_CHARACTERS_MAX: usize = 400;
 
@@ -15,36 +15,9 @@ pub fn checked(what: &str, words: &str) -> Result<String> {
     Ok(words.to_owned())
 }
 
-/// The account that this program runs under, as the system names it; the environment is not asked, because anybody sets it.
-pub fn account() -> String {
-    let Ok(about) = std::fs::metadata("/proc/self") else {
-        return "unknown".to_owned();
-    };
-    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
-    name_of(about.uid(), &users)
-}
-
-fn name_of(user: u32, users: &str) -> String {
-    let named = users.lines().find_map(|line| {
-        let mut fields = line.split(':');
-        let (name, _, id) = (fields.next()?, fields.next()?, fields.next()?);
-        (id.parse() == Ok(user)).then(|| name.to_owned())
-    });
-    named.unwrap_or_else(|| format!("user {user}"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_account_has_its_name_or_its_number() {
-        let users = "root:x:0:0:root:/root:/bin/bash\nanna:x:1000:1000::/home/anna:/bin/sh\n";
-        assert_eq!(
-            (name_of(1000, users), name_of(7, users)),
-            ("anna".to_owned(), "user 7".to_owned())
-        );
-    }
 
     #[test]
     fn empty_endless_and_many_lined_words_are_refused() {

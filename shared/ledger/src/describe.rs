@@ -332,6 +332,23 @@ impl Entry {
                 shown(reviewer),
                 plan_digest.short()
             ),
+            Self::BackupMade {
+                files_digest,
+                files,
+                bytes,
+                keys,
+                vault_key,
+                account,
+            } => format!(
+                "{} made a backup of {files} files, {bytes} bytes, list {}: {}",
+                shown(account),
+                files_digest.short(),
+                match (keys, vault_key) {
+                    (false, _) => "without the keys",
+                    (true, false) => "with the keys",
+                    (true, true) => "with the keys, that of the linkage vault among them",
+                }
+            ),
             _ => self.describe_study(),
         }
     }

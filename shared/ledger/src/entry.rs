@@ -357,6 +357,21 @@ entries! {
         /// Studies whose models may have learned from the patient.
         studies: Vec<StudyName>,
     }
+    /// Somebody copied the home into a backup, in which this entry is the ledger's last. Durable before the backup is whole.
+    BackupMade = "backup_made" {
+        /// SHA-256 of the list of what was copied: `files` of the backup's `manifest.json` without those of the ledger itself.
+        files_digest: Sha256Digest,
+        /// How many files are on that list.
+        files: u64,
+        /// Their size together.
+        bytes: u64,
+        /// Whether the private keys are among them.
+        keys: bool,
+        /// Whether the key of the linkage vault is: with it the copy leads from pseudonyms back to patients.
+        vault_key: bool,
+        /// The account that did it.
+        account: String,
+    }
     /// The radiographs for a study were chosen and split by patient.
     DatasetFrozen = "dataset_frozen" {
         /// Which study.

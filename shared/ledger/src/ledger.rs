@@ -46,6 +46,28 @@ pub struct Ledger {
     archive_bytes: u64,
 }
 
+/// A ledger to which nobody else writes for the moment.
+#[derive(Debug)]
+pub struct AtRest<'a> {
+    ledger: &'a mut Ledger,
+}
+
+impl AtRest<'_> {
+    /// Where the ledger stands.
+    #[must_use]
+    pub const fn head(&self) -> &Head {
+        &self.ledger.standing.head
+    }
+
+    /// Writes one entry down, as [`Ledger::append`] does.
+    ///
+    /// # Errors
+    /// As that.
+    pub fn append(&mut self, now: UnixSeconds, entry: Entry) -> Result<(), LedgerError> {
+        self.ledger.append_held(now, vec![entry]).map(drop)
+    }
+}
+
 impl Ledger {
     /// Opens the ledger of `owner` (a site's name, or `aggregator`) in `dir`, or begins one where there is none. Checks
     /// the whole chain, and repairs what a crash left ([`repaired`](Self::repaired) tells).
@@ -115,12 +137,7 @@ impl Ledger {
         if entries.is_empty() {
             return Ok(Vec::new());
         }
-        self.exclusively(|ledger| {
-            if ledger.standing.bytes >= ledger.archive_bytes {
-                ledger.rotate_locked(now)?;
-            }
-            ledger.append_locked(now, entries)
-        })
+        self.exclusively(|ledger| ledger.append_held(now, entries))
     }
 
     /// Does `act` while nobody writes to this ledger, so that what it copies is of one moment with it. Other processes wait for half a
@@ -128,10 +145,10 @@ impl Ledger {
     ///
     /// # Errors
     /// When another process does not let go of the ledger, or what it wrote cannot be read.
-    pub fn at_rest<T>(&mut self, act: impl FnOnce(&Head) -> T) -> Result<T, LedgerError> {
+    pub fn at_rest<T>(&mut self, act: impl FnOnce(&mut AtRest<'_>) -> T) -> Result<T, LedgerError> {
         self.exclusively(|ledger| {
             ledger.settle()?;
-            Ok(act(&ledger.standing.head))
+            Ok(act(&mut AtRest { ledger }))
         })
     }
 
@@ -175,6 +192,13 @@ impl Ledger {
         self.standing = recover(&self.folder, &self.file, &owner, &self.key)?;
         (self.unsettled, self.moved) = (false, false);
         Ok(())
+    }
+
+    fn append_held(&mut self, now: UnixSeconds, entries: Vec<Entry>) -> Result<Vec<Record>, LedgerError> {
+        if self.standing.bytes >= self.archive_bytes {
+            self.rotate_locked(now)?;
+        }
+        self.append_locked(now, entries)
     }
 
     fn append_locked(&mut self, now: UnixSeconds, entries: Vec<Entry>) -> Result<Vec<Record>, LedgerError> {

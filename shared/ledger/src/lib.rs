@@ -40,7 +40,7 @@ pub use files::{ARCHIVE_FOLDER, CHECKPOINT_FILE, NEXT_CHECKPOINT_FILE, NEXT_RECO
 pub use filter::Filter;
 pub use head::{Course, Head};
 pub use kept::{KeptHeads, kept_heads};
-pub use ledger::Ledger;
+pub use ledger::{AtRest, Ledger};
 pub use note::{NOTE_BYTES_MAX, SignedHead};
 pub use read::{Records, read, records, records_at_hand};
 pub use record::Record;

@@ -1,9 +1,10 @@
-//! What both programs need to run as a service: backup, clock, findings of `doctor`, exit codes, files, keys, letters to people, output,
-//! progress, telemetry, metrics, shutdown, TLS. A closed list.
+//! What both programs need to run as a service: accounts, backup, clock, findings of `doctor`, exit codes, files, keys, letters to people,
+//! output, progress, telemetry, metrics, shutdown, TLS. A closed list.
 //!
 //! Nothing here knows of studies, rounds or radiographs. Effects live here so that everything else can be pure.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod account;
 pub mod backup;
 pub mod clock;
 pub mod commands;

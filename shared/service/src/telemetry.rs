@@ -129,7 +129,11 @@ pub fn follow<E: std::fmt::Display>(
     Ok(())
 }
 
-fn change(levels: Option<&str>) -> Result<(), LevelFault> {
+/// From now on: `levels`, or the usual ones where there are none.
+///
+/// # Errors
+/// When `levels` cannot be read.
+pub fn change(levels: Option<&str>) -> Result<(), LevelFault> {
     if let Some(levels) = levels {
         check(levels)?;
     }

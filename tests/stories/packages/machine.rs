@@ -6,6 +6,7 @@ use std::{
     os::unix::fs::{MetadataExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
+    sync::{Mutex, PoisonError},
     thread,
     time::Duration,
 };
@@ -177,14 +178,30 @@ pub fn is_there(tool: &str) -> bool {
     std::env::split_paths(&path).any(|folder| folder.join(tool).is_file())
 }
 
-/// A small Debian with systemd, of the release that the programs here were built on; kept beside what cargo builds, since making it takes
-/// half a minute and the network.
-fn root_archive() -> Result<PathBuf, String> {
+/// A small Debian with systemd, of the release that the programs here were built on.
+pub fn root_archive() -> Result<PathBuf, String> {
+    if let Some(missing) = TOOLS.iter().find(|tool| !is_there(tool)) {
+        return Err(format!("{missing} is not installed"));
+    }
+    let packages = "--include=systemd,libgcc-s1,init-system-helpers";
+    archive("", &["--variant=apt", packages])
+}
+
+/// What a program of that release needs and nothing else: no shell, no package manager.
+pub fn bare_archive() -> Result<PathBuf, String> {
+    let packages = "--include=base-files,ca-certificates,libc6,libgcc-s1,libstdc++6,netbase,tzdata";
+    archive("-bare", &["--variant=extract", packages])
+}
+
+/// An archive of files that mmdebstrap makes, kept beside what cargo builds, since making it takes half a minute and the network.
+fn archive(which: &str, words: &[&str]) -> Result<PathBuf, String> {
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _held = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     if fs::metadata("/proc/self").map_or(1, |about| about.uid()) != 0 {
         return Err("a machine of its own takes root's rights".to_owned());
     }
-    if let Some(missing) = TOOLS.iter().find(|tool| !is_there(tool)) {
-        return Err(format!("{missing} is not installed"));
+    if !is_there("mmdebstrap") {
+        return Err("mmdebstrap is not installed".to_owned());
     }
     let release = fs::read_to_string("/etc/os-release").unwrap_or_default();
     let of = |name: &str| {
@@ -199,19 +216,16 @@ fn root_archive() -> Result<PathBuf, String> {
     }
     let suite = of("VERSION_CODENAME=");
     let folder = own_target().join("machines");
-    let archive = folder.join(format!("{suite}.tar"));
+    let archive = folder.join(format!("{suite}{which}.tar"));
     if archive.exists() {
         return Ok(archive);
     }
     fs::create_dir_all(&folder).unwrap();
-    let partial = folder.join(format!("{suite}-{}.tar", std::process::id()));
+    let partial = folder.join(format!("{suite}{which}-{}.tar", std::process::id()));
     let made = Command::new("mmdebstrap")
-        .args([
-            "--quiet",
-            "--variant=apt",
-            "--include=systemd,libgcc-s1,init-system-helpers",
-            &suite,
-        ])
+        .arg("--quiet")
+        .args(words)
+        .arg(&suite)
         .arg(&partial)
         .output()
         .unwrap();

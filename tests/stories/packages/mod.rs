@@ -4,6 +4,7 @@
 //! watched, an enrolment, a study. Only the network is left out: both sides are one machine.
 
 mod container;
+mod image;
 mod machine;
 
 use std::{
@@ -78,6 +79,51 @@ fn units_are_sound_and_leave_little_open() {
     }
 }
 
+/// The ready-made drop-ins, each laid over each unit that it may serve: systemd knows their words, but for those of the growing pauses, which it
+/// passes over before version 254.
+#[test]
+fn drop_ins_are_sound_over_every_unit() {
+    if !is_there("systemd-analyze") {
+        println!("skipped: systemd-analyze is not installed");
+        return;
+    }
+    let version = Command::new("systemd-analyze").arg("--version").output().unwrap();
+    let version: Option<u32> = said(&version)
+        .split_whitespace()
+        .nth(1)
+        .and_then(|number| number.parse().ok());
+    let mut seen = 0;
+    for (program, unit, _) in UNITS {
+        let shipped = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("../{program}/deploy/systemd"));
+        let text = fs::read_to_string(shipped.join(unit)).unwrap();
+        let text = text.replace(&format!("/usr/bin/{program}"), "/bin/true");
+        for example in fs::read_dir(shipped.join("examples")).unwrap().flatten() {
+            let folder = tempfile::tempdir().unwrap();
+            let (copy, over) = (folder.path().join(unit), folder.path().join(format!("{unit}.d")));
+            fs::write(&copy, &text).unwrap();
+            fs::create_dir(&over).unwrap();
+            let name = example.file_name().into_string().unwrap();
+            fs::copy(example.path(), over.join(&name)).unwrap();
+            let mut analyze = Command::new("systemd-analyze");
+            let verified = analyze.args(["verify", "--man=no"]).arg(&copy).output().unwrap();
+            let faults = String::from_utf8_lossy(&verified.stderr).into_owned();
+            let mut about: Vec<&str> = faults.lines().filter(|line| line.contains(unit)).collect();
+            if name == "backoff.conf" && version.is_some_and(|version| version < 254) {
+                about.retain(|line| !line.contains("'RestartSteps'") && !line.contains("'RestartMaxDelaySec'"));
+            }
+            assert!(
+                verified.status.success() && about.is_empty(),
+                "{unit} with {name}: {about:?}"
+            );
+            seen += 1;
+        }
+    }
+    assert_eq!(
+        seen, 19,
+        "five drop-ins for each of the node's units, four for the aggregator's"
+    );
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn packages_carry_a_hospital_from_its_installation_to_the_purge() {
     let folder = tempfile::tempdir().unwrap();
@@ -118,7 +164,11 @@ async fn packages_carry_a_hospital_from_its_installation_to_the_purge() {
     begin_study(&consortium).await;
     machine.did(&["systemctl", "enable", "--now", "snowball-node"]);
     held(&machine, "snowball-node");
-    reviewed(&machine, &consortium).await;
+    for unit in ["snowball-node", "snowball-aggregator"] {
+        reloaded(&machine, unit).await;
+    }
+    let journal = || machine.did(&["journalctl", "--no-pager", "--lines=30", "--unit=snowball-*"]);
+    reviewed(&consortium, journal).await;
 
     let before = standing(&consortium, &site).await;
     for version in ["0.2.0", "0.1.0"] {
@@ -248,6 +298,7 @@ async fn take_in(machine: &Machine, consortium: &Consortium, site: &Site) {
     let watch = "snowball-node-watch@srv-radiographs.service";
     machine.did(&["systemctl", "start", watch]);
     held(machine, watch);
+    reloaded(machine, watch).await;
     until("the watched folder", async || {
         let census = consortium.node(site, &["census"]).await.unwrap();
         census["total"]["radiographs"].as_u64().unwrap_or_default() >= 60
@@ -267,7 +318,7 @@ async fn begin_study(consortium: &Consortium) {
 }
 
 /// The study's way to its review, under a policy that lets nothing be trained by a trainer that is not confined.
-async fn reviewed(machine: &Machine, consortium: &Consortium) {
+async fn reviewed(consortium: &Consortium, log: impl Fn() -> String) {
     let begun = Instant::now();
     loop {
         let status = consortium.aggregator(&["study", "status", "story"]).await.unwrap();
@@ -281,7 +332,7 @@ async fn reviewed(machine: &Machine, consortium: &Consortium) {
         assert!(
             begun.elapsed() < Duration::from_secs(90),
             "no review: {status}\n{}",
-            machine.did(&["journalctl", "--no-pager", "--lines=30", "--unit=snowball-*"])
+            log()
         );
         tokio::time::sleep(Duration::from_millis(300)).await;
     }
@@ -314,6 +365,24 @@ fn held(machine: &Machine, unit: &str) {
     }
     let user = status.lines().find_map(|line| line.strip_prefix("Uid:\t")).unwrap();
     assert!(!user.starts_with("0\t"), "{unit} runs as root");
+}
+
+/// A reload reaches the service as it is held, and it reads again what it logs.
+async fn reloaded(machine: &Machine, unit: &str) {
+    let process = property(machine, unit, "MainPID");
+    until("a service that listens for a hangup", async || {
+        let status = machine.did(&["cat", &format!("/proc/{process}/status")]);
+        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();
+        u64::from_str_radix(caught.trim(), 16).unwrap() & 1 == 1
+    })
+    .await;
+    machine.did(&["systemctl", "reload", unit]);
+    until("a log that was read again", async || {
+        let journal = machine.did(&["journalctl", "--no-pager", "--unit", unit]);
+        journal.contains("what is logged was read again")
+    })
+    .await;
+    assert_eq!(property(machine, unit, "MainPID"), process, "{unit}");
 }
 
 /// A node that the coordinator shut out ends with 3, and is not started again to be refused again.

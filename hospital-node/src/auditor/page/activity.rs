@@ -223,6 +223,12 @@ impl Sheet<'_> {
         if let Some(time) = people.linkage_destroyed {
             facts.push((self.word(words::LINKAGE_GONE), Html::minute(time)));
         }
+        let backups = people.backups;
+        facts.push((self.word(words::BACKUPS), self.number(backups.made)));
+        if backups.made > 0 {
+            facts.push((self.word(words::BACKUPS_KEYS), self.number(backups.with_keys)));
+            facts.push((self.word(words::BACKUPS_VAULT_KEY), self.number(backups.with_vault_key)));
+        }
         page.facts(facts);
     }
 

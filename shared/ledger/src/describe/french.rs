@@ -225,6 +225,23 @@ impl Entry {
                 shown(reviewer),
                 plan_digest.short()
             ),
+            Self::BackupMade {
+                files_digest,
+                files,
+                bytes,
+                keys,
+                vault_key,
+                account,
+            } => format!(
+                "{} a fait une sauvegarde de {files} fichiers, {bytes} octets, liste {} : {}",
+                shown(account),
+                files_digest.short(),
+                match (keys, vault_key) {
+                    (false, _) => "sans les clés",
+                    (true, false) => "avec les clés",
+                    (true, true) => "avec les clés, dont celle du coffre des correspondances",
+                }
+            ),
             _ => self.files_in_french(),
         }
     }

@@ -365,6 +365,14 @@ pub fn samples() -> Vec<Entry> {
             links: 1,
             studies: vec![t()],
         },
+        Entry::BackupMade {
+            files_digest: digest,
+            files: 31,
+            bytes: 4_096,
+            keys: true,
+            vault_key: false,
+            account: text(),
+        },
         Entry::DatasetFrozen {
             study: t(),
             dataset_digest: digest,

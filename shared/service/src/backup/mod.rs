@@ -3,9 +3,11 @@
 //! What a home consists of, and which of it must be of one moment, is for each program; here files are copied, listed and checked.
 //! The manifest comes last: a folder with one is whole. A copy of a home is as secret as the home.
 //!
-//! Start at [`Backup`] and [`restore()`].
+//! Start at [`Backup`] and [`Restoring`].
 
+mod inventory;
 mod restore;
+mod restoring;
 
 use std::{
     collections::BTreeMap,
@@ -18,7 +20,9 @@ use std::{
 use serde::{Deserialize, Serialize};
 use snowball_protocol::{Sha256Digest, digest::RunningDigest, ids::UnixSeconds, plan::canonical_json};
 
+pub use inventory::Inventory;
 pub use restore::{Replaced, read, restore};
+pub use restoring::{Program, RestoreError, Restored, Restoring};
 
 use crate::files;
 
@@ -223,6 +227,18 @@ impl Backup {
         let mut names = Vec::new();
         list(&self.folder.join(HOME), folder, 0, &|_| true, &mut names)?;
         names.iter().try_for_each(|name| self.list(name))
+    }
+
+    /// Whether the home's file `name` was copied.
+    #[must_use]
+    pub fn holds(&self, name: &str) -> bool {
+        self.copied.contains_key(name)
+    }
+
+    /// What was copied so far, for the ledger to note.
+    #[must_use]
+    pub fn inventory(&self) -> Inventory {
+        Inventory::of(self.copied.values().map(|copied| &copied.file))
     }
 
     /// Writes the manifest: now the backup is whole.

@@ -12,13 +12,22 @@ use crate::files;
 /// A list of a million files, and a bound on what is read in one go.
 const MANIFEST_BYTES_MAX: usize = 256 << 20;
 
-/// A folder of the home that comes from elsewhere: keys that a backup leaves out, a ledger that is newer.
+/// A folder or a file of the home that comes from elsewhere: keys that a backup leaves out, a ledger that is newer.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Replaced {
     /// Its name in the home, such as `keys`.
     pub name: String,
     /// Where its files lie.
     pub from: PathBuf,
+}
+
+impl Replaced {
+    pub(super) fn by(name: &str, from: PathBuf) -> Self {
+        Self {
+            name: name.to_owned(),
+            from,
+        }
+    }
 }
 
 /// What the backup in `folder` says of itself. Nothing of it is checked yet.
@@ -44,7 +53,7 @@ pub fn read(folder: &Path) -> Result<Manifest, BackupError> {
     Ok(manifest)
 }
 
-/// Puts the backup in `folder` into `home`, which must be empty or not there, with `replaced` in place of the folders of those names.
+/// Puts the backup in `folder` into `home`, which must be empty or not there, with `replaced` in place of what has those names.
 /// `last` is the file that makes a home whole; it is written after all others. Where anything is wrong, the home stays empty.
 ///
 /// # Errors
@@ -87,7 +96,7 @@ fn write(
         let mut folders = replaced.iter();
         folders.any(|folder| {
             path.strip_prefix(folder.name.as_str())
-                .is_some_and(|rest| rest.starts_with('/'))
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         })
     };
     let (ending, kept): (Vec<_>, Vec<_>) = manifest
@@ -101,6 +110,11 @@ fn write(
         count += 1;
     }
     for folder in replaced {
+        if folder.from.is_file() {
+            copy(&folder.from, &home.join(&folder.name), None)?;
+            count += 1;
+            continue;
+        }
         let mut names = Vec::new();
         list(&folder.from, "", 0, &|_| true, &mut names)?;
         for name in names {

@@ -191,3 +191,128 @@ fn a_folder_may_come_from_elsewhere_and_a_copy_never_into_its_home() {
         "from the safe"
     );
 }
+
+#[test]
+fn one_file_may_come_from_elsewhere() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_, backup) = made(folder.path());
+    let key = folder.path().join("key");
+    fs::write(&key, "another").unwrap();
+    let back = folder.path().join("back");
+    let replaced = [Replaced::by("keys/site.secret", key)];
+    let count = restore(&backup, &read(&backup).unwrap(), &back, &replaced, "node.toml").unwrap();
+    assert_eq!(count, 4);
+    assert_eq!(fs::read_to_string(back.join("keys/site.secret")).unwrap(), "another");
+}
+
+/// A home with a ledger that notes its backup, as either program makes one.
+fn noted(folder: &Path) -> (PathBuf, snowball_crypto::SigningKey) {
+    let (home, backup) = (folder.join("home"), folder.join("backup"));
+    files::create_home(&home.join("keys")).unwrap();
+    let key = snowball_crypto::SigningKey::generate().unwrap();
+    fs::write(home.join("keys/ledger.pem"), key.to_pem().as_bytes()).unwrap();
+    for (name, content) in [
+        ("node.toml", "toml".to_owned()),
+        ("ledger.pub", key.verifying_key().to_string()),
+        ("rows", "rows".to_owned()),
+    ] {
+        fs::write(home.join(name), content).unwrap();
+    }
+    let mut ledger = snowball_ledger::Ledger::open(&home.join("ledger"), "north", key.clone()).unwrap();
+    let mut copy = Backup::begin(&backup, &home).unwrap();
+    copy.copy(&home, &|name| !name.starts_with("ledger/")).unwrap();
+    let before = copy.inventory();
+    assert_eq!(before.files, 4);
+    let entry = before.entry(true, copy.holds("keys/vault.secret"), "root".to_owned());
+    let head = ledger
+        .at_rest(|ledger| {
+            ledger.append(7, entry).unwrap();
+            copy.copy(&home, &|name| name.starts_with("ledger/")).unwrap();
+            ledger.head().clone()
+        })
+        .unwrap();
+    let manifest = copy
+        .finish(About {
+            ledger_entries: head.entries,
+            ledger_head: head.hash,
+            ..about()
+        })
+        .unwrap();
+    assert_eq!(manifest.inventory(), before, "the ledger itself is not counted");
+    assert!(manifest.files.iter().any(|file| file.path == "ledger/ledger.jsonl"));
+    (backup, key)
+}
+
+#[test]
+fn what_is_not_fit_is_refused_before_a_file_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let (backup, key) = noted(folder.path());
+    let program = Program {
+        name: "hospital-node",
+        kind: "a node",
+        database: "store",
+        tables: 1,
+        ledger_owner: None,
+        last: "node.toml",
+        keys_folder: "keys",
+        keys: &["ledger.pem"],
+        ledger_key: "ledger.pem",
+    };
+    let (back, safe) = (folder.path().join("back"), folder.path().join("safe"));
+    let reader = crate::keys::Keys::of_process(crate::keys::PassphraseSource::Found);
+    let asked = Restoring {
+        program,
+        folder: &backup,
+        home: &back,
+        keys: None,
+        reader: &reader,
+        ledger: None,
+    };
+    let no = |asked: &Restoring<'_>, why: &str| {
+        let refused = asked.run().unwrap_err();
+        assert!(refused.is_refusal() && refused.to_string().contains(why), "{refused}");
+        assert!(!back.exists(), "{why}");
+    };
+    let of = |program: Program| Restoring {
+        program,
+        ..asked.clone()
+    };
+    no(
+        &of(Program {
+            name: "aggregator",
+            ..program
+        }),
+        "not of a node",
+    );
+    no(&of(Program { tables: 0, ..program }), "install that version");
+    fs::create_dir(&safe).unwrap();
+    let mut with_keys = asked.clone();
+    with_keys.keys = Some(&safe);
+    no(&with_keys, "holds no ledger.pem");
+    let other = snowball_crypto::SigningKey::generate().unwrap();
+    fs::write(safe.join("ledger.pem"), other.to_pem().as_bytes()).unwrap();
+    no(&with_keys, "the key of another ledger");
+    let foreign = folder.path().join("foreign");
+    drop(snowball_ledger::Ledger::open(&foreign, "north", other).unwrap());
+    let mut with_ledger = asked.clone();
+    with_ledger.ledger = Some(&foreign);
+    no(&with_ledger, "does not go on where");
+
+    // The list of files is not signed, and the ledger is.
+    let path = backup.join(MANIFEST);
+    let manifest = fs::read_to_string(&path).unwrap();
+    fs::write(backup.join(HOME).join("rows"), "ROWS").unwrap();
+    let (honest, forged) = (Sha256Digest::of(b"rows"), Sha256Digest::of(b"ROWS"));
+    fs::write(&path, manifest.replace(&honest.to_string(), &forged.to_string())).unwrap();
+    assert!(!asked.run().unwrap().is_noted);
+    fs::remove_dir_all(&back).unwrap();
+
+    fs::write(backup.join(HOME).join("rows"), "rows").unwrap();
+    fs::write(&path, manifest).unwrap();
+    fs::write(safe.join("ledger.pem"), key.to_pem().as_bytes()).unwrap();
+    let restored = with_keys.run().unwrap();
+    assert!(
+        restored.is_noted && restored.ledger_entries == 1 && restored.files > 4,
+        "{restored:?}"
+    );
+}
