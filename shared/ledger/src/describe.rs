@@ -157,6 +157,14 @@ impl Entry {
                 "dataset {} for {study}: {training} radiographs to train, {validation} to validate, {testing} to test",
                 dataset_digest.short()
             ),
+            Self::DatasetPrepared {
+                study,
+                dataset_digest,
+                radiographs,
+            } => format!(
+                "dataset {} of all {radiographs} radiographs, to ask the model of {study} about; nothing is learned from it",
+                dataset_digest.short()
+            ),
             _ => self.describe_patients(),
         }
     }

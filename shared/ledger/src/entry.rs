@@ -370,6 +370,16 @@ entries! {
         /// Radiographs to test on.
         testing: u64,
     }
+    /// All radiographs of the site, labelled or not, were prepared to ask a study's model about them. Nothing is learned from them: what a
+    /// study learns from stands in its `dataset_frozen`.
+    DatasetPrepared = "dataset_prepared" {
+        /// Which study.
+        study: StudyName,
+        /// Digest of the manifest.
+        dataset_digest: Sha256Digest,
+        /// How many.
+        radiographs: u64,
+    }
     /// The coordinator made a study.
     StudyCreated = "study_created" {
         /// Which study.

@@ -268,6 +268,14 @@ impl Entry {
                 "jeu de données {} pour {study} : radiographies d'entraînement {training}, de validation {validation}, de test {testing}",
                 dataset_digest.short()
             ),
+            Self::DatasetPrepared {
+                study,
+                dataset_digest,
+                radiographs,
+            } => format!(
+                "jeu de données {} de toutes les radiographies ({radiographs}), pour interroger le modèle de {study} ; rien n'en est appris",
+                dataset_digest.short()
+            ),
             Self::DeidentifyFinished {
                 policy_digest,
                 edition,

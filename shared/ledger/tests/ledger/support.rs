@@ -372,6 +372,11 @@ pub fn samples() -> Vec<Entry> {
             validation: 10,
             testing: 10,
         },
+        Entry::DatasetPrepared {
+            study: t(),
+            dataset_digest: digest,
+            radiographs: 120,
+        },
         Entry::StudyCreated {
             study: t(),
             plan_digest: digest,
