@@ -399,6 +399,7 @@ impl Door {
         mut evaluation: Evaluation,
         dataset: &DatasetFacts,
     ) -> Result<Option<Evaluation>, EgressError> {
+        evaluation = evaluation.rounded();
         let with_details = gate::may_be_detailed(self, plan, None, &mut evaluation, dataset)?;
         let thing = gate::Thing::metrics(&evaluation);
         let Some(permitted) = gate::permitted(gate::ask_to_send(self, plan, None, thing, dataset))? else {

@@ -464,12 +464,14 @@ impl Entry {
                 round,
                 digest,
                 bytes,
+                detailed,
                 clause,
                 ..
             } => format!(
-                "metrics {} of {study}{} ({bytes} bytes) may leave, by {}",
+                "metrics {} of {study}{} ({bytes} bytes{}) may leave, by {}",
                 digest.short(),
                 in_round(*round),
+                with_details(*detailed),
                 shown(clause)
             ),
             Self::DisclosureSent { kind, digest, bytes } => {
@@ -601,4 +603,8 @@ fn shown(text: &str) -> String {
 fn misleads(letter: char) -> bool {
     letter.is_control()
         || matches!(letter, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
+fn with_details(detailed: Option<bool>) -> &'static str {
+    if detailed == Some(true) { ", with details" } else { "" }
 }

@@ -529,10 +529,13 @@ entries! {
         study: StudyName,
         /// With the update of which round; absent for the final model.
         round: Option<RoundNumber>,
-        /// SHA-256 of what is sent.
+        /// SHA-256 of what is sent: of the evaluation as canonical JSON, its details included.
         digest: Sha256Digest,
         /// Its size in bytes.
         bytes: u64,
+        /// Whether classes are told in detail, which the policy permitted by a decision of its own; entries of earlier releases do not say.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        detailed: Option<bool>,
         /// The clause that permits it.
         clause: String,
         /// Digest of the policy.

@@ -12,6 +12,7 @@ use crate::{digest::Sha256Digest, labels::LabelName};
 
 mod detail;
 mod mask;
+mod numbers;
 mod pretext;
 mod small;
 

@@ -527,12 +527,14 @@ impl Entry {
                 round,
                 digest,
                 bytes,
+                detailed,
                 clause,
                 ..
             } => format!(
-                "les mesures {} de {study}{} ({bytes} octets) peuvent sortir, selon {}",
+                "les mesures {} de {study}{} ({bytes} octets{}) peuvent sortir, selon {}",
                 digest.short(),
                 in_round(*round),
+                with_details(*detailed),
                 shown(clause)
             ),
             Self::DisclosureSent { kind, digest, bytes } => {
@@ -597,4 +599,8 @@ fn action_word(action: &str) -> String {
         "send detailed metrics" => "envoyer des mesures détaillées".to_owned(),
         other => shown(other),
     }
+}
+
+fn with_details(detailed: Option<bool>) -> &'static str {
+    if detailed == Some(true) { ", avec détails" } else { "" }
 }

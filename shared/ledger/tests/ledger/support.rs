@@ -456,6 +456,7 @@ pub fn samples() -> Vec<Entry> {
             round: None,
             digest,
             bytes: 12,
+            detailed: Some(true),
             clause: text(),
             policy_digest: digest,
         },
