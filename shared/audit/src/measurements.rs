@@ -180,6 +180,7 @@ mod tests {
             correct_variance: 1.0,
             brier_sum: 2.0,
             ranks: None,
+            covariance_sums: None,
         };
         Evaluation {
             model_digest: Sha256Digest::of(b"m"),
