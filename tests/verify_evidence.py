@@ -108,12 +108,46 @@ class Folder:
     def table(self, path):
         if path in self.files:
             with open(self.root / path, encoding="utf-8") as file:
-                yield from map(json.loads, file)
+                yield from (json.loads(line, parse_float=Number) for line in file)
 
     def records(self):
         archives = sorted(path for path in self.files if re.fullmatch(r"ledger/archives/[0-9]+\.jsonl", path))
         for path in [*archives, "ledger/ledger.jsonl"]:
             yield from self.table(path)
+
+
+class Number(float):
+    """A number that is no integer, with the text that it was written in."""
+
+    def __new__(cls, text):
+        number = super().__new__(cls, text)
+        number.text = text
+        return number
+
+
+def spelled(value):
+    """Canonical JSON in which every number stands as it was written."""
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{json.dumps(name, ensure_ascii=False)}:{spelled(value[name])}" for name in sorted(value)) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(map(spelled, value)) + "]"
+    return value.text if isinstance(value, Number) else json.dumps(value, ensure_ascii=False)
+
+
+def digest_of(value):
+    return "sha256:" + hashlib.sha256(spelled(value).encode()).hexdigest()
+
+
+def has_one_spelling(value):
+    """Whether no number is longer than programs of today write them."""
+    if isinstance(value, (dict, list)):
+        return all(map(has_one_spelling, value.values() if isinstance(value, dict) else value))
+    digits = re.sub(r"[eE].*|[-.]", "", value.text).strip("0") if isinstance(value, Number) else ""
+    return len(digits) <= 12
+
+
+def has_details(evaluation):
+    return any("detail" in part for head in evaluation["heads"] for part in head.get("classes", []))
 
 
 def sha256_of(path):
@@ -322,6 +356,51 @@ def check_sites(sites, updates, finished, key, rounds):
                 find("update_contradicts", place)
 
 
+def check_metrics(site, approved, occasion, evaluation, place):
+    """The measurements that came are those that the site let out; programs of before let numbers out that have no one spelling."""
+    approvals = approved.get((site, *occasion), [])
+    named = [entry for entry in approvals if entry["digest"] == digest_of(evaluation)]
+    if not approvals:
+        find("metrics_not_approved", place)
+    elif not named:
+        if all("detailed" in entry for entry in approvals):
+            find("metrics_contradict", place)
+    elif named[-1].get("detailed", has_details(evaluation)) != has_details(evaluation):
+        find("metrics_contradict", place)
+
+
+def check_measurements(sites, updates, aggregator, rounds):
+    """What came with updates and of final models against what each site let out."""
+    approved = {}
+    for site, folder in sites.items():
+        for record in folder.records():
+            entry = record["entry"]
+            if entry["entry"] == "metrics_approved":
+                approved.setdefault((site, entry["study"], entry["round"]), []).append(entry)
+    for (study, number, site, _), update in updates.items():
+        header = update["header"]
+        if site not in sites or header.get("evaluation") is None:
+            continue
+        is_beyond = header["ledger_index"] >= sites[site].manifest["head"]["entries"]
+        if not (is_beyond and (study, number) in rounds.opened):
+            check_metrics(site, approved, (study, number), header["evaluation"], f"round {number} of {study}, {site}")
+    if "evaluations.jsonl" not in aggregator.files:
+        return
+    told_of = {}
+    for facts in aggregator.table("evaluations.jsonl"):
+        site, study, told = facts["site"], facts["study"], facts["told"]
+        told_of[site, study] = digest_of(told) if has_one_spelling(told) else None
+        for part in (told["evaluation"], told.get("own")) if site in sites and study not in rounds.reviews else ():
+            if part is not None:
+                check_metrics(site, approved, (study, None), part, f"the final model of {study}, {site}")
+    for record in aggregator.records():
+        entry = record["entry"]
+        if entry["entry"] == "evaluation_admitted":
+            known = told_of.get((entry["site"], entry["study"]), "none")
+            if known not in (None, entry["digest"]):
+                find("evaluation_undocumented", f"aggregator, record {record['index']}")
+
+
 def check_aggregator(folder, key):
     """Updates and rounds; gives the updates and the finished rounds."""
     admitted, finished, opened, final, plans = {}, {}, {}, {}, {}
@@ -427,7 +506,9 @@ def main():
     if aggregator is not None:
         try:
             key = base64.b64decode(keys["aggregator"])
-            check_sites(sound, *check_aggregator(aggregator, key), key, rounds)
+            updates, finished = check_aggregator(aggregator, key)
+            check_sites(sound, updates, finished, key, rounds)
+            check_measurements(sound, updates, aggregator, rounds)
         except (ValueError, KeyError, TypeError, OSError) as fault:
             find("malformed", "aggregator", repr(fault))
     opened = [{"study": study, "round": number} for study, number in sorted(rounds.opened)]

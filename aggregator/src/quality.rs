@@ -74,18 +74,40 @@ fn of_classes(label: LabelName, names: &[String], classes: &[(&ClassCount, &Clas
     }
     let images = classes.iter().flat_map(|(_, detail)| &detail.said).sum();
     let of_each: Vec<ClassDiscrimination> = classes.iter().map(|(count, detail)| of_class(count, detail)).collect();
-    let areas: Vec<Figure> = of_each.iter().filter_map(|class| class.auroc).collect();
+    let ranked: Vec<_> = of_each
+        .iter()
+        .zip(classes)
+        .filter_map(|(class, (_, detail))| Some((class.auroc?, *detail)))
+        .collect();
+    let areas: Vec<Figure> = ranked.iter().map(|(area, _)| *area).collect();
     let agreement = Agreement::of(names);
     let briers: f64 = classes.iter().map(|(_, detail)| detail.brier_sum).sum();
     Discrimination {
         label,
         images,
-        auroc: macro_area(&areas),
+        auroc: macro_area(&areas, |one, other| together(ranked[one].1, ranked[other].1)),
         kappa: agreement.kappa_figure(&table, widening(names, classes)),
         agreement,
         brier: (images > 0).then(|| briers / images as f64),
         classes: of_each,
     }
+}
+
+/// The correlation of two classes' areas; 1, which makes no interval too narrow, where not all sites told it or one of both does not vary.
+fn together(one: &ClassDetail, other: &ClassDetail) -> f64 {
+    let known = || {
+        let (first, later) = (one.covariance_sums.as_ref()?, other.covariance_sums.as_ref()?);
+        let (first, later) = if first.len() < later.len() {
+            (first, later)
+        } else {
+            (later, first)
+        };
+        // A class's place in the plan is how many stand before it.
+        let covariance = later.get(first.len())?;
+        let deviations = (one.ranks?.variance_sum * other.ranks?.variance_sum).sqrt();
+        (deviations > 0.0).then(|| covariance / deviations)
+    };
+    known().unwrap_or(1.0)
 }
 
 fn of_class(count: &ClassCount, detail: &ClassDetail) -> ClassDiscrimination {
@@ -160,6 +182,7 @@ pub mod tests {
                     area_sum: 0.8 * 400.0 / 41.0,
                     variance_sum: 0.005 * (400.0_f64 / 41.0).powi(2),
                 }),
+                covariance_sums: None,
             }),
         };
         vec![class("CHEST", [30, 10]), class("HAND", [10, 30])]
@@ -205,6 +228,33 @@ pub mod tests {
         );
         assert_eq!((found.images, found.agreement), (80, Agreement::Nominal));
         assert!(text(found.kappa).starts_with("0.500 (0.23"), "{}", text(found.kappa));
+    }
+
+    #[test]
+    fn classes_that_go_together_less_make_a_surer_mean_where_all_sites_tell() {
+        let plan = fixture::plan("spines");
+        let width = |sites: &[Option<f64>]| {
+            let sites: Vec<Evaluation> = sites
+                .iter()
+                .map(|correlation| {
+                    let mut classes = classes();
+                    for (place, class) in classes.iter_mut().enumerate() {
+                        let detail = class.detail.as_mut().unwrap();
+                        let variance = detail.ranks.unwrap().variance_sum;
+                        detail.covariance_sums = correlation.map(|correlation| vec![correlation * variance; place]);
+                    }
+                    evaluation(classes)
+                })
+                .collect();
+            let auroc = of(&plan.heads, &Evaluation::pooled(&sites).unwrap())[0].auroc.unwrap();
+            auroc.high.unwrap() - auroc.low.unwrap()
+        };
+        let unknown = width(&[None, None]);
+        near(Some(width(&[Some(1.0), Some(1.0)])), unknown);
+        near(Some(width(&[Some(0.0), Some(0.0)])), unknown * 0.5_f64.sqrt());
+        near(Some(width(&[Some(0.0), Some(1.0)])), unknown * 0.75_f64.sqrt());
+        // A node of before tells nothing of it.
+        near(Some(width(&[Some(0.0), None])), unknown);
     }
 
     #[test]

@@ -17,6 +17,8 @@ pub struct StudyDataset {
     pub facts: DatasetFacts,
     /// What the trainer needs to read it.
     pub source: DatasetSource,
+    /// Whether it is what the study learns from, and not all that its model is asked about.
+    is_learned_from: bool,
 }
 
 /// Freezes the dataset of `plan`. Classes smaller than the policy's smallest cell are left out; without a policy in force
@@ -33,7 +35,10 @@ pub fn freeze_whole(home: &Home, store: &Store, plan: &StudyPlan) -> Result<Stud
         heads: Vec::new(),
         ..plan.clone()
     };
-    freeze_in(folder, store, &unlabelled, 0)
+    Ok(StudyDataset {
+        is_learned_from: false,
+        ..freeze_in(folder, store, &unlabelled, 0)?
+    })
 }
 
 /// As [`freeze`], without classes of fewer than `cell_min` radiographs.
@@ -59,7 +64,12 @@ fn freeze_in(folder: PathBuf, store: &Store, plan: &StudyPlan, cell_min: u64) ->
         class_cells_min: smallest_class(&frozen, plan),
     };
     let source = store.source(&frozen.folder).context("cannot open the dataset's key")?;
-    Ok(StudyDataset { frozen, facts, source })
+    Ok(StudyDataset {
+        frozen,
+        facts,
+        source,
+        is_learned_from: true,
+    })
 }
 
 /// Training radiographs in the smallest class that a head of the plan is trained on.
@@ -86,12 +96,23 @@ fn smallest_class(frozen: &Frozen, plan: &StudyPlan) -> u64 {
 impl StudyDataset {
     /// The ledger's entry for this dataset.
     pub fn entry(&self, plan: &StudyPlan) -> Entry {
-        Entry::DatasetFrozen {
-            study: plan.study.clone(),
-            dataset_digest: self.frozen.digest,
-            training: self.frozen.training.radiographs,
-            validation: self.frozen.validation.radiographs,
-            testing: self.frozen.testing.radiographs,
+        let (study, dataset_digest) = (plan.study.clone(), self.frozen.digest);
+        let [training, validation, testing] =
+            [self.frozen.training, self.frozen.validation, self.frozen.testing].map(|part| part.radiographs);
+        if self.is_learned_from {
+            Entry::DatasetFrozen {
+                study,
+                dataset_digest,
+                training,
+                validation,
+                testing,
+            }
+        } else {
+            Entry::DatasetPrepared {
+                study,
+                dataset_digest,
+                radiographs: training + validation + testing,
+            }
         }
     }
 }

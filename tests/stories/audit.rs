@@ -14,7 +14,7 @@ use std::{
 use serde_json::Value;
 use snowball_crypto::SigningKey;
 use snowball_phantoms::{planted_identifiers, read_truth};
-use snowball_protocol::plan::{Drift, OptimiserRule};
+use snowball_protocol::plan::{Drift, OptimiserRule, Sent};
 use snowball_tests::{PolicyWish, ask, run};
 use tokio::process::Command;
 
@@ -25,8 +25,9 @@ use crate::{
 
 /// Two hospitals that train, one that declines; a change of policy, a withdrawal, a quarantine, a release, a revocation.
 async fn a_consortium_with_a_history() -> Stage {
-    let mut stage = Stage::set_with(3, 4, 60, 0.1, |plan| {
+    let mut stage = Stage::set_with(3, 4, 160, 0.1, |plan| {
         plan.local.steps = 6;
+        plan.send.push(Sent::DetailedMetrics);
         // What the sites are corrected by is part of the history.
         plan.local.drift = Some(Drift::Scaffold);
         plan.optimiser.rule = OptimiserRule::Sgd { momentum: 0.0 };
@@ -37,7 +38,12 @@ async fn a_consortium_with_a_history() -> Stage {
         plan.rounds.updates.max = 2;
     })
     .await;
-    stage.settle().await;
+    // Details may leave all sites, and the first one's until its board thinks otherwise.
+    let detailed = |_| PolicyWish {
+        release: vec!["update", "metrics", "detailed_metrics"],
+        ..PolicyWish::default()
+    };
+    stage.settle_under(detailed).await;
     let [north, _, third] = &stage.consortium.sites[..] else {
         panic!("three sites")
     };

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeSet, os::unix::fs::PermissionsExt, path::Path, process::Command};
 
+use snowball_ledger::Entry;
 use snowball_phantoms::Consortium as Phantoms;
 use snowball_protocol::plan::HeadKind;
 
@@ -25,6 +26,7 @@ async fn hospitals_learn_to_outline_bone_from_masks_that_stay() {
     })
     .await;
     stage.settle().await;
+    let mut masked = Vec::new();
     // As stage::phantoms writes them.
     let phantoms = Phantoms {
         seed: 5,
@@ -37,7 +39,8 @@ async fn hospitals_learn_to_outline_bone_from_masks_that_stay() {
         let folder = stage.folder.path().join(format!("masks-{index}"));
         std::fs::create_dir(&folder).unwrap();
         let bones = snowball_phantoms::bones(&phantoms, index);
-        for bones in &bones {
+        // Every sixth radiograph nobody drew on.
+        for (_, bones) in bones.iter().enumerate().filter(|(place, _)| place % 6 != 0) {
             let picture = image::GrayImage::from_raw(bones.columns, bones.rows, bones.values.clone()).unwrap();
             picture.save(folder.join(format!("{}.png", bones.instance))).unwrap();
         }
@@ -72,7 +75,9 @@ async fn hospitals_learn_to_outline_bone_from_masks_that_stay() {
             (&serde_json::json!(0), &imported["new"])
         );
         let census = stage.consortium.node(site, &["census"]).await.unwrap();
-        assert_eq!(census["tables"]["site: bone"]["a mask"]["radiographs"], imported["new"]);
+        let masks = &census["tables"]["site: bone"]["a mask"]["radiographs"];
+        assert_eq!(*masks, imported["new"]);
+        masked.push(masks.as_u64().unwrap());
     }
     stage.start_study().await;
     let mut nodes = stage.run_nodes();
@@ -127,6 +132,35 @@ async fn hospitals_learn_to_outline_bone_from_masks_that_stay() {
     assert_eq!(drawn["masks"], masks);
     assert_eq!(drawn["dicom"], masks);
     objects_are_the_pictures(&out);
+    the_ledger_tells_what_was_learned_from(&site.home, masked[0]);
+}
+
+/// The study's dataset has the radiographs with masks alone; all others stand apart, as what the model was asked about.
+fn the_ledger_tells_what_was_learned_from(home: &Path, masks: u64) {
+    let records = snowball_ledger::read(&home.join("ledger")).unwrap();
+    let (mut learned, mut asked) = (BTreeSet::new(), BTreeSet::new());
+    for record in &records {
+        match &record.entry {
+            Entry::DatasetFrozen {
+                training,
+                validation,
+                testing,
+                ..
+            } => drop(learned.insert(training + validation + testing)),
+            Entry::DatasetPrepared { radiographs, .. } => drop(asked.insert(*radiographs)),
+            _ => {}
+        }
+    }
+    assert_eq!(
+        learned,
+        BTreeSet::from([masks]),
+        "every dataset that was learned from has as many as have masks"
+    );
+    let asked: Vec<u64> = asked.into_iter().collect();
+    assert!(
+        asked.len() == 1 && asked[0] > masks,
+        "{asked:?} of which {masks} have masks"
+    );
 }
 
 /// Each DICOM Segmentation object holds the bits of its PNG, as DCMTK reads it, and nothing of the hospital's.

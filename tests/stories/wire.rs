@@ -140,7 +140,13 @@ impl Talk {
         let plan = self.stage.plan.clone();
         let layout = snowball_layout::Layout::of(&plan);
         let policy = Sha256Digest::of(b"policy");
-        self.say("hello", "POST", "v1/hello", hello(1, 1)).await;
+        self.say(
+            "hello",
+            "POST",
+            "v1/hello",
+            hello(PROTOCOL_VERSION_MIN, PROTOCOL_VERSION),
+        )
+        .await;
         self.say("hello of an old node", "POST", "v1/hello", hello(0, 0)).await;
         self.say("hello of a new node", "POST", "v1/hello", hello(99, 99)).await;
         self.say("authorities", "GET", "v1/authorities", Value::Null).await;

@@ -38,6 +38,23 @@ impl Registry {
         Ok(version)
     }
 
+    /// The answer of `site`.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn evaluation(
+        &self,
+        study: &StudyName,
+        site: &SiteName,
+    ) -> Result<Option<FinalEvaluation>, RegistryError> {
+        let row = sqlx::query("SELECT evaluation FROM evaluations WHERE study = $1 AND site = $2")
+            .bind(study.as_str())
+            .bind(site.as_str())
+            .fetch_optional(&self.readers)
+            .await?;
+        row.map(|row| row.document("evaluation")).transpose()
+    }
+
     /// Every site's answer, by site.
     ///
     /// # Errors

@@ -1,7 +1,10 @@
 //! Everything that leaves passes here: recorded by digest and size, then handed to the client.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU16, Ordering},
+    },
     time::Instant,
 };
 
@@ -11,10 +14,10 @@ use snowball_crypto::VerifyingKey;
 use snowball_ledger::{Entry, Head, Ledger, Record};
 use snowball_policy::{Action, DatasetFacts, PolicyFault, SignedPolicy, Spent};
 use snowball_protocol::{
-    RoundNumber, Sha256Digest, SiteName, StudyName, StudyPlan,
+    PROTOCOL_VERSION_MIN, RoundNumber, Sha256Digest, SiteName, StudyName, StudyPlan,
     authorities::{AuthoritiesKept, SignedAuthorities},
     enrolment::Renewal,
-    evaluation::Evaluation,
+    evaluation::{COVARIANCES_SINCE, Evaluation},
     ids::UnixSeconds,
     limits::CLOCK_SKEW_SECONDS_MAX,
     outcome::SignedOutcome,
@@ -51,6 +54,8 @@ pub struct Door {
     /// The aggregator's head that was kept last; held while heads are exchanged.
     pub(crate) aggregator_head: tokio::sync::Mutex<Option<Head>>,
     budget: Mutex<Budget>,
+    /// The version that both sides speak, since the last hello.
+    protocol: AtomicU16,
     hear_progress: HearProgress,
 }
 
@@ -76,6 +81,7 @@ impl Door {
             ledger,
             aggregator_head: tokio::sync::Mutex::new(None),
             budget: Mutex::new(budget),
+            protocol: AtomicU16::new(PROTOCOL_VERSION_MIN),
             hear_progress: Arc::new(|_| ()),
         }
     }
@@ -147,7 +153,15 @@ impl Door {
             );
             return Err(EgressError::Answer { reason });
         }
+        self.protocol.store(reply.protocol, Ordering::Relaxed);
         Ok(reply)
+    }
+
+    /// Takes out of `evaluation` what an aggregator of before would not understand.
+    pub(crate) fn speak(&self, evaluation: &mut Evaluation) {
+        if self.protocol.load(Ordering::Relaxed) < COVARIANCES_SINCE {
+            evaluation.forget_covariances();
+        }
     }
 
     /// Asks for the next certificate over `csr_pem`, whose key was made here.
@@ -399,6 +413,8 @@ impl Door {
         mut evaluation: Evaluation,
         dataset: &DatasetFacts,
     ) -> Result<Option<Evaluation>, EgressError> {
+        evaluation = evaluation.rounded();
+        self.speak(&mut evaluation);
         let with_details = gate::may_be_detailed(self, plan, None, &mut evaluation, dataset)?;
         let thing = gate::Thing::metrics(&evaluation);
         let Some(permitted) = gate::permitted(gate::ask_to_send(self, plan, None, thing, dataset))? else {

@@ -98,7 +98,11 @@ pub(crate) fn filter(
         local_steps: candidate.local_steps,
         control_from: candidate.control_from,
         training_loss: candidate.training_loss,
-        evaluation: candidate.evaluation.filter(|_| plan.send.contains(&Sent::Metrics)),
+        // One spelling for each number: what the ledger names by digest, anybody can compute again from what came.
+        evaluation: candidate
+            .evaluation
+            .filter(|_| plan.send.contains(&Sent::Metrics))
+            .map(Evaluation::rounded),
         dataset: candidate.dataset,
     })
 }

@@ -75,7 +75,8 @@ impl Egress {
     /// # Errors
     /// When the update is not fit to leave, the policy denies it, the ledger cannot be written, or the aggregator refuses.
     /// A broken line is no error: sending goes on where it stood.
-    pub async fn offer(&self, plan: &StudyPlan, candidate: Candidate) -> Result<SignedReceipt, EgressError> {
+    pub async fn offer(&self, plan: &StudyPlan, mut candidate: Candidate) -> Result<SignedReceipt, EgressError> {
+        candidate.evaluation.iter_mut().for_each(|one| self.door.speak(one));
         let carried = self.carried(plan, candidate.round, candidate.delta.len()).await?;
         let encoded = filter::filter(plan, candidate, carried.as_deref())?;
         drop(carried);

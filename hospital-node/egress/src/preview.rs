@@ -54,7 +54,7 @@ pub fn preview(
     let recorded = recorded.unwrap_or((0, ledger.head().hash));
     let header = message::header(plan, assumed.policy_digest, &encoded, evaluation, recorded);
     let head = ledger.signed_head().map_err(EgressError::Ledger)?;
-    let shown = metrics.and_then(|shown| record::visible(Some(last), shown));
+    let shown = metrics.and_then(|shown| record::visible(Some(last.rounded()), shown));
     // Of the same form as the shared model's, in counts; in a preview there is no other one.
     let mut own = shown.clone().filter(|_| plan.comparison.own_model);
     own.iter_mut().for_each(Evaluation::forget_details);

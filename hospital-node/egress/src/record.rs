@@ -113,6 +113,7 @@ pub(crate) fn metrics_entry(
         round,
         digest,
         bytes,
+        detailed: Some(evaluation.has_details()),
         clause,
         policy_digest,
     }

@@ -128,6 +128,7 @@ mod tests {
             round: round.map(RoundNumber),
             digest: Sha256Digest::of(format!("{name} {round:?} metrics").as_bytes()),
             bytes,
+            detailed: None,
             clause: "release.allowed".to_owned(),
             policy_digest: Sha256Digest::of(b""),
         }

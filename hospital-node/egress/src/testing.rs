@@ -30,6 +30,7 @@ pub fn candidate(delta: Vec<f32>) -> Candidate {
             correct_variance: 0.5,
             brier_sum: 1.0,
             ranks: None,
+            covariance_sums: None,
         }),
     }];
     Candidate {

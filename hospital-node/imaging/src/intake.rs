@@ -203,7 +203,9 @@ impl Intake {
             burned_in = BurnedIn::Reviewed;
         }
         let syntax = file.syntax.ok_or(IntakeReason::TransferSyntax)?;
-        let mut grey = pixels::render(pixels::words(&file, syntax, &description)?, &description);
+        let words = pixels::words(&file, syntax, &description)?;
+        let is_stream_lossy = words.lossy;
+        let mut grey = pixels::render(words, &description);
         if pixels::page::is_page(&grey.pixels) {
             return Err(IntakeReason::Document);
         }
@@ -221,7 +223,7 @@ impl Intake {
             }
             (cleaned, _) => cleaned?,
         };
-        let acquisition = Acquisition::read(&file, class, modality, syntax, &description);
+        let acquisition = Acquisition::read(&file, class, modality, syntax, &description, is_stream_lossy);
         let labelled = Labelled::read(&file, &self.dictionary);
         Ok(deidentify::deidentify(
             &file,

@@ -51,6 +51,7 @@ pub use deidentify::acquisition::{
     Acquisition, DetectorType, Direction, ImageHistory, Intent, Manufacturer, Modality, ModalityTransform, ObjectClass,
     Photometric,
 };
+pub use deidentify::compression::{LossyMethod, LossyStep};
 pub use deidentify::evidence::{BurnedIn, Evidence, LabelSource, LabelSources};
 pub use deidentify::marks::Marks;
 pub use deidentify::{Radiograph, RadiographId, pseudonym_of};

@@ -9,7 +9,7 @@ use dicom_core::{DataElement, PrimitiveValue, VR};
 use dicom_dictionary_std::{tags, uids};
 use dicom_object::{FileMetaTableBuilder, InMemDicomObject};
 
-use crate::ObjectClass;
+use crate::{LossyStep, ObjectClass};
 use coded::{derivation, purpose, sequence};
 
 pub use coded::{Code, CodeError};
@@ -73,8 +73,8 @@ pub struct Segmentation<'a> {
     pub number: u32,
     /// The SOP class of the radiograph.
     pub source_class: ObjectClass,
-    /// Whether the radiograph had been compressed with loss.
-    pub is_source_lossy: bool,
+    /// The compressions with loss that the radiograph went through, as far as they are known; `None` where there was none.
+    pub source_lossy: Option<&'a [LossyStep]>,
     /// Rows of the radiograph as it came.
     pub rows: u16,
     /// Columns of it.
@@ -216,12 +216,32 @@ impl Segmentation<'_> {
             object.put(DataElement::new(tag, VR::US, PrimitiveValue::from(value)));
         }
         put(object, tags::NUMBER_OF_FRAMES, VR::IS, &self.segments.len().to_string());
-        // What was computed from pixels that had lost something has lost it too; how much and by which method is not known.
-        let lossy = if self.is_source_lossy { "01" } else { "00" };
-        put(object, tags::LOSSY_IMAGE_COMPRESSION, VR::CS, lossy);
+        self.describe_compression(object);
         put(object, tags::BURNED_IN_ANNOTATION, VR::CS, "NO");
         let bits = packed(self.values, self.segments.len());
         object.put(DataElement::new(tags::PIXEL_DATA, VR::OB, PrimitiveValue::from(bits)));
+    }
+
+    /// What was computed from pixels that had lost something has lost it too (C.7.6.1.1.5). Methods and ratios belong together by their
+    /// places: where one of them is not known, none of its kind is written.
+    fn describe_compression(&self, object: &mut InMemDicomObject) {
+        let lossy = if self.source_lossy.is_some() { "01" } else { "00" };
+        put(object, tags::LOSSY_IMAGE_COMPRESSION, VR::CS, lossy);
+        let steps = self.source_lossy.unwrap_or_default();
+        let ratios: Option<Vec<String>> = steps.iter().map(LossyStep::ratio).collect();
+        let methods: Option<Vec<String>> = steps.iter().map(|step| Some(step.method?.term().to_owned())).collect();
+        for (tag, vr, values) in [
+            (tags::LOSSY_IMAGE_COMPRESSION_RATIO, VR::DS, ratios),
+            (tags::LOSSY_IMAGE_COMPRESSION_METHOD, VR::CS, methods),
+        ] {
+            if let Some(values) = values.filter(|values| !values.is_empty()) {
+                object.put(DataElement::new(
+                    tag,
+                    vr,
+                    PrimitiveValue::Strs(values.into_iter().collect()),
+                ));
+            }
+        }
     }
 
     fn describe_segments(&self, object: &mut InMemDicomObject) {

@@ -50,6 +50,7 @@ pub fn made_up() -> Vec<Record> {
         round: None,
         digest: digest("final"),
         bytes: 700,
+        detailed: None,
         clause: "release.allowed".to_owned(),
         policy_digest: digest("policy 2"),
     });
@@ -175,6 +176,7 @@ fn one_round(number: u32) -> Vec<Entry> {
             round: Some(round),
             digest: digest("metrics"),
             bytes: 600,
+            detailed: None,
             clause: "release.allowed".to_owned(),
             policy_digest: digest("policy 2"),
         },

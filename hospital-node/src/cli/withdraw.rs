@@ -412,6 +412,12 @@ mod tests {
             trained("spines", 2),
             trained("spines", 3),
             frozen("hands", b"others"),
+            // Whoever the model was only asked about, it did not learn from.
+            record(Entry::DatasetPrepared {
+                study: "hands".parse().unwrap(),
+                dataset_digest: Sha256Digest::of(b"with"),
+                radiographs: 3,
+            }),
             trained("hands", 1),
             frozen("spines", b"without"),
             trained("spines", 4),

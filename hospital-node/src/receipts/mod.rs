@@ -256,6 +256,12 @@ mod tests {
                 validation: 20,
                 testing: 10,
             },
+            // What the model was asked about meanwhile is not what the round had.
+            Entry::DatasetPrepared {
+                study: study.clone(),
+                dataset_digest: Sha256Digest::of(b"all radiographs"),
+                radiographs: 400,
+            },
             Entry::TrainingFinished {
                 study: study.clone(),
                 round,
@@ -283,7 +289,8 @@ mod tests {
         assert_eq!(kept.len(), 1);
         let own = &kept[0].own;
         assert_eq!((own.accepted, own.excluded[&IntakeReason::Duplicate]), (100, 5));
-        assert_eq!((own.trained_on, own.training, own.approved_at), (Some(65), 70, Some(4)));
+        assert_eq!((own.trained_on, own.training, own.approved_at), (Some(65), 70, Some(5)));
+        assert_eq!(own.dataset_digest, Some(digest));
         // The receipt of this test names another head than this ledger has.
         assert!(!own.is_the_named_entry && kept[0].outcome.is_none());
         ledger.append(2, Entry::RoundOutcomeKept { outcome }).unwrap();

@@ -1,8 +1,10 @@
 //! What others call a stored radiograph that they refer to, and how large it was when it came.
 
 use rusqlite::{OptionalExtension, params};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 use snowball_crypto::Pseudonym;
-use snowball_imaging::ObjectClass;
+use snowball_imaging::{LossyMethod, LossyStep, ObjectClass, TransferSyntax};
 
 use crate::{
     Store, StoreError,
@@ -10,7 +12,7 @@ use crate::{
 };
 
 /// A stored radiograph as the source of something that was made of it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Source {
     /// Its patient.
     pub patient: Pseudonym,
@@ -24,8 +26,8 @@ pub struct Source {
     pub columns: u32,
     /// Its SOP class.
     pub class: ObjectClass,
-    /// Whether it had been compressed with loss.
-    pub lossy: bool,
+    /// The compressions with loss that it went through, as far as they are known; `None` where there was none.
+    pub lossy: Option<Vec<LossyStep>>,
 }
 
 impl Store {
@@ -60,16 +62,45 @@ impl Store {
                 rows: facts.rows,
                 columns: facts.columns,
                 class,
-                lossy: making.acquisition.get("lossy") == Some(&serde_json::Value::Bool(true)),
+                lossy: lossy(&making.acquisition),
             }))
         })
     }
+}
+
+/// The compressions with loss that a row tells of. Rows of schema 5 and earlier have no list: their encoding tells the method alone,
+/// where it cannot be one without loss.
+fn lossy(acquisition: &Value) -> Option<Vec<LossyStep>> {
+    if acquisition.get("lossy") != Some(&Value::Bool(true)) {
+        return None;
+    }
+    if let Some(steps) = field(acquisition, "lossy_steps") {
+        return Some(steps);
+    }
+    let syntax = field(acquisition, "transfer_syntax");
+    let method = syntax.and_then(|syntax| match syntax {
+        TransferSyntax::JpegBaseline
+        | TransferSyntax::JpegExtended
+        | TransferSyntax::JpegSpectralSelection
+        | TransferSyntax::JpegProgressive => LossyMethod::of(syntax),
+        _ => None,
+    });
+    let step = |method| LossyStep {
+        method: Some(method),
+        ratio_hundredths: None,
+    };
+    Some(method.map(step).into_iter().collect())
+}
+
+fn field<T: DeserializeOwned>(of: &Value, name: &str) -> Option<T> {
+    serde_json::from_value(of.get(name)?.clone()).ok()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::sample::{Sample, keys};
+    use serde_json::json;
 
     #[test]
     fn a_radiograph_is_found_with_what_it_belongs_to() {
@@ -85,10 +116,36 @@ mod tests {
             rows: 24,
             columns: 20,
             class: ObjectClass::DigitalPresentation,
-            lossy: false,
+            lossy: None,
         };
         assert_eq!(found, source);
         assert_ne!(store.source_of(other.id()).unwrap().unwrap().patient, found.patient);
         assert_eq!(store.source_of(&Pseudonym::from_bytes([0; 32])).unwrap(), None);
+    }
+
+    #[test]
+    fn a_row_tells_as_much_of_lossy_compression_as_its_version_knew() {
+        let step = |method, ratio_hundredths| LossyStep {
+            method,
+            ratio_hundredths,
+        };
+        let jpeg = Some(LossyMethod::Jpeg);
+        for (row, known) in [
+            (json!({ "lossy": false, "transfer_syntax": "explicit_little" }), None),
+            (
+                json!({ "lossy": true, "lossy_steps": [{ "method": "ISO_10918_1", "ratio_hundredths": 950 }] }),
+                Some(vec![step(jpeg, Some(950))]),
+            ),
+            (
+                json!({ "lossy": true, "transfer_syntax": "jpeg_baseline" }),
+                Some(vec![step(jpeg, None)]),
+            ),
+            (
+                json!({ "lossy": true, "transfer_syntax": "explicit_little" }),
+                Some(vec![]),
+            ),
+        ] {
+            assert_eq!(lossy(&row), known, "{row}");
+        }
     }
 }

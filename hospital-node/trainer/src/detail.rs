@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use rayon::prelude::*;
-use snowball_metrics::{Concordance, brier};
+use snowball_metrics::{Influence, brier};
 use snowball_protocol::evaluation::{ClassDetail, HeadEvaluation, Ranks};
 
 /// A radiograph with the label of a head that names classes, and what the network says of it.
@@ -25,14 +25,26 @@ pub fn add(head: &mut HeadEvaluation, rows: &[Row]) {
     let HeadEvaluation::Classes { classes, .. } = head else {
         return;
     };
+    let ranked: Vec<Option<Influence>> = (0..classes.len())
+        .into_par_iter()
+        .map(|class| influence(class, rows))
+        .collect();
     classes.par_iter_mut().enumerate().for_each(|(place, class)| {
         if class.images > 0 {
-            class.detail = Some(of_class(place, rows));
+            class.detail = Some(of_class(place, rows, &ranked));
         }
     });
 }
 
-fn of_class(class: usize, rows: &[Row]) -> ClassDetail {
+fn influence(class: usize, rows: &[Row]) -> Option<Influence> {
+    let scores: Vec<f64> = rows.iter().map(|row| f64::from(row.probabilities[class])).collect();
+    let has: Vec<bool> = rows.iter().map(|row| row.truth == class).collect();
+    let owners: Vec<usize> = rows.iter().map(|row| row.patient).collect();
+    Influence::of(&scores, &has, &owners)
+}
+
+/// `ranked` is of each class of the plan, in its order.
+fn of_class(class: usize, rows: &[Row], ranked: &[Option<Influence>]) -> ClassDetail {
     let own = || rows.iter().filter(|row| row.truth == class);
     let mut said = vec![0; rows.first().map_or(0, |row| row.probabilities.len())];
     // Of each patient how many radiographs there are, and how many are recognised.
@@ -43,16 +55,14 @@ fn of_class(class: usize, rows: &[Row]) -> ClassDetail {
         *images += 1.0;
         *correct += f64::from(u8::from(row.said == class));
     }
-    let scores: Vec<f64> = rows.iter().map(|row| f64::from(row.probabilities[class])).collect();
-    let has: Vec<bool> = rows.iter().map(|row| row.truth == class).collect();
-    let owners: Vec<usize> = rows.iter().map(|row| row.patient).collect();
-    let ranked = Concordance::of(&scores, &has, &owners);
+    let own_ranks = ranked[class].as_ref();
     ClassDetail {
         patients: patients.len() as u64,
         said,
         correct_variance: correct_variance(patients.values().copied()),
         brier_sum: own().map(|row| brier(&row.probabilities, class)).sum(),
-        ranks: ranked.map(|ranked| {
+        ranks: own_ranks.map(|influence| {
+            let ranked = influence.concordance();
             let sums = ranked.sums();
             Ranks {
                 other_patients: ranked.other_patients,
@@ -61,7 +71,16 @@ fn of_class(class: usize, rows: &[Row]) -> ClassDetail {
                 variance_sum: sums.variance,
             }
         }),
+        covariance_sums: own_ranks.map(|influence| {
+            let before = ranked[..class].iter();
+            before.map(|other| covariance_sum(influence, other.as_ref())).collect()
+        }),
     }
+}
+
+/// How two classes go together, times the weights of both.
+fn covariance_sum(one: &Influence, other: Option<&Influence>) -> f64 {
+    other.map_or(0.0, |other| one.covariance(other) * one.weight() * other.weight())
 }
 
 /// Variance of how many radiographs are recognised where patients are drawn (Cochran 1977 on ratios); each patient's radiographs and the
@@ -136,12 +155,20 @@ mod tests {
         assert!((one.area_sum - other.area_sum).abs() < 1e-12 && (one.variance_sum - other.variance_sum).abs() < 1e-12);
         assert_eq!((one.other_patients, other.other_patients), (2, 2));
         assert!(other.variance_sum > 0.0);
+        // Each is the other's rest, so that they are lucky or unlucky together.
+        assert_eq!(without.covariance_sums, Some(vec![]));
+        let sums = with.covariance_sums.unwrap();
+        assert!(
+            sums.len() == 1 && (sums[0] - other.variance_sum).abs() < 1e-12,
+            "{sums:?}"
+        );
     }
 
     #[test]
     fn a_patient_alone_gives_neither_variance_nor_ranks() {
         let rows = [row(1, 0, 0.25), row(1, 0, 0.5), row(2, 1, 0.5)];
-        let detail = of_class(0, &rows);
+        let detail = of_class(0, &rows, &[influence(0, &rows), influence(1, &rows)]);
         assert_eq!((detail.patients, detail.correct_variance, detail.ranks), (1, 0.0, None));
+        assert_eq!(detail.covariance_sums, None);
     }
 }

@@ -52,6 +52,7 @@ pub(crate) struct EvaluationTaken {
     pub time: UnixSeconds,
     pub site: SiteName,
     pub study: StudyName,
+    pub digest: Sha256Digest,
 }
 
 /// A site that was let in.
@@ -152,11 +153,12 @@ impl AggregatorFacts {
                 self.released.push((record.index, study.clone(), *release_digest));
             }
             Entry::StudyAborted { study, .. } => self.end_review(study, record),
-            Entry::EvaluationAdmitted { site, study, .. } => self.evaluations.push(EvaluationTaken {
+            Entry::EvaluationAdmitted { site, study, digest } => self.evaluations.push(EvaluationTaken {
                 index: record.index,
                 time: record.time,
                 site: site.clone(),
                 study: study.clone(),
+                digest: *digest,
             }),
             _ => self.see_site(record),
         }

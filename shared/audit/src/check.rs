@@ -70,6 +70,7 @@ fn check_both_sides(
     parties.enrolments(audit);
     parties.joins(audit);
     let updates = parties.updates(audit);
+    parties.measurements(audit);
     for (site, facts) in sites {
         parties.receipts(site, facts, &updates, audit);
         heard::not_had(site, facts, &aggregator, audit);

@@ -333,12 +333,6 @@ impl Parties<'_> {
             audit.find(Area::Updates, Code::UpdateContradicts, place, differences.join("; "));
         }
         self.weight(document, admission, facts, place, audit);
-        if header.evaluation.is_some() {
-            let is_approved = facts.metrics.contains(&(header.study.clone(), Some(header.round)));
-            audit.expect(is_approved, Area::Disclosures, Code::MetricsNotApproved, place, || {
-                "measurements came with it, and the site's ledger did not let any out".to_owned()
-            });
-        }
     }
 
     /// The examples behind an update: those of the training that the site recorded, at most as many as the plan counts.

@@ -10,7 +10,7 @@ use crate::{
     finding::Code,
     outcome::{Area, Audit},
     policies::{Installed, Policies},
-    site::{Leaving, Survey},
+    site::{DETAILED, Leaving, Survey},
 };
 
 /// A policy is asked while another process may be installing the next one: the one before or after counts within this time.
@@ -90,9 +90,14 @@ impl<'a> Judge<'a> {
                 round,
                 digest,
                 bytes,
+                detailed,
                 policy_digest,
                 ..
             } => {
+                if *detailed == Some(true) {
+                    let errand = (study.clone(), *round, DETAILED.to_owned());
+                    self.use_permit(record, &errand, Some((policy_digest, None)), audit);
+                }
                 let errand = (study.clone(), *round, "send metrics".to_owned());
                 self.use_permit(record, &errand, Some((policy_digest, None)), audit);
                 self.left
@@ -287,7 +292,7 @@ impl<'a> Judge<'a> {
                 (Action::Send { kind, bytes }, Some(thing.digest))
             }
             // Cells that were hidden afterwards made it smaller, so that a permit stays one. Details go along with the rest.
-            "send metrics" | "send detailed metrics" => {
+            "send metrics" | DETAILED => {
                 let things = self.survey.metrics.get(&place).map_or(&[][..], Vec::as_slice);
                 let thing = about(things, record.index);
                 let kind = if action == "send metrics" {

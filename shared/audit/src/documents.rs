@@ -6,7 +6,7 @@ use snowball_protocol::{
     Sha256Digest, SiteName, StudyName,
     ids::{RoundNumber, UnixSeconds},
     receipt::SignedReceipt,
-    update::UpdateHeader,
+    update::{FinalEvaluation, UpdateHeader},
 };
 
 /// Where each file lies in a folder.
@@ -23,6 +23,8 @@ pub mod paths {
     pub const ENROLMENTS: &str = "enrolments.jsonl";
     /// The updates that the aggregator took in, one a line: [`UpdateFacts`](super::UpdateFacts).
     pub const UPDATES: &str = "updates.jsonl";
+    /// The evaluations of final models that the aggregator took in, one a line: [`EvaluationFacts`](super::EvaluationFacts).
+    pub const EVALUATIONS: &str = "evaluations.jsonl";
     /// The records of the finished rounds, one a line.
     pub const ROUNDS: &str = "rounds.jsonl";
     /// The certificate of the consortium's CA.
@@ -117,6 +119,18 @@ pub struct UpdateFacts {
     pub header: UpdateHeader,
     /// The receipt.
     pub receipt: SignedReceipt,
+}
+
+/// What a site told of a study's final model.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EvaluationFacts {
+    /// Whose, by the certificate that it came with.
+    pub site: SiteName,
+    /// Of which study.
+    pub study: StudyName,
+    /// What it sent.
+    pub told: FinalEvaluation,
 }
 
 /// What the check reads of a release's `lineage.json`.

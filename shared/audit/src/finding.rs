@@ -66,6 +66,7 @@ codes!(
     UpdateUndocumented = "update_undocumented": "what came with an update is not in the evidence, or differs from the ledger",
     HeadNotTheApproval = "head_not_the_approval": "an update came with a head that is not the record of its approval",
     MetricsNotApproved = "metrics_not_approved": "measurements left the site that its ledger does not know",
+    MetricsContradict = "metrics_contradict": "measurements came that are not those that the site's ledger let out",
     ReceiptSignature = "receipt_signature": "a receipt is not signed by the aggregator",
     ReceiptContradicts = "receipt_contradicts": "a receipt says something else than the records on both sides",
     UpdateOfStranger = "update_of_stranger": "an update counted of a site that was not enrolled or had not joined",
@@ -81,6 +82,7 @@ codes!(
     ReleaseSignature = "release_signature": "a release is not signed by the aggregator",
     ReleaseContradicts = "release_contradicts": "a release says something else than the records of its rounds",
     EvaluationForbidden = "evaluation_forbidden": "the aggregator took in an evaluation that the protocol does not allow: before the final model, after the end of the review, a second one, or of a site that took no part",
+    EvaluationUndocumented = "evaluation_undocumented": "an evaluation of a final model is not in the evidence, or differs from the ledger",
     DisclosureUnrecorded = "disclosure_unrecorded": "the aggregator holds something of the site that the site's ledger does not know",
 );
 

@@ -29,6 +29,7 @@ mod heard;
 mod keys;
 mod ledgers;
 mod manifest;
+mod measurements;
 mod open;
 mod outcome;
 mod policies;
@@ -41,7 +42,9 @@ mod table;
 mod testing;
 
 pub use check::audit;
-pub use documents::{ConsortiumFacts, EnrolmentFacts, UpdateFacts, is_lineage_signed, lineage_signed_bytes, paths};
+pub use documents::{
+    ConsortiumFacts, EnrolmentFacts, EvaluationFacts, UpdateFacts, is_lineage_signed, lineage_signed_bytes, paths,
+};
 pub use export::{Export, ExportError, Exported};
 pub use finding::{Code, Finding};
 pub use keys::{Keys, KeysError, SiteKeys};

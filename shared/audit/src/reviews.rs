@@ -25,7 +25,7 @@ pub(crate) struct Review {
 
 impl Review {
     /// Whether the aggregator's ledger has its beginning and not its end.
-    const fn is_under_way(&self) -> bool {
+    pub(crate) const fn is_under_way(&self) -> bool {
         self.begun.is_some() && self.ended.is_none()
     }
 }
@@ -60,6 +60,7 @@ fn forbidden(aggregator: &AggregatorFacts, plan: Option<&StudyPlan>, taken: &Eva
         time,
         site,
         study,
+        digest: _,
     } = taken;
     if !aggregator.joined.contains_key(&(site.clone(), study.clone())) {
         return Some("the site had not joined the study".to_owned());
@@ -151,6 +152,7 @@ mod tests {
         facts.evaluations = evaluations
             .iter()
             .map(|(index, time, site)| EvaluationTaken {
+                digest: Sha256Digest::of(site.as_bytes()),
                 index: *index,
                 time: *time,
                 site: site.parse().unwrap(),

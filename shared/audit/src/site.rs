@@ -18,6 +18,9 @@ use crate::{
     policies::{Installed, Policies},
 };
 
+/// To let details of measurements out, as decisions name it.
+pub(crate) const DETAILED: &str = "send detailed metrics";
+
 /// One try at one round of one study.
 pub(crate) type Try = (StudyName, RoundNumber, Attempt);
 
@@ -29,6 +32,16 @@ pub(crate) struct Approval {
     pub digest: Sha256Digest,
     pub bytes: u64,
     pub policy_digest: Sha256Digest,
+}
+
+/// Measurements that the site's policy let out.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct MetricsApproval {
+    pub digest: Sha256Digest,
+    /// Whether there are details among them; programs of before did not say.
+    pub detailed: Option<bool>,
+    /// Whether the policy had just permitted details.
+    pub may_be_detailed: bool,
 }
 
 /// What a training gave.
@@ -51,8 +64,10 @@ pub(crate) struct SiteFacts {
     pub outcomes: Vec<(u64, SignedOutcome)>,
     /// Updates of which the aggregator said that none of this site counts in their round: by the record that says so.
     pub not_had: Vec<(u64, StudyName, RoundNumber, Sha256Digest)>,
-    /// Rounds with which measurements left; `None` for the final model.
-    pub metrics: BTreeSet<(StudyName, Option<RoundNumber>)>,
+    /// What of measurements was let out with each round; `None` for the final model.
+    pub metrics: BTreeMap<(StudyName, Option<RoundNumber>), Vec<MetricsApproval>>,
+    /// Where a permit for details stands that nothing was let out on yet.
+    pub details: BTreeSet<(StudyName, Option<RoundNumber>)>,
     /// Policies under which joining was permitted.
     pub joins: BTreeMap<StudyName, Vec<Sha256Digest>>,
     /// Plans that the site joined or declined.
@@ -269,8 +284,34 @@ impl SiteFacts {
                 self.not_had.push(told);
             }
             Entry::RoundOutcomeKept { outcome } => self.outcomes.push((record.index, outcome.clone())),
-            Entry::MetricsApproved { study, round, .. } => {
-                self.metrics.insert((study.clone(), *round));
+            Entry::MetricsApproved {
+                study,
+                round,
+                digest,
+                detailed,
+                ..
+            } => {
+                let occasion = (study.clone(), *round);
+                let approval = MetricsApproval {
+                    digest: *digest,
+                    detailed: *detailed,
+                    may_be_detailed: self.details.remove(&occasion),
+                };
+                self.metrics.entry(occasion).or_default().push(approval);
+            }
+            Entry::DecisionMade {
+                study,
+                round,
+                action,
+                permitted,
+                ..
+            } if action == DETAILED => {
+                let occasion = (study.clone(), *round);
+                if *permitted {
+                    self.details.insert(occasion);
+                } else {
+                    self.details.remove(&occasion);
+                }
             }
             Entry::DecisionMade {
                 study,

@@ -157,6 +157,14 @@ impl Entry {
                 "dataset {} for {study}: {training} radiographs to train, {validation} to validate, {testing} to test",
                 dataset_digest.short()
             ),
+            Self::DatasetPrepared {
+                study,
+                dataset_digest,
+                radiographs,
+            } => format!(
+                "dataset {} of all {radiographs} radiographs, to ask the model of {study} about; nothing is learned from it",
+                dataset_digest.short()
+            ),
             _ => self.describe_patients(),
         }
     }
@@ -473,12 +481,14 @@ impl Entry {
                 round,
                 digest,
                 bytes,
+                detailed,
                 clause,
                 ..
             } => format!(
-                "metrics {} of {study}{} ({bytes} bytes) may leave, by {}",
+                "metrics {} of {study}{} ({bytes} bytes{}) may leave, by {}",
                 digest.short(),
                 in_round(*round),
+                with_details(*detailed),
                 shown(clause)
             ),
             Self::DisclosureSent { kind, digest, bytes } => {
@@ -610,4 +620,8 @@ fn shown(text: &str) -> String {
 fn misleads(letter: char) -> bool {
     letter.is_control()
         || matches!(letter, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
+fn with_details(detailed: Option<bool>) -> &'static str {
+    if detailed == Some(true) { ", with details" } else { "" }
 }

@@ -385,6 +385,16 @@ entries! {
         /// Radiographs to test on.
         testing: u64,
     }
+    /// All radiographs of the site, labelled or not, were prepared to ask a study's model about them. Nothing is learned from them: what a
+    /// study learns from stands in its `dataset_frozen`.
+    DatasetPrepared = "dataset_prepared" {
+        /// Which study.
+        study: StudyName,
+        /// Digest of the manifest.
+        dataset_digest: Sha256Digest,
+        /// How many.
+        radiographs: u64,
+    }
     /// The coordinator made a study.
     StudyCreated = "study_created" {
         /// Which study.
@@ -534,10 +544,13 @@ entries! {
         study: StudyName,
         /// With the update of which round; absent for the final model.
         round: Option<RoundNumber>,
-        /// SHA-256 of what is sent.
+        /// SHA-256 of what is sent: of the evaluation as canonical JSON, its details included.
         digest: Sha256Digest,
         /// Its size in bytes.
         bytes: u64,
+        /// Whether classes are told in detail, which the policy permitted by a decision of its own; entries of earlier releases do not say.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        detailed: Option<bool>,
         /// The clause that permits it.
         clause: String,
         /// Digest of the policy.

@@ -48,7 +48,16 @@ pub const AREA_VARIANCE_MAX: f64 = 0.25;
 const PRECISION_MAX: f64 = 4.0;
 const PRECISION_MIN: f64 = 3.0;
 
-impl Concordance {
+/// What each patient adds to one class's area at a site.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Influence {
+    area: f64,
+    /// Of each patient by how much its rows are placed better than the mean, with the class and without, as shares of all rows of that side;
+    /// none where it has no row there. Patients stand in the order of their numbers.
+    of: Vec<[Option<f64>; 2]>,
+}
+
+impl Influence {
     /// Of finite `scores`; `has[row]` says whether the row has the class, `patients[row]` whose it is, under any number. `None` with
     /// fewer than two patients on one side: then nobody can say how sure the area is.
     ///
@@ -58,13 +67,8 @@ impl Concordance {
     pub fn of(scores: &[f64], has: &[bool], patients: &[usize]) -> Option<Self> {
         assert_eq!(scores.len(), patients.len(), "a patient a row");
         let placed = placements(scores, has);
-        let (with, without) = has.iter().fold((0.0, 0.0), |(with, without), has| {
-            if *has {
-                (with + 1.0, without)
-            } else {
-                (with, without + 1.0)
-            }
-        });
+        let with = has.iter().filter(|has| **has).count() as f64;
+        let without = has.len() as f64 - with;
         let area = placed
             .iter()
             .zip(has)
@@ -72,37 +76,60 @@ impl Concordance {
             .map(|(place, _)| place)
             .sum::<f64>()
             / with;
-        // Of each patient by how much its rows are placed better than the mean, with the class and without, and whether it has any.
-        let mut clusters: BTreeMap<usize, [Option<f64>; 2]> = BTreeMap::new();
+        let mut of: BTreeMap<usize, [Option<f64>; 2]> = BTreeMap::new();
         for ((place, has), patient) in placed.iter().zip(has).zip(patients) {
-            let side = &mut clusters.entry(*patient).or_default()[usize::from(!has)];
-            *side = Some(side.unwrap_or(0.0) + place - area);
+            let side = &mut of.entry(*patient).or_default()[usize::from(!has)];
+            let rows = if *has { with } else { without };
+            *side = Some(side.unwrap_or(0.0) + (place - area) / rows);
         }
-        let of_side = |side: usize| {
-            let of: Vec<f64> = clusters.values().filter_map(|patient| patient[side]).collect();
-            (of.len() as f64, of.iter().map(|sum| sum * sum).sum::<f64>())
-        };
-        let ((p, squares), (q, other_squares)) = (of_side(0), of_side(1));
-        if p < 2.0 || q < 2.0 {
-            return None;
-        }
-        let both: f64 = clusters
-            .values()
-            .filter_map(|[one, other]| Some((*one)? * (*other)?))
-            .sum();
-        let all = clusters.len() as f64;
-        let unbiased = |count: f64| count / (count - 1.0);
-        let variance = unbiased(p) * squares / (with * with)
-            + unbiased(q) * other_squares / (without * without)
-            + 2.0 * unbiased(all) * both / (with * without);
-        Some(Self {
-            patients: p as u64,
-            other_patients: q as u64,
-            area,
-            variance: variance.clamp(0.0, AREA_VARIANCE_MAX),
-        })
+        let of = of.into_values().collect();
+        let found = Self { area, of };
+        (found.patients(0) >= 2 && found.patients(1) >= 2).then_some(found)
     }
 
+    fn patients(&self, side: usize) -> u64 {
+        self.of.iter().filter(|sides| sides[side].is_some()).count() as u64
+    }
+
+    /// What the area weighs.
+    #[must_use]
+    pub fn weight(&self) -> f64 {
+        weight(self.patients(0), self.patients(1))
+    }
+
+    /// The area and how sure it is.
+    #[must_use]
+    pub fn concordance(&self) -> Concordance {
+        Concordance {
+            patients: self.patients(0),
+            other_patients: self.patients(1),
+            area: self.area,
+            variance: self.covariance(self).max(0.0),
+        }
+    }
+
+    /// How this area goes together with another one of the same rows: what each patient adds to the one, times what it adds to the other,
+    /// side by side. Of an area with itself it is Obuchowski's variance, and of two classes that are each other's rest it is too, as it must
+    /// be. Each sum is made unbiased by the patients who could have a part in it.
+    #[must_use]
+    pub fn covariance(&self, other: &Self) -> f64 {
+        let mut sum = 0.0;
+        for (side, other_side) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
+            let (mut products, mut patients) = (0.0, 0.0);
+            for (sides, other_sides) in self.of.iter().zip(&other.of) {
+                let (one, two) = (sides[side], other_sides[other_side]);
+                patients += f64::from(u8::from(one.is_some() || two.is_some()));
+                products += one.unwrap_or(0.0) * two.unwrap_or(0.0);
+            }
+            if patients > 1.0 {
+                sum += products * patients / (patients - 1.0);
+            }
+        }
+        sum.clamp(-AREA_VARIANCE_MAX, AREA_VARIANCE_MAX)
+    }
+}
+
+impl Concordance {
     /// What the site adds to the sums over all sites.
     #[must_use]
     pub fn sums(&self) -> ConcordanceSums {
@@ -154,20 +181,30 @@ fn wilson(share: f64, trials: f64) -> (f64, f64) {
     ((centre - half).max(0.0), (centre + half).min(1.0))
 }
 
-/// The plain mean of the classes' areas, with the means of their intervals' ends: right where all classes are lucky or unlucky together
-/// (with two classes they are), and else too wide rather than too narrow. How classes go together would be a number for each two of
-/// them, which no site is asked for.
+/// The plain mean of the classes' areas. `together` tells of each two of them, by their places, the correlation of their areas.
+///
+/// The interval recovers each class's variance from its own interval, on the side of each end (Zou and Donner 2008), so that it has what makes
+/// those honest near 1. With a correlation of 1 throughout its ends are the means of the classes' ends: right of two classes that are each
+/// other's rest, and else wider than it need be. That is what to take where a correlation is not known.
 #[must_use]
-pub fn macro_area(classes: &[Figure]) -> Option<Figure> {
+pub fn macro_area(classes: &[Figure], together: impl Fn(usize, usize) -> f64) -> Option<Figure> {
     let count = (!classes.is_empty()).then_some(classes.len() as f64)?;
-    let mean = |of: fn(&Figure) -> Option<f64>| {
-        let ends: Option<Vec<f64>> = classes.iter().map(of).collect();
-        ends.map(|ends| ends.iter().sum::<f64>() / count)
+    let value = classes.iter().map(|figure| figure.value).sum::<f64>() / count;
+    let half = |distance: fn(&Figure) -> Option<f64>| {
+        let distances: Vec<f64> = classes.iter().map(distance).collect::<Option<_>>()?;
+        let mut sum = 0.0;
+        for (place, one) in distances.iter().enumerate() {
+            sum += one * one;
+            for (before, other) in distances[..place].iter().enumerate() {
+                sum += 2.0 * together(place, before).clamp(-1.0, 1.0) * one * other;
+            }
+        }
+        Some(sum.max(0.0).sqrt() / count)
     };
     Some(Figure {
-        value: mean(|figure| Some(figure.value))?,
-        low: mean(|figure| figure.low),
-        high: mean(|figure| figure.high),
+        value,
+        low: half(|figure| Some(figure.value - figure.low?)).map(|half| (value - half).max(0.0)),
+        high: half(|figure| Some(figure.high? - figure.value)).map(|half| (value + half).min(1.0)),
     })
 }
 

@@ -21,7 +21,7 @@ mod resampling;
 pub use agreement::Agreement;
 pub use calibration::{BINS, brier};
 pub use classes::{ClassFigure, ClassFigures, ClassRow, of_classes};
-pub use concordance::{AREA_VARIANCE_MAX, Concordance, ConcordanceSums, macro_area, weight};
+pub use concordance::{AREA_VARIANCE_MAX, Concordance, ConcordanceSums, Influence, macro_area, weight};
 pub use numbers::{NumberFigures, NumberRow, of_numbers};
 pub use ranking::Ranking;
 pub use resampling::{Figure, PATIENTS_MIN, Resampling, resampled};

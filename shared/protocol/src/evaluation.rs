@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use self::{
-    detail::{ClassDetail, Ranks},
+    detail::{COVARIANCES_SINCE, ClassDetail, Ranks},
     mask::{Dice, MaskCount},
     pretext::{ContrastEvaluation, ReconstructionEvaluation},
 };
@@ -12,6 +12,7 @@ use crate::{digest::Sha256Digest, labels::LabelName};
 
 mod detail;
 mod mask;
+mod numbers;
 mod pretext;
 mod small;
 
@@ -109,6 +110,16 @@ impl Evaluation {
         for head in &mut self.heads {
             if let HeadEvaluation::Classes { classes, .. } = head {
                 classes.iter_mut().for_each(|class| class.detail = None);
+            }
+        }
+    }
+
+    /// Leaves out of details how classes go together, for a side that does not know it.
+    pub fn forget_covariances(&mut self) {
+        for head in &mut self.heads {
+            if let HeadEvaluation::Classes { classes, .. } = head {
+                let details = classes.iter_mut().filter_map(|class| class.detail.as_mut());
+                details.for_each(|detail| detail.covariance_sums = None);
             }
         }
     }

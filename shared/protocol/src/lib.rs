@@ -36,6 +36,6 @@ pub use problem::{Problem, ProblemCode};
 pub use request::RequestId;
 
 /// The protocol version that this build speaks.
-pub const PROTOCOL_VERSION: u16 = 1;
+pub const PROTOCOL_VERSION: u16 = 2;
 /// The oldest protocol version that this build still understands.
 pub const PROTOCOL_VERSION_MIN: u16 = 1;

@@ -89,7 +89,8 @@ pub fn plan(size: Size, sites: u32, rounds: Option<u32>, seed: u64) -> StudyPlan
             review_seconds_max: 300,
             late: snowball_protocol::plan::Late::Drop,
         },
-        send: vec![Sent::Update, Sent::Metrics],
+        // How well patients are ranked follows from sums over them; no score of anybody leaves.
+        send: vec![Sent::Update, Sent::Metrics, Sent::DetailedMetrics],
         comparison: snowball_protocol::plan::Comparison::default(),
     }
 }

@@ -19,6 +19,8 @@ pub struct Results {
     pub rounds: Vec<RoundRecord>,
     /// Quality of the final model on validation patients, added up over the sites.
     pub last: Option<Quality>,
+    /// How well that model ranks them, head by head.
+    pub ranked: Vec<Ranked>,
     pub sites: Vec<SiteResult>,
     pub release: Option<Value>,
     pub aggregator_ledger: Option<LedgerResult>,
@@ -54,6 +56,45 @@ pub struct LedgerResult {
     /// Its last lines, for people.
     pub lines: Vec<String>,
     pub fault: Option<String>,
+}
+
+/// How well a head that names classes ranks patients, over all hospitals: the area under the receiver operating characteristic, with the
+/// interval that holds it with 95 % confidence over patients.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Ranked {
+    pub label: String,
+    pub auroc: f64,
+    pub low: f64,
+    pub high: f64,
+}
+
+impl Ranked {
+    /// Of each head that `study status` tells an area of.
+    pub fn of(status: &Value) -> Vec<Self> {
+        let heads = status["final"]["pooled"]["heads"].as_array();
+        let ranked = |head: &Value| {
+            let area = &head["discrimination"]["auroc"];
+            Some(Self {
+                label: head["label"].as_str()?.replace('_', " "),
+                auroc: area["value"].as_f64()?,
+                low: area["low"].as_f64()?,
+                high: area["high"].as_f64()?,
+            })
+        };
+        heads.into_iter().flatten().filter_map(ranked).collect()
+    }
+}
+
+impl std::fmt::Display for Ranked {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self {
+            label,
+            auroc,
+            low,
+            high,
+        } = self;
+        write!(formatter, "{label} {auroc:.3} ({low:.3} to {high:.3})")
+    }
 }
 
 /// The numbers that people ask for.

@@ -41,6 +41,11 @@ pub fn table(results: &Results) -> String {
     if let Some(quality) = results.federated() {
         lines.push(format!("{:<10} federated  {}", "all", columns(&quality)));
     }
+    if !results.ranked.is_empty() {
+        lines.push(String::new());
+        lines.push("how the final model ranks validation patients, AUROC (95 % over patients):".to_owned());
+        lines.extend(results.ranked.iter().map(|ranked| format!("  {ranked}")));
+    }
     lines.push(String::new());
     lines.join("\n")
 }

@@ -1,6 +1,8 @@
 //! The tamperings, each with the finding that must be reported. Those with the word `rewrites` or `signed again` are an insider's,
 //! who holds the key; where all collude, only what contradicts itself can give them away.
 
+mod measurements;
+
 use std::fs;
 
 use serde_json::{Value, json};
@@ -46,6 +48,7 @@ pub fn all() -> Vec<Tampering> {
         by_one_owner(),
         of_policies(),
         of_updates(),
+        measurements::of_measurements(),
         of_rounds(),
         of_members(),
     ]

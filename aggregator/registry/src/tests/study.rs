@@ -98,7 +98,14 @@ async fn a_study_runs_to_its_release_over_restarts_at_every_step() {
             .await
             .unwrap();
     }
-    assert_eq!(home.registry.evaluations(&plan().study).await.unwrap().len(), 2);
+    let all = home.registry.evaluations(&plan().study).await.unwrap();
+    assert_eq!(all.len(), 2);
+    for (name, told) in &all {
+        let one = home.registry.evaluation(&plan().study, name).await.unwrap();
+        assert_eq!(one.as_ref(), Some(told));
+    }
+    let nobody = home.registry.evaluation(&plan().study, &site("nowhere")).await;
+    assert_eq!(nobody.unwrap(), None);
 
     let study = home.study().await;
     let release = Release {

@@ -52,6 +52,42 @@ pub(super) fn check(known: &[String], head_images: u64, class: &ClassCount) -> R
     })
 }
 
+/// Whether what is told of how `classes`, of those `known`, go together fits their ranks.
+///
+/// # Errors
+/// As [`check_evaluation`](super::check_evaluation).
+pub(super) fn check_together(known: &[String], classes: &[ClassCount]) -> Result<(), Problem> {
+    let ranks_at = |place: usize| -> Option<Ranks> {
+        let class = classes.iter().find(|class| known.get(place) == Some(&class.class))?;
+        class.detail.as_ref()?.ranks
+    };
+    for class in classes {
+        let Some(sums) = class.detail.as_ref().and_then(|detail| detail.covariance_sums.as_ref()) else {
+            continue;
+        };
+        let place = known.iter().position(|known| *known == class.class);
+        let (true, Some(own)) = (place == Some(sums.len()), place.and_then(ranks_at)) else {
+            return refused(
+                ProblemCode::Malformed,
+                class,
+                "it goes together with other classes than stand before it in the plan, or has no ranks",
+            );
+        };
+        for (before, sum) in sums.iter().enumerate() {
+            let weight = ranks_at(before).map_or(0.0, |ranks| ranks.weight_sum);
+            let most = AREA_VARIANCE_MAX * own.weight_sum * weight;
+            if !is_within(sum.abs(), most, ROUNDING) {
+                return refused(
+                    ProblemCode::NotFinite,
+                    class,
+                    "how it goes together with another class is not finite, or beyond what their weights allow",
+                );
+            }
+        }
+    }
+    Ok(())
+}
+
 fn check_ranks(class: &ClassCount, detail: &ClassDetail, others: u64, ranks: Ranks) -> Result<(), Problem> {
     if detail.patients < 2 || !(2..=others).contains(&ranks.other_patients) {
         return refused(
@@ -137,6 +173,7 @@ mod tests {
                             area_sum: 0.7 * due,
                             variance_sum: 0.01 * due * due,
                         }),
+                        covariance_sums: Some(vec![0.0]),
                     }),
                 }],
             }],
@@ -161,7 +198,9 @@ mod tests {
     #[test]
     fn sound_details_pass_where_the_plan_asks_for_them() {
         assert_eq!(checked(&plan(), &|_| {}), Ok(()));
-        assert_eq!(checked(&plan(), &|detail| detail.ranks = None), Ok(()));
+        let unranked = |detail: &mut ClassDetail| (detail.ranks, detail.covariance_sums) = (None, None);
+        assert_eq!(checked(&plan(), &unranked), Ok(()));
+        assert_eq!(checked(&plan(), &|detail| detail.covariance_sums = None), Ok(()));
         let mut silent = plan();
         silent.send.retain(|sent| *sent != Sent::DetailedMetrics);
         let refusal = checked(&silent, &|_| {}).unwrap_err();
@@ -173,7 +212,10 @@ mod tests {
 
     #[test]
     fn details_that_do_not_fit_their_counts_are_refused_with_what_to_do() {
-        let malformed: [&dyn Fn(&mut ClassDetail); 11] = [
+        let malformed: [&dyn Fn(&mut ClassDetail); 14] = [
+            &|detail| detail.covariance_sums = Some(vec![]),
+            &|detail| detail.covariance_sums = Some(vec![0.0, 0.0]),
+            &|detail| detail.ranks = None,
             &|detail| detail.said.truncate(2),
             &|detail| detail.said.push(0),
             &|detail| detail.said = vec![3, 7, 1],
@@ -200,7 +242,9 @@ mod tests {
     fn sums_beyond_what_is_possible_are_refused() {
         let due = weight(6, 4);
         for wrong in [-1e-6, f64::NAN, f64::INFINITY, 1e9] {
-            let changes: [&dyn Fn(&mut ClassDetail); 4] = [
+            let changes: [&dyn Fn(&mut ClassDetail); 5] = [
+                // The class before it has no ranks here, so nothing goes together with it.
+                &|detail| detail.covariance_sums = Some(vec![wrong]),
                 &|detail| detail.correct_variance = wrong,
                 &|detail| detail.brier_sum = wrong,
                 &|detail| ranks(detail).area_sum = wrong,

@@ -169,7 +169,10 @@ fn check_classes(known: &[String], images: u64, classes: &[ClassCount]) -> Resul
     if !classes.iter().all(is_sound) || total > u128::from(images) {
         return malformed("the counts of the evaluation contradict each other");
     }
-    classes.iter().try_for_each(|count| detail::check(known, images, count))
+    classes
+        .iter()
+        .try_for_each(|count| detail::check(known, images, count))?;
+    detail::check_together(known, classes)
 }
 
 fn malformed(reason: &str) -> Result<(), Problem> {

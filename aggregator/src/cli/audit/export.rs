@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use anyhow::{Context as _, Result};
 use clap::Args;
 use serde_json::{Value, json};
-use snowball_audit::{ConsortiumFacts, EnrolmentFacts, Kind, Table, UpdateFacts, paths};
+use snowball_audit::{ConsortiumFacts, EnrolmentFacts, EvaluationFacts, Kind, Table, UpdateFacts, paths};
 use snowball_ledger::{Entry, Record};
 use snowball_protocol::plan::canonical_json;
 use snowball_registry::{Decision, Registry, UploadState};
@@ -31,6 +31,7 @@ pub struct Export {
 struct Tables {
     enrolments: Table,
     updates: Table,
+    evaluations: Table,
     rounds: Table,
 }
 
@@ -58,12 +59,13 @@ impl Export {
         let mut tables = Tables {
             enrolments: export.table(paths::ENROLMENTS)?,
             updates: export.table(paths::UPDATES)?,
+            evaluations: export.table(paths::EVALUATIONS)?,
             rounds: export.table(paths::ROUNDS)?,
         };
         for record in snowball_ledger::records(&export.ledger_folder())? {
             document(&record?, &registry, &mut export, &mut tables).await?;
         }
-        for table in [tables.enrolments, tables.updates, tables.rounds] {
+        for table in [tables.enrolments, tables.updates, tables.evaluations, tables.rounds] {
             export.close(table)?;
         }
         registry.close().await;
@@ -140,6 +142,12 @@ async fn document(
                     header: upload.header,
                     receipt,
                 })?;
+            }
+        }
+        Entry::EvaluationAdmitted { site, study, .. } => {
+            if let Some(told) = registry.evaluation(study, site).await? {
+                let (site, study) = (site.clone(), study.clone());
+                tables.evaluations.push(&EvaluationFacts { site, study, told })?;
             }
         }
         Entry::RoundFinished { study, round, .. } => {

@@ -3,6 +3,7 @@
 use dicom_dictionary_std::tags;
 use serde::{Deserialize, Serialize};
 
+use super::compression::{self, LossyStep};
 use crate::{pixels::Description, read::DicomFile, read::syntax::TransferSyntax};
 
 macro_rules! terms {
@@ -183,6 +184,9 @@ pub struct Acquisition {
     pub signed: bool,
     /// Compressed with loss now or at any time before.
     pub lossy: bool,
+    /// By which compressions with loss, as far as that is known, the first one first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lossy_steps: Vec<LossyStep>,
     /// The modality transform.
     pub modality_transform: ModalityTransform,
     /// Original or derived.
@@ -215,28 +219,21 @@ pub struct Acquisition {
 }
 
 impl Acquisition {
-    /// The vocabulary of one accepted file.
+    /// The vocabulary of one accepted file, whose stream was found to be coded with loss or without.
     pub(crate) fn read(
         file: &DicomFile<'_>,
         class: ObjectClass,
         modality: Option<Modality>,
         transfer_syntax: TransferSyntax,
         pixels: &Description,
+        is_stream_lossy: bool,
     ) -> Self {
         let code = |tag| file.text(tag).unwrap_or_default().trim().to_ascii_uppercase();
         let image_type = code(tags::IMAGE_TYPE);
         let spacing = [tags::IMAGER_PIXEL_SPACING, tags::PIXEL_SPACING].map(|tag| file.decimals(tag).first().copied());
         let orientation = code(tags::PATIENT_ORIENTATION);
         let mut directions = orientation.split('\\').map(|part| Direction::from_letters(part.trim()));
-        let lossy_stream = matches!(
-            transfer_syntax,
-            TransferSyntax::JpegBaseline
-                | TransferSyntax::JpegExtended
-                | TransferSyntax::JpegSpectralSelection
-                | TransferSyntax::JpegProgressive
-                | TransferSyntax::JpegLsNearLossless
-                | TransferSyntax::JpegXlRecompressed
-        );
+        let (lossy, lossy_steps) = compression::history(file, transfer_syntax, is_stream_lossy, pixels.frame_bytes());
         Self {
             class,
             modality,
@@ -250,7 +247,8 @@ impl Acquisition {
             bits_allocated: pixels.bits_allocated,
             bits_stored: pixels.bits_stored,
             signed: pixels.signed,
-            lossy: lossy_stream || code(tags::LOSSY_IMAGE_COMPRESSION) == "01",
+            lossy,
+            lossy_steps,
             modality_transform: pixels.transform.kind(),
             history: match image_type.split('\\').next() {
                 Some("ORIGINAL") => Some(ImageHistory::Original),

@@ -1,6 +1,7 @@
 //! Where a file that is nobody's business becomes a [`Radiograph`] that may be kept. Nothing else makes one.
 
 pub(crate) mod acquisition;
+pub(crate) mod compression;
 pub(crate) mod evidence;
 pub(crate) mod marks;
 pub(crate) mod rules;

@@ -5,7 +5,7 @@ use dicom_core::Tag;
 use dicom_dictionary_std::tags;
 
 /// The edition of this list, which stands in every [`super::evidence::Evidence`].
-pub(crate) const EDITION: u16 = 2;
+pub(crate) const EDITION: u16 = 3;
 
 /// What becomes of an attribute that is read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -37,6 +37,8 @@ pub(crate) fn rule(tag: Tag) -> Option<Rule> {
         | tags::PIXEL_SPACING
         | tags::PATIENT_ORIENTATION
         | tags::LOSSY_IMAGE_COMPRESSION
+        | tags::LOSSY_IMAGE_COMPRESSION_METHOD
+        | tags::LOSSY_IMAGE_COMPRESSION_RATIO
         | tags::BURNED_IN_ANNOTATION => Rule::Vocabulary,
 
         tags::SPECIFIC_CHARACTER_SET

@@ -125,6 +125,24 @@ fn one_patient_written_in_two_ways_is_one() {
 }
 
 #[test]
+fn what_was_lost_by_compression_is_kept_without_free_text() {
+    assert!(!radiograph(&sound()).acquisition().lossy);
+    let mut elements = changed(0x0028, 0x2110, b"CS", b"01");
+    elements.insert(elements.len() - 1, (0x0028, 0x2112, b"DS", b"7.5\\20 ".to_vec()));
+    elements.insert(
+        elements.len() - 1,
+        (0x0028, 0x2114, b"CS", b"ISO_10918_1\\DOE^JANE".to_vec()),
+    );
+    let radiograph = radiograph(&elements);
+    let steps = &radiograph.acquisition().lossy_steps;
+    assert!(radiograph.acquisition().lossy);
+    assert_eq!(
+        serde_json::to_string(steps).unwrap(),
+        r#"[{"method":"ISO_10918_1","ratio_hundredths":750},{"ratio_hundredths":2000}]"#
+    );
+}
+
+#[test]
 fn harmless_faults_are_tolerated() {
     assert_eq!(reason(&changed(0x0028, 0x0008, b"IS", b"1A")), None);
     assert_eq!(reason(&changed(0x0028, 0x0102, b"US", &[40, 0])), None);

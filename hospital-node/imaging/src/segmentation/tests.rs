@@ -3,6 +3,7 @@ use std::process::Command;
 use dicom_object::from_reader;
 
 use super::*;
+use crate::LossyMethod;
 
 fn names() -> Names {
     Names {
@@ -28,6 +29,18 @@ fn segment(label: &str) -> Segment {
 /// Three rows of five pixels with two classes: thirty bits, which end within a byte.
 const VALUES: [u8; 15] = [0, 1, 1, 0, 2, 0, 0, 2, 2, 2, 1, 0, 0, 0, 2];
 
+/// Two compressions, one after the other.
+const LOSSY: [LossyStep; 2] = [
+    LossyStep {
+        method: Some(LossyMethod::Jpeg2000),
+        ratio_hundredths: Some(1000),
+    },
+    LossyStep {
+        method: Some(LossyMethod::Jpeg),
+        ratio_hundredths: Some(1225),
+    },
+];
+
 fn file(values: &[u8], segments: &[Segment]) -> Result<Vec<u8>, SegmentationError> {
     let algorithm = Algorithm {
         name: "lungs, unet".to_owned(),
@@ -38,7 +51,7 @@ fn file(values: &[u8], segments: &[Segment]) -> Result<Vec<u8>, SegmentationErro
         algorithm: &algorithm,
         number: 12,
         source_class: ObjectClass::DigitalPresentation,
-        is_source_lossy: true,
+        source_lossy: Some(&LOSSY),
         rows: 3,
         columns: 5,
         values,
@@ -56,6 +69,8 @@ fn each_class_is_a_frame_of_bits() {
     let text = |tag| object.element(tag).unwrap().to_str().unwrap().into_owned();
     assert_eq!(text(tags::NUMBER_OF_FRAMES), "2");
     assert_eq!(text(tags::LOSSY_IMAGE_COMPRESSION), "01");
+    assert_eq!(text(tags::LOSSY_IMAGE_COMPRESSION_RATIO), "10\\12.25");
+    assert_eq!(text(tags::LOSSY_IMAGE_COMPRESSION_METHOD), "ISO_15444_1\\ISO_10918_1");
     assert_eq!(text(tags::INSTANCE_NUMBER), "12");
     assert_eq!(text(tags::PATIENT_ID), names().patient);
     assert_eq!(

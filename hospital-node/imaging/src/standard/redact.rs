@@ -9,9 +9,10 @@ use snowball_protocol::{Sha256Digest, digest::RunningDigest, intake::IntakeReaso
 use snowball_text::{Area, Searcher};
 
 use crate::{
+    LossyMethod,
     intake::Limits,
     pixels::{self, Description, Transform, Words, page},
-    read::{DicomFile, syntax::TransferSyntax},
+    read::DicomFile,
     second::Second,
 };
 
@@ -52,7 +53,7 @@ pub(super) struct Looked {
     /// `HighBit` of the native words.
     pub(super) high_bit: u16,
     /// How the pixels were coded with loss before: the method (PS3.3 C.7.6.1.1.5.1) and how many times smaller they were.
-    pub(super) lossy: Option<(&'static str, f64)>,
+    pub(super) lossy: Option<(LossyMethod, f64)>,
 }
 
 /// Looks at every frame of the file `bytes` and fills what is written there and is no marker.
@@ -108,7 +109,7 @@ pub(super) fn look(
     }
     let ratio = native_bytes as f64 / bytes.len().max(1) as f64;
     Ok(Looked {
-        lossy: lossy.then(|| (method(syntax), ratio)),
+        lossy: LossyMethod::of(syntax).filter(|_| lossy).map(|method| (method, ratio)),
         ..looked(&frames, &description)
     })
 }
@@ -291,19 +292,6 @@ fn container(stored: u16, description: &Description) -> u16 {
         stored | !description.stored_max()
     } else {
         stored << description.shift
-    }
-}
-
-/// The Defined Term of a lossy coding.
-const fn method(syntax: TransferSyntax) -> &'static str {
-    match syntax {
-        TransferSyntax::JpegLsLossless | TransferSyntax::JpegLsNearLossless => "ISO_14495_1",
-        TransferSyntax::Jpeg2000Lossless | TransferSyntax::Jpeg2000 => "ISO_15444_1",
-        TransferSyntax::HighThroughputLossless
-        | TransferSyntax::HighThroughputLosslessByResolution
-        | TransferSyntax::HighThroughput => "ISO_15444_15",
-        TransferSyntax::JpegXlLossless | TransferSyntax::JpegXl => "ISO_18181_1",
-        _ => "ISO_10918_1",
     }
 }
 

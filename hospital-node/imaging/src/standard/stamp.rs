@@ -92,7 +92,7 @@ pub(super) fn describe_native(object: &mut InMemDicomObject, looked: &Looked) {
     let ratio = format!("{ratio:.2}");
     for (tag, vr, value) in [
         (tags::LOSSY_IMAGE_COMPRESSION_RATIO, VR::DS, ratio.as_str()),
-        (tags::LOSSY_IMAGE_COMPRESSION_METHOD, VR::CS, method),
+        (tags::LOSSY_IMAGE_COMPRESSION_METHOD, VR::CS, method.term()),
     ] {
         let is_named = object
             .get(tag)

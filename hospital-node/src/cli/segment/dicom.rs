@@ -79,7 +79,7 @@ impl Objects {
             algorithm: &self.algorithm,
             number: *number,
             source_class: source.class,
-            is_source_lossy: source.lossy,
+            source_lossy: source.lossy.as_deref(),
             rows: side(source.rows)?,
             columns: side(source.columns)?,
             values,
@@ -129,7 +129,7 @@ mod tests {
             rows: 3,
             columns: 5,
             class: ObjectClass::DigitalPresentation,
-            lossy: false,
+            lossy: None,
         };
         let first = names(&key, &pseudonym(4), &source(2, 3), "model 1");
         let again = names(&key, &pseudonym(4), &source(2, 3), "model 2");

@@ -54,6 +54,12 @@ pub const EVALUATION: &[Words] = &[
         "How much the number of recognised radiographs would vary with other patients like these.",
     ),
     words(
+        "evaluation.heads[].classes[].detail.covariance_sums[]",
+        About::Patients,
+        "How much the area of this class and that of another one would vary together with other patients like these, times both weights: how sure \
+         the mean over classes is.",
+    ),
+    words(
         "evaluation.heads[].classes[].detail.patients",
         About::Patients,
         "How many validation patients are behind this class's radiographs. Fewer than the policy's smallest cell are not told.",

@@ -36,6 +36,7 @@ fn evaluation() -> Evaluation {
                 area_sum: 1.0,
                 variance_sum: 1.0,
             }),
+            covariance_sums: Some(vec![1.0]),
         }),
     }];
     Evaluation {

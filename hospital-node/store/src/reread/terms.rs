@@ -19,6 +19,8 @@ pub(super) enum May {
     Flag,
     /// An object of these fields.
     Fields(&'static [(&'static str, May)]),
+    /// At most so many objects of these fields, in a list.
+    List(usize, &'static [(&'static str, May)]),
 }
 
 const PARTS: May = May::Word(&[
@@ -142,6 +144,29 @@ const ACQUISITION: &[(&str, May)] = &[
     ("bits_stored", May::Count(BITS_MAX)),
     ("signed", May::Flag),
     ("lossy", May::Flag),
+    (
+        "lossy_steps",
+        May::List(
+            9,
+            &[
+                (
+                    "method",
+                    May::Word(&[
+                        "ISO_10918_1",
+                        "ISO_14495_1",
+                        "ISO_15444_1",
+                        "ISO_15444_2",
+                        "ISO_15444_15",
+                        "ISO_18181_1",
+                        "ISO_13818_2",
+                        "ISO_14496_10",
+                        "ISO_23008_2",
+                    ]),
+                ),
+                ("ratio_hundredths", May::Count(1_000_000)),
+            ],
+        ),
+    ),
     ("modality_transform", May::Word(&["none", "linear", "table"])),
     ("history", May::Word(&["original", "derived"])),
     ("intent", May::Word(&["presentation", "processing"])),
@@ -214,6 +239,9 @@ fn is_one(value: &Value, may: &May) -> bool {
         May::Number(most) => value.as_f64().is_some_and(|number| (0.0..=*most).contains(&number)),
         May::Flag => value.is_boolean(),
         May::Fields(fields) => are_known(value, fields),
+        May::List(most, fields) => value
+            .as_array()
+            .is_some_and(|items| items.len() <= *most && items.iter().all(|item| are_known(item, fields))),
     }
 }
 
@@ -233,6 +261,10 @@ pub(super) fn says_any(row: &Value, fields: &[(&str, May)], knows: &dyn Fn(&str)
         };
         match may {
             May::Fields(inner) => says_any(value, inner, knows),
+            May::List(_, inner) => match value.as_array() {
+                Some(items) => items.iter().any(|item| says_any(item, inner, knows)),
+                None => knows(&value.to_string()),
+            },
             _ => !is_one(value, may) && knows(&value.to_string()),
         }
     })

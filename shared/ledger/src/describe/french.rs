@@ -285,6 +285,14 @@ impl Entry {
                 "jeu de données {} pour {study} : radiographies d'entraînement {training}, de validation {validation}, de test {testing}",
                 dataset_digest.short()
             ),
+            Self::DatasetPrepared {
+                study,
+                dataset_digest,
+                radiographs,
+            } => format!(
+                "jeu de données {} de toutes les radiographies ({radiographs}), pour interroger le modèle de {study} ; rien n'en est appris",
+                dataset_digest.short()
+            ),
             Self::DeidentifyFinished {
                 policy_digest,
                 edition,
@@ -536,12 +544,14 @@ impl Entry {
                 round,
                 digest,
                 bytes,
+                detailed,
                 clause,
                 ..
             } => format!(
-                "les mesures {} de {study}{} ({bytes} octets) peuvent sortir, selon {}",
+                "les mesures {} de {study}{} ({bytes} octets{}) peuvent sortir, selon {}",
                 digest.short(),
                 in_round(*round),
+                with_details(*detailed),
                 shown(clause)
             ),
             Self::DisclosureSent { kind, digest, bytes } => {
@@ -606,4 +616,8 @@ fn action_word(action: &str) -> String {
         "send detailed metrics" => "envoyer des mesures détaillées".to_owned(),
         other => shown(other),
     }
+}
+
+fn with_details(detailed: Option<bool>) -> &'static str {
+    if detailed == Some(true) { ", avec détails" } else { "" }
 }

@@ -380,6 +380,11 @@ pub fn samples() -> Vec<Entry> {
             validation: 10,
             testing: 10,
         },
+        Entry::DatasetPrepared {
+            study: t(),
+            dataset_digest: digest,
+            radiographs: 120,
+        },
         Entry::StudyCreated {
             study: t(),
             plan_digest: digest,
@@ -459,6 +464,7 @@ pub fn samples() -> Vec<Entry> {
             round: None,
             digest,
             bytes: 12,
+            detailed: Some(true),
             clause: text(),
             policy_digest: digest,
         },

@@ -22,7 +22,15 @@ pub struct ClassDetail {
     /// How the class's score ranks its radiographs against the others, where both sides have two patients.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ranks: Option<Ranks>,
+    /// How the class's area goes together with the area of each class before it in the plan's order: covariances over patients, each times
+    /// both weights, 0 where one of both has no ranks. What a mean over classes is sure of follows from them. Absent from nodes, and for
+    /// aggregators, of before [`COVARIANCES_SINCE`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub covariance_sums: Option<Vec<f64>>,
 }
+
+/// The protocol version from which on both sides know covariances.
+pub const COVARIANCES_SINCE: u16 = 2;
 
 /// How well a class's score ranks its radiographs among all of the head, within a site: sums for an area over all sites.
 #[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
@@ -52,6 +60,15 @@ impl ClassDetail {
         }
         self.correct_variance += other.correct_variance;
         self.brier_sum += other.brier_sum;
+        self.covariance_sums = match (self.ranks, other.ranks, self.covariance_sums.take()) {
+            (_, None, sums) => sums,
+            (None, Some(_), _) => other.covariance_sums.clone(),
+            // Where one site does not tell them, nobody knows them over all.
+            (Some(_), Some(_), sums) => sums.zip(other.covariance_sums.as_ref()).map(|(mut sums, others)| {
+                sums.iter_mut().zip(others).for_each(|(sum, other)| *sum += other);
+                sums
+            }),
+        };
         self.ranks = match (self.ranks, other.ranks) {
             (Some(one), Some(other)) => Some(one.plus(other)),
             (one, other) => one.or(other),
@@ -91,6 +108,7 @@ mod tests {
                 area_sum: 1.5,
                 variance_sum: 0.25,
             }),
+            covariance_sums: Some(vec![0.125]),
         }
     }
 
@@ -138,8 +156,24 @@ mod tests {
                     area_sum: 3.0,
                     variance_sum: 0.5,
                 }),
+                covariance_sums: Some(vec![0.25]),
             })
         );
+        let unranked = ClassDetail {
+            ranks: None,
+            covariance_sums: None,
+            ..detail(3, 0)
+        };
+        let of_before = ClassDetail {
+            covariance_sums: None,
+            ..detail(6, 7)
+        };
+        for (other, expected) in [(unranked, Some(vec![0.125])), (of_before, None)] {
+            for sites in [[other.clone(), detail(8, 9)], [detail(8, 9), other]] {
+                let pooled = Evaluation::pooled(&sites.map(|detail| site(Some(detail)))).unwrap();
+                assert_eq!(told(&pooled).unwrap().covariance_sums, expected);
+            }
+        }
         let late = Evaluation::pooled(&[site(None), site(Some(detail(8, 9)))]).unwrap();
         assert_eq!(told(&late), Some(detail(8, 9)));
     }
@@ -151,9 +185,12 @@ mod tests {
             evaluation.hide_small_cells(cell_min);
             told(&evaluation)
         };
-        assert_eq!(shown(detail(5, 5), 5), Some(detail(5, 5)));
+        // The class before it is not told here, so that nothing goes together with it.
+        let mut told = detail(5, 5);
+        told.covariance_sums = Some(vec![0.0]);
+        assert_eq!(shown(detail(5, 5), 5), Some(told));
         let mut alone = detail(5, 4);
-        alone.ranks = None;
+        (alone.ranks, alone.covariance_sums) = (None, None);
         assert_eq!(shown(detail(5, 4), 5), Some(alone));
         // Ten radiographs, and so the count is shown.
         assert_eq!(shown(detail(4, 9), 5), None);

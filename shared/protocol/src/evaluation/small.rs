@@ -1,6 +1,8 @@
 //! What is of too few radiographs or patients stays at the site, and so does that from which it could be had: whoever knows how many
 //! radiographs a head was judged on, and of all classes but one how many, knows it of that one.
 
+use std::collections::BTreeSet;
+
 use super::{ClassCount, ClassDetail, Evaluation, HeadEvaluation};
 use crate::small::{Balance, Shown, hidden, is_small};
 
@@ -39,6 +41,24 @@ fn hide_classes(images: u64, classes: &mut Vec<ClassCount>, cell_min: u64) {
             .ranks
             .filter(|ranks| !(1..cell_min).contains(&ranks.other_patients.saturating_sub(others)));
     }
+    hide_covariances(classes);
+}
+
+/// Leaves of covariances those of two classes whose ranks are both told. A class's place in the plan is how many stand before it.
+fn hide_covariances(classes: &mut [ClassCount]) {
+    let places = details(classes).filter(|detail| detail.ranks.is_some());
+    let places: BTreeSet<usize> = places
+        .filter_map(|detail| detail.covariance_sums.as_ref().map(Vec::len))
+        .collect();
+    for detail in classes.iter_mut().filter_map(|class| class.detail.as_mut()) {
+        let is_ranked = detail.ranks.is_some();
+        detail.covariance_sums = detail.covariance_sums.take().filter(|_| is_ranked);
+        for (place, sum) in detail.covariance_sums.iter_mut().flatten().enumerate() {
+            if !places.contains(&place) {
+                *sum = 0.0;
+            }
+        }
+    }
 }
 
 /// Of each class whether it may be told to whoever knows that the head was judged on `images`.
@@ -75,23 +95,28 @@ mod tests {
     /// Classes with so many images; half as many patients each.
     fn judged(images: &[u64]) -> Evaluation {
         let all: u64 = images.iter().sum();
-        let classes = images.iter().zip('A'..).map(|(images, class)| ClassCount {
-            class: class.to_string(),
-            images: *images,
-            correct: *images,
-            detail: Some(ClassDetail {
-                patients: images / 2,
-                said: vec![*images],
-                correct_variance: 0.0,
-                brier_sum: 0.0,
-                ranks: Some(Ranks {
-                    other_patients: (all - images) / 2,
-                    weight_sum: 1.0,
-                    area_sum: 1.0,
-                    variance_sum: 0.0,
+        let classes = images
+            .iter()
+            .zip('A'..)
+            .enumerate()
+            .map(|(place, (images, class))| ClassCount {
+                class: class.to_string(),
+                images: *images,
+                correct: *images,
+                detail: Some(ClassDetail {
+                    patients: images / 2,
+                    said: vec![*images],
+                    correct_variance: 0.0,
+                    brier_sum: 0.0,
+                    ranks: Some(Ranks {
+                        other_patients: (all - images) / 2,
+                        weight_sum: 1.0,
+                        area_sum: 1.0,
+                        variance_sum: 0.0,
+                    }),
+                    covariance_sums: Some(vec![0.5; place]),
                 }),
-            }),
-        });
+            });
         Evaluation {
             model_digest: Sha256Digest::of(b"m"),
             images: all,
@@ -146,6 +171,19 @@ mod tests {
             told(&[40, 30, 20, 6, 6]),
             classes(&[("A", true), ("B", true), ("C", true), ("D", false), ("E", false)])
         );
+    }
+
+    #[test]
+    fn nothing_goes_together_with_a_class_that_is_not_told() {
+        let mut evaluation = judged(&[40, 3, 3, 30, 20]);
+        evaluation.hide_small_cells(3);
+        let HeadEvaluation::Classes { classes, .. } = &evaluation.heads[0] else {
+            panic!()
+        };
+        let sums: Vec<_> = details(classes).map(|detail| detail.covariance_sums.clone()).collect();
+        // Of B and C, with one patient each, the counts alone are told.
+        let told = |sums: &[f64]| Some(sums.to_vec());
+        assert_eq!(sums, [told(&[]), told(&[0.5, 0.0, 0.0]), told(&[0.5, 0.0, 0.0, 0.5])]);
     }
 
     proptest! {

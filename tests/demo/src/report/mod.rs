@@ -56,6 +56,10 @@ impl Page<'_> {
     fn decimals(&self, value: &Option<f64>, places: usize) -> String {
         decimals(*value, places)
     }
+
+    fn share(&self, value: &f64) -> String {
+        decimals(Some(*value), 3)
+    }
 }
 
 /// The page.
