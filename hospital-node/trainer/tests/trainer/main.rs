@@ -22,7 +22,10 @@ use snowball_protocol::{
 use snowball_worker::{
     draw::LabelDraw,
     groups::{Groups, Pace},
-    job::{Answer, DeviceChoice, DrawJob, EXPLAINED_MAX, EvaluateJob, ExplainJob, Job, ProbedDevice, TrainJob, Tuning},
+    job::{
+        Answer, DeviceChoice, DrawJob, EXPLAINED_MAX, EvaluateJob, ExplainJob, Gpus, Job, ProbedDevice, TrainJob,
+        Tuning,
+    },
     key::{DatasetKey, DatasetSource},
     pipe,
     shard::{Part, ShardRecord, ShardWriter},
@@ -528,7 +531,7 @@ fn what_cannot_be_done_is_said_with_a_remedy() {
     if !cfg!(any(feature = "wgpu", feature = "cuda")) {
         fails(
             TrainJob {
-                device: DeviceChoice::Gpu,
+                device: DeviceChoice::Gpu(Gpus::default()),
                 ..job(&plan, &data, 1)
             },
             &parameters,
