@@ -7,7 +7,7 @@ use snowball_models::Halves;
 use snowball_protocol::{
     StudyPlan,
     labels::{BodyPart, Labels},
-    plan::{Augmentation, Contrastive, Decoder, Positives, Preprocessing, Pretext, Reconstruction},
+    plan::{Augmentation, Contrastive, Decoder, Masked, Positives, Preprocessing, Pretext, Reconstruction},
 };
 use snowball_worker::{
     job::{Answer, TrainJob},
@@ -125,7 +125,7 @@ fn plans() -> Vec<StudyPlan> {
     redrawing.augmentation = Augmentation::XrLightV1;
     redrawing.pretext = Some(Pretext::Reconstruction(Reconstruction {
         decoder: Decoder::UNet,
-        masked: None,
+        masked: Some(Masked { patch: 8, share: 0.5 }),
     }));
     let plans = vec![plan(), contrastive, redrawing];
     plans.iter().for_each(|plan| assert_eq!(plan.faults(), []));
@@ -135,11 +135,8 @@ fn plans() -> Vec<StudyPlan> {
 #[test]
 fn one_two_and_three_processors_give_the_same_bits() {
     let folder = tempfile::tempdir().unwrap();
-    for plan in plans() {
-        let folder = folder.path().join(format!(
-            "{}",
-            plan.heads.len() + 2 * usize::from(plan.contrastive().is_some())
-        ));
+    for (number, plan) in plans().into_iter().enumerate() {
+        let folder = folder.path().join(number.to_string());
         std::fs::create_dir(&folder).unwrap();
         let source = dataset(&folder, &plan);
         let examples = Examples::open(&plan, &source).unwrap();
