@@ -4,7 +4,10 @@ pub mod network;
 pub mod pacs;
 pub mod segments;
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context, Result};
 use network::NetworkConfig;
@@ -12,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use snowball_imaging::Dictionary;
 use snowball_protocol::{SiteName, limits::POLICY_BYTES_MAX};
 use snowball_service::{files, metrics, telemetry};
+use snowball_worker::job::Precision;
 
 const DICTIONARY_BYTES_MAX: usize = POLICY_BYTES_MAX * 8;
 
@@ -157,6 +161,11 @@ pub struct TrainingConfig {
     /// Where to compute.
     #[serde(default)]
     pub device: DeviceWish,
+    /// Which GPUs, by the numbers that `snowball-trainer probe` lists them under; absent: all sound ones of one family.
+    pub gpus: Option<Vec<u32>>,
+    /// In which numbers GPUs train.
+    #[serde(default)]
+    pub precision: Precision,
     /// Threads on the CPU; 0: as many as cores.
     #[serde(default)]
     pub threads: u32,
@@ -165,6 +174,23 @@ pub struct TrainingConfig {
     /// Whether it must be confined by the kernel.
     #[serde(default)]
     pub confinement: ConfinementWish,
+}
+
+impl TrainingConfig {
+    fn check(&self) -> Result<()> {
+        if let Some(gpus) = &self.gpus {
+            let distinct: BTreeSet<u32> = gpus.iter().copied().collect();
+            anyhow::ensure!(
+                !gpus.is_empty() && distinct.len() == gpus.len(),
+                "gpus under [training] must name at least one GPU, and each once; leave it out for all"
+            );
+            anyhow::ensure!(
+                self.device != DeviceWish::Cpu,
+                "gpus under [training] names GPUs and device = \"cpu\" uses none; take one of the two out"
+            );
+        }
+        Ok(())
+    }
 }
 
 /// Whether the trainer must be confined: no network, no file but its dataset, no other program.
@@ -182,12 +208,12 @@ pub enum ConfinementWish {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DeviceWish {
-    /// The GPU where a probe finds a sound one, else the CPU.
+    /// The GPUs that a probe finds sound, else the CPU.
     #[default]
     Auto,
     /// The CPU, always.
     Cpu,
-    /// The GPU, or nothing.
+    /// GPUs, or nothing.
     Gpu,
 }
 
@@ -232,6 +258,7 @@ impl NodeConfig {
             telemetry::check(levels).context("log")?;
         }
         config.network.check()?;
+        config.training.check()?;
         config.ledger.check()?;
         config.spool.check()?;
         if let Some(receive) = &config.receive {
@@ -284,8 +311,12 @@ linkage = {linkage}
 second_reader = "none"
 
 [training]
-# auto: the GPU where a probe finds a sound one, else the CPU. cpu or gpu: that one.
+# auto: the GPUs that a probe finds sound, else the CPU. cpu or gpu: that.
 device = "auto"
+# Which GPUs share the work, by the numbers that snowball-trainer-cuda probe (or -wgpu) lists; absent: all sound ones of a kind.
+# gpus = [0, 1]
+# full: all is computed in f32. mixed: on GPUs that can, training multiplies in bf16 or f16 and the rest stays f32; faster, less exact.
+precision = "full"
 # Threads on the CPU; 0: as many as cores.
 threads = {threads}
 # required: the trainer runs only where the kernel takes the network, all other files and other programs from it (Landlock
@@ -382,6 +413,25 @@ mod tests {
         assert!(settings.has_tls() && settings.names == ["snowball.hospital.example"]);
         assert!(with("listen = \"10.0.0.5:7481\"").is_err(), "others could listen in");
         assert!(with("listen = \"127.0.0.1:7481\"").is_ok());
+    }
+
+    #[test]
+    fn gpus_are_named_once_each_and_not_beside_the_cpu() {
+        let text = NodeConfig::new("north".parse().unwrap()).to_toml();
+        let with = |gpus: &str, device: &str| {
+            let named = text.replace("# gpus = [0, 1]", gpus);
+            assert!(gpus.is_empty() || named != text);
+            NodeConfig::parse(&named.replace("device = \"auto\"", device))
+        };
+        let named = with("gpus = [2, 0]", "device = \"gpu\"").unwrap().training;
+        assert_eq!((named.gpus, named.precision), (Some(vec![2, 0]), Precision::Full));
+        assert_eq!(with("# none", "device = \"cpu\"").unwrap().training.gpus, None);
+        let mixed = text.replace("precision = \"full\"", "precision = \"mixed\"");
+        assert_eq!(NodeConfig::parse(&mixed).unwrap().training.precision, Precision::Mixed);
+        for (gpus, device) in [("gpus = []", "auto"), ("gpus = [1, 1]", "auto"), ("gpus = [0]", "cpu")] {
+            let fault = with(gpus, &format!("device = \"{device}\"")).unwrap_err();
+            assert!(format!("{fault:#}").contains("gpus under [training]"), "{fault:#}");
+        }
     }
 
     #[test]

@@ -121,7 +121,7 @@ impl Asked<'_> {
             plan: self.plan.clone(),
             dataset: self.dataset.clone(),
             part,
-            device: self.trainer.device,
+            device: self.trainer.device.clone(),
             threads: self.trainer.threads,
         }
     }

@@ -90,7 +90,7 @@ pub fn train(
         corrects: order.correction.is_some(),
         evaluate_first: order.measures,
         evaluate_every: 0,
-        device: trainer.device,
+        device: trainer.device.clone(),
         threads: trainer.threads,
         tuning: None,
     });
@@ -143,7 +143,7 @@ pub fn quality(
         plan: plan.clone(),
         dataset: dataset.clone(),
         part,
-        device: trainer.device,
+        device: trainer.device.clone(),
         threads: trainer.threads,
     });
     let mut found = None;

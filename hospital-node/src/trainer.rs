@@ -2,6 +2,8 @@
 //! and before it opens the dataset it takes from itself the network, all other files and the start of programs. Where the
 //! kernel does not confirm that, the node ends it, unless the policy and `node.toml` say that it may go on.
 
+mod pick;
+
 use std::{
     io::{BufReader, BufWriter, Read},
     os::unix::process::CommandExt as _,
@@ -23,7 +25,9 @@ use snowball_worker::{
 
 use snowball_service::files;
 
-use crate::config::{ConfinementWish, DeviceWish, TrainingConfig};
+pub use self::pick::gpus as meant_gpus;
+use self::pick::pick;
+use crate::config::{ConfinementWish, TrainingConfig};
 
 /// The trainers that may lie beside this program, best first.
 const PROGRAMS: [&str; 3] = ["snowball-trainer-cuda", "snowball-trainer-wgpu", "snowball-trainer"];
@@ -87,7 +91,7 @@ pub fn choose(config: &TrainingConfig, scratch: &Path) -> Result<Trainer> {
 
 /// The same among those that were probed.
 pub fn choose_among(config: &TrainingConfig, scratch: &Path, installed: &[Installed]) -> Result<Trainer> {
-    let picked = pick(config.device, installed)?;
+    let picked = pick(config, installed)?;
     check_confinement(config.confinement, &picked.confinement)?;
     Ok(Trainer {
         program: installed[picked.program].program.clone(),
@@ -110,80 +114,6 @@ fn check_confinement(wish: ConfinementWish, confinement: &Confinement) -> Result
         );
     }
     Ok(())
-}
-
-struct Picked {
-    confinement: Confinement,
-    program: usize,
-    device: DeviceChoice,
-    name: String,
-    why: String,
-}
-
-fn pick(wish: DeviceWish, installed: &[Installed]) -> Result<Picked> {
-    if installed.is_empty() {
-        bail!(
-            "no trainer is installed; put snowball-trainer beside hospital-node or name it in node.toml ([training] trainer)"
-        );
-    }
-    let mut notes = Vec::new();
-    if wish != DeviceWish::Cpu {
-        for (program, found) in installed.iter().enumerate() {
-            let Ok(probed) = &found.found else { continue };
-            for device in probed
-                .devices
-                .iter()
-                .filter(|device| device.choice == DeviceChoice::Gpu)
-            {
-                if device.sound {
-                    let why = "its probe agrees with the CPU".to_owned();
-                    return Ok(Picked {
-                        confinement: probed.confinement.clone(),
-                        program,
-                        device: DeviceChoice::Gpu,
-                        name: device.name.clone(),
-                        why,
-                    });
-                }
-                notes.push(format!(
-                    "{}: {}",
-                    device.name,
-                    device.note.as_deref().unwrap_or("its probe is not sound")
-                ));
-            }
-        }
-        if wish == DeviceWish::Gpu {
-            let why = if notes.is_empty() {
-                "no installed trainer lists one".to_owned()
-            } else {
-                notes.join("; ")
-            };
-            bail!("node.toml asks for a GPU and none can be used: {why}; run hospital-node doctor");
-        }
-    }
-    for (program, found) in installed.iter().enumerate().rev() {
-        match &found.found {
-            Ok(probed) => {
-                let Some(cpu) = probed.devices.iter().find(|device| device.choice == DeviceChoice::Cpu) else {
-                    continue;
-                };
-                let why = match (wish, notes.is_empty()) {
-                    (DeviceWish::Cpu, _) => "node.toml asks for it".to_owned(),
-                    (_, true) => "no installed trainer lists a GPU".to_owned(),
-                    (_, false) => notes.join("; "),
-                };
-                return Ok(Picked {
-                    confinement: probed.confinement.clone(),
-                    program,
-                    device: DeviceChoice::Cpu,
-                    name: cpu.name.clone(),
-                    why,
-                });
-            }
-            Err(fault) => notes.push(format!("{}: {fault:#}", found.program.display())),
-        }
-    }
-    bail!("no trainer works: {}; run hospital-node doctor", notes.join("; "))
 }
 
 fn probe(program: &Path, scratch: &Path) -> Result<Probed> {
@@ -367,17 +297,6 @@ mod tests {
         assert!(!Path::new(&format!("/proc/{id}")).exists());
     }
 
-    fn device(choice: DeviceChoice, sound: bool) -> ProbedDevice {
-        ProbedDevice {
-            name: format!("{choice:?}"),
-            choice,
-            sound,
-            difference: 0.0,
-            seconds: 0.0,
-            note: None,
-        }
-    }
-
     fn whole() -> Confinement {
         Confinement {
             files: Hold::Whole,
@@ -420,26 +339,5 @@ mod tests {
         assert_eq!(trainer(available).held_as(Demand::Required).wish, required);
         assert_eq!(trainer(available).held_as(Demand::NotRequired).wish, available);
         assert_eq!(trainer(required).held_as(Demand::NotRequired).wish, required);
-    }
-
-    fn trainers(devices: Vec<ProbedDevice>) -> Vec<Installed> {
-        vec![Installed {
-            program: PathBuf::from("trainer"),
-            found: Ok(Probed {
-                devices,
-                confinement: whole(),
-            }),
-        }]
-    }
-
-    #[test]
-    fn a_sound_gpu_is_taken_and_an_unsound_one_is_not() {
-        let sound = trainers(vec![device(DeviceChoice::Cpu, true), device(DeviceChoice::Gpu, true)]);
-        assert_eq!(pick(DeviceWish::Auto, &sound).unwrap().device, DeviceChoice::Gpu);
-        assert_eq!(pick(DeviceWish::Cpu, &sound).unwrap().device, DeviceChoice::Cpu);
-        let unsound = trainers(vec![device(DeviceChoice::Cpu, true), device(DeviceChoice::Gpu, false)]);
-        assert_eq!(pick(DeviceWish::Auto, &unsound).unwrap().device, DeviceChoice::Cpu);
-        assert!(pick(DeviceWish::Gpu, &unsound).is_err());
-        assert!(pick(DeviceWish::Auto, &[]).is_err());
     }
 }

@@ -166,7 +166,7 @@ impl Alone {
             corrects: false,
             evaluate_first: false,
             evaluate_every: order.evaluate_every,
-            device: self.trainer.device,
+            device: self.trainer.device.clone(),
             threads: self.trainer.threads,
             tuning: order.tuning,
         });

@@ -57,7 +57,7 @@ impl Reconstruct {
                 plan: plan.clone(),
                 dataset: opened.dataset.source.clone(),
                 part: Part::Testing,
-                device: trainer.device,
+                device: trainer.device.clone(),
                 threads: trainer.threads,
             },
             // At most as many as were asked for.

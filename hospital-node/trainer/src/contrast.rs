@@ -6,7 +6,7 @@
 //! The loss looks across the whole batch, and a CPU computes a batch in slices. So the slices go through the network once for their
 //! vectors; the loss is then taken on the host in f64 with its slope at every vector; and the slices go through once more with these slopes
 //! on the way back (GradCache, Gao et al. 2021). That is exact, because no layer looks across pictures and none draws random numbers. A
-//! device that takes a batch whole keeps what it computed and goes back at once.
+//! device that takes a batch whole keeps what it computed and goes back at once. Several devices share the slices both times.
 
 #[cfg(test)]
 mod tests;
@@ -30,6 +30,7 @@ use crate::{
     failure::Failure,
     pairs::{Pairs, Views},
     passes::{Passes, Step, WAVE, read, tensor, varied},
+    places::Places,
     random::JobSeed,
 };
 
@@ -150,52 +151,53 @@ pub fn step(
     drawn: u64,
 ) -> Result<Step, Failure> {
     let views = pairs.views(batch, passes.seed, drawn);
-    let (place, side) = (passes.place, passes.examples.side());
-    let size = passes.slice_size(views.positions.len());
+    let (places, side) = (passes.places, passes.examples.side());
+    let size = places.slice_size(views.positions.len());
     let slices: Vec<(usize, &[usize])> = views.positions.chunks(size).enumerate().collect();
     let pictures = |(number, slice): &(usize, &[usize])| {
         let drawn = 2 * drawn + (number * size) as u64;
         varied(passes.plan.augmentation, passes.examples, passes.seed, slice, drawn)
     };
     let pictures: Vec<Vec<f32>> = slices.par_iter().map(pictures).collect::<Result<_, _>>()?;
-    let learning = || {
-        let device = place.device.clone().autodiff();
-        Network::load_learning(passes.plan, parameters, &device, |tensor| learns(tensor.offset))
-    };
     let mut total = Step {
         loss: 0.0,
         gradient: vec![0.0; parameters.len()],
     };
     if let [pictures] = pictures.as_slice() {
-        let network = learning()?;
-        let device = place.device.clone().autodiff();
-        let projected = network.project(tensor(pictures.clone(), side, &device))?;
-        let compared = compare(&read(projected.clone().detach())?, &views.patients, asked.temperature);
-        total.gradient = back(&network, projected, compared.slopes.clone())?;
-        total.loss = mean(&compared.losses);
-        return Ok(total);
+        let whole = |place: &Place| -> Result<Step, Failure> {
+            let network = place.learning(passes.plan, parameters, &learns)?;
+            let projected = network.project(tensor(pictures.clone(), side, &place.device.clone().autodiff()))?;
+            let compared = compare(&read(projected.clone().detach())?, &views.patients, asked.temperature);
+            Ok(Step {
+                loss: mean(&compared.losses),
+                gradient: back(&network, projected, compared.slopes)?,
+            })
+        };
+        return places.first().pass(whole, Step::is_finite);
     }
-    let project = |pictures: &Vec<f32>| -> Result<Vec<f32>, Failure> {
-        let network = Network::load(passes.plan, parameters, &place.device)?;
-        read(network.project(tensor(pictures.clone(), side, &place.device))?)
-    };
-    let vectors: Vec<Vec<f32>> = pictures.par_iter().map(project).collect::<Result<_, _>>()?;
+    let vectors = places.share(&pictures, |place, pictures| {
+        let project = |place: &Place| -> Result<Vec<f32>, Failure> {
+            let network = Network::load(passes.plan, parameters, &place.device)?.in_halves(place.halves);
+            read(network.project(tensor(pictures.clone(), side, &place.device))?)
+        };
+        place.pass(project, |vectors| vectors.iter().all(|value| value.is_finite()))
+    })?;
     let compared = compare(&vectors.concat(), &views.patients, asked.temperature);
     total.loss = mean(&compared.losses);
     let width = asked.dimension as usize;
     let slopes: Vec<&[f32]> = compared.slopes.chunks(size * width).collect();
-    for (pictures, slopes) in pictures.chunks(WAVE).zip(slopes.chunks(WAVE)) {
-        let pass = |(pictures, slopes): (&Vec<f32>, &&[f32])| -> Result<Step, Failure> {
-            let network = learning()?;
-            let device = place.device.clone().autodiff();
-            let projected = network.project(tensor(pictures.clone(), side, &device))?;
-            let gradient = back(&network, projected, slopes.to_vec())?;
-            Ok(Step { loss: 0.0, gradient })
-        };
-        let steps: Vec<Result<Step, Failure>> = pictures.par_iter().zip(slopes).map(pass).collect();
-        for step in steps {
-            total.add(&step?);
-        }
+    let slices: Vec<(&Vec<f32>, &[f32])> = pictures.iter().zip(slopes).collect();
+    for wave in slices.chunks(WAVE) {
+        let steps = places.share(wave, |place, (pictures, slopes)| {
+            let pass = |place: &Place| -> Result<Step, Failure> {
+                let network = place.learning(passes.plan, parameters, &learns)?;
+                let projected = network.project(tensor((*pictures).clone(), side, &place.device.clone().autodiff()))?;
+                let gradient = back(&network, projected, slopes.to_vec())?;
+                Ok(Step { loss: 0.0, gradient })
+            };
+            place.pass(pass, Step::is_finite)
+        })?;
+        steps.iter().for_each(|step| total.add(step));
     }
     Ok(total)
 }
@@ -203,7 +205,7 @@ pub fn step(
 /// From the slopes at the vectors to those at the parameters.
 fn back(network: &Network, projected: Tensor<2>, slopes: Vec<f32>) -> Result<Vec<f32>, Failure> {
     let slopes = Tensor::from_data(TensorData::new(slopes, projected.dims()), &projected.device());
-    Ok(network.gradients(&mut (projected * slopes).sum().backward())?)
+    Ok(network.slopes((projected * slopes).sum())?)
 }
 
 fn mean(losses: &[f64]) -> f64 {
@@ -216,7 +218,7 @@ pub fn evaluate(
     plan: &StudyPlan,
     asked: Contrastive,
     examples: &Examples,
-    place: &Place,
+    places: &Places,
     parameters: &[f32],
     part: Part,
 ) -> Result<Evaluation, Failure> {
@@ -233,7 +235,7 @@ pub fn evaluate(
     let mut drawn = 0;
     for batch in evenly(&positions, plan.local.batch_size as usize) {
         let views = pairs.views(batch, seed, drawn);
-        let vectors = vectors(plan, examples, place, parameters, &views, 2 * drawn)?;
+        let vectors = vectors(plan, examples, places, parameters, &views, 2 * drawn)?;
         let compared = compare(&vectors, &views.patients, asked.temperature);
         for (place, losses) in compared.losses.chunks(2).enumerate() {
             let strangers = compared.strangers[2 * place];
@@ -259,27 +261,20 @@ pub fn evaluate(
 fn vectors(
     plan: &StudyPlan,
     examples: &Examples,
-    place: &Place,
+    places: &Places,
     parameters: &[f32],
     views: &Views,
     drawn: u64,
 ) -> Result<Vec<f32>, Failure> {
     let (seed, side) = (JobSeed::new(plan.seed, STREAM), examples.side());
-    let pass = |(number, slice): (usize, &[usize])| -> Result<Vec<f32>, Failure> {
+    let pass = |place: &Place, (number, slice): &(usize, &[usize])| -> Result<Vec<f32>, Failure> {
         let drawn = drawn + (number * SLICE) as u64;
         let pictures = varied(plan.augmentation, examples, seed, slice, drawn)?;
         let network = Network::load(plan, parameters, &place.device)?;
         read(network.project(tensor(pictures, side, &place.device))?)
     };
-    // Threads share a CPU well and a GPU badly.
-    let vectors: Vec<Vec<f32>> = if place.is_cpu {
-        let slices = views.positions.par_chunks(SLICE).enumerate();
-        slices.map(pass).collect::<Result<_, _>>()?
-    } else {
-        let slices = views.positions.chunks(SLICE).enumerate();
-        slices.map(pass).collect::<Result<_, _>>()?
-    };
-    Ok(vectors.concat())
+    let slices: Vec<(usize, &[usize])> = views.positions.chunks(SLICE).enumerate().collect();
+    Ok(places.share(&slices, pass)?.concat())
 }
 
 /// `all` in as few stretches of at most `most` as hold it, none of which is more than one longer than another.

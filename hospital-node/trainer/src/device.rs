@@ -1,9 +1,10 @@
 //! Where to compute: always the CPU, and the adapters of a build for GPUs.
 
 use burn::tensor::Device;
-use snowball_worker::job::DeviceChoice;
+use snowball_models::{Halves, ModelError, Network};
+use snowball_protocol::StudyPlan;
 
-use crate::{failure::Failure, probe};
+use crate::failure::Failure;
 
 /// What this build can use, for people.
 pub const BUILD: &str = if cfg!(all(feature = "cuda", feature = "wgpu")) {
@@ -20,6 +21,7 @@ pub const BUILD: &str = if cfg!(all(feature = "cuda", feature = "wgpu")) {
 pub const KNOWS_GPUS: bool = cfg!(any(feature = "cuda", feature = "wgpu"));
 
 /// A device to compute on.
+#[derive(Clone, Debug)]
 pub struct Place {
     /// burn's handle.
     pub device: Device,
@@ -27,6 +29,12 @@ pub struct Place {
     pub name: String,
     /// Whether it is the CPU.
     pub is_cpu: bool,
+    /// Its place in the list of adapters.
+    pub number: u32,
+    /// Those of one family are alike enough to share a step.
+    pub family: String,
+    /// What it computes the products of training in, where not in f32.
+    pub halves: Option<Halves>,
 }
 
 impl Place {
@@ -36,31 +44,67 @@ impl Place {
             device: Device::flex(),
             name: format!("CPU, {} threads", rayon::current_num_threads()),
             is_cpu: true,
+            number: 0,
+            family: "CPU".to_owned(),
+            halves: None,
         }
     }
 
-    /// The device that a job asked for. A GPU is tried with a small computation first; the CPU never stands in for it unasked.
-    pub fn open(choice: DeviceChoice) -> Result<Self, Failure> {
-        match choice {
-            DeviceChoice::Cpu => Ok(Self::cpu()),
-            DeviceChoice::Gpu if !KNOWS_GPUS => Err(Failure::new(
-                "this trainer is built for CPUs only",
-                "install the trainer built with --features wgpu, or train on the CPU",
-            )),
-            DeviceChoice::Gpu => adapters().into_iter().find(probe::is_sound).ok_or_else(|| {
-                Failure::new(
-                    "no GPU passed the probe",
-                    "run snowball-trainer probe to see why; check the driver, or train on the CPU",
-                )
-            }),
+    /// What it could compute the products of training in. On a CPU halves are slower, so it never does.
+    pub fn halves(&self) -> Option<Halves> {
+        Halves::of(&self.device).filter(|_| !self.is_cpu)
+    }
+
+    /// The network of `plan` as it learns here: where asked, its products are in halves.
+    pub fn learning(
+        &self,
+        plan: &StudyPlan,
+        parameters: &[f32],
+        learns: impl Fn(usize) -> bool,
+    ) -> Result<Network, ModelError> {
+        let device = self.device.clone().autodiff();
+        let network = Network::load_learning(plan, parameters, &device, |tensor| learns(tensor.offset))?;
+        Ok(network.in_halves(self.halves))
+    }
+
+    /// Does `pass` here; once more in full where it was done in halves and something overflowed in them.
+    pub fn pass<T>(
+        &self,
+        pass: impl Fn(&Self) -> Result<T, Failure>,
+        is_finite: impl Fn(&T) -> bool,
+    ) -> Result<T, Failure> {
+        let passed = pass(self)?;
+        if self.halves.is_none() || is_finite(&passed) {
+            return Ok(passed);
         }
+        pass(&Self {
+            halves: None,
+            ..self.clone()
+        })
     }
 }
 
 /// The GPUs that this build reaches: discrete, integrated and virtual ones. Software that plays a GPU is left out: it crashes
 /// inside its driver.
 pub fn adapters() -> Vec<Place> {
-    cuda().into_iter().chain(vulkan()).collect()
+    numbered(cuda().into_iter().chain(vulkan()))
+}
+
+/// The adapters with their numbers and families.
+fn numbered(adapters: impl IntoIterator<Item = Place>) -> Vec<Place> {
+    let number = |(number, place): (u32, Place)| Place {
+        number,
+        family: family(&place.name).to_owned(),
+        ..place
+    };
+    (0..).zip(adapters).map(number).collect()
+}
+
+/// How an adapter is reached and of what kind it is: the end of its name, less its number there.
+fn family(name: &str) -> &str {
+    let end = name.rsplit('(').next().unwrap_or(name);
+    end.trim_end_matches(')')
+        .trim_end_matches(|end: char| end.is_ascii_digit() || end == ' ')
 }
 
 #[cfg(not(feature = "cuda"))]
@@ -120,5 +164,35 @@ fn place(device: Device, kind: &str) -> Place {
         device,
         name,
         is_cpu: false,
+        ..Place::cpu()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn adapters_are_numbered_and_of_one_family_where_they_are_reached_alike() {
+        let names = [
+            "NVIDIA H200 (CUDA device 0)",
+            "CUDA device 1",
+            "AMD Radeon 7900 (RADV NAVI31) (Vulkan, discrete GPU 10)",
+            "Intel UHD (Vulkan, integrated GPU 0)",
+        ];
+        let listed = names.map(|name| Place {
+            name: name.to_owned(),
+            ..Place::cpu()
+        });
+        let found: Vec<(u32, String)> = (numbered(listed).into_iter())
+            .map(|place| (place.number, place.family))
+            .collect();
+        let families = [
+            "CUDA device",
+            "CUDA device",
+            "Vulkan, discrete GPU",
+            "Vulkan, integrated GPU",
+        ];
+        assert_eq!(found, (0..).zip(families.map(str::to_owned)).collect::<Vec<_>>());
     }
 }

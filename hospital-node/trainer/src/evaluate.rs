@@ -1,7 +1,6 @@
 //! The quality of a model on one part of the dataset: sums and counts, nothing per picture.
 
 use burn::tensor::{Device, Tensor, TensorData};
-use rayon::prelude::*;
 use snowball_layout::to_le_bytes;
 use snowball_models::Network;
 use snowball_protocol::{
@@ -19,6 +18,7 @@ use crate::{
     failure::Failure,
     loss, making, masks,
     passes::read,
+    places::Places,
     recipe, reconstruction,
     tell::softmax,
 };
@@ -30,35 +30,30 @@ pub const SLICE: usize = 32;
 pub fn evaluate(
     plan: &StudyPlan,
     examples: &Examples,
-    place: &Place,
+    places: &Places,
     parameters: &[f32],
     part: Part,
 ) -> Result<Evaluation, Failure> {
     if let Some(asked) = plan.reconstruction() {
-        return reconstruction::evaluate(plan, asked, examples, place, parameters, part);
+        return reconstruction::evaluate(plan, asked, examples, places, parameters, part);
     }
     if let Some(asked) = plan.contrastive() {
-        return contrast::evaluate(plan, asked, examples, place, parameters, part);
+        return contrast::evaluate(plan, asked, examples, places, parameters, part);
     }
     if let Some(head) = plan.mask_head() {
-        return masks::evaluate(plan, head, examples, place, parameters, part);
+        return masks::evaluate(plan, head, examples, places, parameters, part);
     }
     let positions = examples.labelled(part);
     let slices: Vec<&[usize]> = positions.chunks(SLICE).collect();
-    let pass = |slice: &&[usize]| outputs(plan, examples, place, parameters, slice);
-    // Threads share a CPU well and a GPU badly.
-    let outputs: Vec<Result<Vec<Vec<f32>>, Failure>> = if place.is_cpu {
-        slices.par_iter().map(pass).collect()
-    } else {
-        slices.iter().map(pass).collect()
-    };
+    let pass = |place: &Place, slice: &&[usize]| outputs(plan, examples, place, parameters, slice);
+    let outputs = places.share(&slices, pass)?;
     let with_squares = plan.comparison.own_model;
     let mut heads: Vec<HeadEvaluation> = plan.heads.iter().map(|head| nothing(head, with_squares)).collect();
     let known = examples.known(plan);
     let mut details = Details::of(plan, examples, &positions);
     let mut first = 0;
     for (slice, outputs) in slices.iter().zip(outputs) {
-        for (place, values) in outputs?.iter().enumerate() {
+        for (place, values) in outputs.iter().enumerate() {
             let rows = values.chunks(plan.heads[place].outputs());
             for (offset, (position, row)) in slice.iter().zip(rows).enumerate() {
                 if let Some(target) = examples.targets(*position)[place] {

@@ -132,7 +132,7 @@ mod tests {
     #[test]
     fn a_map_adds_up_to_the_output() {
         let plan = plan(Architecture::ResNet18);
-        let place = Place::open(snowball_worker::job::DeviceChoice::Cpu).unwrap();
+        let place = Place::cpu();
         let device = place.device.clone().autodiff();
         let layout = Layout::of(&plan);
         let parameters = layout.initial_parameters(5);
@@ -159,7 +159,7 @@ mod tests {
     fn a_map_is_of_the_network_and_not_only_of_the_picture() {
         for architecture in [Architecture::Small, Architecture::ResNet18] {
             let plan = plan(architecture);
-            let place = Place::open(snowball_worker::job::DeviceChoice::Cpu).unwrap();
+            let place = Place::cpu();
             let device = place.device.clone().autodiff();
             let map = |seed| {
                 let parameters = Layout::of(&plan).initial_parameters(seed);

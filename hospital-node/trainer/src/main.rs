@@ -23,6 +23,7 @@ mod memory;
 mod optimiser;
 mod pairs;
 mod passes;
+mod places;
 mod probe;
 mod random;
 mod reconstruction;

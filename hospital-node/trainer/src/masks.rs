@@ -7,7 +7,6 @@
 
 use std::collections::BTreeMap;
 
-use rayon::prelude::*;
 use snowball_layout::to_le_bytes;
 use snowball_models::Network;
 use snowball_protocol::{
@@ -23,6 +22,7 @@ use crate::{
     examples::Examples,
     failure::Failure,
     passes::read,
+    places::Places,
 };
 
 /// Pictures that are drawn at once.
@@ -155,7 +155,7 @@ pub fn evaluate(
     plan: &StudyPlan,
     head: &Head,
     examples: &Examples,
-    place: &Place,
+    places: &Places,
     parameters: &[f32],
     part: Part,
 ) -> Result<Evaluation, Failure> {
@@ -170,7 +170,7 @@ pub fn evaluate(
         constant(masks, pixels, head.outputs())
     })?;
     let slices: Vec<&[usize]> = positions.chunks(SLICE).collect();
-    let pass = |slice: &&[usize]| -> Result<Vec<Judged>, Failure> {
+    let pass = |place: &Place, slice: &&[usize]| -> Result<Vec<Judged>, Failure> {
         let outputs = draw(plan, examples, place, parameters, slice)?;
         let planes = outputs.chunks_exact(head.outputs() * pixels);
         planes
@@ -178,16 +178,11 @@ pub fn evaluate(
             .map(|(outputs, position)| Ok(Judged::of(outputs, &examples.mask(*position)?, constant, classes.len())))
             .collect()
     };
-    // Threads share a CPU well and a GPU badly.
-    let judged: Vec<Result<Vec<Judged>, Failure>> = if place.is_cpu {
-        slices.par_iter().map(pass).collect()
-    } else {
-        slices.iter().map(pass).collect()
-    };
+    let judged = places.share(&slices, pass)?;
     let mut loss_sum = 0.0;
     let mut patients: BTreeMap<&str, Vec<Judged>> = BTreeMap::new();
     for (slice, judged) in slices.iter().zip(judged) {
-        for (position, judged) in slice.iter().zip(judged?) {
+        for (position, judged) in slice.iter().zip(judged) {
             loss_sum += judged.loss;
             patients.entry(examples.patient(*position)).or_default().push(judged);
         }

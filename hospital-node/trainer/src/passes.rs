@@ -2,7 +2,9 @@
 //!
 //! On the CPU a batch is cut into slices of a fixed number of pictures that threads compute apart, each with a network of its
 //! own; their gradients are added in the order of the slices. So the sum is the same bit for bit whatever the number of
-//! threads. It is exact because no layer looks across pictures (group norm, not batch norm). A GPU takes a batch whole.
+//! threads. It is exact because no layer looks across pictures (group norm, not batch norm). A GPU takes a batch whole, and
+//! several share it: each has the same parameters, its slices and threads of its own, and the sum is made here, in f32 and in
+//! the order of the slices again.
 
 use burn::tensor::{Device, Tensor, TensorData};
 use rayon::prelude::*;
@@ -21,6 +23,7 @@ use crate::{
     loss::Losses,
     making, masks,
     pairs::Pairs,
+    places::Places,
     random::JobSeed,
     recipe,
     reconstruction::{self, Shown},
@@ -40,7 +43,7 @@ pub struct Passes<'a> {
     /// The losses.
     pub losses: &'a Losses,
     /// Where to compute.
-    pub place: &'a Place,
+    pub places: &'a Places,
     /// The job's seed.
     pub seed: JobSeed,
     /// What learns; without them all of the network.
@@ -64,24 +67,25 @@ impl Passes<'_> {
         if let (Some(asked), Some(pairs)) = (self.plan.contrastive(), self.pairs) {
             return contrast::step(self, asked, pairs, parameters, learns, batch, drawn);
         }
-        let size = self.slice_size(batch.len());
+        let size = self.places.slice_size(batch.len());
         let labelled = self.labelled(batch);
         let slices: Vec<(usize, &[usize])> = batch.chunks(size).enumerate().collect();
         let mut total: Option<Step> = None;
         for wave in slices.chunks(WAVE) {
-            let steps: Vec<Result<Step, Failure>> = wave
-                .par_iter()
-                .map(|(number, slice)| {
-                    let drawn = drawn + (number * size) as u64;
+            let steps = self.places.share(wave, |place, (number, slice)| {
+                let drawn = drawn + (number * size) as u64;
+                let pass = |place: &Place| {
+                    let device = &place.device.clone().autodiff();
+                    let network = &place.learning(self.plan, parameters, learns)?;
                     match (self.plan.reconstruction(), self.plan.mask_head()) {
-                        (Some(asked), _) => self.redraw(asked, parameters, learns, slice, drawn, batch.len()),
-                        (None, Some(head)) => self.outline(head, parameters, learns, slice, drawn, batch.len()),
-                        (None, None) => self.slice(parameters, learns, slice, drawn, &labelled),
+                        (Some(asked), _) => self.redraw(network, device, asked, slice, drawn, batch.len()),
+                        (None, Some(head)) => self.outline(network, device, head, slice, drawn, batch.len()),
+                        (None, None) => self.slice(network, device, slice, drawn, &labelled),
                     }
-                })
-                .collect();
+                };
+                place.pass(pass, Step::is_finite)
+            })?;
             for step in steps {
-                let step = step?;
                 match &mut total {
                     Some(total) => total.add(&step),
                     None => total = Some(step),
@@ -94,24 +98,17 @@ impl Passes<'_> {
         }))
     }
 
-    /// How many of `count` pictures go through the network at once.
-    pub fn slice_size(&self, count: usize) -> usize {
-        if self.place.is_cpu { SLICE } else { count }
-    }
-
     fn slice(
         &self,
-        parameters: &[f32],
-        learns: impl Fn(usize) -> bool,
+        network: &Network,
+        device: &Device,
         slice: &[usize],
         drawn: u64,
         labelled: &[usize],
     ) -> Result<Step, Failure> {
-        let device = self.place.device.clone().autodiff();
-        let network = Network::load_learning(self.plan, parameters, &device, |tensor| learns(tensor.offset))?;
         let mut pictures = self.pictures(slice, drawn)?;
         let wanted = making::wanted(self, slice, drawn, &mut pictures);
-        let outputs = network.forward(self.tensor(pictures, &device))?;
+        let outputs = network.forward(self.tensor(pictures, device))?;
         let mut loss = 0.0;
         let mut surrogate: Option<Tensor<1>> = None;
         for (head, output) in outputs.into_iter().enumerate() {
@@ -119,7 +116,7 @@ impl Passes<'_> {
             let slopes = self.losses.of(head, &values, &wanted[head], labelled[head]);
             loss += slopes.loss;
             // Its derivative by the output is the slope, which is all that the way back needs to know of the loss.
-            let slopes = Tensor::from_data(TensorData::new(slopes.slopes, output.dims()), &device);
+            let slopes = Tensor::from_data(TensorData::new(slopes.slopes, output.dims()), device);
             let part = (output * slopes).sum();
             surrogate = Some(match surrogate {
                 Some(sum) => sum + part,
@@ -129,21 +126,20 @@ impl Passes<'_> {
         let Some(surrogate) = surrogate else {
             return Err(Failure::new("the plan has no head", "give the study at least one head"));
         };
-        let gradient = network.gradients(&mut surrogate.backward())?;
+        let gradient = network.slopes(surrogate)?;
         Ok(Step { loss, gradient })
     }
 
     /// Part of a batch of `batch` pictures, which the network draws again.
     fn redraw(
         &self,
+        network: &Network,
+        device: &Device,
         asked: Reconstruction,
-        parameters: &[f32],
-        learns: impl Fn(usize) -> bool,
         slice: &[usize],
         drawn: u64,
         batch: usize,
     ) -> Result<Step, Failure> {
-        let device = self.place.device.clone().autodiff();
         let side = self.examples.side();
         let pictures = self.pictures(slice, drawn)?;
         let (mut inputs, mut counts) = (Vec::with_capacity(pictures.len()), Vec::with_capacity(pictures.len()));
@@ -153,11 +149,10 @@ impl Passes<'_> {
             inputs.extend(shown.input);
             counts.extend(shown.counts);
         }
-        let network = Network::load_learning(self.plan, parameters, &device, |tensor| learns(tensor.offset))?;
-        let redrawn = network.draw(self.tensor(inputs, &device))?;
+        let redrawn = network.draw(self.tensor(inputs, device))?;
         let loss = reconstruction::loss(redrawn, &pictures, &counts, batch);
         let value = read(loss.clone().detach().reshape([1, 1]))?;
-        let gradient = network.gradients(&mut loss.backward())?;
+        let gradient = network.slopes(loss)?;
         Ok(Step {
             loss: value.into_iter().map(f64::from).sum(),
             gradient,
@@ -167,14 +162,13 @@ impl Passes<'_> {
     /// Part of a batch of `batch` pictures, whose masks the network draws. Masks are not mixed, so pictures are not either.
     fn outline(
         &self,
+        network: &Network,
+        device: &Device,
         head: &Head,
-        parameters: &[f32],
-        learns: impl Fn(usize) -> bool,
         slice: &[usize],
         drawn: u64,
         batch: usize,
     ) -> Result<Step, Failure> {
-        let device = self.place.device.clone().autodiff();
         let pixels = self.examples.side() * self.examples.side();
         let mut inputs = vec![0.0; slice.len() * pixels];
         let mut masks = vec![Vec::new(); slice.len()];
@@ -187,8 +181,7 @@ impl Passes<'_> {
             recipe::vary_with(self.plan.augmentation, &mut square, Some(mask), side, random, input);
             Ok::<_, Failure>(())
         })?;
-        let network = Network::load_learning(self.plan, parameters, &device, |tensor| learns(tensor.offset))?;
-        let output = network.draw(self.tensor(inputs, &device))?;
+        let output = network.draw(self.tensor(inputs, device))?;
         let values = read(output.clone().detach().flatten(1, 3))?;
         let mut slopes = vec![0.0; values.len()];
         let share = head.weight / batch as f64;
@@ -199,8 +192,8 @@ impl Passes<'_> {
             .map(|((values, slopes), mask)| masks::loss(values, mask, share, slopes))
             .sum();
         // Its derivative by the output is the slope, which is all that the way back needs to know of the loss.
-        let slopes = Tensor::from_data(TensorData::new(slopes, output.dims()), &device);
-        let gradient = network.gradients(&mut (output * slopes).sum().backward())?;
+        let slopes = Tensor::from_data(TensorData::new(slopes, output.dims()), device);
+        let gradient = network.slopes((output * slopes).sum())?;
         Ok(Step { loss, gradient })
     }
 
@@ -223,6 +216,11 @@ impl Passes<'_> {
 }
 
 impl Step {
+    /// Whether nothing overflowed.
+    pub fn is_finite(&self) -> bool {
+        self.loss.is_finite() && self.gradient.iter().all(|slope| slope.is_finite())
+    }
+
     /// Adds that of another slice.
     pub fn add(&mut self, other: &Self) {
         self.loss += other.loss;

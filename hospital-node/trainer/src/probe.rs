@@ -2,6 +2,9 @@
 //!
 //! A broken driver takes the whole process with it, so adapters are tried in a child process: what it says before it dies
 //! counts, and its death is a line in the list. The CPU itself is compared with finite differences.
+//!
+//! An adapter that computes soundly is tried in mixed precision as well, against the CPU's full precision: formats and kernels of halves
+//! are what drivers get wrong most.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -11,9 +14,9 @@ use std::{
 
 use burn::tensor::{Device, Tensor, TensorData};
 use snowball_layout::Layout;
-use snowball_models::Network;
+use snowball_models::{Halves, Network};
 use snowball_protocol::StudyPlan;
-use snowball_worker::job::{DeviceChoice, ProbedDevice};
+use snowball_worker::job::{DeviceChoice, Gpus, Precision, ProbedDevice, ProbedMixed};
 
 use crate::{
     device::{self, Place},
@@ -26,6 +29,8 @@ pub const ADAPTERS: &str = "--adapters";
 
 /// Largest relative difference of a sound device. Matrix units may round to 10 bits.
 const DIFFERENCE_MAX: f64 = 1e-2;
+/// The same in mixed precision, where 8 bits are exact and each layer rounds: burn's own processor, in bf16, is 1e-2 away.
+const MIXED_DIFFERENCE_MAX: f64 = 5e-2;
 const PICTURES: usize = 6;
 const SIDE: usize = 32;
 
@@ -72,21 +77,27 @@ pub fn devices() -> Vec<ProbedDevice> {
     devices
 }
 
-/// Whether `place` computes what the CPU computes.
-pub fn is_sound(place: &Place) -> bool {
-    probe(place).sound
-}
-
 fn print_device(device: &ProbedDevice) {
     let verdict = if device.sound { "sound" } else { "NOT SOUND" };
     say(format_args!(
-        "{:<28} {verdict:<10} difference {:.1e}  {:.1} ms",
+        "{}{:<28} {verdict:<10} difference {:.1e}  {:.1} ms",
+        device
+            .adapter()
+            .map_or(String::new(), |number| format!("GPU {number}: ")),
         device.name,
         device.difference,
         device.seconds * 1e3
     ));
     if let Some(note) = &device.note {
         say(format_args!("    {note}"));
+    }
+    match (&device.mixed, device.halves()) {
+        (None, _) => {}
+        (Some(mixed), Ok(halves)) => say(format_args!(
+            "    mixed precision ({halves}): sound, difference {:.1e}",
+            mixed.difference
+        )),
+        (Some(_), Err(why)) => say(format_args!("    no mixed precision: {why}")),
     }
 }
 
@@ -121,63 +132,101 @@ fn adapters_in_a_child() -> Vec<ProbedDevice> {
 fn unsound(name: &str, note: String) -> ProbedDevice {
     ProbedDevice {
         name: name.to_owned(),
-        choice: DeviceChoice::Gpu,
+        choice: DeviceChoice::Gpu(Gpus::default()),
         sound: false,
         difference: 0.0,
         seconds: 0.0,
         note: Some(note),
+        family: String::new(),
+        mixed: None,
     }
 }
 
-fn probe(place: &Place) -> ProbedDevice {
+/// What `place` computes beside what it should.
+pub fn probe(place: &Place) -> ProbedDevice {
     let choice = if place.is_cpu {
         DeviceChoice::Cpu
     } else {
-        DeviceChoice::Gpu
+        DeviceChoice::Gpu(Gpus {
+            adapters: vec![place.number],
+            precision: Precision::Full,
+        })
     };
-    let tried = catch_unwind(AssertUnwindSafe(|| compare(place)))
-        .unwrap_or_else(|_| Err(Failure::new("the device failed in the tensor library", "")));
-    let name = place.name.clone();
-    match tried {
+    let found = tried(|| compare(place));
+    let said = unsound(&place.name, String::new());
+    let said = ProbedDevice {
+        choice,
+        family: place.family.clone(),
+        ..said
+    };
+    match found {
         Ok((difference, seconds)) => {
             let sound = difference < DIFFERENCE_MAX;
-            let note = (!sound).then(|| "its results differ too much from what they should be".to_owned());
             ProbedDevice {
-                name,
-                choice,
                 sound,
                 difference,
                 seconds,
-                note,
+                note: (!sound).then(|| TOO_FAR.to_owned()),
+                mixed: (sound && !place.is_cpu).then(|| mixed(place, place.halves())),
+                ..said
             }
         }
         Err(failure) => ProbedDevice {
-            choice,
-            ..unsound(&name, failure.reason)
+            note: Some(failure.reason),
+            ..said
         },
     }
 }
 
+const TOO_FAR: &str = "its results differ too much from what they should be";
+
+/// The same in `halves`, which are those that `place` says it computes in.
+fn mixed(place: &Place, halves: Option<Halves>) -> ProbedMixed {
+    let none = |note: String| ProbedMixed {
+        halves: None,
+        sound: false,
+        difference: 0.0,
+        note: Some(note),
+    };
+    let Some(halves) = halves else {
+        return none("it computes neither in bf16 nor in f16".to_owned());
+    };
+    match tried(|| apart(place, Some(halves))) {
+        Ok(difference) => judge(halves, difference),
+        Err(failure) => none(failure.reason),
+    }
+}
+
+fn judge(halves: Halves, difference: f64) -> ProbedMixed {
+    // A NaN is not below.
+    let sound = difference < MIXED_DIFFERENCE_MAX;
+    ProbedMixed {
+        halves: Some(halves.code().to_owned()),
+        sound,
+        difference,
+        note: (!sound).then(|| format!("in {} {TOO_FAR}", halves.code())),
+    }
+}
+
+fn tried<T>(compute: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
+    catch_unwind(AssertUnwindSafe(compute))
+        .unwrap_or_else(|_| Err(Failure::new("the device failed in the tensor library", "")))
+}
+
+fn plan() -> Result<StudyPlan, Failure> {
+    serde_json::from_str(PLAN).map_err(|error| Failure::new(format!("the probe's plan does not parse: {error}"), ""))
+}
+
 /// The largest relative difference from what should come out, and the seconds of a second run.
 fn compare(place: &Place) -> Result<(f64, f64), Failure> {
-    let plan: StudyPlan = serde_json::from_str(PLAN)
-        .map_err(|error| Failure::new(format!("the probe's plan does not parse: {error}"), ""))?;
+    let plan = plan()?;
     let parameters = Layout::of(&plan).initial_parameters(plan.seed);
-    let (loss, gradient) = compute(&plan, &parameters, &place.device)?;
+    let (_, gradient) = compute(&plan, &parameters, &place.device, None)?;
     let begun = Instant::now();
-    compute(&plan, &parameters, &place.device)?;
+    compute(&plan, &parameters, &place.device, None)?;
     let seconds = begun.elapsed().as_secs_f64();
     if !place.is_cpu {
-        let (expected_loss, expected) = compute(&plan, &parameters, &Device::flex())?;
-        let largest = expected.iter().fold(0.0_f32, |largest, slope| largest.max(slope.abs()));
-        let furthest = gradient
-            .iter()
-            .zip(&expected)
-            .fold(0.0_f32, |furthest, (a, b)| worse(furthest, (a - b).abs()));
-        return Ok((
-            f64::from(worse(furthest / largest, (loss - expected_loss).abs() / expected_loss)),
-            seconds,
-        ));
+        return Ok((apart(place, None)?, seconds));
     }
     let length = gradient
         .iter()
@@ -189,10 +238,27 @@ fn compare(place: &Place) -> Result<(f64, f64), Failure> {
             .iter()
             .zip(&gradient)
             .map(|(value, slope)| value + (distance * f64::from(*slope) / length) as f32);
-        Ok(f64::from(compute(&plan, &moved.collect::<Vec<_>>(), &place.device)?.0))
+        Ok(f64::from(
+            compute(&plan, &moved.collect::<Vec<_>>(), &place.device, None)?.0,
+        ))
     };
     let measured = (at(2e-3)? - at(-2e-3)?) / 4e-3;
     Ok(((measured / length - 1.0).abs(), seconds))
+}
+
+/// The largest difference of loss and slopes from the CPU's in full, as a share of the loss and of the largest slope.
+fn apart(place: &Place, halves: Option<Halves>) -> Result<f64, Failure> {
+    let plan = plan()?;
+    let parameters = Layout::of(&plan).initial_parameters(plan.seed);
+    let (loss, gradient) = compute(&plan, &parameters, &place.device, halves)?;
+    let (expected_loss, expected) = compute(&plan, &parameters, &Device::flex(), None)?;
+    let largest = expected.iter().fold(0.0_f32, |largest, slope| largest.max(slope.abs()));
+    let slopes = gradient.iter().zip(&expected);
+    let furthest = slopes.fold(0.0_f32, |furthest, (a, b)| worse(furthest, (a - b).abs()));
+    Ok(f64::from(worse(
+        furthest / largest,
+        (loss - expected_loss).abs() / expected_loss,
+    )))
 }
 
 /// Like `f32::max`, but a NaN wins.
@@ -201,9 +267,14 @@ fn worse(a: f32, b: f32) -> f32 {
 }
 
 /// A smooth loss of a small network on fixed pictures, and its gradient.
-fn compute(plan: &StudyPlan, parameters: &[f32], device: &Device) -> Result<(f32, Vec<f32>), Failure> {
+fn compute(
+    plan: &StudyPlan,
+    parameters: &[f32],
+    device: &Device,
+    halves: Option<Halves>,
+) -> Result<(f32, Vec<f32>), Failure> {
     let device = device.clone().autodiff();
-    let network = Network::load(plan, parameters, &device)?;
+    let network = Network::load(plan, parameters, &device)?.in_halves(halves);
     let values: Vec<f32> = (0..PICTURES * SIDE * SIDE)
         .map(|position| (position * 37 % 101) as f32 / 50.0 - 1.0)
         .collect();
@@ -216,7 +287,7 @@ fn compute(plan: &StudyPlan, parameters: &[f32], device: &Device) -> Result<(f32
     let loss: Tensor<1> = loss.ok_or_else(|| Failure::new("the probe's plan has no head", ""))?;
     let value = loss.clone().detach().try_into_scalar::<f32>();
     let value = value.map_err(|error| Failure::new(format!("the device did not give its values back: {error}"), ""))?;
-    let gradient = network.gradients(&mut loss.backward())?;
+    let gradient = network.slopes(loss)?;
     Ok((value, gradient))
 }
 
@@ -235,6 +306,37 @@ mod tests {
     fn a_nan_is_worse_than_any_number() {
         assert!(worse(1.0, f32::NAN).is_nan());
         assert_eq!(worse(1.0, 0.5), 1.0);
+    }
+
+    /// What a GPU goes through, on the processor with burn's operations for every device.
+    #[test]
+    fn halves_are_tried_and_found_sound_where_they_are_and_never_on_a_cpu() {
+        assert!(probe(&Place::cpu()).mixed.is_none());
+        let like_a_gpu = Place {
+            is_cpu: false,
+            number: 3,
+            ..Place::cpu()
+        };
+        let probed = probe(&like_a_gpu);
+        assert!(probed.sound && probed.adapter() == Some(3), "{probed:?}");
+        assert_eq!(probed.halves(), Ok("bf16"), "{probed:?}");
+        for halves in [Halves::Bf16, Halves::F16] {
+            let found = mixed(&like_a_gpu, Some(halves));
+            // In full it is 1e-6: halves were computed in, and are no further away than the bound with room to spare.
+            assert!(
+                found.sound && (1e-5..MIXED_DIFFERENCE_MAX / 3.0).contains(&found.difference),
+                "{found:?}"
+            );
+        }
+        assert!(mixed(&like_a_gpu, None).note.unwrap().contains("neither"));
+    }
+
+    #[test]
+    fn halves_that_are_wrong_are_not_sound() {
+        let wrong = judge(Halves::F16, 0.2);
+        assert!(!wrong.sound && wrong.note.unwrap().contains("f16"));
+        assert!(!judge(Halves::Bf16, f64::NAN).sound);
+        assert!(judge(Halves::Bf16, 1e-3).sound);
     }
 
     /// On a machine with a GPU, under a build for it: every adapter that is listed must be sound.

@@ -9,7 +9,6 @@
 use burn::tensor::{Tensor, TensorData};
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
-use rayon::prelude::*;
 use snowball_layout::to_le_bytes;
 use snowball_models::Network;
 use snowball_protocol::{
@@ -19,7 +18,9 @@ use snowball_protocol::{
 };
 use snowball_worker::shard::Part;
 
-use crate::{device::Place, examples::Examples, failure::Failure, passes::read, random::JobSeed, recipe};
+use crate::{
+    device::Place, examples::Examples, failure::Failure, passes::read, places::Places, random::JobSeed, recipe,
+};
 
 /// Pictures that are drawn at once.
 const SLICE: usize = 32;
@@ -86,29 +87,24 @@ pub fn evaluate(
     plan: &StudyPlan,
     reconstruction: Reconstruction,
     examples: &Examples,
-    place: &Place,
+    places: &Places,
     parameters: &[f32],
     part: Part,
 ) -> Result<Evaluation, Failure> {
     let positions = examples.labelled(part);
     let slices: Vec<&[usize]> = positions.chunks(SLICE).collect();
-    let pass = |slice: &&[usize]| -> Result<Vec<(f64, f64)>, Failure> {
+    let pass = |place: &Place, slice: &&[usize]| -> Result<Vec<(f64, f64)>, Failure> {
         let drawings = draw(plan, reconstruction, examples, place, parameters, slice)?;
         Ok(drawings.iter().map(Drawing::errors).collect())
     };
-    // Threads share a CPU well and a GPU badly.
-    let errors: Vec<Result<Vec<(f64, f64)>, Failure>> = if place.is_cpu {
-        slices.par_iter().map(pass).collect()
-    } else {
-        slices.iter().map(pass).collect()
-    };
+    let errors = places.share(&slices, pass)?;
     let mut sums = ReconstructionEvaluation {
         images: positions.len() as u64,
         squared_error_sum: 0.0,
         constant_squared_error_sum: 0.0,
     };
     for errors in errors {
-        for (error, constant) in errors? {
+        for (error, constant) in errors {
             sums.squared_error_sum += error;
             sums.constant_squared_error_sum += constant;
         }

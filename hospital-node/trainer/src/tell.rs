@@ -1,6 +1,5 @@
 //! The outputs of every radiograph of one part, for the people at the site.
 
-use rayon::prelude::*;
 use snowball_protocol::plan::{Head, HeadKind};
 use snowball_worker::job::{Answer, EvaluateJob};
 
@@ -10,6 +9,7 @@ use crate::{
     evaluate::{SLICE, outputs},
     examples::Examples,
     failure::Failure,
+    places::Places,
 };
 
 /// Slices whose outputs are held at once.
@@ -18,24 +18,19 @@ const WAVE: usize = 32;
 /// Tells the outputs of `job`'s part in its order, some radiographs an answer.
 pub fn tell<W: std::io::Write>(
     job: &EvaluateJob,
-    place: &Place,
+    places: &Places,
     parameters: &[f32],
     answers: &mut Answers<W>,
 ) -> Result<(), Failure> {
     let examples = Examples::open(&job.plan, &job.dataset)?;
     let positions = examples.part(job.part);
-    let pass = |slice: &&[usize]| outputs(&job.plan, &examples, place, parameters, slice);
+    let pass = |place: &Place, slice: &&[usize]| outputs(&job.plan, &examples, place, parameters, slice);
     let slices: Vec<&[usize]> = positions.chunks(SLICE).collect();
     let mut first = 0;
     for wave in slices.chunks(WAVE) {
-        // Threads share a CPU well and a GPU badly.
-        let told: Vec<Result<Vec<Vec<f32>>, Failure>> = if place.is_cpu {
-            wave.par_iter().map(pass).collect()
-        } else {
-            wave.iter().map(pass).collect()
-        };
+        let told = places.share(wave, pass)?;
         for (slice, heads) in wave.iter().zip(told) {
-            let outputs = rows(&job.plan.heads, &heads?, slice.len())?;
+            let outputs = rows(&job.plan.heads, &heads, slice.len())?;
             answers.send(&Answer::Told { first, outputs })?;
             first += slice.len() as u64;
         }

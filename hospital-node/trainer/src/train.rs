@@ -11,7 +11,6 @@ use snowball_worker::{
 use crate::{
     answers::Answers,
     best::Best,
-    device::Place,
     evaluate::evaluate,
     examples::Examples,
     failure::Failure,
@@ -19,6 +18,7 @@ use crate::{
     optimiser::Optimiser,
     pairs::Pairs,
     passes::Passes,
+    places::Places,
     random::{JobSeed, Sampler},
 };
 
@@ -27,7 +27,7 @@ pub fn train<W: Write>(
     job: &TrainJob,
     mut parameters: Vec<f32>,
     correction: Option<Vec<f32>>,
-    place: &Place,
+    places: &Places,
     answers: &mut Answers<W>,
 ) -> Result<(), Failure> {
     let plan = &job.plan;
@@ -79,7 +79,7 @@ pub fn train<W: Write>(
         plan,
         examples: &examples,
         losses: &losses,
-        place,
+        places,
         seed,
         groups: tuning.groups.as_ref(),
         pairs: pairs.as_ref(),
@@ -90,7 +90,7 @@ pub fn train<W: Write>(
         .with_correction(correction);
     let mut best = tuning.patience.map(Best::after);
     let check = |step: u32, parameters: &[f32], answers: &mut Answers<W>| -> Result<Option<f64>, Failure> {
-        let evaluation = evaluate(plan, &examples, place, parameters, Part::Validation)?;
+        let evaluation = evaluate(plan, &examples, places, parameters, Part::Validation)?;
         let loss = evaluation.mean_loss();
         answers.send(&Answer::Checked { step, evaluation })?;
         Ok(loss)
@@ -149,7 +149,7 @@ pub fn train<W: Write>(
         steps: losses_seen.len() as u32,
         loss: last_tenth(&losses_seen),
         seconds,
-        device: place.name.clone(),
+        device: places.name(),
         best_step,
     };
     Ok(answers.trained(&answer, &parameters)?)

@@ -18,8 +18,8 @@ use snowball_worker::{
 };
 
 use crate::{
-    answers::Answers, device::Place, evaluate::evaluate, examples::Examples, explain::explain, failure::Failure,
-    masks::segmented, probe, reconstruction::drawings, tell::tell, train::train,
+    answers::Answers, evaluate::evaluate, examples::Examples, explain::explain, failure::Failure, masks::segmented,
+    places::Places, probe, reconstruction::drawings, tell::tell, train::train,
 };
 
 /// Threads of the CPU pool get this much stack; a network's way back is recursive in places.
@@ -65,60 +65,67 @@ fn job<W: Write + Send>(mut input: impl Read, answers: &mut Answers<W>) -> Resul
         }
         Job::Train(mut job) => {
             job.threads = threads(job.threads);
-            enclose(&job.dataset, job.device, answers)?;
+            enclose(&job.dataset, &job.device, answers)?;
             let parameters = parameters(&job.plan, &mut input)?;
             let correction = job.corrects.then(|| finite(&mut input, parameters.len())).transpose()?;
             on_threads(job.threads, || {
-                train(&job, parameters, correction, &Place::open(job.device)?, answers)
+                train(&job, parameters, correction, &Places::open(&job.device)?, answers)
             })
         }
         Job::Evaluate(mut job) => {
             job.threads = threads(job.threads);
-            enclose(&job.dataset, job.device, answers)?;
+            enclose(&job.dataset, &job.device, answers)?;
             let parameters = parameters(&job.plan, &mut input)?;
             on_threads(job.threads, || {
                 let examples = Examples::open(&job.plan, &job.dataset)?;
-                let evaluation = evaluate(&job.plan, &examples, &Place::open(job.device)?, &parameters, job.part)?;
+                let evaluation = evaluate(&job.plan, &examples, &Places::open(&job.device)?, &parameters, job.part)?;
                 Ok(answers.send(&Answer::Evaluated { evaluation })?)
             })
         }
         Job::Tell(mut job) => {
             job.threads = threads(job.threads);
-            enclose(&job.dataset, job.device, answers)?;
+            enclose(&job.dataset, &job.device, answers)?;
             let parameters = parameters(&job.plan, &mut input)?;
             on_threads(job.threads, || {
-                tell(&job, &Place::open(job.device)?, &parameters, answers)
+                tell(&job, &Places::open(&job.device)?, &parameters, answers)
             })
         }
         Job::Explain(mut job) => {
             job.of.threads = threads(job.of.threads);
-            enclose(&job.of.dataset, job.of.device, answers)?;
+            enclose(&job.of.dataset, &job.of.device, answers)?;
             let parameters = parameters(&job.of.plan, &mut input)?;
             on_threads(job.of.threads, || {
-                explain(&job, &Place::open(job.of.device)?, &parameters, answers)
+                explain(&job, Places::open(&job.of.device)?.first(), &parameters, answers)
             })
         }
         Job::Segment(mut job) => {
             job.of.threads = threads(job.of.threads);
             let EvaluateJob { plan, dataset, .. } = &job.of;
-            enclose(dataset, job.of.device, answers)?;
+            enclose(dataset, &job.of.device, answers)?;
             let parameters = parameters(plan, &mut input)?;
             on_threads(job.of.threads, || {
                 let examples = Examples::open(plan, dataset)?;
-                let place = Place::open(job.of.device)?;
-                let drawn = segmented(plan, &examples, &place, &parameters, job.of.part, &job.radiographs)?;
+                let places = Places::open(&job.of.device)?;
+                let drawn = segmented(
+                    plan,
+                    &examples,
+                    places.first(),
+                    &parameters,
+                    job.of.part,
+                    &job.radiographs,
+                )?;
                 Ok(answers.trained(&Answer::Drawn, &drawn)?)
             })
         }
         Job::Draw(mut job) => {
             job.of.threads = threads(job.of.threads);
             let EvaluateJob { plan, dataset, .. } = &job.of;
-            enclose(dataset, job.of.device, answers)?;
+            enclose(dataset, &job.of.device, answers)?;
             let parameters = parameters(plan, &mut input)?;
             on_threads(job.of.threads, || {
                 let examples = Examples::open(plan, dataset)?;
-                let (place, count) = (Place::open(job.of.device)?, job.pictures as usize);
-                let drawn = drawings(plan, &examples, &place, &parameters, job.of.part, count)?;
+                let (places, count) = (Places::open(&job.of.device)?, job.pictures as usize);
+                let drawn = drawings(plan, &examples, places.first(), &parameters, job.of.part, count)?;
                 Ok(answers.trained(&Answer::Drawn, &drawn)?)
             })
         }
@@ -127,10 +134,10 @@ fn job<W: Write + Send>(mut input: impl Read, answers: &mut Answers<W>) -> Resul
 
 /// Takes from this process all but its dataset, and on a GPU what a driver needs, and tells the node what the kernel
 /// confirmed. The node ends this process where that will not do.
-fn enclose<W: Write>(dataset: &DatasetSource, device: DeviceChoice, answers: &mut Answers<W>) -> Result<(), Failure> {
+fn enclose<W: Write>(dataset: &DatasetSource, device: &DeviceChoice, answers: &mut Answers<W>) -> Result<(), Failure> {
     let mut reach = match device {
         DeviceChoice::Cpu => Reach::default(),
-        DeviceChoice::Gpu => driver(),
+        DeviceChoice::Gpu(_) => driver(),
     };
     reach.read.push(dataset.folder.clone());
     let confinement = confine(&reach);
@@ -192,10 +199,14 @@ fn finite(input: &mut impl Read, count: usize) -> Result<Vec<f32>, Failure> {
 
 /// Runs `task` on a pool of `threads` threads; 0: what `RAYON_NUM_THREADS` says, else as many as cores.
 fn on_threads<T: Send>(threads: u32, task: impl FnOnce() -> Result<T, Failure> + Send) -> Result<T, Failure> {
+    pool(threads.min(THREADS_MAX) as usize)?.install(task)
+}
+
+/// A pool of so many threads.
+pub fn pool(threads: usize) -> Result<rayon::ThreadPool, Failure> {
     let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(threads.min(THREADS_MAX) as usize)
+        .num_threads(threads)
         .stack_size(STACK_BYTES)
         .build();
-    let pool = pool.map_err(|error| Failure::new(format!("cannot start threads: {error}"), "ask for fewer threads"))?;
-    pool.install(task)
+    pool.map_err(|error| Failure::new(format!("cannot start threads: {error}"), "ask for fewer threads"))
 }

@@ -141,14 +141,47 @@ pub struct SegmentJob {
 }
 
 /// Where to compute.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DeviceChoice {
     /// The CPU, bit for bit repeatable.
     #[default]
     Cpu,
-    /// The first adapter that passed the probe.
-    Gpu,
+    /// These GPUs and no others.
+    Gpu(Gpus),
+}
+
+/// GPUs of this machine that share the work.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Gpus {
+    /// By their numbers in the trainer's list, in the order in which they take turns.
+    pub adapters: Vec<u32>,
+    /// In which numbers they train.
+    pub precision: Precision,
+}
+
+/// In which numbers a GPU trains. Whatever is told of a model is computed in full.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Precision {
+    /// All in f32.
+    #[default]
+    Full,
+    /// Convolutions and matrix products in halves (bf16, or f16 where the adapter has no bf16), the rest in f32.
+    Mixed,
+}
+
+/// Devices that share the work, for people; `halves` is what the products of mixed precision are computed in.
+#[must_use]
+pub fn together(names: &[&str], halves: Option<&str>) -> String {
+    let all = match names {
+        [one] => (*one).to_owned(),
+        several => format!("{} devices: {}", several.len(), several.join(" and ")),
+    };
+    match halves {
+        Some(halves) => format!("{all}, in mixed precision ({halves})"),
+        None => all,
+    }
 }
 
 /// What the trainer answers, in order; [`Answer::Confined`] comes before it opens a dataset, and [`Answer::Trained`],
@@ -240,7 +273,7 @@ pub enum Answer {
 pub struct ProbedDevice {
     /// Its name, for people.
     pub name: String,
-    /// CPU or GPU.
+    /// How a job asks for it alone; a GPU without a number is one that cannot be asked for.
     pub choice: DeviceChoice,
     /// Whether a small convolution and its gradient agreed with the CPU's.
     pub sound: bool,
@@ -250,4 +283,56 @@ pub struct ProbedDevice {
     pub seconds: f64,
     /// Why not, where it is not sound.
     pub note: Option<String>,
+    /// GPUs of one family are alike enough to share a step.
+    #[serde(default)]
+    pub family: String,
+    /// The same in mixed precision; nothing where that was not tried: on a CPU, and where the device is not even sound in full.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mixed: Option<ProbedMixed>,
+}
+
+/// Mixed precision as the probe saw it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ProbedMixed {
+    /// What products are computed in; nothing where the adapter computes in no halves.
+    pub halves: Option<String>,
+    /// Whether it agreed with the CPU's full precision as closely as halves can.
+    pub sound: bool,
+    /// Largest difference seen, relative.
+    pub difference: f64,
+    /// Why not, where it is not sound.
+    pub note: Option<String>,
+}
+
+impl ProbedDevice {
+    /// Whether it is a GPU.
+    #[must_use]
+    pub const fn is_gpu(&self) -> bool {
+        matches!(self.choice, DeviceChoice::Gpu(_))
+    }
+
+    /// The number by which a GPU is asked for.
+    #[must_use]
+    pub fn adapter(&self) -> Option<u32> {
+        match &self.choice {
+            DeviceChoice::Cpu => None,
+            DeviceChoice::Gpu(gpus) => gpus.adapters.first().copied(),
+        }
+    }
+
+    /// What the products of mixed precision are computed in, or why it cannot be had.
+    ///
+    /// # Errors
+    /// When the adapter cannot, or computes wrongly.
+    pub fn halves(&self) -> Result<&str, &str> {
+        match &self.mixed {
+            Some(ProbedMixed {
+                sound: true,
+                halves: Some(halves),
+                ..
+            }) => Ok(halves),
+            Some(ProbedMixed { note: Some(note), .. }) => Err(note),
+            _ => Err("mixed precision was not tried on it"),
+        }
+    }
 }

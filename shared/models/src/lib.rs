@@ -5,16 +5,18 @@
 //! panic. Nothing here draws random numbers; parameters always come from outside. Only this crate and the trainer know burn.
 //!
 //! On this machine's processor the steps that take most of the time are done by operations of our own (`host`); elsewhere all are burn's
-//! (`steps`).
+//! (`steps`), where asked with their products in [`Halves`].
 //!
 //! Start at [`Network`]; what a network is made of stands in `snowball-layout`.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod halves;
 mod host;
 mod network;
 mod steps;
 mod weights;
 
+pub use halves::Halves;
 pub use network::Network;
 
 /// Why a network could not be made, run or read.

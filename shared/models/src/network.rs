@@ -7,7 +7,9 @@ use snowball_layout::{Graph, Layout, Step};
 use snowball_protocol::StudyPlan;
 
 use crate::{
-    ModelError, host,
+    ModelError,
+    halves::Halves,
+    host,
     steps::{self, Value},
     weights::{self, Weight},
 };
@@ -21,6 +23,8 @@ pub struct Network {
     readers: Vec<usize>,
     /// On this machine's processor steps are done our own way: which of them also rectify.
     pub(crate) host: Option<Vec<bool>>,
+    /// What products are computed in, where not in f32.
+    halves: Option<Halves>,
 }
 
 impl Network {
@@ -62,7 +66,18 @@ impl Network {
             weights,
             readers,
             host,
+            halves: None,
         })
+    }
+
+    /// The same network with its products in `halves`; its parameters and what it gives out stay f32. Our operations of the processor know
+    /// f32 alone, so there too the steps are burn's then, as on any other device.
+    #[must_use]
+    pub fn in_halves(mut self, halves: Option<Halves>) -> Self {
+        if halves.is_some() {
+            self.host = None;
+        }
+        Self { halves, ..self }
     }
 
     /// The parameters in the layout's order, bit for bit as they were loaded.
@@ -86,6 +101,20 @@ impl Network {
             .iter()
             .try_for_each(|weight| weight.gradient(gradients, &mut flat))?;
         Ok(flat)
+    }
+
+    /// The slopes of `loss`, which came of this network, by all parameters, as [`gradients`](Self::gradients) gives them. In f16 they are
+    /// enlarged on their way back, or the small ones would be lost; one that is no finite number says that it overflowed.
+    ///
+    /// # Errors
+    /// When the device does not give them back.
+    pub fn slopes(&self, loss: Tensor<1>) -> Result<Vec<f32>, ModelError> {
+        let Some(enlargement) = self.halves.map(Halves::enlargement) else {
+            return self.gradients(&mut loss.backward());
+        };
+        let mut slopes = self.gradients(&mut loss.mul_scalar(enlargement).backward())?;
+        slopes.iter_mut().for_each(|slope| *slope /= enlargement);
+        Ok(slopes)
     }
 
     /// Pictures `[N, 1, side, side]` to one output `[N, outputs]` a head, in the plan's order.
@@ -156,8 +185,22 @@ impl Network {
     fn step(&self, step: &Step, number: usize, inputs: Vec<Value>) -> Option<Value> {
         match &self.host {
             Some(rectifying) => host::take(step, number, rectifying, &self.weights, inputs),
-            None => steps::take(step, &self.weights, inputs),
+            None => {
+                let halves = self.halves.filter(|_| !self.gives_out(number));
+                steps::take(step, &self.weights, halves, inputs)
+            }
         }
+    }
+
+    /// Whether what step `number` makes leaves the network. A loss is taken of it, so it is not rounded; it is the smallest product.
+    fn gives_out(&self, number: usize) -> bool {
+        let mut ends = self
+            .graph
+            .heads
+            .iter()
+            .chain(&self.graph.picture)
+            .chain(&self.graph.projection);
+        ends.any(|end| end.index() == number)
     }
 
     /// Pictures in the order that steps have them in.

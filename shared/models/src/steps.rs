@@ -8,7 +8,7 @@ use burn::tensor::{
 };
 use snowball_layout::{NORM_EPSILON, Operation, Step, Window};
 
-use crate::weights::Weight;
+use crate::{halves::Halves, weights::Weight};
 
 /// The output of a step.
 #[derive(Clone, Debug)]
@@ -35,8 +35,8 @@ impl Value {
     }
 }
 
-/// Does one step; `None` where the inputs are not what the operation takes.
-pub(crate) fn take(step: &Step, weights: &[Weight], inputs: Vec<Value>) -> Option<Value> {
+/// Does one step, its products in `halves` where asked; `None` where the inputs are not what the operation takes.
+pub(crate) fn take(step: &Step, weights: &[Weight], halves: Option<Halves>, inputs: Vec<Value>) -> Option<Value> {
     let mut inputs = inputs.into_iter();
     match &step.operation {
         Operation::Picture => None,
@@ -54,12 +54,11 @@ pub(crate) fn take(step: &Step, weights: &[Weight], inputs: Vec<Value>) -> Optio
                 None => None,
             };
             let kernel = weights.get(*weight)?.kernel()?;
-            Some(Value::Pictures(conv2d(
-                inputs.next()?.pictures()?,
-                kernel,
-                bias,
-                options,
-            )))
+            let pictures = inputs.next()?.pictures()?;
+            Some(Value::Pictures(match halves {
+                Some(halves) => halves.conv2d(pictures, kernel, bias, options),
+                None => conv2d(pictures, kernel, bias, options),
+            }))
         }
         Operation::GroupNorm { scale, shift, groups } => {
             let (scale, shift) = (weights.get(*scale)?.line()?, weights.get(*shift)?.line()?);
@@ -97,8 +96,11 @@ pub(crate) fn take(step: &Step, weights: &[Weight], inputs: Vec<Value>) -> Optio
         Operation::Flatten => Some(Value::Features(inputs.next()?.pictures()?.flatten(1, 3))),
         Operation::Linear { weight, bias } => {
             let (matrix, bias) = (weights.get(*weight)?.matrix()?, weights.get(*bias)?.line()?);
-            let features = inputs.next()?.features()?;
-            Some(Value::Features(linear(features, matrix.transpose(), Some(bias))))
+            let (features, matrix) = (inputs.next()?.features()?, matrix.transpose());
+            Some(Value::Features(match halves {
+                Some(halves) => halves.linear(features, matrix, bias),
+                None => linear(features, matrix, Some(bias)),
+            }))
         }
         Operation::Upsample => {
             let (input, like) = (inputs.next()?.pictures()?, inputs.next()?.pictures()?);

@@ -12,6 +12,7 @@ use snowball_protocol::{
 use super::*;
 
 mod decoders;
+mod halves;
 mod peers;
 mod ways;
 

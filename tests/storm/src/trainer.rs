@@ -55,6 +55,8 @@ fn job() -> Result<()> {
                 difference: 0.0,
                 seconds: 0.0,
                 note: None,
+                family: String::new(),
+                mixed: None,
             };
             let confinement = confine(&Reach::default());
             let probed = Answer::Probed {

@@ -15,7 +15,7 @@ pub fn look(home: &Home, config: &NodeConfig) -> Vec<Finding> {
         Ok(installed) => installed,
         Err(error) => return vec![CHECK.of(Err(fault(&error, remedy)))],
     };
-    let gpus = gpu::look(config, &installed);
+    let gpus = gpu::look(&config.training, &installed);
     let chosen = trainer::choose_among(&config.training, &home.scratch(), &installed);
     let finding = match chosen {
         Ok(trainer) => {

@@ -1,6 +1,5 @@
 //! The loss beside the paper's own formula, and batches in slices beside whole ones.
 
-use burn::tensor::Device;
 use rand::Rng as _;
 use snowball_protocol::{
     labels::Labels,
@@ -168,16 +167,13 @@ fn the_slices_of_a_batch_add_up_to_what_it_gives_whole() {
     // 26 views: three slices and a rest.
     let batch = &positions[5..18];
     let of = |is_cpu: bool| {
-        let place = Place {
-            device: Device::flex(),
-            is_cpu,
-            ..Place::cpu()
-        };
+        let place = Place { is_cpu, ..Place::cpu() };
+        let places = Places::of(vec![place]).unwrap();
         let passes = Passes {
             plan: &plan,
             examples: &examples,
             losses: &losses,
-            place: &place,
+            places: &places,
             seed: JobSeed::new(plan.seed, 4),
             groups: None,
             pairs: Some(&pairs),

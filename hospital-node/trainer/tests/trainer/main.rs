@@ -27,7 +27,10 @@ use snowball_protocol::{
 use snowball_worker::{
     draw::LabelDraw,
     groups::{Groups, Pace},
-    job::{Answer, DeviceChoice, DrawJob, EXPLAINED_MAX, EvaluateJob, ExplainJob, Job, ProbedDevice, TrainJob, Tuning},
+    job::{
+        Answer, DeviceChoice, DrawJob, EXPLAINED_MAX, EvaluateJob, ExplainJob, Gpus, Job, ProbedDevice, TrainJob,
+        Tuning,
+    },
     key::{DatasetKey, DatasetSource},
     pipe,
     shard::{Part, ShardRecord, ShardWriter},

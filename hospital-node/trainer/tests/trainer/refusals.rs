@@ -20,7 +20,7 @@ fn what_cannot_be_done_is_said_with_a_remedy() {
     if !cfg!(any(feature = "wgpu", feature = "cuda")) {
         fails(
             TrainJob {
-                device: DeviceChoice::Gpu,
+                device: DeviceChoice::Gpu(Gpus::default()),
                 ..job(&plan, &data, 1)
             },
             &parameters,

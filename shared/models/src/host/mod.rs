@@ -99,10 +99,10 @@ pub(crate) fn take(
             let places: Tensor<3> = inputs.next()?.pictures()?.flatten(1, 2);
             Some(Value::Features(places.max_dim(1).squeeze_dim(1)))
         }
-        Operation::Add => steps::take(step, weights, inputs.collect()),
+        Operation::Add => steps::take(step, weights, None, inputs.collect()),
         _ => {
             let turned = inputs.map(|input| turn(input, channels_first));
-            steps::take(step, weights, turned.collect()).map(|output| turn(output, channels_last))
+            steps::take(step, weights, None, turned.collect()).map(|output| turn(output, channels_last))
         }
     }
 }

@@ -59,7 +59,7 @@ fn a_scale_is_doubled_by_repeating_each_value() {
     };
     for side in [5, 6] {
         let inputs = [small.clone(), Tensor::zeros([1, 4, side, side], &device)].map(steps::Value::Pictures);
-        let large = steps::take(&step, &[], inputs.into())
+        let large = steps::take(&step, &[], None, inputs.into())
             .and_then(steps::Value::pictures)
             .unwrap();
         assert_eq!(large.dims(), [1, 1, side, side]);

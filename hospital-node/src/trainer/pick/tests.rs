@@ -1,0 +1,178 @@
+//! What is picked of which machine.
+
+use std::path::PathBuf;
+
+use snowball_confine::Hold;
+use snowball_worker::job::ProbedMixed;
+
+use super::*;
+use crate::trainer::Probed;
+
+fn cpu() -> ProbedDevice {
+    ProbedDevice {
+        name: "processor".to_owned(),
+        choice: DeviceChoice::Cpu,
+        sound: true,
+        difference: 0.0,
+        seconds: 0.0,
+        note: None,
+        family: "CPU".to_owned(),
+        mixed: None,
+    }
+}
+
+/// A GPU that is sound in both precisions.
+fn gpu(number: u32, family: &str) -> ProbedDevice {
+    ProbedDevice {
+        name: format!("adapter {number}"),
+        choice: DeviceChoice::Gpu(Gpus {
+            adapters: vec![number],
+            precision: Precision::Full,
+        }),
+        family: family.to_owned(),
+        mixed: Some(ProbedMixed {
+            halves: Some("bf16".to_owned()),
+            sound: true,
+            difference: 1e-2,
+            note: None,
+        }),
+        ..cpu()
+    }
+}
+
+fn unsound(gpu: ProbedDevice) -> ProbedDevice {
+    ProbedDevice {
+        sound: false,
+        note: Some("it burns".to_owned()),
+        mixed: None,
+        ..gpu
+    }
+}
+
+fn without_halves(gpu: ProbedDevice) -> ProbedDevice {
+    ProbedDevice {
+        mixed: Some(ProbedMixed {
+            halves: None,
+            sound: false,
+            difference: 0.0,
+            note: Some("it has none".to_owned()),
+        }),
+        ..gpu
+    }
+}
+
+fn trainers(gpus: Vec<ProbedDevice>) -> Vec<Installed> {
+    vec![Installed {
+        program: PathBuf::from("trainer"),
+        found: Ok(Probed {
+            devices: std::iter::once(cpu()).chain(gpus).collect(),
+            confinement: Confinement {
+                files: Hold::Whole,
+                calls: Hold::Whole,
+                memory: Hold::Whole,
+            },
+        }),
+    }]
+}
+
+fn wish(device: DeviceWish, gpus: Option<&[u32]>, precision: Precision) -> TrainingConfig {
+    TrainingConfig {
+        device,
+        gpus: gpus.map(<[u32]>::to_vec),
+        precision,
+        ..TrainingConfig::default()
+    }
+}
+
+fn auto() -> TrainingConfig {
+    wish(DeviceWish::Auto, None, Precision::Full)
+}
+
+fn chosen(config: &TrainingConfig, gpus: Vec<ProbedDevice>) -> (DeviceChoice, String) {
+    let picked = pick(config, &trainers(gpus)).unwrap();
+    (picked.device, format!("{} ({})", picked.name, picked.why))
+}
+
+fn asks(adapters: &[u32], precision: Precision) -> DeviceChoice {
+    DeviceChoice::Gpu(Gpus {
+        adapters: adapters.to_vec(),
+        precision,
+    })
+}
+
+#[test]
+fn a_sound_gpu_is_taken_and_an_unsound_one_is_not() {
+    assert_eq!(chosen(&auto(), vec![gpu(0, "CUDA")]).0, asks(&[0], Precision::Full));
+    let cpu = wish(DeviceWish::Cpu, None, Precision::Full);
+    assert_eq!(chosen(&cpu, vec![gpu(0, "CUDA")]).0, DeviceChoice::Cpu);
+    let (device, says) = chosen(&auto(), vec![unsound(gpu(0, "CUDA"))]);
+    assert!(device == DeviceChoice::Cpu && says.contains("it burns"), "{says}");
+    let insists = wish(DeviceWish::Gpu, None, Precision::Full);
+    assert!(pick(&insists, &trainers(vec![unsound(gpu(0, "CUDA"))])).is_err());
+    assert!(pick(&auto(), &[]).is_err());
+}
+
+#[test]
+fn all_sound_gpus_of_the_best_family_share_the_work() {
+    let machine = vec![
+        gpu(0, "CUDA"),
+        unsound(gpu(1, "CUDA")),
+        gpu(2, "CUDA"),
+        gpu(3, "Vulkan"),
+    ];
+    let (device, says) = chosen(&auto(), machine);
+    assert_eq!(device, asks(&[0, 2], Precision::Full));
+    assert!(says.starts_with("2 devices: adapter 0 and adapter 2"), "{says}");
+    assert!(says.contains("without adapter 1: it burns"), "{says}");
+    // Where no adapter of the first family works the next one's do.
+    let machine = vec![unsound(gpu(0, "CUDA")), gpu(1, "Vulkan"), gpu(2, "Vulkan")];
+    assert_eq!(chosen(&auto(), machine).0, asks(&[1, 2], Precision::Full));
+    // The line that stands for a probe that its driver took down is no adapter.
+    let mut lost = gpu(0, "");
+    lost.choice = DeviceChoice::Gpu(Gpus::default());
+    assert_eq!(chosen(&auto(), vec![lost]).0, DeviceChoice::Cpu);
+}
+
+#[test]
+fn gpus_that_are_named_are_taken_in_that_order_and_no_others() {
+    let machine = || vec![gpu(0, "CUDA"), unsound(gpu(1, "CUDA")), gpu(2, "CUDA")];
+    let named = |device, numbers: &[u32]| wish(device, Some(numbers), Precision::Full);
+    let (device, _) = chosen(&named(DeviceWish::Gpu, &[2, 0]), machine());
+    assert_eq!(device, asks(&[2, 0], Precision::Full));
+    let (device, says) = chosen(&named(DeviceWish::Auto, &[1, 2, 7]), machine());
+    assert_eq!(device, asks(&[2], Precision::Full));
+    assert!(
+        says.contains("it burns") && says.contains("GPU 7: the trainer lists none"),
+        "{says}"
+    );
+    for numbers in [[0, 1], [0, 7]] {
+        let fault = pick(&named(DeviceWish::Gpu, &numbers), &trainers(machine()))
+            .err()
+            .unwrap();
+        assert!(
+            fault
+                .to_string()
+                .contains(if numbers[1] == 1 { "it burns" } else { "GPU 7" }),
+            "{fault}"
+        );
+    }
+}
+
+#[test]
+fn mixed_precision_needs_all_gpus_and_its_lack_is_told() {
+    let mixed = wish(DeviceWish::Auto, None, Precision::Mixed);
+    let (device, says) = chosen(&mixed, vec![gpu(0, "CUDA"), gpu(1, "CUDA")]);
+    assert_eq!(device, asks(&[0, 1], Precision::Mixed));
+    assert!(says.contains("in mixed precision (bf16)"), "{says}");
+    let (device, says) = chosen(&mixed, vec![gpu(0, "CUDA"), without_halves(gpu(1, "CUDA"))]);
+    assert_eq!(device, asks(&[0, 1], Precision::Full));
+    assert!(
+        says.contains("in full precision, not in mixed as node.toml asks: adapter 1: it has none"),
+        "{says}"
+    );
+    let (device, says) = chosen(&auto(), vec![gpu(0, "CUDA")]);
+    assert!(
+        device == asks(&[0], Precision::Full) && !says.contains("precision"),
+        "{says}"
+    );
+}
