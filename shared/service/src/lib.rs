@@ -1,4 +1,4 @@
-//! What both programs need to run as a service: backup, clock, findings of `doctor`, exit codes, files, keys, letters to people, output,
+//! What both programs need to run as a service: backup, clock, connections, findings of `doctor`, exit codes, files, keys, letters to people, output,
 //! telemetry, metrics, shutdown, TLS. A closed list.
 //!
 //! Nothing here knows of studies, rounds or radiographs. Effects live here so that everything else can be pure.
@@ -7,6 +7,7 @@
 pub mod backup;
 pub mod clock;
 pub mod commands;
+pub mod connections;
 pub mod doctor;
 pub mod exit;
 pub mod files;

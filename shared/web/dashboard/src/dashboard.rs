@@ -11,8 +11,8 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 
 use crate::{
-    About, Settings, SettingsError, Tickets, guard, live::STREAMS_MAX, rules::Names, serve, sessions::Sessions,
-    view::View,
+    About, Settings, SettingsError, Tickets, bounds::Bounds, guard, live::STREAMS_MAX, rules::Names, serve,
+    sessions::Sessions, view::View,
 };
 
 /// A program's dashboard, ready to be served. Clones are the same one.
@@ -24,6 +24,7 @@ pub(crate) struct Inner {
     pub tickets: Tickets,
     pub sessions: Sessions,
     pub names: Names,
+    pub bounds: Bounds,
     pub cookie: String,
     pub tls: Option<TlsAcceptor>,
     /// Held by whoever acts: acts follow one another.
@@ -40,6 +41,15 @@ impl Dashboard {
     /// # Errors
     /// When the settings are refused or their files cannot be used.
     pub fn open(about: About, folder: &Path, settings: &Settings) -> Result<Self, SettingsError> {
+        Self::open_within(Bounds::STANDARD, about, folder, settings)
+    }
+
+    pub(crate) fn open_within(
+        bounds: Bounds,
+        about: About,
+        folder: &Path,
+        settings: &Settings,
+    ) -> Result<Self, SettingsError> {
         settings.check()?;
         let tls = settings.tls()?;
         let port = settings.listen.port();
@@ -53,6 +63,7 @@ impl Dashboard {
             about,
             sessions: Sessions::default(),
             names: Names::of(settings),
+            bounds,
             cookie,
             tls,
             acts: Arc::default(),

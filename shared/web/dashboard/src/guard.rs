@@ -1,9 +1,6 @@
 //! What stands before every page: who asks, whether they may, and what the answer carries.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Instant};
 
 use axum::{
     Router,
@@ -20,8 +17,6 @@ use tokio::time::timeout;
 
 use crate::{Dashboard, headers, live, routes, sessions::Session, view::View, words};
 
-/// How long an answer may take.
-const ANSWER_MAX: Duration = Duration::from_secs(30);
 /// Keeps a browser's language.
 const LANGUAGE_COOKIE: &str = "snowball-language";
 
@@ -85,7 +80,7 @@ async fn admit(dashboard: &Dashboard, mut request: Request, next: Next) -> Respo
             return shut_out(&method, is_stream);
         }
         request.extensions_mut().insert(asked);
-        return within_time(next.run(request)).await;
+        return within_time(dashboard, next.run(request)).await;
     };
     let visit = Visit {
         session,
@@ -102,14 +97,14 @@ async fn admit(dashboard: &Dashboard, mut request: Request, next: Next) -> Respo
     if method == Method::POST {
         // What was begun is brought to its end, also where nobody waits for the answer any more.
         let under_way = tokio::spawn(next.run(request));
-        return within_time(async move {
+        return within_time(dashboard, async move {
             under_way
                 .await
                 .unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
         })
         .await;
     }
-    within_time(next.run(request)).await
+    within_time(dashboard, next.run(request)).await
 }
 
 /// Where nobody needs to be signed in.
@@ -132,14 +127,16 @@ fn shut_out(method: &Method, is_stream: bool) -> Response {
     }
 }
 
-async fn within_time(answer: impl Future<Output = Response>) -> Response {
-    timeout(ANSWER_MAX, answer).await.unwrap_or_else(|_| {
-        (
-            StatusCode::GATEWAY_TIMEOUT,
-            "this takes longer than a browser waits; what was begun goes on\n",
-        )
-            .into_response()
-    })
+async fn within_time(dashboard: &Dashboard, answer: impl Future<Output = Response>) -> Response {
+    timeout(dashboard.0.bounds.answer_max, answer)
+        .await
+        .unwrap_or_else(|_| {
+            (
+                StatusCode::GATEWAY_TIMEOUT,
+                "this takes longer than a browser waits; what was begun goes on\n",
+            )
+                .into_response()
+        })
 }
 
 impl Visit {

@@ -43,6 +43,7 @@
 
 mod about;
 mod actor;
+mod bounds;
 mod dashboard;
 mod fields;
 mod guard;

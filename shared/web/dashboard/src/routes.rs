@@ -82,7 +82,7 @@ async fn begin(State(dashboard): State<Dashboard>, Extension(asked): Extension<A
     // Whoever was signed in in this browser is so no more: a session is never taken over by another ticket.
     let before = request.extensions().get::<Visit>().cloned();
     let refused = |status| entrance(&dashboard, asked.clone(), status, Some(&words::TICKET_WRONG)).into_response();
-    let fields = match read_form(request).await {
+    let fields = match read_form(&dashboard, request).await {
         Ok(fields) => fields,
         Err(status) => return refused(status),
     };
@@ -109,7 +109,7 @@ async fn sign_out(
     Extension(visit): Extension<Visit>,
     request: Request,
 ) -> Response {
-    match read_form(request).await {
+    match read_form(&dashboard, request).await {
         Ok(fields) if is_token(&visit, &fields) => {}
         Ok(_) => return visit.fault(StatusCode::FORBIDDEN, &words::STALE_FORM).into_response(),
         Err(status) => return visit.fault(status, &words::NO_FORM).into_response(),

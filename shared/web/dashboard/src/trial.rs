@@ -20,7 +20,7 @@ use snowball_web::{Form, Html, Message, Route};
 use tokio::time::{sleep, timeout};
 use tower::ServiceExt as _;
 
-use crate::{About, Actor, Dashboard, Done, Reader, Role, RoleName, Settings, View};
+use crate::{About, Actor, Dashboard, Done, Reader, Role, RoleName, Settings, View, bounds::Bounds};
 
 /// At this count the page cannot be made.
 pub const BROKEN: u64 = u64::MAX;
@@ -81,6 +81,7 @@ pub fn pages(count: Arc<AtomicU64>) -> Router {
     Router::new()
         .route("/", get(counter).post(raise))
         .route("/still", get(still))
+        .route("/endless", get(endless).post(endless))
         .with_state(count)
 }
 
@@ -108,6 +109,11 @@ async fn still(reader: Reader) -> View {
     reader.show(page)
 }
 
+/// Whoever asks for it waits for ever.
+async fn endless() -> View {
+    std::future::pending().await
+}
+
 async fn raise(State(count): State<Arc<AtomicU64>>, actor: Actor) -> Result<Done, View> {
     actor.reason()?;
     // As a command does: looks, and then changes.
@@ -124,9 +130,14 @@ impl Trial {
 
     /// With other settings; what they name lies in the folder.
     pub fn open_with(change: impl FnOnce(&std::path::Path, Settings) -> Settings) -> Self {
+        Self::open_within(Bounds::STANDARD, change)
+    }
+
+    /// With other bounds, too.
+    pub fn open_within(bounds: Bounds, change: impl FnOnce(&std::path::Path, Settings) -> Settings) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let settings = change(folder.path(), Settings::local(HOST.parse().unwrap()));
-        let dashboard = Dashboard::open(about(), &folder.path().join("dashboard"), &settings).unwrap();
+        let dashboard = Dashboard::open_within(bounds, about(), &folder.path().join("dashboard"), &settings).unwrap();
         let count = Arc::new(AtomicU64::new(0));
         Self {
             router: dashboard.router(pages(Arc::clone(&count))),
