@@ -12,7 +12,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::{
     About, Settings, SettingsError, Tickets, bounds::Bounds, guard, live::STREAMS_MAX, rules::Names, serve,
-    sessions::Sessions, view::View,
+    sessions::Sessions, tally::Tally, view::View,
 };
 
 /// A program's dashboard, ready to be served. Clones are the same one.
@@ -27,6 +27,8 @@ pub(crate) struct Inner {
     pub bounds: Bounds,
     pub cookie: String,
     pub tls: Option<TlsAcceptor>,
+    /// Tickets that were none.
+    pub wrong_tickets: Arc<Tally>,
     /// Held by whoever acts: acts follow one another.
     pub acts: Arc<Mutex<()>>,
     /// Places for pages that renew themselves.
@@ -66,6 +68,7 @@ impl Dashboard {
             bounds,
             cookie,
             tls,
+            wrong_tickets: Arc::default(),
             acts: Arc::default(),
             streams: Arc::new(Semaphore::new(STREAMS_MAX)),
             stopping: watch::Sender::new(false),

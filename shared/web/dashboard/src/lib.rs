@@ -55,6 +55,7 @@ mod rules;
 mod serve;
 mod sessions;
 mod settings;
+mod tally;
 #[cfg(test)]
 mod tests;
 mod tickets;

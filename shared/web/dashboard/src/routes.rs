@@ -90,7 +90,12 @@ async fn begin(State(dashboard): State<Dashboard>, Extension(asked): Extension<A
     let taker = dashboard.clone();
     let taking = move || taker.0.tickets.take(&taker.0.about, &ticket, clock::now());
     let Ok(Some(grant)) = tokio::task::spawn_blocking(taking).await else {
-        tracing::warn!("a ticket for the dashboard was not accepted: it has ended, was used before, or never was one");
+        dashboard.0.wrong_tickets.count(|times| {
+            tracing::warn!(
+                times,
+                "a ticket for the dashboard was not accepted: it has ended, was used before, or never was one"
+            );
+        });
         return refused(StatusCode::FORBIDDEN);
     };
     let role = dashboard.0.about.role_name(grant.role).word;

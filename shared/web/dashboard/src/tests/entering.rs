@@ -1,5 +1,10 @@
 //! Signing in, signing out, languages.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
 use axum::{
     body::Body,
     http::{Method, StatusCode, header},
@@ -127,4 +132,41 @@ async fn a_cookie_that_is_sent_twice_is_none() {
         trial.ask(request.body(Body::empty()).unwrap()).await.status,
         StatusCode::SEE_OTHER
     );
+}
+
+/// Counts what is logged as a warning.
+struct Warnings(Arc<AtomicU64>);
+
+impl tracing::Subscriber for Warnings {
+    fn enabled(&self, about: &tracing::Metadata<'_>) -> bool {
+        *about.level() == tracing::Level::WARN
+    }
+
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+
+    fn event(&self, _: &tracing::Event<'_>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn enter(&self, _: &tracing::span::Id) {}
+
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+#[tokio::test]
+async fn wrong_tickets_fill_no_log() {
+    let trial = Trial::open();
+    let lines = Arc::new(AtomicU64::new(0));
+    let _heard = tracing::subscriber::set_default(Warnings(Arc::clone(&lines)));
+    for guess in 0..50 {
+        let refused = trial.post("/enter", None, &format!("ticket={guess}")).await;
+        assert_eq!(refused.status, StatusCode::FORBIDDEN);
+    }
+    assert_eq!(lines.load(Ordering::Relaxed), 1);
 }
