@@ -11,8 +11,8 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 
 use crate::{
-    About, Settings, SettingsError, Tickets, bounds::Bounds, guard, live::STREAMS_MAX, rules::Names, serve,
-    sessions::Sessions, tally::Tally, view::View,
+    About, Settings, SettingsError, Tickets, bounds::Bounds, guard, live::STREAMS_MAX, renewals::Renewals,
+    rules::Names, serve, sessions::Sessions, tally::Tally, view::View,
 };
 
 /// A program's dashboard, ready to be served. Clones are the same one.
@@ -27,6 +27,8 @@ pub(crate) struct Inner {
     pub bounds: Bounds,
     pub cookie: String,
     pub tls: Option<TlsAcceptor>,
+    /// Pages that somebody watches.
+    pub renewals: Renewals,
     /// Tickets that were none.
     pub wrong_tickets: Arc<Tally>,
     /// Held by whoever acts: acts follow one another.
@@ -68,6 +70,7 @@ impl Dashboard {
             bounds,
             cookie,
             tls,
+            renewals: Renewals::default(),
             wrong_tickets: Arc::default(),
             acts: Arc::default(),
             streams: Arc::new(Semaphore::new(STREAMS_MAX)),

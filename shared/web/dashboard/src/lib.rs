@@ -50,6 +50,7 @@ mod guard;
 mod headers;
 mod live;
 mod reader;
+mod renewals;
 mod routes;
 mod rules;
 mod serve;

@@ -51,11 +51,19 @@ pub fn about() -> About {
     }
 }
 
+/// What the pages show, and how often the first of them was made.
+#[derive(Clone, Default)]
+pub struct Shown {
+    pub count: Arc<AtomicU64>,
+    pub made: Arc<AtomicU64>,
+}
+
 /// The dashboard and what it shows.
 pub struct Trial {
     pub dashboard: Dashboard,
     pub router: Router,
     pub count: Arc<AtomicU64>,
+    made: Arc<AtomicU64>,
     _folder: tempfile::TempDir,
 }
 
@@ -77,15 +85,16 @@ pub struct Answer {
 }
 
 /// The pages.
-pub fn pages(count: Arc<AtomicU64>) -> Router {
+pub fn pages(shown: Shown) -> Router {
     Router::new()
         .route("/", get(counter).post(raise))
         .route("/still", get(still))
         .route("/endless", get(endless).post(endless))
-        .with_state(count)
+        .with_state(shown)
 }
 
-async fn counter(reader: Reader, State(count): State<Arc<AtomicU64>>) -> View {
+async fn counter(reader: Reader, State(Shown { count, made }): State<Shown>) -> View {
+    made.fetch_add(1, Ordering::Relaxed);
     if count.load(Ordering::Relaxed) == BROKEN {
         return reader.failed(&"no count");
     }
@@ -114,7 +123,7 @@ async fn endless() -> View {
     std::future::pending().await
 }
 
-async fn raise(State(count): State<Arc<AtomicU64>>, actor: Actor) -> Result<Done, View> {
+async fn raise(State(Shown { count, .. }): State<Shown>, actor: Actor) -> Result<Done, View> {
     actor.reason()?;
     // As a command does: looks, and then changes.
     let before = count.load(Ordering::Relaxed);
@@ -138,13 +147,19 @@ impl Trial {
         let folder = tempfile::tempdir().unwrap();
         let settings = change(folder.path(), Settings::local(HOST.parse().unwrap()));
         let dashboard = Dashboard::open_within(bounds, about(), &folder.path().join("dashboard"), &settings).unwrap();
-        let count = Arc::new(AtomicU64::new(0));
+        let shown = Shown::default();
         Self {
-            router: dashboard.router(pages(Arc::clone(&count))),
+            router: dashboard.router(pages(shown.clone())),
             dashboard,
-            count,
+            count: shown.count,
+            made: shown.made,
             _folder: folder,
         }
+    }
+
+    /// How often the first page was made.
+    pub fn made(&self) -> u64 {
+        self.made.load(Ordering::Relaxed)
     }
 
     pub fn count(&self) -> u64 {

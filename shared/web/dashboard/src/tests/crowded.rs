@@ -1,10 +1,6 @@
 //! Whoever is slow or comes with many connections takes what the bounds let them, and no more.
 
-use std::{
-    net::SocketAddr,
-    sync::{Arc, atomic::AtomicU64},
-    time::Duration,
-};
+use std::{net::SocketAddr, time::Duration};
 
 use axum::http::StatusCode;
 use tokio::{
@@ -18,7 +14,7 @@ use tokio::{
 use crate::{
     Dashboard, Role, Settings,
     bounds::Bounds,
-    trial::{Trial, about, pages},
+    trial::{Shown, Trial, about, pages},
 };
 
 /// Longer than any of the bounds of these tests, also on a busy machine.
@@ -44,9 +40,7 @@ impl Served {
             let stop = async {
                 let _ = stopped.await;
             };
-            dashboard
-                .serve(listener, pages(Arc::new(AtomicU64::new(0))), stop)
-                .await;
+            dashboard.serve(listener, pages(Shown::default()), stop).await;
         });
         Self {
             address,

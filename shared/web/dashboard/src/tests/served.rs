@@ -1,9 +1,6 @@
 //! The listener itself: real connections.
 
-use std::{
-    sync::{Arc, atomic::AtomicU64},
-    time::Duration,
-};
+use std::time::Duration;
 
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -14,7 +11,7 @@ use tokio::{
 
 use crate::{
     Dashboard, Role, Settings,
-    trial::{about, pages},
+    trial::{Shown, about, pages},
 };
 
 async fn ask(address: std::net::SocketAddr, request: &str) -> String {
@@ -38,7 +35,7 @@ async fn a_dashboard_serves_and_ends_its_streams_when_it_is_to_stop() {
         let stop = async {
             let _ = stopped.await;
         };
-        server.serve(listener, pages(Arc::new(AtomicU64::new(0))), stop).await;
+        server.serve(listener, pages(Shown::default()), stop).await;
     });
 
     let page = ask(
