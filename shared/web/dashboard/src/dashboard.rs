@@ -11,8 +11,8 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 
 use crate::{
-    About, Settings, SettingsError, Tickets, bounds::Bounds, guard, live::STREAMS_MAX, renewals::Renewals,
-    rules::Names, serve, sessions::Sessions, tally::Tally, view::View,
+    About, Settings, SettingsError, Tickets, bounds::Bounds, cookies::Cookies, guard, live::STREAMS_MAX,
+    renewals::Renewals, rules::Names, serve, sessions::Sessions, tally::Tally, view::View,
 };
 
 /// A program's dashboard, ready to be served. Clones are the same one.
@@ -25,7 +25,7 @@ pub(crate) struct Inner {
     pub sessions: Sessions,
     pub names: Names,
     pub bounds: Bounds,
-    pub cookie: String,
+    pub cookies: Cookies,
     pub tls: Option<TlsAcceptor>,
     /// Pages that somebody watches.
     pub renewals: Renewals,
@@ -56,19 +56,13 @@ impl Dashboard {
     ) -> Result<Self, SettingsError> {
         settings.check()?;
         let tls = settings.tls()?;
-        let port = settings.listen.port();
-        let cookie = match &tls {
-            Some(_) => format!("__Host-snowball-{port}"),
-            // Cookies do not know ports: two programs on one machine must not sign each other out.
-            None => format!("snowball-{port}"),
-        };
         Ok(Self(Arc::new(Inner {
             tickets: Tickets::of(folder),
             about,
             sessions: Sessions::default(),
             names: Names::of(settings),
             bounds,
-            cookie,
+            cookies: Cookies::of(settings),
             tls,
             renewals: Renewals::default(),
             wrong_tickets: Arc::default(),

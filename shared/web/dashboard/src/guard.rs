@@ -15,10 +15,7 @@ use snowball_web::{
 };
 use tokio::time::timeout;
 
-use crate::{Dashboard, headers, live, routes, sessions::Session, view::View, words};
-
-/// Keeps a browser's language.
-const LANGUAGE_COOKIE: &str = "snowball-language";
+use crate::{Dashboard, account::Account, headers, live, routes, sessions::Session, view::View, words};
 
 /// Somebody who is signed in, at one request. In the extensions of every request that a page hears.
 #[derive(Clone)]
@@ -50,16 +47,14 @@ pub(crate) fn guarded(dashboard: &Dashboard, pages: Router) -> Router {
 async fn guard(State(dashboard): State<Dashboard>, request: Request, next: Next) -> Response {
     let chosen = chosen_language(request.uri());
     let mut response = admit(&dashboard, request, next).await;
-    let has_tls = dashboard.0.tls.is_some();
     if let Some(language) = chosen {
-        let secure = if has_tls { "; Secure" } else { "" };
-        let cookie =
-            format!("{LANGUAGE_COOKIE}={language}; Path=/; Max-Age=31536000; HttpOnly; SameSite=Strict{secure}");
-        if let Ok(cookie) = HeaderValue::try_from(cookie) {
-            response.headers_mut().append(header::SET_COOKIE, cookie);
-        }
+        // A language's code is made of letters that a header takes.
+        let _ = dashboard
+            .0
+            .cookies
+            .set_language(response.headers_mut(), language.code());
     }
-    headers::set(response.headers_mut(), has_tls);
+    headers::set(response.headers_mut(), dashboard.0.tls.is_some());
     response
 }
 
@@ -69,12 +64,13 @@ async fn admit(dashboard: &Dashboard, mut request: Request, next: Next) -> Respo
         return (refusal.0, format!("{}\n", refusal.1)).into_response();
     }
     let asked = Asked {
-        language: language(&uri, request.headers()),
+        language: language(dashboard, &uri, request.headers()),
         here: here(&uri),
     };
     let is_stream = method == Method::GET && live::is_asked(request.headers());
-    let session = cookie(request.headers(), &dashboard.0.cookie)
-        .and_then(|cookie| dashboard.0.sessions.find(cookie, Instant::now(), !is_stream));
+    let account = request.extensions().get::<Account>().copied().unwrap_or_default();
+    let cookie = dashboard.0.cookies.session(request.headers());
+    let session = cookie.and_then(|cookie| dashboard.0.sessions.find(cookie, account, Instant::now(), !is_stream));
     let Some(session) = session else {
         if !is_open(uri.path()) {
             return shut_out(&method, is_stream);
@@ -217,8 +213,8 @@ fn chosen_language(uri: &Uri) -> Option<Language> {
 }
 
 /// The one that was asked for, or chosen before, or that the browser prefers.
-fn language(uri: &Uri, headers: &HeaderMap) -> Language {
-    let kept = || cookie(headers, LANGUAGE_COOKIE)?.parse().ok();
+fn language(dashboard: &Dashboard, uri: &Uri, headers: &HeaderMap) -> Language {
+    let kept = || dashboard.0.cookies.language(headers)?.parse().ok();
     let preferred = || {
         let wishes = headers.get(header::ACCEPT_LANGUAGE)?.to_str().ok()?;
         let mut known = wishes.split(',').filter_map(|wish| wish.trim().get(..2)?.parse().ok());
@@ -228,20 +224,4 @@ fn language(uri: &Uri, headers: &HeaderMap) -> Language {
         .or_else(kept)
         .or_else(preferred)
         .unwrap_or_default()
-}
-
-/// A cookie's value; `None` where it is sent twice, since one of them may be somebody else's.
-fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    let texts = headers
-        .get_all(header::COOKIE)
-        .iter()
-        .filter_map(|text| text.to_str().ok());
-    let pairs = texts
-        .flat_map(|text| text.split(';'))
-        .filter_map(|pair| pair.trim().split_once('='));
-    let mut values = pairs.filter(|(known, _)| *known == name).map(|(_, value)| value);
-    match (values.next(), values.next()) {
-        (Some(value), None) => Some(value),
-        _ => None,
-    }
 }

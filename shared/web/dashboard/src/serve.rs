@@ -1,8 +1,8 @@
 //! The listener: a bounded number of connections, TLS where it is set up, HTTP/1.1.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use axum::Router;
+use axum::{Extension, Router};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::conn::auto,
@@ -18,6 +18,7 @@ use tokio::{
 
 use crate::{
     Dashboard,
+    account::{self, Account},
     dashboard::{Inner, stopped},
 };
 
@@ -57,7 +58,7 @@ pub(crate) async fn serve(
         let (inner, router) = (Arc::clone(&dashboard.0), router.clone());
         tokio::spawn(async move {
             tokio::select! {
-                () = handle(&inner, stream, router) => {}
+                () = handle(&inner, stream, peer, router) => {}
                 () = turn.lost() => tracing::debug!("a connection to the dashboard made room for newer ones"),
             }
             drop(place);
@@ -70,7 +71,8 @@ pub(crate) async fn serve(
     let _ = timeout_at(Instant::now() + bounds.drain_max, places.acquire_many(everyone)).await;
 }
 
-async fn handle(inner: &Inner, stream: TcpStream, router: Router) {
+async fn handle(inner: &Inner, stream: TcpStream, peer: SocketAddr, router: Router) {
+    let router = router.layer(Extension(account_of(&stream, peer).await));
     // Events go out at once.
     let _ = stream.set_nodelay(true);
     match &inner.tls {
@@ -81,6 +83,15 @@ async fn handle(inner: &Inner, stream: TcpStream, router: Router) {
             Err(_) => tracing::debug!("a TLS handshake with the dashboard took too long"),
         },
     }
+}
+
+/// Whose browser it is. The kernel's tables are read aside: they are long where there are many connections.
+async fn account_of(stream: &TcpStream, peer: SocketAddr) -> Account {
+    let Ok(own) = stream.local_addr() else {
+        return Account::default();
+    };
+    let found = tokio::task::spawn_blocking(move || account::of(peer, own));
+    found.await.unwrap_or_default()
 }
 
 async fn talk<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(inner: &Inner, stream: S, router: Router) {
