@@ -26,6 +26,8 @@ pub(crate) struct Inner {
     pub names: Names,
     pub bounds: Bounds,
     pub cookies: Cookies,
+    /// Whether browsers are told to keep to TLS.
+    pub is_strict: bool,
     pub tls: Option<TlsAcceptor>,
     /// Pages that somebody watches.
     pub renewals: Renewals,
@@ -63,6 +65,7 @@ impl Dashboard {
             names: Names::of(settings),
             bounds,
             cookies: Cookies::of(settings),
+            is_strict: settings.strict_transport,
             tls,
             renewals: Renewals::default(),
             wrong_tickets: Arc::default(),

@@ -54,7 +54,7 @@ async fn guard(State(dashboard): State<Dashboard>, request: Request, next: Next)
             .cookies
             .set_language(response.headers_mut(), language.code());
     }
-    headers::set(response.headers_mut(), dashboard.0.tls.is_some());
+    headers::set(response.headers_mut(), dashboard.0.is_strict);
     response
 }
 

@@ -19,6 +19,9 @@ pub struct Settings {
     /// The address under which a proxy that ends TLS gives it out: `https://dashboard.example.org`. The session's cookie is then for TLS alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub public_address: Option<String>,
+    /// Whether browsers are told to reach every port of that host by TLS alone, for half a year (HSTS).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub strict_transport: bool,
     /// The certificate and its chain, in PEM.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub certificate: Option<PathBuf>,
@@ -58,6 +61,12 @@ pub enum SettingsError {
         /// The address.
         address: String,
     },
+    /// Strict transport without a host that it is for.
+    #[error(
+        "[dashboard] asks for strict_transport and names no public_address: a browser would refuse every other service of this machine \
+         that has no TLS; name the address, or leave strict_transport out"
+    )]
+    Strict,
     /// A file cannot be read.
     #[error("cannot read {}", path.display())]
     File {
@@ -87,6 +96,7 @@ impl Settings {
             listen,
             names: Vec::new(),
             public_address: None,
+            strict_transport: false,
             certificate: None,
             key: None,
         }
@@ -129,6 +139,7 @@ impl Settings {
                 let address = address.clone();
                 return Err(SettingsError::Public { address });
             }
+            None if self.strict_transport => return Err(SettingsError::Strict),
             _ => {}
         }
         match self.names.iter().find(|name| !is_host_name(name)) {
@@ -251,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn a_public_address_is_a_host_that_browsers_reach_by_tls() {
+    fn a_public_address_is_a_host_that_browsers_reach_by_tls_and_only_with_one_is_transport_strict() {
         let mut local = settings("127.0.0.1:7446");
         assert!(!local.is_secure());
         for good in [
@@ -275,6 +286,9 @@ mod tests {
             local.public_address = Some(bad.to_owned());
             assert!(matches!(local.check(), Err(SettingsError::Public { .. })), "{bad}");
         }
+        local.public_address = None;
+        local.strict_transport = true;
+        assert!(matches!(local.check(), Err(SettingsError::Strict)));
         // What is behind a proxy elsewhere still has to have TLS of its own on the way there.
         let mut open = settings("192.168.1.4:7446");
         open.public_address = Some("https://desk.example.org".to_owned());

@@ -94,23 +94,30 @@ async fn with_tls_the_cookie_never_leaves_it() {
         kept.starts_with("__Host-snowball-language=fr;") && kept.contains("; Secure"),
         "{kept}"
     );
-    assert!(page.headers.contains_key(header::STRICT_TRANSPORT_SECURITY));
+    // Nobody said that all other ports of this host have TLS, too.
+    assert!(!page.headers.contains_key(header::STRICT_TRANSPORT_SECURITY));
 }
 
 #[tokio::test]
-async fn behind_a_proxy_that_ends_tls_the_cookie_never_leaves_it() {
-    let trial = Trial::open_with(|_, mut settings| {
-        settings.public_address = Some("https://desk.example.org".to_owned());
-        settings
-    });
-    let session = trial.enter(Role::Acts).await;
-    assert!(session.set.starts_with("__Host-snowball-7446="), "{}", session.set);
-    assert!(session.set.contains("; Secure") && session.set.contains("; Path=/"));
-    let request = Request::get("/still")
-        .header(header::HOST, "desk.example.org")
-        .header(header::COOKIE, &session.cookie);
-    let page = trial.ask(request.body(Body::empty()).unwrap()).await;
-    assert_eq!(page.status, StatusCode::OK);
+async fn behind_a_proxy_that_ends_tls_the_cookie_never_leaves_it_and_transport_is_strict_where_it_is_asked_for() {
+    for is_strict in [false, true] {
+        let trial = Trial::open_with(|_, mut settings| {
+            settings.public_address = Some("https://desk.example.org".to_owned());
+            settings.strict_transport = is_strict;
+            settings
+        });
+        let session = trial.enter(Role::Acts).await;
+        assert!(session.set.starts_with("__Host-snowball-7446="), "{}", session.set);
+        assert!(session.set.contains("; Secure") && session.set.contains("; Path=/"));
+        let request = Request::get("/still")
+            .header(header::HOST, "desk.example.org")
+            .header(header::COOKIE, &session.cookie);
+        let page = trial.ask(request.body(Body::empty()).unwrap()).await;
+        assert_eq!(page.status, StatusCode::OK);
+        let strict = page.headers.get(header::STRICT_TRANSPORT_SECURITY);
+        assert_eq!(strict.is_some(), is_strict);
+        assert!(strict.is_none_or(|strict| strict == "max-age=15552000"));
+    }
 }
 
 #[tokio::test]
