@@ -1,6 +1,7 @@
 //! The node's folder: what lies where, and how each piece is opened.
 
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
 };
@@ -21,6 +22,7 @@ use snowball_service::{
 };
 use snowball_store::{Settings, Store};
 use snowball_vault::{Vault, VaultError};
+use zeroize::Zeroizing;
 
 use crate::{cli::Refused, config::NodeConfig, second_reader};
 
@@ -60,6 +62,33 @@ impl Home {
             keys: Arc::new(Keys::of_process(source)),
             ..self
         }
+    }
+
+    /// The same folder, with the secrets that another process opened and handed over, each by its path, and no others.
+    pub fn handed(self, secrets: BTreeMap<PathBuf, String>) -> Self {
+        let secrets = secrets.into_iter().map(|(path, text)| (path, Zeroizing::new(text)));
+        Self {
+            keys: Arc::new(Keys::handed(secrets.collect())),
+            ..self
+        }
+    }
+
+    /// The secrets by which files are [read](Self::reader), in the clear: for a process that is handed them.
+    pub fn secrets_to_read(&self) -> Result<BTreeMap<PathBuf, String>> {
+        let path = self.site_secret();
+        let text = self.keys.read(&path)?.to_string();
+        Ok(BTreeMap::from([(path, text)]))
+    }
+
+    /// The same for files that are [taken in](Self::intake). The vault is made here where there is none yet.
+    pub fn secrets_to_take_in(&self, config: &NodeConfig) -> Result<BTreeMap<PathBuf, String>> {
+        let mut secrets = self.secrets_to_read()?;
+        if let (_, Some(_)) = self.intake(config)? {
+            let path = self.vault_secret();
+            let text = self.keys.read(&path)?.to_string();
+            secrets.insert(path, text);
+        }
+        Ok(secrets)
     }
 
     /// What reads and writes the keys.

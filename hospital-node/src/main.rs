@@ -12,6 +12,7 @@ mod beginning;
 mod cli;
 mod comparisons;
 mod config;
+mod converse;
 mod count;
 mod dashboard;
 mod datasets;

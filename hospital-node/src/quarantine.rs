@@ -1,12 +1,9 @@
 //! What a person decides about a file in the quarantine, from the command line or from the dashboard: one function each, the same
 //! for both, and each look and each decision is in the ledger. What is in a file is decoded aside ([`crate::aside`]).
 
-use std::io::Cursor;
-
 use anyhow::{Context as _, Result};
-use image::{GrayImage, ImageFormat};
 use serde::Serialize;
-use snowball_imaging::{Outcome, Place, TextSearch, Waiver};
+use snowball_imaging::Waiver;
 use snowball_ledger::Entry;
 use snowball_protocol::{
     Sha256Digest,
@@ -14,18 +11,14 @@ use snowball_protocol::{
     intake::{Disposition, IntakeReason},
 };
 use snowball_service::clock;
-use snowball_store::{Added, HeldFile, HeldState, Review, Store};
+use snowball_store::{HeldFile, HeldState, Review, Store};
 
-use crate::{aside, cli::Refused, config::NodeConfig, home::Home};
-
-/// A picture for a reviewer's eyes. It may show who the patient is.
-pub struct Looked {
-    pub png: Vec<u8>,
-    pub columns: u32,
-    pub rows: u32,
-    /// Where the search sees something written.
-    pub places: Vec<Place>,
-}
+use crate::{
+    aside::{self, Looked, Taken},
+    cli::Refused,
+    config::NodeConfig,
+    home::Home,
+};
 
 /// Who lets a file go, and why. The command line may leave both out.
 #[derive(Default)]
@@ -42,18 +35,8 @@ pub fn picture(
     digest: &Sha256Digest,
     account: String,
 ) -> Result<Looked> {
-    let (reader, content) = (home.reader(config)?, store.held_content(digest)?);
-    let decoded = aside::decode(home, config, move || {
-        let picture = reader.picture(&content)?;
-        let places = TextSearch::standard().places(&picture);
-        Ok((picture, places))
-    })?;
-    let (picture, places) =
-        decoded.map_err(|reason: IntakeReason| Refused(format!("there is no picture to see: {}", reason.code())))?;
-    let (columns, rows) = (picture.columns, picture.rows);
-    let image = GrayImage::from_raw(columns, rows, picture.grey).context("the picture has no pixels")?;
-    let mut png = Cursor::new(Vec::new());
-    image.write_to(&mut png, ImageFormat::Png)?;
+    let looked = aside::picture(home, &store.held_content(digest)?)?;
+    let looked = looked.map_err(|reason| Refused(format!("there is no picture to see: {}", reason.code())))?;
     record(
         home,
         config,
@@ -62,12 +45,7 @@ pub fn picture(
             account,
         },
     )?;
-    Ok(Looked {
-        png: png.into_inner(),
-        columns,
-        rows,
-        places,
-    })
+    Ok(looked)
 }
 
 /// Lets a file go: the copy is removed, the hospital's own file is untouched.
@@ -104,26 +82,13 @@ pub fn release(
 ) -> Result<IntakeReason> {
     let held = store.held_file(digest)?;
     let waived = waits(&held).context("no such file waits in the quarantine")?.reason;
-    let waiver = Waiver::of(waived).map_err(|why| Refused(format!("{} can never be waived: {why}", waived.code())))?;
-    let (intake, vault) = home.intake(config)?;
-    let content = store.held_content(digest)?;
-    let outcome = aside::decode(home, config, move || intake.take_reviewed(&content, waiver))?;
-    let excluded = match outcome {
-        Outcome::Excluded(excluded) => Some(excluded.reason),
-        Outcome::Accepted(radiograph) => {
-            if let (Some(vault), Some(link)) = (&vault, radiograph.linkage())
-                && !store.is_withdrawn(radiograph.patient())?
-            {
-                vault.keep(link)?;
-            }
-            match store.add(&radiograph)? {
-                Added::New | Added::Duplicate => None,
-                added @ (Added::Conflict | Added::Unsound | Added::ShowsText) => added.reason(),
-                Added::Withdrawn => {
-                    store.discard(digest)?;
-                    return Err(Refused("the patient has withdrawn; the file was let go".to_owned()).into());
-                }
-            }
+    Waiver::of(waived).map_err(|why| Refused(format!("{} can never be waived: {why}", waived.code())))?;
+    let excluded = match aside::take_in(home, config, &store.held_content(digest)?, waived)? {
+        Taken::In => None,
+        Taken::Excluded(reason) => Some(reason),
+        Taken::Withdrawn => {
+            store.discard(digest)?;
+            return Err(Refused("the patient has withdrawn; the file was let go".to_owned()).into());
         }
     };
     let disposition = excluded.map_or(Disposition::Accepted, |_| Disposition::Quarantined);

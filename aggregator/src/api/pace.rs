@@ -11,9 +11,9 @@ use snowball_protocol::{
     ProblemCode,
     limits::{ENROLMENT_REQUESTS_PER_MINUTE_MAX, ENROLMENT_REQUESTS_PER_MINUTE_TOTAL_MAX},
 };
+use snowball_service::connections::network;
 
 use super::refusal::Refusal;
-use crate::server::network;
 
 /// Addresses that are remembered at once. Where all of them are at work, a new one waits.
 const ADDRESSES_MAX: usize = 4096;

@@ -21,7 +21,10 @@ use hyper_util::{
     service::TowerToHyperService,
 };
 use snowball_protocol::SiteName;
-use snowball_service::tls::PeerCertificate;
+use snowball_service::{
+    connections::{Crowd, Reading, Turn, network},
+    tls::PeerCertificate,
+};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _, copy, sink},
     net::TcpStream,
@@ -30,11 +33,7 @@ use tokio::{
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tower::Service;
 
-use super::{
-    activity::Activity,
-    crowd::{Crowd, Turn, network},
-    line::Line,
-};
+use super::{activity::Activity, line::Line};
 use crate::stop::Stop;
 
 /// HTTP/1.1: how long a request's head may take.
@@ -50,6 +49,8 @@ const PING_SECONDS: u64 = 30;
 const PONG_SECONDS_MAX: u64 = 20;
 /// Largest HTTP/2 frame that may come: the default of 16 KiB makes a hundred megabytes six thousand pieces.
 const FRAME_BYTES_MAX: u32 = 128 * 1024;
+/// How long an answer may stand without a byte of it going out: a node that is held up for longer asks again from where it was.
+const STALL_MAX: Duration = Duration::from_secs(60);
 /// How long the answers under way may take to end when a connection is to close.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
@@ -183,7 +184,10 @@ async fn serve(
     let activity = service.activity.clone();
     let speaks_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
     let builder = builder(allowance, speaks_http2);
-    let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
+    let connection = builder.serve_connection(
+        TokioIo::new(Reading::within(STALL_MAX, stream)),
+        TowerToHyperService::new(service),
+    );
     tokio::pin!(connection);
     let result = tokio::select! {
         result = connection.as_mut() => result,

@@ -1,16 +1,16 @@
 //! Connections: TCP accepted without waiting for anyone, TLS 1.3 by deadline, a bounded number at once, HTTP/2 or 1.1.
 //!
 //! Of the places that there are, a share is for strangers, so that no flood of them shuts out a site; each address has a bounded
-//! number of these, and each site a bounded number of the rest. The newest connection always finds room, see [`crowd`].
+//! number of these, and each site a bounded number of the rest. The newest connection always finds room, see [`Crowd`].
 
 mod activity;
 mod connection;
-mod crowd;
 mod line;
 
 use std::{sync::Arc, time::Duration};
 
 use axum::Router;
+use snowball_service::connections::Crowd;
 use tokio::{
     net::TcpListener,
     sync::Semaphore,
@@ -20,10 +20,8 @@ use tokio_rustls::TlsAcceptor;
 
 pub use activity::Underway;
 pub use connection::{Origin, Peer};
-pub use crowd::network;
 
 use connection::Crowds;
-use crowd::Crowd;
 
 use crate::{identity::Present, stop::Stop};
 

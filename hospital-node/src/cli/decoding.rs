@@ -81,6 +81,19 @@ impl Keeps {
         }
     }
 
+    /// For a process that is told by a pipe what to decode and says by another what it found: no file at all.
+    pub fn nothing() -> Self {
+        Self {
+            reach: Reach {
+                write: vec!["/dev/null".into()],
+                local_sockets: true,
+                ..Reach::default()
+            },
+            starts_programs: false,
+            open: None,
+        }
+    }
+
     /// Takes the rest from this process, once, before the threads that decode are started. It never comes back.
     pub fn confine_process(&self) {
         match &self.open {

@@ -10,7 +10,10 @@ use snowball_service::{clock, files};
 use snowball_store::{HeldFile, HeldState, Store};
 
 use super::{Context, words};
-use crate::quarantine::{self, Words, age_days, counts};
+use crate::{
+    aside,
+    quarantine::{self, Words, age_days, counts},
+};
 
 /// Files that were kept aside for a person. They lie sealed; no command but `picture` shows anything of what is in them.
 #[derive(Subcommand)]
@@ -47,6 +50,9 @@ pub enum Quarantine {
         #[arg(long)]
         reason: String,
     },
+    /// The process that decodes one file for `picture`, `release` and the dashboard, which start it and speak to it by pipes.
+    #[command(hide = true, after_help = "Example: hospital-node quarantine decode")]
+    Decode,
     /// Let it go: the copy is removed, the hospital's own file is untouched.
     #[command(after_help = "Example: hospital-node quarantine discard sha256:...")]
     Discard {
@@ -63,10 +69,15 @@ pub enum Quarantine {
 
 impl Quarantine {
     pub fn run(self, context: &Context) -> Result<()> {
+        if matches!(self, Self::Decode) {
+            return aside::answer(&context.root);
+        }
         let home = context.home()?;
         let config = home.config()?;
         let store = home.open_store(&config)?;
         match self {
+            // Answered above: it opens less than the others.
+            Self::Decode => Ok(()),
             Self::List => list(context, &store, clock::now()),
             Self::Show { digest } => show(context, &store, &digest),
             Self::Picture { digest, out } => {

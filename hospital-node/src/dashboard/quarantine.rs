@@ -12,8 +12,9 @@ use super::{
     tell::{counted, plural, size},
 };
 use crate::{
+    aside::Looked,
     auditor::words::reason,
-    quarantine::{Looked, age_days, counts},
+    quarantine::{age_days, counts},
 };
 
 /// Rows on one page.

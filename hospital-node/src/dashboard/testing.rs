@@ -13,12 +13,17 @@ use crate::{
 
 /// A node in a folder below `root`, with some radiographs, and some files that wait.
 pub fn node(root: &Path) -> Home {
+    node_of(12, root)
+}
+
+/// The same of so many made-up files.
+pub fn node_of(images_per_hospital: u64, root: &Path) -> Home {
     let folder = root.join("home");
     init::make(&folder, "north".parse().unwrap(), 1).unwrap();
     let home = Home::existing(&folder).unwrap();
     let consortium = Consortium {
         hospitals: 1,
-        images_per_hospital: 12,
+        images_per_hospital,
         longest_side: 64,
         hostile_fraction: 1.0,
         ..Consortium::default()

@@ -2,10 +2,8 @@
 //! and without network.
 
 use std::{
-    io::{Read as _, Write as _},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    sync::{Mutex, PoisonError, mpsc},
     thread,
     time::Duration,
 };
@@ -13,9 +11,15 @@ use std::{
 use anyhow::{Context as _, Result, bail, ensure};
 use snowball_confine::{Hold, Reach, confine_starter};
 
+use crate::converse::{Bounds, converse};
+
 /// A table of ten thousand words.
 const OUTPUT_BYTES_MAX: u64 = 1 << 20;
 const SECONDS_MAX: u64 = 60;
+const BOUNDS: Bounds = Bounds {
+    wait: Duration::from_secs(SECONDS_MAX),
+    bytes_max: OUTPUT_BYTES_MAX,
+};
 /// Kilobytes of address space.
 const MEMORY_KILOBYTES_MAX: u64 = 1 << 20;
 
@@ -50,7 +54,7 @@ fn confined(program: &Path, arguments: &[&str], input: &[u8]) -> Result<Ran> {
         local_sockets: false,
     });
     let mut child = start(program, arguments)?;
-    let ended = converse(&mut child, input);
+    let ended = converse(&mut child, &[input], BOUNDS);
     // Whatever came of it, nothing of it stays; one that has ended cannot be killed, which is no fault.
     let _ = child.kill();
     let status = child.wait().context("the program cannot be waited for")?;
@@ -81,36 +85,6 @@ fn start(program: &Path, arguments: &[&str]) -> Result<Child> {
         .stderr(Stdio::null())
         .spawn()
         .context("the program does not start")
-}
-
-fn converse(child: &mut Child, input: &[u8]) -> Result<Vec<u8>> {
-    let mut stdin = child.stdin.take().context("no way in")?;
-    let stdout = child.stdout.take().context("no way out")?;
-    let (done, ended) = mpsc::channel();
-    let child = &Mutex::new(child);
-    thread::scope(|scope| {
-        scope.spawn(move || {
-            // One that does not read to the end says so by how it ends.
-            let _ = stdin.write_all(input);
-        });
-        scope.spawn(move || {
-            if ended.recv_timeout(Duration::from_secs(SECONDS_MAX)).is_err() {
-                // Ends the reading below, and the writing.
-                let _ = child.lock().unwrap_or_else(PoisonError::into_inner).kill();
-            }
-        });
-        let mut output = Vec::new();
-        let read = stdout.take(OUTPUT_BYTES_MAX + 1).read_to_end(&mut output);
-        // With too much said the reading ended first: the writing may still wait for it.
-        let is_too_long = output.len() as u64 > OUTPUT_BYTES_MAX;
-        if is_too_long {
-            let _ = child.lock().unwrap_or_else(PoisonError::into_inner).kill();
-        }
-        let _ = done.send(());
-        read.context("the program's words cannot be read")?;
-        ensure!(!is_too_long, "the program says too much");
-        Ok(output)
-    })
 }
 
 fn open(holds: &[Hold; 2]) -> Option<String> {

@@ -90,6 +90,8 @@ pub struct Keys {
     passphrase: Mutex<Option<Passphrase>>,
     /// What was opened, by the digest of what lay on disk: opening takes a tenth of a second each time.
     opened: Mutex<HashMap<Sha256Digest, Zeroizing<String>>>,
+    /// Keys that another process opened and handed over; there are no others then.
+    handed: Option<HashMap<PathBuf, Zeroizing<String>>>,
 }
 
 impl Keys {
@@ -101,6 +103,16 @@ impl Keys {
             credentials,
             passphrase: Mutex::default(),
             opened: Mutex::default(),
+            handed: None,
+        }
+    }
+
+    /// The keys that another process opened and handed over, each by its path. Nothing else is opened, and no passphrase asked for.
+    #[must_use]
+    pub fn handed(keys: HashMap<PathBuf, Zeroizing<String>>) -> Self {
+        Self {
+            handed: Some(keys),
+            ..Self::new(PassphraseSource::Found, None)
         }
     }
 
@@ -115,6 +127,10 @@ impl Keys {
     /// # Errors
     /// When the file is there and cannot be read.
     pub fn kept(&self, path: &Path) -> Result<Kept, KeyError> {
+        if let Some(handed) = &self.handed {
+            let is_there = handed.contains_key(path);
+            return Ok(if is_there { Kept::Clear } else { Kept::Missing });
+        }
         match files::read_bounded(path, KEY_BYTES_MAX) {
             Ok(bytes) => {
                 let bytes = Zeroizing::new(bytes);
@@ -134,6 +150,10 @@ impl Keys {
     /// # Errors
     /// When it is missing, open to others, or wrapped by another passphrase than the one at hand.
     pub fn read(&self, path: &Path) -> Result<Zeroizing<String>, KeyError> {
+        if let Some(handed) = &self.handed {
+            let key = handed.get(path).cloned();
+            return key.ok_or_else(|| file_error(path, io::ErrorKind::NotFound.into()));
+        }
         let bytes = match File::open(path) {
             Ok(mut file) => {
                 check_private(path, &file)?;
@@ -283,6 +303,20 @@ mod tests {
         fn keys(&self, words: &str) -> Keys {
             Keys::new(PassphraseSource::File(self.private("words", words)), None)
         }
+    }
+
+    #[test]
+    fn a_process_that_was_handed_keys_finds_these_and_no_others() {
+        let folder = Folder::new();
+        let (given, other) = (
+            folder.private("keys/site.secret", "on disk"),
+            folder.private("keys/tls.pem", "other"),
+        );
+        let keys = Keys::handed(HashMap::from([(given.clone(), Zeroizing::new("handed".to_owned()))]));
+        assert_eq!(*keys.read(&given).unwrap(), "handed");
+        assert_eq!(keys.kept(&given).unwrap(), Kept::Clear);
+        assert!(keys.read(&other).is_err());
+        assert_eq!(keys.kept(&other).unwrap(), Kept::Missing);
     }
 
     /// As a service sees it: no terminal at its standard input.

@@ -1,5 +1,5 @@
-//! What both programs need to run as a service: accounts, backup, clock, findings of `doctor`, exit codes, files, keys, letters to people,
-//! output, progress, telemetry, metrics, shutdown, TLS. A closed list.
+//! What both programs need to run as a service: accounts, backup, clock, connections, findings of `doctor`, exit codes, files, keys, letters
+//! to people, output, progress, telemetry, metrics, shutdown, TLS. A closed list.
 //!
 //! Nothing here knows of studies, rounds or radiographs. Effects live here so that everything else can be pure.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
@@ -8,6 +8,7 @@ pub mod account;
 pub mod backup;
 pub mod clock;
 pub mod commands;
+pub mod connections;
 pub mod doctor;
 pub mod exit;
 pub mod files;

@@ -3,7 +3,7 @@
 use snowball_web::{Message, Route};
 
 /// What somebody who is signed in may do.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Role {
     /// Look at everything, change nothing.
     Reads,

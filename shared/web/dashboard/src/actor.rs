@@ -15,10 +15,8 @@ use snowball_crypto::are_equal;
 use snowball_web::{FormToken, Html, Language, Page, REASON_CHARACTERS_MAX, REASON_FIELD, Route, TOKEN_FIELD};
 use tokio::{sync::OwnedMutexGuard, time::timeout};
 
-use crate::{Role, fields::Fields, guard::Visit, rules::BODY_BYTES_MAX, view::Done, view::View, words};
+use crate::{Dashboard, Role, fields::Fields, guard::Visit, rules::BODY_BYTES_MAX, view::Done, view::View, words};
 
-/// How long the body of a form may take to come.
-const BODY_MAX: Duration = Duration::from_secs(20);
 /// How long an act waits for the one before it; shorter than a browser waits, so that whoever is told it was not done can rely on it.
 const TURN_MAX: Duration = Duration::from_secs(5);
 
@@ -121,7 +119,7 @@ impl<S: Sync> FromRequest<S> for Actor {
         if visit.session.role != Role::Acts {
             return Err(fault(StatusCode::FORBIDDEN, &words::READS_ONLY));
         }
-        let fields = match read_form(request).await {
+        let fields = match read_form(&visit.dashboard, request).await {
             Ok(fields) => fields,
             Err(status) => return Err(fault(status, &words::NO_FORM)),
         };
@@ -145,7 +143,7 @@ impl<S: Sync> FromRequest<S> for Actor {
 }
 
 /// Reads a form's body within its bounds of size and time.
-pub(crate) async fn read_form(request: Request) -> Result<Fields, StatusCode> {
+pub(crate) async fn read_form(dashboard: &Dashboard, request: Request) -> Result<Fields, StatusCode> {
     let is_form = request
         .headers()
         .get(header::CONTENT_TYPE)
@@ -153,7 +151,11 @@ pub(crate) async fn read_form(request: Request) -> Result<Fields, StatusCode> {
     if !is_form {
         return Err(StatusCode::UNSUPPORTED_MEDIA_TYPE);
     }
-    let body = timeout(BODY_MAX, to_bytes(request.into_body(), BODY_BYTES_MAX)).await;
+    let body = timeout(
+        dashboard.0.bounds.body_max,
+        to_bytes(request.into_body(), BODY_BYTES_MAX),
+    )
+    .await;
     let body = body.map_err(|_| StatusCode::REQUEST_TIMEOUT)?;
     Fields::parse(&body.map_err(|_| StatusCode::PAYLOAD_TOO_LARGE)?).ok_or(StatusCode::BAD_REQUEST)
 }

@@ -11,8 +11,8 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 
 use crate::{
-    About, Settings, SettingsError, Tickets, guard, live::STREAMS_MAX, rules::Names, serve, sessions::Sessions,
-    view::View,
+    About, Settings, SettingsError, Tickets, bounds::Bounds, cookies::Cookies, guard, live::STREAMS_MAX,
+    renewals::Renewals, rules::Names, serve, sessions::Sessions, tally::Tally, view::View,
 };
 
 /// A program's dashboard, ready to be served. Clones are the same one.
@@ -24,8 +24,15 @@ pub(crate) struct Inner {
     pub tickets: Tickets,
     pub sessions: Sessions,
     pub names: Names,
-    pub cookie: String,
+    pub bounds: Bounds,
+    pub cookies: Cookies,
+    /// Whether browsers are told to keep to TLS.
+    pub is_strict: bool,
     pub tls: Option<TlsAcceptor>,
+    /// Pages that somebody watches.
+    pub renewals: Renewals,
+    /// Tickets that were none.
+    pub wrong_tickets: Arc<Tally>,
     /// Held by whoever acts: acts follow one another.
     pub acts: Arc<Mutex<()>>,
     /// Places for pages that renew themselves.
@@ -40,21 +47,28 @@ impl Dashboard {
     /// # Errors
     /// When the settings are refused or their files cannot be used.
     pub fn open(about: About, folder: &Path, settings: &Settings) -> Result<Self, SettingsError> {
+        Self::open_within(Bounds::STANDARD, about, folder, settings)
+    }
+
+    pub(crate) fn open_within(
+        bounds: Bounds,
+        about: About,
+        folder: &Path,
+        settings: &Settings,
+    ) -> Result<Self, SettingsError> {
         settings.check()?;
         let tls = settings.tls()?;
-        let port = settings.listen.port();
-        let cookie = match &tls {
-            Some(_) => format!("__Host-snowball-{port}"),
-            // Cookies do not know ports: two programs on one machine must not sign each other out.
-            None => format!("snowball-{port}"),
-        };
         Ok(Self(Arc::new(Inner {
             tickets: Tickets::of(folder),
             about,
             sessions: Sessions::default(),
             names: Names::of(settings),
-            cookie,
+            bounds,
+            cookies: Cookies::of(settings),
+            is_strict: settings.strict_transport,
             tls,
+            renewals: Renewals::default(),
+            wrong_tickets: Arc::default(),
             acts: Arc::default(),
             streams: Arc::new(Semaphore::new(STREAMS_MAX)),
             stopping: watch::Sender::new(false),

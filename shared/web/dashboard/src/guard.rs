@@ -1,9 +1,6 @@
 //! What stands before every page: who asks, whether they may, and what the answer carries.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Instant};
 
 use axum::{
     Router,
@@ -18,12 +15,7 @@ use snowball_web::{
 };
 use tokio::time::timeout;
 
-use crate::{Dashboard, headers, live, routes, sessions::Session, view::View, words};
-
-/// How long an answer may take.
-const ANSWER_MAX: Duration = Duration::from_secs(30);
-/// Keeps a browser's language.
-const LANGUAGE_COOKIE: &str = "snowball-language";
+use crate::{Dashboard, account::Account, headers, live, routes, sessions::Session, view::View, words};
 
 /// Somebody who is signed in, at one request. In the extensions of every request that a page hears.
 #[derive(Clone)]
@@ -55,16 +47,14 @@ pub(crate) fn guarded(dashboard: &Dashboard, pages: Router) -> Router {
 async fn guard(State(dashboard): State<Dashboard>, request: Request, next: Next) -> Response {
     let chosen = chosen_language(request.uri());
     let mut response = admit(&dashboard, request, next).await;
-    let has_tls = dashboard.0.tls.is_some();
     if let Some(language) = chosen {
-        let secure = if has_tls { "; Secure" } else { "" };
-        let cookie =
-            format!("{LANGUAGE_COOKIE}={language}; Path=/; Max-Age=31536000; HttpOnly; SameSite=Strict{secure}");
-        if let Ok(cookie) = HeaderValue::try_from(cookie) {
-            response.headers_mut().append(header::SET_COOKIE, cookie);
-        }
+        // A language's code is made of letters that a header takes.
+        let _ = dashboard
+            .0
+            .cookies
+            .set_language(response.headers_mut(), language.code());
     }
-    headers::set(response.headers_mut(), has_tls);
+    headers::set(response.headers_mut(), dashboard.0.is_strict);
     response
 }
 
@@ -74,18 +64,19 @@ async fn admit(dashboard: &Dashboard, mut request: Request, next: Next) -> Respo
         return (refusal.0, format!("{}\n", refusal.1)).into_response();
     }
     let asked = Asked {
-        language: language(&uri, request.headers()),
+        language: language(dashboard, &uri, request.headers()),
         here: here(&uri),
     };
     let is_stream = method == Method::GET && live::is_asked(request.headers());
-    let session = cookie(request.headers(), &dashboard.0.cookie)
-        .and_then(|cookie| dashboard.0.sessions.find(cookie, Instant::now(), !is_stream));
+    let account = request.extensions().get::<Account>().copied().unwrap_or_default();
+    let cookie = dashboard.0.cookies.session(request.headers());
+    let session = cookie.and_then(|cookie| dashboard.0.sessions.find(cookie, account, Instant::now(), !is_stream));
     let Some(session) = session else {
         if !is_open(uri.path()) {
             return shut_out(&method, is_stream);
         }
         request.extensions_mut().insert(asked);
-        return within_time(next.run(request)).await;
+        return within_time(dashboard, next.run(request)).await;
     };
     let visit = Visit {
         session,
@@ -102,14 +93,14 @@ async fn admit(dashboard: &Dashboard, mut request: Request, next: Next) -> Respo
     if method == Method::POST {
         // What was begun is brought to its end, also where nobody waits for the answer any more.
         let under_way = tokio::spawn(next.run(request));
-        return within_time(async move {
+        return within_time(dashboard, async move {
             under_way
                 .await
                 .unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
         })
         .await;
     }
-    within_time(next.run(request)).await
+    within_time(dashboard, next.run(request)).await
 }
 
 /// Where nobody needs to be signed in.
@@ -132,14 +123,16 @@ fn shut_out(method: &Method, is_stream: bool) -> Response {
     }
 }
 
-async fn within_time(answer: impl Future<Output = Response>) -> Response {
-    timeout(ANSWER_MAX, answer).await.unwrap_or_else(|_| {
-        (
-            StatusCode::GATEWAY_TIMEOUT,
-            "this takes longer than a browser waits; what was begun goes on\n",
-        )
-            .into_response()
-    })
+async fn within_time(dashboard: &Dashboard, answer: impl Future<Output = Response>) -> Response {
+    timeout(dashboard.0.bounds.answer_max, answer)
+        .await
+        .unwrap_or_else(|_| {
+            (
+                StatusCode::GATEWAY_TIMEOUT,
+                "this takes longer than a browser waits; what was begun goes on\n",
+            )
+                .into_response()
+        })
 }
 
 impl Visit {
@@ -220,8 +213,8 @@ fn chosen_language(uri: &Uri) -> Option<Language> {
 }
 
 /// The one that was asked for, or chosen before, or that the browser prefers.
-fn language(uri: &Uri, headers: &HeaderMap) -> Language {
-    let kept = || cookie(headers, LANGUAGE_COOKIE)?.parse().ok();
+fn language(dashboard: &Dashboard, uri: &Uri, headers: &HeaderMap) -> Language {
+    let kept = || dashboard.0.cookies.language(headers)?.parse().ok();
     let preferred = || {
         let wishes = headers.get(header::ACCEPT_LANGUAGE)?.to_str().ok()?;
         let mut known = wishes.split(',').filter_map(|wish| wish.trim().get(..2)?.parse().ok());
@@ -231,20 +224,4 @@ fn language(uri: &Uri, headers: &HeaderMap) -> Language {
         .or_else(kept)
         .or_else(preferred)
         .unwrap_or_default()
-}
-
-/// A cookie's value; `None` where it is sent twice, since one of them may be somebody else's.
-fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    let texts = headers
-        .get_all(header::COOKIE)
-        .iter()
-        .filter_map(|text| text.to_str().ok());
-    let pairs = texts
-        .flat_map(|text| text.split(';'))
-        .filter_map(|pair| pair.trim().split_once('='));
-    let mut values = pairs.filter(|(known, _)| *known == name).map(|(_, value)| value);
-    match (values.next(), values.next()) {
-        (Some(value), None) => Some(value),
-        _ => None,
-    }
 }

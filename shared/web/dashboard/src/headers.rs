@@ -23,15 +23,15 @@ const ALWAYS: [(HeaderName, &str); 9] = [
     ),
 ];
 
-/// Half a year.
+/// Half a year; not for the names below this one, which are none of ours.
 const TLS_ONLY: &str = "max-age=15552000";
 
-/// Sets them, over whatever stood there.
-pub(crate) fn set(headers: &mut HeaderMap, has_tls: bool) {
+/// Sets them, over whatever stood there. What is strict holds for every port of the host, so somebody has to have asked for it.
+pub(crate) fn set(headers: &mut HeaderMap, is_strict: bool) {
     for (name, value) in ALWAYS {
         headers.insert(name, HeaderValue::from_static(value));
     }
-    if has_tls {
+    if is_strict {
         headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static(TLS_ONLY));
     }
 }

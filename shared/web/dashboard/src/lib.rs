@@ -13,8 +13,9 @@
 //! **Hostile browsers** are answered in `guard`: the `Host` must be one of ours (DNS rebinding), a request that changes something
 //! must come from a page of ours (`Sec-Fetch-Site`, `Origin`, form token, `SameSite=Strict`), bodies, times, connections, sessions
 //! and streams are bounded, and every answer carries the headers of `headers`. An address that is not loopback is opened with TLS
-//! or not at all. What is left on plain loopback: cookies do not know ports, so another server on the same machine that the person
-//! opens in the same browser receives the session's cookie; on a machine that several people share, give the dashboard a certificate.
+//! or not at all. Cookies do not know ports, so on plain loopback another server on the same machine that the person opens in the
+//! same browser receives the session's cookie: a session therefore belongs to the `account` of the machine that began it. What is left: a
+//! program of that same account, and root; where that will not do, give the dashboard a certificate.
 //!
 //! **Live parts**: a page that a person has open asks for the same address as `text/event-stream`, and hears of each
 //! [live part](snowball_web::Page::live) that changed. No page needs this, nor the script, to be complete.
@@ -42,18 +43,23 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod about;
+mod account;
 mod actor;
+mod bounds;
+mod cookies;
 mod dashboard;
 mod fields;
 mod guard;
 mod headers;
 mod live;
 mod reader;
+mod renewals;
 mod routes;
 mod rules;
 mod serve;
 mod sessions;
 mod settings;
+mod tally;
 #[cfg(test)]
 mod tests;
 mod tickets;

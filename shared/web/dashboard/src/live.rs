@@ -1,4 +1,5 @@
-//! Pages that renew themselves: the server makes the page again every little while and sends those of its live parts that changed.
+//! Pages that renew themselves: the server makes the page again every little while ([`Renewals`]) and sends those of its live parts that
+//! changed.
 //!
 //! A stream is asked for at the page's own address, so what it may see is decided by what the page may. It ends with its session
 //! and with the server; that a stream is open does not make a session last longer.
@@ -20,19 +21,17 @@ use axum::{
 use futures_util::stream;
 use serde::Serialize;
 use snowball_protocol::Sha256Digest;
-use tokio::{
-    sync::{OwnedSemaphorePermit, watch},
-    time::{sleep, timeout},
-};
+use tokio::sync::{OwnedSemaphorePermit, watch};
 
-use crate::{dashboard::stopped, guard::Visit, view::Parts};
+use crate::{
+    dashboard::stopped,
+    guard::Visit,
+    renewals::{Found, Renewals},
+    view::Parts,
+};
 
 /// Streams at once, of all sessions.
 pub const STREAMS_MAX: usize = 32;
-/// Between two looks at the page.
-const EVERY: Duration = Duration::from_secs(2);
-/// How long the page may take to be made.
-const PAGE_MAX: Duration = Duration::from_secs(20);
 /// A sign of life where nothing changes.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 /// What a browser asks with.
@@ -74,18 +73,21 @@ pub(crate) async fn stream(visit: Visit, uri: Uri, next: Next) -> Response {
     let mut watcher = Watcher {
         stopping: dashboard.0.stopping.subscribe(),
         alive,
+        latest: Renewals::watch(&visit, &uri, &next),
         visit,
-        uri,
-        next,
         seen: BTreeMap::new(),
         pending: VecDeque::new(),
         is_over: false,
         _place: place,
     };
-    match watcher.look().await {
-        Found::Parts => {}
-        Found::Nothing => return nothing(),
-        Found::Fault => return (StatusCode::SERVICE_UNAVAILABLE, "the page cannot be made now\n").into_response(),
+    // The one that others wait for already, or a new one. Where it broke off, nothing comes.
+    let _ = watcher.latest.wait_for(Option::is_some).await;
+    match watcher.note() {
+        Some(Found::Parts(_)) => {}
+        Some(Found::Nothing) => return nothing(),
+        Some(Found::Fault) | None => {
+            return (StatusCode::SERVICE_UNAVAILABLE, "the page cannot be made now\n").into_response();
+        }
     }
     let events = stream::unfold(watcher, |mut watcher| async move {
         let event = watcher.event().await?;
@@ -96,22 +98,11 @@ pub(crate) async fn stream(visit: Visit, uri: Uri, next: Next) -> Response {
         .into_response()
 }
 
-/// What came of a look at the page.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Found {
-    /// Live parts; those that changed wait to be sent.
-    Parts,
-    /// No page, or one without live parts.
-    Nothing,
-    /// It could not be made, or not in time.
-    Fault,
-}
-
 /// One open stream.
 struct Watcher {
     visit: Visit,
-    uri: Uri,
-    next: Next,
+    /// What the page was when it was made last.
+    latest: watch::Receiver<Option<Found>>,
     /// What was sent of each part.
     seen: BTreeMap<&'static str, Sha256Digest>,
     pending: VecDeque<Event>,
@@ -136,7 +127,7 @@ impl Watcher {
                 return Some(event);
             }
             tokio::select! {
-                () = sleep(EVERY) => {}
+                made = self.latest.changed() => if made.is_err() { return None },
                 // Nothing is ever sent: it ends when the session does.
                 _ = self.alive.changed() => return self.end(over()),
                 () = stopped(&mut self.stopping) => return None,
@@ -144,11 +135,11 @@ impl Watcher {
             if !self.holds() {
                 return self.end(over());
             }
-            match self.look().await {
-                Found::Parts => {}
-                Found::Nothing => return self.end(still()),
+            match self.note() {
+                Some(Found::Parts(_)) => {}
+                Some(Found::Nothing) => return self.end(still()),
                 // The browser says that what it shows may be old, and asks again.
-                Found::Fault => return None,
+                Some(Found::Fault) | None => return None,
             }
         }
     }
@@ -164,29 +155,20 @@ impl Watcher {
         Some(last)
     }
 
-    /// Makes the page and notes what changed.
-    async fn look(&mut self) -> Found {
-        let page = self.next.clone().run(self.visit.again(&self.uri));
-        let Ok(response) = timeout(PAGE_MAX, page).await else {
-            return Found::Fault;
-        };
-        if response.status().is_server_error() {
-            return Found::Fault;
-        }
-        let parts = response.extensions().get::<Parts>().cloned();
-        let Some(Parts(parts)) = parts.filter(|Parts(parts)| response.status().is_success() && !parts.is_empty())
-        else {
-            return Found::Nothing;
-        };
-        for (id, html) in parts.iter() {
-            let digest = Sha256Digest::of(html.as_bytes());
-            if self.seen.insert(*id, digest) != Some(digest)
-                && let Ok(event) = Event::default().event("part").json_data(Sent { id, html })
-            {
-                self.pending.push_back(event);
+    /// Notes what changed; `None` before the page was made the first time.
+    fn note(&mut self) -> Option<Found> {
+        let found = self.latest.borrow_and_update().clone()?;
+        if let Found::Parts(Parts(parts)) = &found {
+            for (id, html) in parts.iter() {
+                let digest = Sha256Digest::of(html.as_bytes());
+                if self.seen.insert(*id, digest) != Some(digest)
+                    && let Ok(event) = Event::default().event("part").json_data(Sent { id, html })
+                {
+                    self.pending.push_back(event);
+                }
             }
         }
-        Found::Parts
+        Some(found)
     }
 }
 

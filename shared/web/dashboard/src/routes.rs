@@ -5,7 +5,7 @@ use std::time::Instant;
 use axum::{
     Extension, Router,
     extract::{Request, State},
-    http::{HeaderValue, StatusCode, header},
+    http::{StatusCode, header},
     response::{IntoResponse as _, Response},
     routing::{get, post},
 };
@@ -17,6 +17,7 @@ use snowball_web::{
 
 use crate::{
     Dashboard, Reader,
+    account::Account,
     actor::{is_token, read_form},
     guard::{Asked, Visit},
     view::{Done, View},
@@ -81,8 +82,9 @@ fn entrance(dashboard: &Dashboard, asked: Asked, status: StatusCode, fault: Opti
 async fn begin(State(dashboard): State<Dashboard>, Extension(asked): Extension<Asked>, request: Request) -> Response {
     // Whoever was signed in in this browser is so no more: a session is never taken over by another ticket.
     let before = request.extensions().get::<Visit>().cloned();
+    let account = request.extensions().get::<Account>().copied().unwrap_or_default();
     let refused = |status| entrance(&dashboard, asked.clone(), status, Some(&words::TICKET_WRONG)).into_response();
-    let fields = match read_form(request).await {
+    let fields = match read_form(&dashboard, request).await {
         Ok(fields) => fields,
         Err(status) => return refused(status),
     };
@@ -90,11 +92,16 @@ async fn begin(State(dashboard): State<Dashboard>, Extension(asked): Extension<A
     let taker = dashboard.clone();
     let taking = move || taker.0.tickets.take(&taker.0.about, &ticket, clock::now());
     let Ok(Some(grant)) = tokio::task::spawn_blocking(taking).await else {
-        tracing::warn!("a ticket for the dashboard was not accepted: it has ended, was used before, or never was one");
+        dashboard.0.wrong_tickets.count(|times| {
+            tracing::warn!(
+                times,
+                "a ticket for the dashboard was not accepted: it has ended, was used before, or never was one"
+            );
+        });
         return refused(StatusCode::FORBIDDEN);
     };
     let role = dashboard.0.about.role_name(grant.role).word;
-    let Ok(value) = dashboard.0.sessions.begin(grant, Instant::now()) else {
+    let Ok(value) = dashboard.0.sessions.begin(grant, account, Instant::now()) else {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
     if let Some(before) = before {
@@ -109,7 +116,7 @@ async fn sign_out(
     Extension(visit): Extension<Visit>,
     request: Request,
 ) -> Response {
-    match read_form(request).await {
+    match read_form(&dashboard, request).await {
         Ok(fields) if is_token(&visit, &fields) => {}
         Ok(_) => return visit.fault(StatusCode::FORBIDDEN, &words::STALE_FORM).into_response(),
         Err(status) => return visit.fault(status, &words::NO_FORM).into_response(),
@@ -128,15 +135,8 @@ async fn sign_out(
 
 /// Sets the session's cookie, or takes it away where it is empty.
 fn with_cookie(dashboard: &Dashboard, value: &str, mut response: Response) -> Response {
-    let name = &dashboard.0.cookie;
-    let secure = if dashboard.0.tls.is_some() { "; Secure" } else { "" };
-    let ends = if value.is_empty() { "; Max-Age=0" } else { "" };
-    let cookie = format!("{name}={value}; Path=/; HttpOnly; SameSite=Strict{secure}{ends}");
-    match HeaderValue::try_from(cookie) {
-        Ok(cookie) => {
-            response.headers_mut().append(header::SET_COOKIE, cookie);
-            response
-        }
+    match dashboard.0.cookies.set_session(response.headers_mut(), value) {
+        Ok(()) => response,
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
 }

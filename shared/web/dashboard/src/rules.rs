@@ -13,7 +13,7 @@ const MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 /// The names under which browsers reach the dashboard.
 pub struct Names {
     names: Vec<String>,
-    has_tls: bool,
+    is_secure: bool,
 }
 
 /// Why a request is not looked at: a status, and a sentence for whoever made it.
@@ -25,6 +25,7 @@ impl Names {
     pub fn of(settings: &Settings) -> Self {
         let ip = settings.listen.ip();
         let mut names: Vec<String> = settings.names.iter().map(|name| name.to_ascii_lowercase()).collect();
+        names.extend(settings.public_host().map(str::to_ascii_lowercase));
         if ip.is_loopback() {
             names.extend(["127.0.0.1", "localhost", "[::1]"].map(str::to_owned));
         }
@@ -37,7 +38,7 @@ impl Names {
         }
         Self {
             names,
-            has_tls: settings.has_tls(),
+            is_secure: settings.is_secure(),
         }
     }
 
@@ -101,7 +102,7 @@ impl Names {
             Some(origin) => {
                 let ours = |scheme: &str| origin.eq_ignore_ascii_case(format!("{scheme}://{authority}").as_bytes());
                 // Without TLS here, somebody else may end it before us.
-                if ours("https") || (!self.has_tls && ours("http")) {
+                if ours("https") || (!self.is_secure && ours("http")) {
                     Ok(())
                 } else {
                     Err(WRONG)
@@ -223,6 +224,17 @@ mod tests {
         ];
         for heads in bad {
             assert_eq!(post(heads), Err(StatusCode::FORBIDDEN), "{heads:?}");
+        }
+        let mut proxied = Settings::local(LOCAL.parse().unwrap());
+        proxied.public_address = Some("https://desk.example.org:8443".to_owned());
+        let proxied = Names::of(&proxied);
+        for (origin, is_ours) in [
+            ("https://desk.example.org:8443", true),
+            ("http://desk.example.org:8443", false),
+            ("https://desk.example.org", false),
+        ] {
+            let heads = [("host", "desk.example.org:8443"), ("origin", origin)];
+            assert_eq!(check(&proxied, &Method::POST, &heads).is_ok(), is_ours, "{origin}");
         }
         let tls = names("0.0.0.0:443", &["desk.example.org"], true);
         for (origin, is_ours) in [("https://desk.example.org", true), ("http://desk.example.org", false)] {

@@ -1,49 +1,47 @@
 //! The listener: a bounded number of connections, TLS where it is set up, HTTP/1.1.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use axum::Router;
+use axum::{Extension, Router};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::conn::auto,
     service::TowerToHyperService,
 };
+use snowball_service::connections::{Crowd, Reading, network};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
-    sync::{Semaphore, watch},
+    sync::Semaphore,
     time::{Instant, sleep, timeout, timeout_at},
 };
 
 use crate::{
     Dashboard,
+    account::{self, Account},
     dashboard::{Inner, stopped},
 };
 
-/// Connections at once. A browser opens up to six, and one for each page that renews itself.
-const CONNECTIONS_MAX: usize = 128;
-/// How long a handshake may take.
-const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
-/// How long the head of a request may take, also of the next one on the same connection.
-const HEAD_MAX: Duration = Duration::from_secs(20);
 /// Largest head of a request, in bytes.
 const HEAD_BYTES_MAX: usize = 16 * 1024;
-/// How long open requests may go on after the stop.
-const DRAIN_MAX: Duration = Duration::from_secs(5);
 
-/// Serves until `stop`.
+/// Serves until `stop`. The newest connection finds room: where its address, or all together, have as many as they may, the oldest goes.
 pub(crate) async fn serve(
     dashboard: &Dashboard,
     listener: TcpListener,
     router: Router,
     stop: impl Future<Output = ()> + Send,
 ) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let bounds = dashboard.0.bounds;
+    let crowd = Crowd::new(bounds.of_one_address_max, bounds.connections_max);
+    // For those, too, that have to go and have not gone yet.
+    let places_max = 2 * bounds.connections_max;
+    let places = Arc::new(Semaphore::new(places_max));
     tokio::pin!(stop);
     loop {
-        let stream = tokio::select! {
+        let (stream, peer) = tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => stream,
+                Ok(accepted) => accepted,
                 Err(error) => {
                     tracing::warn!(%error, "a connection to the dashboard could not be accepted");
                     sleep(Duration::from_millis(50)).await;
@@ -53,52 +51,60 @@ pub(crate) async fn serve(
             () = &mut stop => break,
         };
         let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
-            tracing::warn!(
-                CONNECTIONS_MAX,
-                "a connection to the dashboard was turned away: all places are taken"
-            );
+            tracing::debug!("a connection to the dashboard was turned away: all places are taken");
             continue;
         };
+        let mut turn = crowd.enter(network(peer.ip()));
         let (inner, router) = (Arc::clone(&dashboard.0), router.clone());
         tokio::spawn(async move {
-            handle(&inner, stream, router).await;
+            tokio::select! {
+                () = handle(&inner, stream, peer, router) => {}
+                () = turn.lost() => tracing::debug!("a connection to the dashboard made room for newer ones"),
+            }
             drop(place);
         });
     }
     drop(listener);
     // Whoever listens, now or later, hears it.
     dashboard.0.stopping.send_replace(true);
-    let everyone = u32::try_from(CONNECTIONS_MAX).unwrap_or(u32::MAX);
-    let _ = timeout_at(Instant::now() + DRAIN_MAX, places.acquire_many(everyone)).await;
+    let everyone = u32::try_from(places_max).unwrap_or(u32::MAX);
+    let _ = timeout_at(Instant::now() + bounds.drain_max, places.acquire_many(everyone)).await;
 }
 
-async fn handle(inner: &Inner, stream: TcpStream, router: Router) {
+async fn handle(inner: &Inner, stream: TcpStream, peer: SocketAddr, router: Router) {
+    let router = router.layer(Extension(account_of(&stream, peer).await));
     // Events go out at once.
     let _ = stream.set_nodelay(true);
-    let stopping = inner.stopping.subscribe();
     match &inner.tls {
-        None => talk(stream, router, stopping).await,
-        Some(acceptor) => match timeout(HANDSHAKE_MAX, acceptor.accept(stream)).await {
-            Ok(Ok(stream)) => talk(stream, router, stopping).await,
+        None => talk(inner, stream, router).await,
+        Some(acceptor) => match timeout(inner.bounds.handshake_max, acceptor.accept(stream)).await {
+            Ok(Ok(stream)) => talk(inner, stream, router).await,
             Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake with the dashboard failed"),
             Err(_) => tracing::debug!("a TLS handshake with the dashboard took too long"),
         },
     }
 }
 
-async fn talk<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
-    stream: S,
-    router: Router,
-    mut stopping: watch::Receiver<bool>,
-) {
+/// Whose browser it is. The kernel's tables are read aside: they are long where there are many connections.
+async fn account_of(stream: &TcpStream, peer: SocketAddr) -> Account {
+    let Ok(own) = stream.local_addr() else {
+        return Account::default();
+    };
+    let found = tokio::task::spawn_blocking(move || account::of(peer, own));
+    found.await.unwrap_or_default()
+}
+
+async fn talk<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(inner: &Inner, stream: S, router: Router) {
     let mut builder = auto::Builder::new(TokioExecutor::new()).http1_only();
     builder
         .http1()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_MAX)
+        .header_read_timeout(inner.bounds.head_max)
         .max_buf_size(HEAD_BYTES_MAX);
-    let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    let stream = TokioIo::new(Reading::within(inner.bounds.stall_max, stream));
+    let connection = builder.serve_connection(stream, TowerToHyperService::new(router));
     tokio::pin!(connection);
+    let mut stopping = inner.stopping.subscribe();
     let result = tokio::select! {
         result = connection.as_mut() => result,
         () = stopped(&mut stopping) => {

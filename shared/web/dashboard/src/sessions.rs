@@ -11,7 +11,7 @@ use snowball_protocol::Sha256Digest;
 use snowball_web::{FormToken, Html};
 use tokio::sync::watch;
 
-use crate::{Role, tickets::Grant};
+use crate::{Role, account::Account, tickets::Grant};
 
 /// A session ends after this long without a request of a person; a page that renews itself is none.
 pub const SILENCE_MAX: Duration = Duration::from_secs(30 * 60);
@@ -36,6 +36,7 @@ type Key = Sha256Digest;
 
 struct Kept {
     session: Arc<Session>,
+    account: Account,
     began: Instant,
     heard: Instant,
     told: Option<Html>,
@@ -48,8 +49,8 @@ struct Kept {
 pub struct Sessions(Mutex<HashMap<Key, Kept>>);
 
 impl Sessions {
-    /// Begins a session; gives the cookie's value.
-    pub fn begin(&self, grant: Grant, now: Instant) -> Result<String, CryptoError> {
+    /// Begins a session of `account`; gives the cookie's value.
+    pub fn begin(&self, grant: Grant, account: Account, now: Instant) -> Result<String, CryptoError> {
         let cookie = random_token()?;
         let key = Sha256Digest::of(cookie.as_bytes());
         let session = Session {
@@ -69,6 +70,7 @@ impl Sessions {
             key,
             Kept {
                 session: Arc::new(session),
+                account,
                 began: now,
                 heard: now,
                 told: None,
@@ -78,13 +80,24 @@ impl Sessions {
         Ok(cookie)
     }
 
-    /// The session of a cookie. One that a person asks with lasts longer for it.
-    pub fn find(&self, cookie: &str, now: Instant, is_person: bool) -> Option<Arc<Session>> {
+    /// The session of a cookie, for the account that began it. One that a person asks with lasts longer for it; one whose cookie another
+    /// account has ends, for it is no secret any more.
+    pub fn find(&self, cookie: &str, account: Account, now: Instant, is_person: bool) -> Option<Arc<Session>> {
         let key = Sha256Digest::of(cookie.as_bytes());
         let mut all = self.kept();
         let kept = all.get_mut(&key)?;
         if !kept.holds(now) {
             all.remove(&key);
+            return None;
+        }
+        if kept.account != account {
+            if let (Account(Some(_)), Account(Some(other))) = (kept.account, account) {
+                tracing::warn!(
+                    account = other,
+                    "a session of the dashboard ended: another account of this machine had its cookie"
+                );
+                all.remove(&key);
+            }
             return None;
         }
         if is_person {
@@ -136,12 +149,14 @@ impl Kept {
 mod tests {
     use super::*;
 
+    const MINE: Account = Account(Some(1000));
+
     fn grant(role: Role) -> Grant {
         Grant { role, holder: None }
     }
 
     fn begun(sessions: &Sessions, now: Instant) -> String {
-        sessions.begin(grant(Role::Reads), now).unwrap()
+        sessions.begin(grant(Role::Reads), MINE, now).unwrap()
     }
 
     #[test]
@@ -149,13 +164,13 @@ mod tests {
         let (sessions, start) = (Sessions::default(), Instant::now());
         let (cookie, other) = (begun(&sessions, start), begun(&sessions, start));
         let late = start + SILENCE_MAX - Duration::from_secs(1);
-        assert!(sessions.find(&cookie, late, true).is_some());
-        assert!(sessions.find(&other, late, false).is_some());
+        assert!(sessions.find(&cookie, MINE, late, true).is_some());
+        assert!(sessions.find(&other, MINE, late, false).is_some());
         let later = start + SILENCE_MAX;
-        assert!(sessions.find(&cookie, later, true).is_some());
-        assert!(sessions.find(&other, later, true).is_none());
+        assert!(sessions.find(&cookie, MINE, later, true).is_some());
+        assert!(sessions.find(&other, MINE, later, true).is_none());
         // Nor does it come back.
-        assert!(sessions.find(&other, start, true).is_none());
+        assert!(sessions.find(&other, MINE, start, true).is_none());
     }
 
     #[test]
@@ -164,10 +179,10 @@ mod tests {
         let cookie = begun(&sessions, start);
         let mut now = start;
         while now < start + LIFE_MAX {
-            assert!(sessions.find(&cookie, now, true).is_some());
+            assert!(sessions.find(&cookie, MINE, now, true).is_some());
             now += SILENCE_MAX / 2;
         }
-        assert!(sessions.find(&cookie, now, true).is_none());
+        assert!(sessions.find(&cookie, MINE, now, true).is_none());
     }
 
     #[test]
@@ -176,11 +191,11 @@ mod tests {
         let cookies: Vec<String> = (0..SESSIONS_MAX).map(|_| begun(&sessions, start)).collect();
         let now = start + Duration::from_secs(60);
         for cookie in cookies.iter().filter(|cookie| **cookie != cookies[7]) {
-            assert!(sessions.find(cookie, now, true).is_some());
+            assert!(sessions.find(cookie, MINE, now, true).is_some());
         }
         let newest = begun(&sessions, now);
-        assert!(sessions.find(&newest, now, true).is_some());
-        assert!(sessions.find(&cookies[7], now, true).is_none());
+        assert!(sessions.find(&newest, MINE, now, true).is_some());
+        assert!(sessions.find(&cookies[7], MINE, now, true).is_none());
         assert_eq!(sessions.kept().len(), SESSIONS_MAX);
     }
 
@@ -188,23 +203,34 @@ mod tests {
     async fn whoever_waits_at_a_session_hears_its_end() {
         let (sessions, now) = (Sessions::default(), Instant::now());
         let cookie = begun(&sessions, now);
-        let session = sessions.find(&cookie, now, true).unwrap();
+        let session = sessions.find(&cookie, MINE, now, true).unwrap();
         let mut alive = sessions.watch(&session).unwrap();
         sessions.end(&session);
         assert!(alive.changed().await.is_err());
         assert!(!sessions.holds(&session, now) && sessions.watch(&session).is_none());
-        assert!(sessions.find(&cookie, now, true).is_none());
+        assert!(sessions.find(&cookie, MINE, now, true).is_none());
     }
 
     #[test]
     fn cookies_and_form_tokens_are_each_sessions_own_and_what_is_told_is_told_once() {
         let (sessions, now) = (Sessions::default(), Instant::now());
-        let [one, two] = [(); 2].map(|()| sessions.find(&begun(&sessions, now), now, true).unwrap());
+        let [one, two] = [(); 2].map(|()| sessions.find(&begun(&sessions, now), MINE, now, true).unwrap());
         assert_ne!(one.token.as_str(), two.token.as_str());
         sessions.tell(&one, Html::text("done"));
         assert_eq!(sessions.take_told(&two), None);
         assert_eq!(sessions.take_told(&one), Some(Html::text("done")));
         assert_eq!(sessions.take_told(&one), None);
-        assert!(sessions.find(one.token.as_str(), now, true).is_none());
+        assert!(sessions.find(one.token.as_str(), MINE, now, true).is_none());
+    }
+
+    #[test]
+    fn a_cookie_serves_the_account_that_signed_in_and_ends_where_another_one_has_it() {
+        let (sessions, now) = (Sessions::default(), Instant::now());
+        let cookie = begun(&sessions, now);
+        // Of one that the kernel does not tell it is not known who it is: refused, and no more.
+        assert!(sessions.find(&cookie, Account(None), now, true).is_none());
+        assert!(sessions.find(&cookie, MINE, now, true).is_some());
+        assert!(sessions.find(&cookie, Account(Some(1001)), now, true).is_none());
+        assert!(sessions.find(&cookie, MINE, now, true).is_none());
     }
 }

@@ -16,6 +16,12 @@ pub struct Settings {
     /// Names under which browsers reach it besides the address itself: `dashboard.example.org`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub names: Vec<String>,
+    /// The address under which a proxy that ends TLS gives it out: `https://dashboard.example.org`. The session's cookie is then for TLS alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public_address: Option<String>,
+    /// Whether browsers are told to reach every port of that host by TLS alone, for half a year (HSTS).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub strict_transport: bool,
     /// The certificate and its chain, in PEM.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub certificate: Option<PathBuf>,
@@ -47,6 +53,20 @@ pub enum SettingsError {
     /// An address that is none by which a browser would come.
     #[error("[dashboard] listens on every address of this machine: say in `names` under which name browsers reach it")]
     Nameless,
+    /// A public address that browsers do not reach by TLS, or that is more than a host.
+    #[error(
+        "[dashboard] names {address:?} as its public address: write https:// and the host's name, with a port where it is not 443, and no path"
+    )]
+    Public {
+        /// The address.
+        address: String,
+    },
+    /// Strict transport without a host that it is for.
+    #[error(
+        "[dashboard] asks for strict_transport and names no public_address: a browser would refuse every other service of this machine \
+         that has no TLS; name the address, or leave strict_transport out"
+    )]
+    Strict,
     /// A file cannot be read.
     #[error("cannot read {}", path.display())]
     File {
@@ -75,15 +95,29 @@ impl Settings {
         Self {
             listen,
             names: Vec::new(),
+            public_address: None,
+            strict_transport: false,
             certificate: None,
             key: None,
         }
     }
 
-    /// Whether browsers reach it by TLS.
+    /// Whether it ends TLS itself.
     #[must_use]
     pub const fn has_tls(&self) -> bool {
         self.certificate.is_some() && self.key.is_some()
+    }
+
+    /// Whether browsers reach it by TLS alone: its own, or that of a proxy before it.
+    #[must_use]
+    pub const fn is_secure(&self) -> bool {
+        self.has_tls() || self.public_address.is_some()
+    }
+
+    /// The host of the public address.
+    pub(crate) fn public_host(&self) -> Option<&str> {
+        let (host, _) = public(self.public_address.as_deref()?)?;
+        Some(host)
     }
 
     /// What is wrong with the settings, without touching a file.
@@ -97,8 +131,16 @@ impl Settings {
         if !self.listen.ip().is_loopback() && !self.has_tls() {
             return Err(SettingsError::Exposed { listen: self.listen });
         }
-        if self.listen.ip().is_unspecified() && self.names.is_empty() {
+        if self.listen.ip().is_unspecified() && self.names.is_empty() && self.public_address.is_none() {
             return Err(SettingsError::Nameless);
+        }
+        match &self.public_address {
+            Some(address) if public(address).is_none() => {
+                let address = address.clone();
+                return Err(SettingsError::Public { address });
+            }
+            None if self.strict_transport => return Err(SettingsError::Strict),
+            _ => {}
         }
         match self.names.iter().find(|name| !is_host_name(name)) {
             Some(name) => Err(SettingsError::Name { name: name.clone() }),
@@ -106,9 +148,12 @@ impl Settings {
         }
     }
 
-    /// The address as a person opens it, for a link: the first name where there is one.
+    /// The address as a person opens it, for a link: the public one where there is one, else by the first name.
     #[must_use]
     pub fn address(&self) -> String {
+        if let Some(address) = &self.public_address {
+            return address.trim_end_matches('/').to_owned();
+        }
         let scheme = if self.has_tls() { "https" } else { "http" };
         match self.names.first() {
             Some(name) => format!("{scheme}://{name}:{}", self.listen.port()),
@@ -142,6 +187,17 @@ impl Settings {
             .await
             .map_err(|source| SettingsError::Listen { listen, source })
     }
+}
+
+/// Host and port of a public address.
+fn public(address: &str) -> Option<(&str, Option<u16>)> {
+    let authority = address.strip_prefix("https://")?;
+    let authority = authority.strip_suffix('/').unwrap_or(authority);
+    let (host, port) = match authority.split_once(':') {
+        Some((host, port)) => (host, Some(port.parse().ok()?)),
+        None => (authority, None),
+    };
+    is_host_name(host).then_some((host, port))
 }
 
 fn is_host_name(name: &str) -> bool {
@@ -203,5 +259,39 @@ mod tests {
         wide.names = vec!["a.example".to_owned()];
         assert_eq!(wide.address(), "https://a.example:443");
         assert_eq!(settings("[::1]:7446").address(), "http://[::1]:7446");
+    }
+
+    #[test]
+    fn a_public_address_is_a_host_that_browsers_reach_by_tls_and_only_with_one_is_transport_strict() {
+        let mut local = settings("127.0.0.1:7446");
+        assert!(!local.is_secure());
+        for good in [
+            "https://desk.example.org",
+            "https://desk.example.org/",
+            "https://desk.example.org:8443",
+        ] {
+            local.public_address = Some(good.to_owned());
+            local.check().unwrap();
+            assert!(local.is_secure() && !local.has_tls());
+            assert_eq!(local.public_host(), Some("desk.example.org"));
+            assert_eq!(local.address(), good.trim_end_matches('/'));
+        }
+        for bad in [
+            "http://desk.example.org",
+            "desk.example.org",
+            "https://",
+            "https://a.example/desk",
+            "https://a.example:x",
+        ] {
+            local.public_address = Some(bad.to_owned());
+            assert!(matches!(local.check(), Err(SettingsError::Public { .. })), "{bad}");
+        }
+        local.public_address = None;
+        local.strict_transport = true;
+        assert!(matches!(local.check(), Err(SettingsError::Strict)));
+        // What is behind a proxy elsewhere still has to have TLS of its own on the way there.
+        let mut open = settings("192.168.1.4:7446");
+        open.public_address = Some("https://desk.example.org".to_owned());
+        assert!(matches!(open.check(), Err(SettingsError::Exposed { .. })));
     }
 }

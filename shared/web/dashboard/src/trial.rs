@@ -20,7 +20,7 @@ use snowball_web::{Form, Html, Message, Route};
 use tokio::time::{sleep, timeout};
 use tower::ServiceExt as _;
 
-use crate::{About, Actor, Dashboard, Done, Reader, Role, RoleName, Settings, View};
+use crate::{About, Actor, Dashboard, Done, Reader, Role, RoleName, Settings, View, bounds::Bounds};
 
 /// At this count the page cannot be made.
 pub const BROKEN: u64 = u64::MAX;
@@ -51,11 +51,19 @@ pub fn about() -> About {
     }
 }
 
+/// What the pages show, and how often the first of them was made.
+#[derive(Clone, Default)]
+pub struct Shown {
+    pub count: Arc<AtomicU64>,
+    pub made: Arc<AtomicU64>,
+}
+
 /// The dashboard and what it shows.
 pub struct Trial {
     pub dashboard: Dashboard,
     pub router: Router,
     pub count: Arc<AtomicU64>,
+    made: Arc<AtomicU64>,
     _folder: tempfile::TempDir,
 }
 
@@ -77,14 +85,16 @@ pub struct Answer {
 }
 
 /// The pages.
-pub fn pages(count: Arc<AtomicU64>) -> Router {
+pub fn pages(shown: Shown) -> Router {
     Router::new()
         .route("/", get(counter).post(raise))
         .route("/still", get(still))
-        .with_state(count)
+        .route("/endless", get(endless).post(endless))
+        .with_state(shown)
 }
 
-async fn counter(reader: Reader, State(count): State<Arc<AtomicU64>>) -> View {
+async fn counter(reader: Reader, State(Shown { count, made }): State<Shown>) -> View {
+    made.fetch_add(1, Ordering::Relaxed);
     if count.load(Ordering::Relaxed) == BROKEN {
         return reader.failed(&"no count");
     }
@@ -108,7 +118,12 @@ async fn still(reader: Reader) -> View {
     reader.show(page)
 }
 
-async fn raise(State(count): State<Arc<AtomicU64>>, actor: Actor) -> Result<Done, View> {
+/// Whoever asks for it waits for ever.
+async fn endless() -> View {
+    std::future::pending().await
+}
+
+async fn raise(State(Shown { count, .. }): State<Shown>, actor: Actor) -> Result<Done, View> {
     actor.reason()?;
     // As a command does: looks, and then changes.
     let before = count.load(Ordering::Relaxed);
@@ -124,16 +139,27 @@ impl Trial {
 
     /// With other settings; what they name lies in the folder.
     pub fn open_with(change: impl FnOnce(&std::path::Path, Settings) -> Settings) -> Self {
+        Self::open_within(Bounds::STANDARD, change)
+    }
+
+    /// With other bounds, too.
+    pub fn open_within(bounds: Bounds, change: impl FnOnce(&std::path::Path, Settings) -> Settings) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let settings = change(folder.path(), Settings::local(HOST.parse().unwrap()));
-        let dashboard = Dashboard::open(about(), &folder.path().join("dashboard"), &settings).unwrap();
-        let count = Arc::new(AtomicU64::new(0));
+        let dashboard = Dashboard::open_within(bounds, about(), &folder.path().join("dashboard"), &settings).unwrap();
+        let shown = Shown::default();
         Self {
-            router: dashboard.router(pages(Arc::clone(&count))),
+            router: dashboard.router(pages(shown.clone())),
             dashboard,
-            count,
+            count: shown.count,
+            made: shown.made,
             _folder: folder,
         }
+    }
+
+    /// How often the first page was made.
+    pub fn made(&self) -> u64 {
+        self.made.load(Ordering::Relaxed)
     }
 
     pub fn count(&self) -> u64 {

@@ -1,12 +1,21 @@
 //! Signing in, signing out, languages.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
 use axum::{
     body::Body,
-    http::{Method, StatusCode, header},
+    http::{Method, Request, StatusCode, header},
 };
 use snowball_web::fault;
 
-use crate::{Role, trial::Trial};
+use crate::{
+    Role,
+    account::Account,
+    trial::{Session, Trial},
+};
 
 #[tokio::test]
 async fn a_ticket_signs_in_once_and_signing_out_ends_it() {
@@ -79,8 +88,65 @@ async fn with_tls_the_cookie_never_leaves_it() {
     let session = trial.enter(Role::Acts).await;
     assert!(session.set.starts_with("__Host-snowball-7446="), "{}", session.set);
     assert!(session.set.contains("; Secure") && session.set.contains("; Path=/") && !session.set.contains("Domain"));
-    let page = trial.get("/", Some(&session)).await;
-    assert!(page.headers.contains_key(header::STRICT_TRANSPORT_SECURITY));
+    let page = trial.get("/?language=fr", Some(&session)).await;
+    let kept = page.headers[header::SET_COOKIE].to_str().unwrap();
+    assert!(
+        kept.starts_with("__Host-snowball-language=fr;") && kept.contains("; Secure"),
+        "{kept}"
+    );
+    // Nobody said that all other ports of this host have TLS, too.
+    assert!(!page.headers.contains_key(header::STRICT_TRANSPORT_SECURITY));
+}
+
+#[tokio::test]
+async fn behind_a_proxy_that_ends_tls_the_cookie_never_leaves_it_and_transport_is_strict_where_it_is_asked_for() {
+    for is_strict in [false, true] {
+        let trial = Trial::open_with(|_, mut settings| {
+            settings.public_address = Some("https://desk.example.org".to_owned());
+            settings.strict_transport = is_strict;
+            settings
+        });
+        let session = trial.enter(Role::Acts).await;
+        assert!(session.set.starts_with("__Host-snowball-7446="), "{}", session.set);
+        assert!(session.set.contains("; Secure") && session.set.contains("; Path=/"));
+        let request = Request::get("/still")
+            .header(header::HOST, "desk.example.org")
+            .header(header::COOKIE, &session.cookie);
+        let page = trial.ask(request.body(Body::empty()).unwrap()).await;
+        assert_eq!(page.status, StatusCode::OK);
+        let strict = page.headers.get(header::STRICT_TRANSPORT_SECURITY);
+        assert_eq!(strict.is_some(), is_strict);
+        assert!(strict.is_none_or(|strict| strict == "max-age=15552000"));
+    }
+}
+
+#[tokio::test]
+async fn a_cookie_that_another_server_of_the_machine_was_sent_signs_nobody_else_in() {
+    let trial = Trial::open();
+    let ask = async |account, session: &Session| {
+        let request = Trial::request(Method::GET, "/still").header(header::COOKIE, &session.cookie);
+        let mut request = request.body(Body::empty()).unwrap();
+        request.extensions_mut().insert(Account(account));
+        trial.ask(request).await.status
+    };
+    let mut enter = Trial::request(Method::POST, "/enter")
+        .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+        .body(Body::from(format!("ticket={}", trial.ticket(Role::Acts))))
+        .unwrap();
+    enter.extensions_mut().insert(Account(Some(1000)));
+    let entered = trial.ask(enter).await;
+    let set = entered.headers[header::SET_COOKIE].to_str().unwrap();
+    let session = Session {
+        cookie: set.split(';').next().unwrap().to_owned(),
+        set: String::new(),
+        token: String::new(),
+    };
+    assert_eq!(ask(Some(1000), &session).await, StatusCode::OK);
+    assert_eq!(ask(None, &session).await, StatusCode::SEE_OTHER);
+    assert_eq!(ask(Some(1000), &session).await, StatusCode::OK);
+    // What somebody else knows is over, also for whom it was.
+    assert_eq!(ask(Some(1001), &session).await, StatusCode::SEE_OTHER);
+    assert_eq!(ask(Some(1000), &session).await, StatusCode::SEE_OTHER);
 }
 
 #[tokio::test]
@@ -127,4 +193,41 @@ async fn a_cookie_that_is_sent_twice_is_none() {
         trial.ask(request.body(Body::empty()).unwrap()).await.status,
         StatusCode::SEE_OTHER
     );
+}
+
+/// Counts what is logged as a warning.
+struct Warnings(Arc<AtomicU64>);
+
+impl tracing::Subscriber for Warnings {
+    fn enabled(&self, about: &tracing::Metadata<'_>) -> bool {
+        *about.level() == tracing::Level::WARN
+    }
+
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+
+    fn event(&self, _: &tracing::Event<'_>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn enter(&self, _: &tracing::span::Id) {}
+
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+#[tokio::test]
+async fn wrong_tickets_fill_no_log() {
+    let trial = Trial::open();
+    let lines = Arc::new(AtomicU64::new(0));
+    let _heard = tracing::subscriber::set_default(Warnings(Arc::clone(&lines)));
+    for guess in 0..50 {
+        let refused = trial.post("/enter", None, &format!("ticket={guess}")).await;
+        assert_eq!(refused.status, StatusCode::FORBIDDEN);
+    }
+    assert_eq!(lines.load(Ordering::Relaxed), 1);
 }

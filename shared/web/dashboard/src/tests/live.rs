@@ -139,3 +139,47 @@ async fn streams_are_few_and_a_page_without_live_parts_has_none() {
     streams.pop();
     assert!(Stream::open(&trial, &session, "/").await.is_ok());
 }
+
+#[tokio::test]
+async fn a_page_is_made_once_for_all_who_see_the_same_and_not_at_all_when_nobody_looks() {
+    let trial = Trial::open();
+    let (one, two, actor) = (
+        trial.enter(Role::Reads).await,
+        trial.enter(Role::Reads).await,
+        trial.enter(Role::Acts).await,
+    );
+    let open = async |session, path| {
+        Stream::open(&trial, session, path)
+            .await
+            .unwrap_or_else(|status| panic!("{status}"))
+    };
+    let made_in = async |seconds| {
+        let before = trial.made();
+        tokio::time::sleep(Duration::from_secs(seconds)).await;
+        trial.made() - before
+    };
+    let mut same = Vec::new();
+    for session in [&one, &two, &one, &two] {
+        let mut stream = open(session, "/").await;
+        assert!(stream.hear(2).await.unwrap().contains("event: part"));
+        same.push(stream);
+    }
+    let alone = made_in(7).await;
+    assert!((2..=4).contains(&alone), "{alone} in seven seconds for four streams");
+    // Whoever may act sees another page, and so does whoever reads another language.
+    let (acting, french) = (open(&actor, "/").await, open(&one, "/?language=fr").await);
+    let three = made_in(7).await;
+    assert!((6..=12).contains(&three), "{three} in seven seconds for three pages");
+    trial.count.store(41, Ordering::Relaxed);
+    for stream in &mut same {
+        let mut heard = String::new();
+        while !heard.contains("41") {
+            heard = stream.hear(5).await.unwrap();
+        }
+    }
+    drop((same, acting, french));
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(made_in(5).await, 0);
+    let mut again = open(&one, "/").await;
+    assert!(again.hear(2).await.unwrap().contains("41"));
+}

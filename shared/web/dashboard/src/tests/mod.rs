@@ -1,5 +1,6 @@
 //! The dashboard as a browser, or whoever pretends to be one, meets it.
 
+mod crowded;
 mod entering;
 mod headers;
 mod hostile;

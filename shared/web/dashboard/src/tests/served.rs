@@ -1,9 +1,6 @@
 //! The listener itself: real connections.
 
-use std::{
-    sync::{Arc, atomic::AtomicU64},
-    time::Duration,
-};
+use std::time::Duration;
 
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -14,7 +11,8 @@ use tokio::{
 
 use crate::{
     Dashboard, Role, Settings,
-    trial::{about, pages},
+    account::Account,
+    trial::{Shown, about, pages},
 };
 
 async fn ask(address: std::net::SocketAddr, request: &str) -> String {
@@ -23,6 +21,12 @@ async fn ask(address: std::net::SocketAddr, request: &str) -> String {
     let mut answer = String::new();
     let _ = timeout(Duration::from_secs(3), stream.read_to_string(&mut answer)).await;
     answer
+}
+
+/// The account of this process, which is that of its connections.
+fn own_account() -> Account {
+    use std::os::unix::fs::MetadataExt as _;
+    Account(Some(std::fs::metadata("/proc/self").unwrap().uid()))
 }
 
 #[tokio::test]
@@ -38,7 +42,7 @@ async fn a_dashboard_serves_and_ends_its_streams_when_it_is_to_stop() {
         let stop = async {
             let _ = stopped.await;
         };
-        server.serve(listener, pages(Arc::new(AtomicU64::new(0))), stop).await;
+        server.serve(listener, pages(Shown::default()), stop).await;
     });
 
     let page = ask(
@@ -70,11 +74,15 @@ async fn a_dashboard_serves_and_ends_its_streams_when_it_is_to_stop() {
         .tickets
         .take(&about(), ticket.as_str(), snowball_service::clock::now())
         .unwrap();
-    let value = dashboard.0.sessions.begin(grant, std::time::Instant::now()).unwrap();
+    let value = dashboard
+        .0
+        .sessions
+        .begin(grant, own_account(), std::time::Instant::now())
+        .unwrap();
     let mut stream = TcpStream::connect(address).await.unwrap();
     let request = format!(
         "GET / HTTP/1.1\r\nHost: {address}\r\nAccept: text/event-stream\r\nCookie: {}={value}\r\n\r\n",
-        dashboard.0.cookie
+        dashboard.0.cookies.session_name()
     );
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut heard = vec![0; 64 * 1024];

@@ -35,6 +35,7 @@ pub struct Turn<K: Eq + Hash + Clone> {
 
 impl<K: Eq + Hash + Clone> Crowd<K> {
     /// At most `one_max` connections of one owner and `all_max` of all together.
+    #[must_use]
     pub fn new(one_max: usize, all_max: usize) -> Arc<Self> {
         Arc::new(Self {
             present: Mutex::new(Present {
@@ -48,6 +49,7 @@ impl<K: Eq + Hash + Clone> Crowd<K> {
     }
 
     /// Lets a connection of `owner` in; where that is one too many, the oldest has to go: the owner's, or of all.
+    #[must_use]
     pub fn enter(self: &Arc<Self>, owner: K) -> Turn<K> {
         let (push_out, pushed_out) = oneshot::channel();
         let mut present = self.lock();
@@ -109,6 +111,7 @@ impl<K: Eq + Hash + Clone> Drop for Turn<K> {
 }
 
 /// What counts as one address: one subscriber has a whole /64 of IPv6.
+#[must_use]
 pub fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),

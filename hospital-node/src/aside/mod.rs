@@ -1,0 +1,283 @@
+//! Decodes one file that a stranger made, aside: in a process of its own for that one file, which is held as those of `ingest` are
+//! ([`Keeps`](crate::cli::decoding::Keeps)) and killed where it does not end in time. For a process that lives long and holds more than one
+//! file's worth: whatever a file does to its decoder costs one answer.
+//!
+//! The process is this program once more ([`child`]). It is told by a pipe what to do, with the file and the secrets that it takes for it,
+//! so that it needs no passphrase; and never the ledger's key: what is done is recorded here.
+
+mod child;
+
+use std::{
+    collections::BTreeMap,
+    io::Read as _,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
+
+use anyhow::{Context as _, Result, bail};
+use serde::{Deserialize, Serialize};
+use snowball_imaging::Place as Written;
+use snowball_protocol::intake::IntakeReason;
+use snowball_worker::pipe;
+use zeroize::Zeroizing;
+
+pub use child::answer;
+
+use crate::{
+    cli::Refused,
+    config::NodeConfig,
+    converse::{Bounds, Broken, converse},
+    home::Home,
+};
+
+/// The longest that one file may take; the largest that is taken in takes some seconds.
+const WAIT: Duration = Duration::from_secs(90);
+/// Longer than any picture as a PNG file.
+const ANSWER_BYTES_MAX: u64 = 512 << 20;
+/// Decoders at a time.
+const MAX: usize = 4;
+
+static AT_WORK: AtomicUsize = AtomicUsize::new(0);
+
+/// What the child is to do with a file.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+enum Wish {
+    /// Show its picture.
+    Look,
+    /// Take it in, with the reason that it waited for set aside.
+    TakeIn { waived: IntakeReason },
+}
+
+/// What the child is told, before the file.
+#[derive(Serialize, Deserialize)]
+struct Asked {
+    wish: Wish,
+    /// Secrets in the clear, by where they lie.
+    secrets: BTreeMap<PathBuf, String>,
+    /// How long the file is.
+    bytes: u64,
+}
+
+/// What the child says, before the picture.
+#[derive(Serialize, Deserialize)]
+enum Answer {
+    Seen {
+        columns: u32,
+        rows: u32,
+        /// Where something is written: columns to the left, rows above, columns, rows.
+        places: Vec<[u32; 4]>,
+        /// How long the picture is, as a PNG file.
+        bytes: u64,
+    },
+    Taken(Taken),
+    /// There is no picture in it.
+    Unseen(IntakeReason),
+    /// The node's own fault, none of the file's.
+    Failed(String),
+}
+
+/// What became of a file that was to be taken in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Taken {
+    In,
+    Excluded(IntakeReason),
+    /// Its patient has withdrawn; nothing was kept.
+    Withdrawn,
+}
+
+/// A picture for a reviewer's eyes. It may show who the patient is.
+pub struct Looked {
+    pub png: Vec<u8>,
+    pub columns: u32,
+    pub rows: u32,
+    /// Where the search sees something written.
+    pub places: Vec<Written>,
+}
+
+/// The picture of a file, or why there is none.
+///
+/// # Errors
+/// A refusal where the decoder breaks off, takes too long, or where too many others are at work.
+pub fn picture(home: &Home, content: &[u8]) -> Result<Result<Looked, IntakeReason>> {
+    let secrets = home.secrets_to_read()?;
+    match ask(itself(home)?, (WAIT, &AT_WORK), Wish::Look, secrets, content)? {
+        (
+            Answer::Seen {
+                columns, rows, places, ..
+            },
+            png,
+        ) => {
+            let written = |[x, y, width, height]: [u32; 4]| Written { x, y, width, height };
+            Ok(Ok(Looked {
+                png,
+                columns,
+                rows,
+                places: places.into_iter().map(written).collect(),
+            }))
+        }
+        (Answer::Unseen(reason), _) => Ok(Err(reason)),
+        (Answer::Failed(why), _) => bail!(why),
+        (Answer::Taken(_), _) => bail!("the process that decodes answered to something else"),
+    }
+}
+
+/// Takes a file into the store with `waived` set aside.
+///
+/// # Errors
+/// As [`picture`].
+pub fn take_in(home: &Home, config: &NodeConfig, content: &[u8], waived: IntakeReason) -> Result<Taken> {
+    let secrets = home.secrets_to_take_in(config)?;
+    match ask(
+        itself(home)?,
+        (WAIT, &AT_WORK),
+        Wish::TakeIn { waived },
+        secrets,
+        content,
+    )? {
+        (Answer::Taken(taken), _) => Ok(taken),
+        (Answer::Failed(why), _) => bail!(why),
+        (Answer::Seen { .. } | Answer::Unseen(_), _) => bail!("the process that decodes answered to something else"),
+    }
+}
+
+/// This program once more, also where another version lies at its place by now.
+fn itself(home: &Home) -> Result<Command> {
+    let running = Path::new("/proc/self/exe");
+    let program = if running.exists() {
+        running.to_owned()
+    } else {
+        std::env::current_exe().context("cannot find this program")?
+    };
+    let mut command = Command::new(program);
+    command.arg("--home").arg(home.root()).args(["quarantine", "decode"]);
+    Ok(command)
+}
+
+fn ask(
+    mut command: Command,
+    (wait, at_work): (Duration, &AtomicUsize),
+    wish: Wish,
+    secrets: BTreeMap<PathBuf, String>,
+    content: &[u8],
+) -> Result<(Answer, Vec<u8>)> {
+    let refused = |why: &str| Refused(why.to_owned());
+    let _place = Place::take(at_work)
+        .ok_or_else(|| refused("as many files as may be are being decoded at once: try again in a minute"))?;
+    let mut head = Zeroizing::new(Vec::new());
+    let bytes = content.len() as u64;
+    pipe::send(&mut *head, &Asked { wish, secrets, bytes })?;
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("cannot start the process that decodes")?;
+    let bounds = Bounds {
+        wait,
+        bytes_max: ANSWER_BYTES_MAX,
+    };
+    let said = converse(&mut child, &[&head, content], bounds);
+    // Whatever came of it, nothing of it stays; one that has ended cannot be killed, which is no fault.
+    let _ = child.kill();
+    child.wait().context("the process that decodes cannot be waited for")?;
+    let said = said.map_err(|broken| match broken {
+        Broken::TooLong(_) => {
+            refused("the decoder did not end in time over this file: discard it, or send it again from the archive")
+        }
+        Broken::Pipe(_) | Broken::TooMuch => {
+            refused("the decoder broke off over this file: discard it, or send it again from the archive")
+        }
+    })?;
+    heard(&said).ok_or_else(|| {
+        refused("the decoder broke off over this file: discard it, or send it again from the archive").into()
+    })
+}
+
+/// An answer that is whole.
+fn heard(mut said: &[u8]) -> Option<(Answer, Vec<u8>)> {
+    let answer = pipe::receive(&mut said).ok()?;
+    let bytes = match &answer {
+        Answer::Seen { bytes, .. } => *bytes,
+        _ => 0,
+    };
+    let mut rest = Vec::new();
+    said.read_to_end(&mut rest).ok()?;
+    (rest.len() as u64 == bytes).then_some((answer, rest))
+}
+
+/// One of the [`MAX`].
+struct Place<'a>(&'a AtomicUsize);
+
+impl<'a> Place<'a> {
+    fn take(at_work: &'a AtomicUsize) -> Option<Self> {
+        let more = |count| (count < MAX).then_some(count + 1);
+        at_work.fetch_update(Ordering::AcqRel, Ordering::Acquire, more).ok()?;
+        Some(Self(at_work))
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SOON: Duration = Duration::from_millis(300);
+
+    fn shell(script: &str) -> Command {
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", script]);
+        command
+    }
+
+    fn why(command: Command, (wait, at_work): (Duration, &AtomicUsize)) -> String {
+        let asked = ask(command, (wait, at_work), Wish::Look, BTreeMap::new(), b"a file");
+        asked.err().unwrap().downcast_ref::<Refused>().unwrap().0.clone()
+    }
+
+    #[test]
+    fn a_decoder_that_never_ends_is_killed_and_nothing_of_it_stays() {
+        let here = AtomicUsize::new(0);
+        let folder = tempfile::tempdir().unwrap();
+        let number = folder.path().join("number");
+        let endless = format!("echo $$ > {}; while :; do :; done", number.display());
+        // More than there are places for: none of them keeps its place.
+        for _ in 0..=MAX {
+            assert!(why(shell(&endless), (SOON, &here)).contains("in time"));
+            let number = std::fs::read_to_string(&number).unwrap();
+            assert!(!Path::new("/proc").join(number.trim()).exists());
+        }
+        assert_eq!(here.load(Ordering::Acquire), 0);
+    }
+
+    #[test]
+    fn a_decoder_that_breaks_off_or_answers_half_costs_one_answer() {
+        let here = AtomicUsize::new(0);
+        for broken in ["exit 3", "kill -9 $$", "cat; exit 0", "printf 'not a frame'"] {
+            assert!(why(shell(broken), (WAIT, &here)).contains("broke off"), "{broken}");
+        }
+        let mut whole = Vec::new();
+        let seen = |bytes| Answer::Seen {
+            columns: 1,
+            rows: 1,
+            places: Vec::new(),
+            bytes,
+        };
+        pipe::send(&mut whole, &seen(3)).unwrap();
+        whole.extend(b"png");
+        assert_eq!(heard(&whole).unwrap().1, b"png");
+        assert!(heard(&whole[..whole.len() - 1]).is_none());
+    }
+
+    #[test]
+    fn decoders_at_a_time_have_a_bound() {
+        let full = AtomicUsize::new(MAX);
+        assert!(why(shell("exit 0"), (WAIT, &full)).contains("try again"));
+        assert_eq!(full.load(Ordering::Acquire), MAX);
+    }
+}
