@@ -8,12 +8,9 @@ use snowball_protocol::{
     intake::{Disposition, IntakeReason},
     small::{self, Balance, Shown},
 };
-use snowball_web::{Column, Html, Language, Message, Page, Route, Table, messages};
+use snowball_web::{Column, Html, Language, Message, Page, Route, Table, ago, messages};
 
-use super::{
-    desk::Desk,
-    tell::{ago, unless},
-};
+use super::{desk::Desk, tell::unless};
 use crate::{
     auditor::words::reason,
     evidence::{Counted, Flow},

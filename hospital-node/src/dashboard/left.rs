@@ -7,12 +7,9 @@ use snowball_egress::Budget;
 use snowball_ledger::{Entry, Record};
 use snowball_policy::PrivacyMechanism;
 use snowball_protocol::{RoundNumber, Sha256Digest, StudyName, ids::UnixSeconds};
-use snowball_web::{Bar, Bars, Column, Html, Language, Message, Page, Table, messages};
+use snowball_web::{Bar, Bars, Column, Html, Language, Message, Page, Table, ago, messages, size};
 
-use super::{
-    desk::{Desk, last},
-    tell::{ago, size},
-};
+use super::desk::{Desk, last};
 use crate::auditor::{
     self,
     history::{Left, ReceiptTold, Round},

@@ -4,12 +4,12 @@ use anyhow::Result;
 use snowball_policy::PolicyFault;
 use snowball_protocol::{ids::UnixSeconds, small};
 use snowball_service::{files, tls::Life};
-use snowball_web::{Html, Language, Page, Route, messages};
+use snowball_web::{Html, Language, Page, Route, ago, messages, size};
 
 use super::{
     desk::Desk,
     studies,
-    tell::{ago, counted, days, plural, size, unless},
+    tell::{counted, days, plural, unless},
 };
 use crate::{cli::review, now::course, renewal};
 

@@ -4,12 +4,14 @@ use anyhow::Result;
 use snowball_imaging::Waiver;
 use snowball_protocol::{Sha256Digest, ids::UnixSeconds, intake::IntakeReason};
 use snowball_store::{HeldFile, HeldState, Review};
-use snowball_web::{Column, Form, FormToken, Html, Language, Marked, Message, Page, Route, Table, messages};
+use snowball_web::{
+    Asked, Column, Confirmation, Form, FormToken, Html, Language, Marked, Message, Page, Route, Table, messages, size,
+};
 
 use super::{
     advice::advice,
     desk::Desk,
-    tell::{counted, plural, size},
+    tell::{counted, plural},
 };
 use crate::{
     aside::Looked,
@@ -317,17 +319,28 @@ pub fn fill_confirmation(page: &mut Page, item: &Item, decision: Decision, token
         ),
         Decision::Discard => (DISCARD_SAYS.html(language), "discard", DISCARD_BUTTON),
     };
-    page.list([will, WILL_RECORD.html(language)]);
-    let form = Form::new(token, &below(&item.digest, part))
-        .line(
-            REVIEWER_FIELD_NAME,
-            REVIEWER_FIELD.html(language),
-            Some(REVIEWER_HINT.html(language)),
-            name,
-        )
-        .reason(language);
-    page.form(form.grave_button(button.html(language)));
-    page.say(Html::route(&route(&item.digest), BACK_ITEM.html(language)));
+    page.confirmation(
+        token,
+        Confirmation {
+            will_happen: vec![will, WILL_RECORD.html(language)],
+            route: below(&item.digest, part),
+            hidden: &[],
+            asks_line: Some(decider(name, language)),
+            asks_reason: true,
+            button: button.html(language),
+            back: route(&item.digest),
+        },
+    );
+}
+
+/// Who decides: that stands in the ledger.
+pub fn decider(name: &str, language: Language) -> Asked<'_> {
+    Asked {
+        name: REVIEWER_FIELD_NAME,
+        label: REVIEWER_FIELD.html(language),
+        hint: Some(REVIEWER_HINT.html(language)),
+        value: name,
+    }
 }
 
 /// Under which name forms carry who decides.

@@ -1,17 +1,18 @@
 //! The studies that this node was shown: which ask for the board's approval, what each would mean, and a person's no.
 
 use anyhow::Result;
+use snowball_dashboard::plan_facts;
 use snowball_egress::Budget;
 use snowball_ledger::{Entry, Record};
 use snowball_policy::SignedPolicy;
 use snowball_protocol::{Sha256Digest, StudyPlan, ids::UnixSeconds, session::PhaseName};
-use snowball_web::{Column, Form, FormToken, Html, Language, Page, Route, Table, messages};
+use snowball_web::{Column, Confirmation, FormToken, Html, Language, Page, Route, Table, messages};
 
 use super::{
     desk::Desk,
     plan::{self, differences},
     policy::install_route,
-    quarantine::REVIEWER_FIELD_NAME,
+    quarantine::decider,
     tell::with_digests,
 };
 use crate::{
@@ -60,15 +61,12 @@ messages! {
     RECONSIDER = "Reconsider: let this site take part as far as the policy permits", "Reconsidérer : laisser ce site participer dans les limites de la politique";
     READER = "You may read this and change nothing. An operator decides.", "Vous pouvez lire cette page sans rien modifier. Un opérateur décide.";
     BACK = "Back to all studies", "Retour à toutes les études";
-    BACK_ITEM = "Back to this study, change nothing", "Retour à cette étude, sans rien changer";
 
     CONFIRM_DECLINE = "Keep this site out of {study}?", "Tenir ce site à l’écart de {study} ?";
     CONFIRM_RECONSIDER = "Let this site take part in {study} again?", "Laisser ce site participer de nouveau à {study} ?";
     WILL_TELL = "The coordinator hears that a person at this site decided so, and neither who nor why.", "Le coordinateur apprend qu’une personne de ce site en a décidé ainsi, sans savoir qui ni pourquoi.";
     WILL_RECORD = "Your name, your words and the decision go into this hospital’s ledger, which nobody can change.", "Votre nom, vos mots et la décision sont inscrits au registre de cet hôpital, que personne ne peut modifier.";
     WILL_ASK = "The policy is asked again, and the site joins only if it permits this plan.", "La politique est de nouveau consultée, et le site ne participe que si elle permet ce plan.";
-    REVIEWER = "Who decides", "Qui décide";
-    REVIEWER_HINT = "Your name as colleagues know it.", "Votre nom, tel que vos collègues le connaissent.";
     DECLINE_BUTTON = "Decline the study", "Refuser l’étude";
     RECONSIDER_BUTTON = "Reconsider it", "Reconsidérer";
     DONE_DECLINED = "This site stays out of {study}.", "Ce site reste à l’écart de {study}.";
@@ -268,7 +266,7 @@ pub fn fill_item(page: &mut Page, one: &Known, compared: Option<(UnixSeconds, &S
     page.lead(Html::text(&one.plan.title));
     page.say(words(&one.state, language));
     page.section(IN_WORDS.html(language));
-    page.facts(plan::facts(&one.plan, language));
+    page.facts(plan_facts(&one.plan, language));
     let study = ("study", Html::text(one.plan.study.as_str()));
     page.say(PREVIEW.say(language, &[study]).soft());
     match compared {
@@ -357,17 +355,18 @@ pub fn fill_confirmation(page: &mut Page, plan: &StudyPlan, withheld: bool, toke
         (WILL_ASK, "reconsider", RECONSIDER_BUTTON)
     };
     page.lead(Html::text(&plan.title).and(" ").and(Html::code(&digest.to_string())));
-    page.list([first, WILL_TELL, WILL_RECORD].map(|will| will.html(language)));
-    let form = Form::new(token, &Route::of(["studies", &digest.to_string(), part]))
-        .line(
-            REVIEWER_FIELD_NAME,
-            REVIEWER.html(language),
-            Some(REVIEWER_HINT.html(language)),
-            name,
-        )
-        .reason(language);
-    page.form(form.grave_button(button.html(language)));
-    page.say(Html::route(&route(&digest), BACK_ITEM.html(language)));
+    page.confirmation(
+        token,
+        Confirmation {
+            will_happen: [first, WILL_TELL, WILL_RECORD].map(|will| will.html(language)).to_vec(),
+            route: Route::of(["studies", &digest.to_string(), part]),
+            hidden: &[],
+            asks_line: Some(decider(name, language)),
+            asks_reason: true,
+            button: button.html(language),
+            back: route(&digest),
+        },
+    );
 }
 
 /// Where the page of a plan is.

@@ -7,12 +7,9 @@ use snowball_protocol::{
     session::PhaseName,
     small::{self, Balance, Shown},
 };
-use snowball_web::{Column, Curves, Html, Language, Message, Page, Table, messages};
+use snowball_web::{Column, Curves, Html, Language, Message, Page, Table, ago, decimal, left, messages, size};
 
-use super::{
-    desk::Desk,
-    tell::{ago, decimal, left, size, unless},
-};
+use super::{desk::Desk, tell::unless};
 use crate::now::course::{self, Course, Doing, StudyCourse};
 
 messages! {
@@ -228,7 +225,7 @@ fn does(doing: &Doing, is_few: &dyn Fn(u64) -> bool, language: Language) -> Html
             let values = [("bytes", size(*bytes, language)), ("all", size(*bytes_total, language))];
             let told = message.say(language, &values).good();
             match seconds_left {
-                Some(seconds) => told.and(", ").and(left(*seconds, language)),
+                Some(seconds) => told.and(", ").and(left(seconds.clamp(0.0, 1e9) as u64, language)),
                 None => told,
             }
         }

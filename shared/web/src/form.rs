@@ -184,6 +184,18 @@ impl Finished {
     }
 }
 
+/// A line that somebody fills in before they confirm.
+pub struct Asked<'a> {
+    /// Under which name the form carries it.
+    pub name: &'a str,
+    /// What it is.
+    pub label: Html,
+    /// How to fill it in.
+    pub hint: Option<Html>,
+    /// What stands there already.
+    pub value: &'a str,
+}
+
 /// What the page asks before something that cannot be undone.
 pub struct Confirmation<'a> {
     /// What will happen, a sentence each.
@@ -192,6 +204,8 @@ pub struct Confirmation<'a> {
     pub route: Route,
     /// What is sent along unseen.
     pub hidden: &'a [(&'a str, &'a str)],
+    /// What somebody has to say of themselves or of what they decide on, before the reason.
+    pub asks_line: Option<Asked<'a>>,
     /// Whether a reason must be given.
     pub asks_reason: bool,
     /// The button.
@@ -201,7 +215,7 @@ pub struct Confirmation<'a> {
 }
 
 impl Page {
-    /// What will happen, a field for the reason, a button, and a way back.
+    /// What will happen, fields for a line and the reason where they are asked for, a button, and a way back.
     pub fn confirmation(&mut self, token: &FormToken, confirmation: Confirmation<'_>) {
         let language = self.language();
         self.section(WILL_HAPPEN.html(language));
@@ -209,6 +223,9 @@ impl Page {
         let mut form = Form::new(token, &confirmation.route);
         for (name, value) in confirmation.hidden {
             form = form.hidden(name, value);
+        }
+        if let Some(line) = confirmation.asks_line {
+            form = form.line(line.name, line.label, line.hint, line.value);
         }
         if confirmation.asks_reason {
             form = form.reason(language);
@@ -262,6 +279,12 @@ mod tests {
             will_happen: vec!["The study ends.".into()],
             route: Route::of(["studies", "knees", "abort"]),
             hidden: &[("round", "3")],
+            asks_line: Some(Asked {
+                name: "who",
+                label: "Who decides".into(),
+                hint: None,
+                value: "Curie",
+            }),
             asks_reason: true,
             button: "Abort the study".into(),
             back: Route::of(["studies", "knees"]),
@@ -271,6 +294,8 @@ mod tests {
         for piece in [
             "<li>The study ends.</li>",
             "name=\"round\" value=\"3\"",
+            "name=\"who\"",
+            "value=\"Curie\"",
             "name=\"reason\"",
             "class=\"grave\">Abort the study</button>",
             "<a href=\"/studies/knees\">",

@@ -22,12 +22,15 @@ mod plot;
 mod range;
 mod route;
 mod shell;
+mod size;
+mod span;
 mod table;
 
 pub use bars::{Bar, Bars};
 pub use check::{fault, numbers};
 pub use form::{
-    Confirmation, Finished, Form, FormToken, LINE_CHARACTERS_MAX, REASON_CHARACTERS_MAX, REASON_FIELD, TOKEN_FIELD,
+    Asked, Confirmation, Finished, Form, FormToken, LINE_CHARACTERS_MAX, REASON_CHARACTERS_MAX, REASON_FIELD,
+    TOKEN_FIELD,
 };
 pub use html::Html;
 pub use language::{Language, UnknownLanguage};
@@ -41,4 +44,6 @@ pub use shell::{
     DASHBOARD_SCRIPT, DASHBOARD_STYLE, ENTER_PATH, LANGUAGE_QUERY, SCRIPT_PATH, SIGN_OUT_PATH, STYLE_PATH, Shell,
     Visitor,
 };
+pub use size::{decimal, size};
+pub use span::{ago, left};
 pub use table::{Column, Table};

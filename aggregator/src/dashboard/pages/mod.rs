@@ -12,7 +12,7 @@ pub mod study;
 
 use snowball_protocol::{SiteName, ids::UnixSeconds};
 use snowball_registry::Study;
-use snowball_web::{Html, Message, Route};
+use snowball_web::{Html, Route};
 
 use super::{
     presence::{Doing, Member},
@@ -35,42 +35,16 @@ pub fn site_act(site: &SiteName, act: &str) -> Route {
     Route::of(["sites", site.as_str(), act])
 }
 
-/// A number in words of time, in its largest unit.
-fn in_unit(voice: Voice, seconds: u64, [second, minute, hour, day]: [Message; 4]) -> Html {
-    let (message, number) = match seconds {
-        0..120 => (second, seconds),
-        120..7_200 => (minute, seconds / 60),
-        7_200..172_800 => (hour, seconds / 3_600),
-        _ => (day, seconds / 86_400),
-    };
-    voice.say(message, &[("n", voice.number(number))])
-}
-
 /// How long ago something was.
 pub fn ago(voice: Voice, now: UnixSeconds, time: UnixSeconds) -> Html {
-    let seconds = u64::try_from(now.saturating_sub(time)).unwrap_or(0);
-    let units = [
-        words::SECONDS_AGO,
-        words::MINUTES_AGO,
-        words::HOURS_AGO,
-        words::DAYS_AGO,
-    ];
-    in_unit(voice, seconds, units)
+    snowball_web::ago(time, now, voice.language)
 }
 
 /// How much time is left.
 pub fn left(voice: Voice, now: UnixSeconds, deadline: UnixSeconds) -> Html {
     match u64::try_from(deadline.saturating_sub(now)) {
         Err(_) | Ok(0) => voice.word(words::TIME_OVER).bad(),
-        Ok(seconds) => {
-            let units = [
-                words::SECONDS_LEFT,
-                words::MINUTES_LEFT,
-                words::HOURS_LEFT,
-                words::DAYS_LEFT,
-            ];
-            in_unit(voice, seconds, units)
-        }
+        Ok(seconds) => snowball_web::left(seconds, voice.language),
     }
 }
 
@@ -133,19 +107,7 @@ mod tests {
     };
 
     #[test]
-    fn times_are_told_in_their_largest_unit_and_none_is_negative() {
-        for (seconds, told) in [
-            (0, "0</data> s ago"),
-            (119, "119</data> s ago"),
-            (120, "2</data> min ago"),
-            (7_199, "119</data> min ago"),
-            (7_200, "2</data> h ago"),
-            (172_800, "2</data> days ago"),
-            (-5, "0</data> s ago"),
-        ] {
-            let html = ago(ENGLISH, 1_000_000, 1_000_000 - seconds);
-            assert!(html.as_str().ends_with(told), "{seconds}: {}", html.as_str());
-        }
+    fn what_is_over_has_no_time_left() {
         assert!(left(ENGLISH, 100, 400).as_str().contains("5</data> min left"));
         assert!(left(ENGLISH, 100, 100).as_str().contains("time over"));
     }

@@ -3,7 +3,7 @@
 use axum::extract::{Path, State};
 use snowball_dashboard::{Actor, Done, Reader, View};
 use snowball_protocol::SiteName;
-use snowball_web::{Form, Html, Route};
+use snowball_web::{Asked, Confirmation, Route};
 
 use super::{done, reason, voice};
 use crate::{
@@ -20,14 +20,24 @@ pub async fn ask(Path(site): Path<String>, reader: Reader) -> View {
     };
     let voice = voice(&reader);
     let mut page = reader.page(voice.say(text::APPROVE, &[("site", site.as_str().into())]));
-    page.say(voice.word(text::APPROVE_SAYS));
-    page.form(
-        Form::new(token, &site_act(&site, "approve"))
-            .line(FINGERPRINT_FIELD, voice.word(text::APPROVE_TYPED), None, "")
-            .reason(voice.language)
-            .button(voice.word(text::APPROVE_BUTTON)),
+    let typed = Asked {
+        name: FINGERPRINT_FIELD,
+        label: voice.word(text::APPROVE_TYPED),
+        hint: None,
+        value: "",
+    };
+    page.confirmation(
+        token,
+        Confirmation {
+            will_happen: vec![voice.word(text::APPROVE_SAYS), voice.word(text::APPROVE_WILL)],
+            route: site_act(&site, "approve"),
+            hidden: &[],
+            asks_line: Some(typed),
+            asks_reason: true,
+            button: voice.word(text::APPROVE_BUTTON),
+            back: Route::of(["sites"]),
+        },
     );
-    page.say(Html::route(&Route::of(["sites"]), voice.word(text::BACK)));
     reader.show(page)
 }
 

@@ -57,6 +57,7 @@ pub async fn ask(
             will_happen: vec![will_happen],
             route: site_act(&site, "refuse"),
             hidden: hidden.as_slice(),
+            asks_line: None,
             asks_reason: true,
             button: voice.word(text::REFUSE_BUTTON),
             back: Route::of(["sites"]),

@@ -34,6 +34,7 @@ pub async fn ask(State(board): State<Board>, Path(site): Path<String>, reader: R
             will_happen,
             route: site_act(&site, "revoke"),
             hidden: &[],
+            asks_line: None,
             asks_reason: true,
             button: voice.word(text::REVOKE_BUTTON),
             back: Route::of(["sites"]),

@@ -101,6 +101,7 @@ pub async fn ask(State(board): State<Board>, Path((study, act)): Path<(String, S
             will_happen: act.will_happen(&study, voice),
             route: study_act(name.as_str(), act.word()),
             hidden: &[],
+            asks_line: None,
             asks_reason: act.asks_reason(),
             button: voice.word(button),
             back: study_route(name.as_str()),

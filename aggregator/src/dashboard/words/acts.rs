@@ -32,6 +32,7 @@ messages! {
     REVOKED_ALREADY = "{site} was revoked already, at {time}: {reason}. Nothing was changed.", "{site} était déjà révoqué, à {time} : {reason}. Rien n’a été changé.";
     APPROVE = "Approve {site}", "Approuver {site}";
     APPROVE_SAYS = "Let the hospital read the fingerprint to you by telephone, and type what you hear: do not copy it from this screen. Only then does it say that nobody stands between you.", "Faites-vous lire l’empreinte par téléphone par l’hôpital, et tapez ce que vous entendez : ne la copiez pas de cet écran. C’est ainsi seulement qu’elle montre que personne ne s’est interposé.";
+    APPROVE_WILL = "The aggregator signs a certificate for that key, and the site may take part in studies.", "L’agrégateur signe un certificat pour cette clé, et le site peut participer aux études.";
     APPROVE_TYPED = "Fingerprint that the hospital reads out, all 16 digits", "Empreinte que lit l’hôpital, les 16 chiffres";
     APPROVE_BUTTON = "Approve and sign its certificate", "Approuver et signer son certificat";
     APPROVED = "{site} was approved.", "{site} a été approuvé.";
@@ -41,7 +42,6 @@ messages! {
     REFUSE_BUTTON = "Refuse the request", "Refuser la demande";
     REFUSED = "{site} was refused.", "{site} a été refusé.";
     NO_SUCH = "There is no such thing to do.", "Il n’y a rien de tel à faire.";
-    BACK = "Go back", "Revenir";
     SITE_UNKNOWN = "This is no name of a site: small letters, digits and hyphens.", "Ce n’est pas un nom de site : minuscules, chiffres et tirets.";
     HOURS_WRONG = "The hours are a whole number from 1 to 8784.", "Les heures sont un nombre entier de 1 à 8784.";
 }

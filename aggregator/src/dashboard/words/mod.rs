@@ -25,14 +25,6 @@ messages! {
     NOT_HERE = "not here", "absent";
     NEVER = "never", "jamais";
     NONE = "none", "aucun";
-    SECONDS_AGO = "{n} s ago", "il y a {n} s";
-    MINUTES_AGO = "{n} min ago", "il y a {n} min";
-    HOURS_AGO = "{n} h ago", "il y a {n} h";
-    DAYS_AGO = "{n} days ago", "il y a {n} jours";
-    SECONDS_LEFT = "{n} s left", "reste {n} s";
-    MINUTES_LEFT = "{n} min left", "reste {n} min";
-    HOURS_LEFT = "{n} h left", "reste {n} h";
-    DAYS_LEFT = "{n} days left", "reste {n} jours";
     TIME_OVER = "time over", "délai écoulé";
     PAUSED = "paused", "en pause";
     ROUND_OF = "round {round} of {rounds}", "tour {round} sur {rounds}";

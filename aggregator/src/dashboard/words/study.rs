@@ -57,27 +57,5 @@ messages! {
 
     PLAN = "The plan", "Le plan";
     PLAN_SAY = "Sites approve the digest of the whole plan; it can not be changed.", "Les sites approuvent l’empreinte du plan entier ; il ne peut pas être changé.";
-    DIGEST = "digest", "empreinte";
-    PURPOSE = "purpose", "but";
-    STAGE = "approval that it needs", "approbation requise";
-    NETWORK = "network", "réseau";
-    NETWORK_SAYS = "{architecture}, {parameters} parameters, radiographs of {side} by {side}", "{architecture}, {parameters} paramètres, radiographies de {side} sur {side}";
-    LEARNS = "what it learns to tell", "ce qu’il apprend";
-    CLASSES = "{label}: {classes}", "{label} : {classes}";
-    NUMBER = "{label}: a number", "{label} : un nombre";
-    MASKS = "{label}: masks of {classes}", "{label} : masques de {classes}";
-    PRETEXT = "from radiographs without labels", "à partir de radiographies sans étiquettes";
-    LOCAL = "training at a site", "entraînement dans un site";
-    LOCAL_SAYS = "at most {steps} steps of {batch} radiographs in a round", "au plus {steps} pas de {batch} radiographies par tour";
-    COMBINED = "how updates become a model", "comment les mises à jour deviennent un modèle";
-    PLANNED = "rounds and sites", "tours et sites";
-    PLANNED_SAYS = "{rounds} rounds of at most {seconds} s; {min} to {max} sites; {updates} updates close a round", "{rounds} tours d’au plus {seconds} s ; {min} à {max} sites ; {updates} mises à jour ferment un tour";
-    LEAVES = "what leaves a site", "ce qui quitte un site";
-    LEAVES_UPDATE = "how the numbers of the network changed ({bytes} bytes at most)", "le changement des nombres du réseau ({bytes} octets au plus)";
-    LEAVES_METRICS = "counts of how good the model is", "des comptes de la qualité du modèle";
-    LEAVES_DETAILED = "counts and sums for each class", "des comptes et sommes par classe";
-    BEGINS = "begins from", "part de";
-    OWN_MODEL = "compared with", "comparé avec";
-    OWN_MODEL_SAYS = "the model that each site's radiographs alone make", "le modèle que font seules les radiographies de chaque site";
     WHOLE = "The whole plan, as it was approved", "Le plan entier, tel qu’approuvé";
 }
