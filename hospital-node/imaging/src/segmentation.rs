@@ -73,7 +73,7 @@ pub struct Segmentation<'a> {
     pub number: u32,
     /// The SOP class of the radiograph.
     pub source_class: ObjectClass,
-    /// The compressions with loss that the radiograph went through, as far as they are known; `None` where there was none.
+    /// The compressions with loss that the radiograph went through, as far as they are known; `None` where there surely was none.
     pub source_lossy: Option<&'a [LossyStep]>,
     /// Rows of the radiograph as it came.
     pub rows: u16,
@@ -222,7 +222,8 @@ impl Segmentation<'_> {
         object.put(DataElement::new(tags::PIXEL_DATA, VR::OB, PrimitiveValue::from(bits)));
     }
 
-    /// What was computed from pixels that had lost something has lost it too (C.7.6.1.1.5). Methods and ratios belong together by their
+    /// What was computed from pixels that had lost something has lost it too (C.7.6.1.1.5). The module needs a word on it (C.8.20.2, type 1):
+    /// where nobody knows, nobody is told that nothing was lost. Methods and ratios belong together by their
     /// places: where one of them is not known, none of its kind is written.
     fn describe_compression(&self, object: &mut InMemDicomObject) {
         let lossy = if self.source_lossy.is_some() { "01" } else { "00" };

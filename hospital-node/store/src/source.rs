@@ -26,7 +26,7 @@ pub struct Source {
     pub columns: u32,
     /// Its SOP class.
     pub class: ObjectClass,
-    /// The compressions with loss that it went through, as far as they are known; `None` where there was none.
+    /// The compressions with loss that it went through, as far as they are known; `None` where there surely was none.
     pub lossy: Option<Vec<LossyStep>>,
 }
 
@@ -69,15 +69,21 @@ impl Store {
 }
 
 /// The compressions with loss that a row tells of. Rows of schema 5 and earlier have no list: their encoding tells the method alone,
-/// where it cannot be one without loss.
+/// where it cannot be one without loss. Where it can be either, whoever wrote the row did not look into the stream: something may be lost, and
+/// nobody may say that nothing is.
 fn lossy(acquisition: &Value) -> Option<Vec<LossyStep>> {
-    if acquisition.get("lossy") != Some(&Value::Bool(true)) {
-        return None;
-    }
+    let is_lossy = acquisition.get("lossy") == Some(&Value::Bool(true));
     if let Some(steps) = field(acquisition, "lossy_steps") {
-        return Some(steps);
+        return is_lossy.then_some(steps);
     }
     let syntax = field(acquisition, "transfer_syntax");
+    let is_either = matches!(
+        syntax,
+        Some(TransferSyntax::Jpeg2000 | TransferSyntax::HighThroughput | TransferSyntax::JpegXl)
+    );
+    if !is_lossy && !is_either {
+        return None;
+    }
     let method = syntax.and_then(|syntax| match syntax {
         TransferSyntax::JpegBaseline
         | TransferSyntax::JpegExtended
@@ -144,8 +150,18 @@ mod tests {
                 json!({ "lossy": true, "transfer_syntax": "explicit_little" }),
                 Some(vec![]),
             ),
+            (
+                json!({ "lossy": false, "lossy_steps": [], "transfer_syntax": "jpeg2000" }),
+                None,
+            ),
+            (json!({ "lossy": false, "transfer_syntax": "jpeg2000_lossless" }), None),
         ] {
             assert_eq!(lossy(&row), known, "{row}");
+        }
+        // Nobody looked whether these streams are reversible.
+        for either in ["jpeg2000", "high_throughput", "jpeg_xl"] {
+            let row = json!({ "lossy": false, "transfer_syntax": either });
+            assert_eq!(lossy(&row), Some(vec![]), "{row}");
         }
     }
 }

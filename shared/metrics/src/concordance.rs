@@ -52,10 +52,15 @@ const PRECISION_MIN: f64 = 3.0;
 #[derive(Clone, PartialEq, Debug)]
 pub struct Influence {
     area: f64,
-    /// Of each patient by how much its rows are placed better than the mean, with the class and without, as shares of all rows of that side;
-    /// none where it has no row there. Patients stand in the order of their numbers.
-    of: Vec<[Option<f64>; 2]>,
+    /// Patients stand in the order of their numbers.
+    of: Vec<Sides>,
+    /// As it is estimated: of very few patients it may be more than an area can vary by.
+    variance: f64,
 }
+
+/// Of a patient by how much its rows are placed better than the mean, with the class and without, as shares of all rows of that side; none
+/// where it has no row there.
+type Sides = [Option<f64>; 2];
 
 impl Influence {
     /// Of finite `scores`; `has[row]` says whether the row has the class, `patients[row]` whose it is, under any number. `None` with
@@ -76,14 +81,15 @@ impl Influence {
             .map(|(place, _)| place)
             .sum::<f64>()
             / with;
-        let mut of: BTreeMap<usize, [Option<f64>; 2]> = BTreeMap::new();
+        let mut of: BTreeMap<usize, Sides> = BTreeMap::new();
         for ((place, has), patient) in placed.iter().zip(has).zip(patients) {
             let side = &mut of.entry(*patient).or_default()[usize::from(!has)];
             let rows = if *has { with } else { without };
             *side = Some(side.unwrap_or(0.0) + (place - area) / rows);
         }
-        let of = of.into_values().collect();
-        let found = Self { area, of };
+        let of: Vec<Sides> = of.into_values().collect();
+        let variance = together(&of, &of);
+        let found = Self { area, of, variance };
         (found.patients(0) >= 2 && found.patients(1) >= 2).then_some(found)
     }
 
@@ -104,29 +110,47 @@ impl Influence {
             patients: self.patients(0),
             other_patients: self.patients(1),
             area: self.area,
-            variance: self.covariance(self).max(0.0),
+            variance: self.variance.clamp(0.0, AREA_VARIANCE_MAX),
         }
     }
 
-    /// How this area goes together with another one of the same rows: what each patient adds to the one, times what it adds to the other,
-    /// side by side. Of an area with itself it is Obuchowski's variance, and of two classes that are each other's rest it is too, as it must
-    /// be. Each sum is made unbiased by the patients who could have a part in it.
+    /// How this area goes together with another one of the same rows. With itself it has Obuchowski's variance, and two classes that are each
+    /// other's rest have it too, as it must be.
+    ///
+    /// No mean of several areas varies by less than nothing by these, and an aggregator takes no others: what sides are made unbiased by is
+    /// greater the more patients two sides have in common outside of both, which is a product of vectors as the sums are. So an area whose
+    /// variance is held to what it can be goes together less with all others by the same measure.
     #[must_use]
     pub fn covariance(&self, other: &Self) -> f64 {
-        let mut sum = 0.0;
-        for (side, other_side) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
-            let (mut products, mut patients) = (0.0, 0.0);
-            for (sides, other_sides) in self.of.iter().zip(&other.of) {
-                let (one, two) = (sides[side], other_sides[other_side]);
-                patients += f64::from(u8::from(one.is_some() || two.is_some()));
-                products += one.unwrap_or(0.0) * two.unwrap_or(0.0);
-            }
-            if patients > 1.0 {
-                sum += products * patients / (patients - 1.0);
-            }
-        }
-        sum.clamp(-AREA_VARIANCE_MAX, AREA_VARIANCE_MAX)
+        together(&self.of, &other.of) * self.held() * other.held()
     }
+
+    /// By how much the area's deviation is held to what it can be.
+    fn held(&self) -> f64 {
+        if self.variance > AREA_VARIANCE_MAX {
+            (AREA_VARIANCE_MAX / self.variance).sqrt()
+        } else {
+            1.0
+        }
+    }
+}
+
+/// What each patient adds to the one area, times what it adds to the other, side by side. Each sum is made unbiased by the patients who could
+/// have a part in it.
+fn together(one: &[Sides], other: &[Sides]) -> f64 {
+    let mut sum = 0.0;
+    for (side, other_side) in [(0_usize, 0_usize), (0, 1), (1, 0), (1, 1)] {
+        let (mut products, mut patients) = (0.0, 0.0);
+        for (sides, other_sides) in one.iter().zip(other) {
+            let (one, two) = (sides[side], other_sides[other_side]);
+            patients += f64::from(u8::from(one.is_some() || two.is_some()));
+            products += one.unwrap_or(0.0) * two.unwrap_or(0.0);
+        }
+        if patients > 1.0 {
+            sum += products * patients / (patients - 1.0);
+        }
+    }
+    sum
 }
 
 impl Concordance {

@@ -6,6 +6,8 @@ use snowball_protocol::{
     evaluation::{ClassCount, ClassDetail, Ranks},
 };
 
+use super::covariance::{Varying, first_impossible};
+
 /// Sums of rounded numbers are off by this much at most, as a share.
 const ROUNDING: f64 = 1e-9;
 /// Probabilities of 32 bits add up to 1 only so far.
@@ -52,7 +54,7 @@ pub(super) fn check(known: &[String], head_images: u64, class: &ClassCount) -> R
     })
 }
 
-/// Whether what is told of how `classes`, of those `known`, go together fits their ranks.
+/// Whether what is told of how `classes`, of those `known`, go together fits their ranks and can be at all.
 ///
 /// # Errors
 /// As [`check_evaluation`](super::check_evaluation).
@@ -85,7 +87,39 @@ pub(super) fn check_together(known: &[String], classes: &[ClassCount]) -> Result
             }
         }
     }
-    Ok(())
+    check_possible(known, classes)
+}
+
+/// The variances that come with them bind covariances closer than weights do: else one site's could outweigh what all others vary by.
+fn check_possible(known: &[String], classes: &[ClassCount]) -> Result<(), Problem> {
+    let mut ranked: Vec<(usize, &ClassCount)> = Vec::new();
+    let mut numbers: Vec<Varying> = Vec::new();
+    for (place, name) in known.iter().enumerate() {
+        let Some(class) = classes.iter().find(|class| class.class == *name) else {
+            continue;
+        };
+        let Some((detail, ranks)) = class.detail.as_ref().and_then(|detail| Some((detail, detail.ranks?))) else {
+            continue;
+        };
+        // What is not told takes nothing away: over all sites it is then unknown, and the interval the wider for it.
+        let sums = detail.covariance_sums.as_deref().unwrap_or_default();
+        let with = |(before, _): &(usize, &ClassCount)| sums.get(*before).copied().unwrap_or(0.0);
+        numbers.push(Varying {
+            variance: ranks.variance_sum,
+            variance_max: AREA_VARIANCE_MAX * ranks.weight_sum * ranks.weight_sum,
+            covariances: ranked.iter().map(with).collect(),
+        });
+        ranked.push((place, class));
+    }
+    first_impossible(&numbers)
+        .and_then(|place| ranked.get(place))
+        .map_or(Ok(()), |(_, class)| {
+            refused(
+                ProblemCode::NotFinite,
+                class,
+                "how it goes together with the classes before it is beyond what their variances allow",
+            )
+        })
 }
 
 fn check_ranks(class: &ClassCount, detail: &ClassDetail, others: u64, ranks: Ranks) -> Result<(), Problem> {
@@ -182,6 +216,24 @@ mod tests {
         }
     }
 
+    /// Both classes ranked, their areas going together by `share` of their variance.
+    fn both(share: f64) -> Evaluation {
+        let mut evaluation = sound();
+        let HeadEvaluation::Classes { classes, .. } = &mut evaluation.heads[0] else {
+            panic!()
+        };
+        let mut other = classes[0].clone();
+        (other.class, other.images, other.correct) = ("F".to_owned(), 8, 5);
+        let detail = other.detail.as_mut().unwrap();
+        (detail.patients, detail.said, detail.covariance_sums) = (4, vec![5, 2, 1], Some(vec![]));
+        ranks(detail).other_patients = 6;
+        let detail = classes[0].detail.as_mut().unwrap();
+        detail.covariance_sums = Some(vec![share * ranks(detail).variance_sum]);
+        // In no order that the plan has.
+        classes.push(other);
+        evaluation
+    }
+
     fn checked(plan: &StudyPlan, change: &dyn Fn(&mut ClassDetail)) -> Result<(), Problem> {
         let mut evaluation = sound();
         let HeadEvaluation::Classes { classes, .. } = &mut evaluation.heads[0] else {
@@ -235,6 +287,26 @@ mod tests {
                 refusal.reason.contains("class M") && refusal.remedy.contains("release.allowed"),
                 "{refusal}"
             );
+        }
+    }
+
+    /// Within what their weights allow, one site's would take away what all others vary by, and the interval of their mean would have no width.
+    #[test]
+    fn a_site_whose_classes_go_together_by_more_than_they_vary_is_refused() {
+        let taken = |share| {
+            let evaluation = both(share);
+            check_evaluation(&plan(), evaluation.model_digest, &evaluation)
+        };
+        for honest in [-1.0, -0.4, 0.0, 0.7, 1.0, 1.0 + 1e-12] {
+            assert_eq!(taken(honest), Ok(()), "{honest}");
+        }
+        for lie in [-25.0, -1.001, 1.001, 25.0] {
+            let refusal = taken(lie).unwrap_err();
+            assert!(
+                refusal.code == ProblemCode::NotFinite && refusal.reason.contains("class M"),
+                "{lie}: {refusal}"
+            );
+            assert!(refusal.reason.contains("their variances allow"), "{lie}: {refusal}");
         }
     }
 

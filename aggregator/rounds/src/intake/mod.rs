@@ -3,6 +3,7 @@
 //! A refusal is a normal outcome. It has a code, a reason and a remedy, and never stops a round.
 
 mod admitted;
+mod covariance;
 mod detail;
 mod evaluation;
 mod inspection;

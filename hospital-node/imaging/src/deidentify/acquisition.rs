@@ -184,8 +184,9 @@ pub struct Acquisition {
     pub signed: bool,
     /// Compressed with loss now or at any time before.
     pub lossy: bool,
-    /// By which compressions with loss, as far as that is known, the first one first.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    /// By which compressions with loss, as far as that is known, the first one first. Written where it is empty, too: rows without it are of
+    /// programs that did not look whether the stream was reversible.
+    #[serde(default)]
     pub lossy_steps: Vec<LossyStep>,
     /// The modality transform.
     pub modality_transform: ModalityTransform,

@@ -179,6 +179,50 @@ fn a_class_and_its_rest_are_lucky_together() {
     near(one.weight(), other.weight());
 }
 
+/// Two patients can seem to vary by more than an area can: what is held to that goes together less with all else.
+#[test]
+fn a_variance_is_held_to_what_it_can_be_and_covariances_with_it() {
+    let scores = [2.0, 3.0, 0.0, 4.0, 1.0];
+    let has = [true, true, true, false, false];
+    let patients = [0, 0, 1, 1, 0];
+    let one = Influence::of(&scores, &has, &patients).unwrap();
+    assert!(one.variance > 0.3, "{}", one.variance);
+    let other = Influence::of(&scores.map(|score| -score), &has.map(|has| !has), &patients).unwrap();
+    for covariance in [one.concordance().variance, one.covariance(&one), one.covariance(&other)] {
+        near(covariance, AREA_VARIANCE_MAX);
+    }
+}
+
+/// Of few patients, most of whom have several radiographs of several classes.
+#[test]
+fn no_mean_over_classes_varies_by_less_than_nothing() {
+    let mut random = ChaCha8Rng::seed_from_u64(3);
+    let mut seen = 0;
+    for _ in 0..300 {
+        let mut drawn = |below: usize| (0..12).map(|_| random.random_range(0..below)).collect::<Vec<_>>();
+        let (truths, patients) = (drawn(3), drawn(5));
+        let ranked: Option<Vec<Influence>> = (0..3)
+            .map(|class| {
+                let scores: Vec<f64> = drawn(100).iter().map(|score| *score as f64).collect();
+                let has: Vec<bool> = truths.iter().map(|truth| *truth == class).collect();
+                Influence::of(&scores, &has, &patients)
+            })
+            .collect();
+        let Some(ranked) = ranked else { continue };
+        seen += 1;
+        for weights in [[1.0, 1.0, 1.0], [1.0, -1.0, 0.0], [0.5, 0.0, 2.0], [-1.0, 3.0, 1.0]] {
+            let mut sum = 0.0;
+            for (one, weight) in ranked.iter().zip(weights) {
+                for (other, other_weight) in ranked.iter().zip(weights) {
+                    sum += weight * other_weight * one.covariance(other);
+                }
+            }
+            assert!(sum > -1e-12, "{sum} {weights:?} {truths:?} {patients:?}");
+        }
+    }
+    assert!(seen > 100, "{seen}");
+}
+
 /// Three sites whose scores are shifted against each other, patients with one to three alike radiographs: the interval must hold the true
 /// area in about 95 of 100 consortia. As many radiographs as patients, it would in about 85.
 #[test]

@@ -405,6 +405,7 @@ const fn sent_words(kind: Sent) -> &'static [&'static str] {
         Sent::DetailedMetrics => &[
             "Detailed measurements may leave with them, of each class that is not too small.",
             "They say for which other classes its radiographs were taken, how well the network ranks patients who have it above those who do not, and how far off its probabilities are.",
+            "They also say how two classes vary together from patient to patient, from which follows how sure the mean over classes is.",
             "They are counts and sums too: no patient's score leaves.",
         ],
     }

@@ -421,6 +421,7 @@ const fn sent_words(kind: Sent) -> &'static [&'static str] {
         Sent::DetailedMetrics => &[
             "Des mesures détaillées peuvent sortir avec elles, pour chaque classe qui n'est pas trop petite.",
             "Elles disent pour quelles autres classes ses radiographies ont été prises, si le réseau place les patients qui l'ont avant ceux qui ne l'ont pas, et de combien ses probabilités se trompent.",
+            "Elles disent aussi comment deux classes varient ensemble d'un patient à l'autre ; il en découle la précision de la moyenne sur les classes.",
             "Ce sont aussi des comptes et des sommes : le score d'aucun patient ne sort.",
         ],
     }
