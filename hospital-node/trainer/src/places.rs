@@ -9,7 +9,7 @@ use std::{
 };
 
 use rayon::{ThreadPool, prelude::*};
-use snowball_worker::job::{DeviceChoice, Gpus, Precision, together};
+use snowball_worker::job::{DeviceChoice, Gpus, Precision, ProbedDevice, together};
 
 use crate::{
     device::{self, Place},
@@ -38,7 +38,8 @@ impl Places {
         }
     }
 
-    /// Those of the adapters `listed` that were asked for; all of them, and all sound, or a failure that names the one that is not.
+    /// Those of the adapters `listed` that were asked for; all of them, and all sound, or a failure that names the one that is not. Halves
+    /// are tried only where the job asks for them.
     fn among(listed: &[Place], gpus: &Gpus) -> Result<Self, Failure> {
         let one = |number: &u32| {
             let place = listed.iter().find(|place| place.number == *number).ok_or_else(|| {
@@ -61,13 +62,14 @@ impl Places {
             let halves = match gpus.precision {
                 Precision::Full => None,
                 Precision::Mixed => {
-                    let sound = probed.halves().map_err(|why| {
+                    let mixed = Some(probe::mixed(place, place.halves()));
+                    let tried = ProbedDevice { mixed, ..probed };
+                    tried.halves().map_err(|why| {
                         Failure::new(
                             format!("{} does not train in mixed precision: {why}", place.name),
                             "set precision = \"full\" under [training] in node.toml",
                         )
-                    });
-                    sound?;
+                    })?;
                     place.halves()
                 }
             };
