@@ -54,6 +54,14 @@ pub struct Installed {
     pub found: Result<Probed>,
 }
 
+impl Installed {
+    /// The GPUs that it lists.
+    pub fn gpus(&self) -> impl Iterator<Item = &ProbedDevice> {
+        let devices = self.found.iter().flat_map(|probed| &probed.devices);
+        devices.filter(|device| device.is_gpu())
+    }
+}
+
 /// What a probe found.
 pub struct Probed {
     pub devices: Vec<ProbedDevice>,

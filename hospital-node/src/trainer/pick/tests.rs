@@ -6,7 +6,6 @@ use snowball_confine::Hold;
 use snowball_worker::job::ProbedMixed;
 
 use super::*;
-use crate::trainer::Probed;
 
 fn cpu() -> ProbedDevice {
     ProbedDevice {
@@ -62,8 +61,12 @@ fn without_halves(gpu: ProbedDevice) -> ProbedDevice {
 }
 
 fn trainers(gpus: Vec<ProbedDevice>) -> Vec<Installed> {
-    vec![Installed {
-        program: PathBuf::from("trainer"),
+    vec![trainer("trainer", gpus)]
+}
+
+fn trainer(program: &str, gpus: Vec<ProbedDevice>) -> Installed {
+    Installed {
+        program: PathBuf::from(program),
         found: Ok(Probed {
             devices: std::iter::once(cpu()).chain(gpus).collect(),
             confinement: Confinement {
@@ -72,7 +75,7 @@ fn trainers(gpus: Vec<ProbedDevice>) -> Vec<Installed> {
                 memory: Hold::Whole,
             },
         }),
-    }]
+    }
 }
 
 fn wish(device: DeviceWish, gpus: Option<&[u32]>, precision: Precision) -> TrainingConfig {
@@ -156,6 +159,35 @@ fn gpus_that_are_named_are_taken_in_that_order_and_no_others() {
             "{fault}"
         );
     }
+}
+
+/// Number 1 of the build for CUDA is not number 1 of that for Vulkan.
+#[test]
+fn numbers_count_in_the_first_list_of_gpus_alone() {
+    let machine = |cuda: Vec<ProbedDevice>| {
+        let vulkan = vec![gpu(0, "Vulkan"), gpu(1, "Vulkan")];
+        vec![trainer("of-cuda", cuda), trainer("of-vulkan", vulkan)]
+    };
+    let named = |device| wish(device, Some(&[1]), Precision::Full);
+    let broken = || vec![gpu(0, "CUDA"), unsound(gpu(1, "CUDA"))];
+    for cuda in [broken(), vec![gpu(0, "CUDA")]] {
+        let fault = pick(&named(DeviceWish::Gpu), &machine(cuda)).err().unwrap().to_string();
+        assert!(
+            fault.contains("numbers of of-cuda") && fault.contains("name it as trainer"),
+            "{fault}"
+        );
+    }
+    let picked = pick(&named(DeviceWish::Auto), &machine(broken())).unwrap();
+    assert!(
+        picked.device == DeviceChoice::Cpu && picked.why.contains("numbers of of-cuda"),
+        "{}",
+        picked.why
+    );
+    // A trainer that lists no GPU numbers none; and without numbers the next one's GPUs do.
+    let picked = pick(&named(DeviceWish::Gpu), &machine(Vec::new())).unwrap();
+    assert_eq!((picked.program, picked.device), (1, asks(&[1], Precision::Full)));
+    let picked = pick(&auto(), &machine(vec![unsound(gpu(0, "CUDA"))])).unwrap();
+    assert_eq!((picked.program, picked.device), (1, asks(&[0, 1], Precision::Full)));
 }
 
 #[test]
