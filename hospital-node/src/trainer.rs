@@ -25,7 +25,7 @@ use snowball_worker::{
 
 use snowball_service::files;
 
-pub use self::pick::gpus as meant_gpus;
+pub use self::pick::meant as meant_gpus;
 use self::pick::pick;
 use crate::config::{ConfinementWish, TrainingConfig};
 

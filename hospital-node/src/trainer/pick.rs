@@ -47,7 +47,9 @@ pub(super) fn pick(config: &TrainingConfig, installed: &[Installed]) -> Result<P
             } else {
                 notes.join("; ")
             };
-            bail!("node.toml asks for a GPU and none can be used: {why}; run hospital-node doctor");
+            bail!(
+                "node.toml insists on GPUs, and none can be used or not all that it names: {why}; run hospital-node doctor"
+            );
         }
     }
     for (program, found) in installed.iter().enumerate().rev() {
@@ -126,7 +128,7 @@ pub fn meant<'a>(config: &TrainingConfig, installed: &'a [Installed]) -> Result<
 
 /// The GPUs to use of those that a trainer lists, and what is wrong with others that were meant. Those that `node.toml` names; else all of
 /// one family, as a step waits for the slowest that shares it, and one adapter may be listed by two drivers.
-pub fn gpus<'a>(config: &TrainingConfig, listed: &[&'a ProbedDevice]) -> (Vec<&'a ProbedDevice>, Vec<String>) {
+fn gpus<'a>(config: &TrainingConfig, listed: &[&'a ProbedDevice]) -> (Vec<&'a ProbedDevice>, Vec<String>) {
     let mut faults = Vec::new();
     let meant: Vec<&ProbedDevice> = match &config.gpus {
         Some(numbers) => {
