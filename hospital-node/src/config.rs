@@ -316,7 +316,8 @@ device = "auto"
 # Which GPUs share the work, by the numbers that the first trainer with any lists (snowball-trainer-cuda probe, else -wgpu); absent: all
 # sound ones of a kind.
 # gpus = [0, 1]
-# full: all is computed in f32. mixed: on GPUs that can, training multiplies in bf16 or f16 and the rest stays f32; faster, less exact.
+# full: all is computed in f32. mixed: on GPUs that can, training multiplies in bf16 or f16, which are less exact, and the rest stays f32;
+# not yet tried on a GPU.
 precision = "full"
 # Threads on the CPU; 0: as many as cores.
 threads = {threads}
