@@ -237,6 +237,16 @@ impl Worker {
                 Answer::Confined { confinement } => check_confinement(wish, &confinement)?,
                 Answer::Trained { .. } | Answer::Drawn => {
                     let trained = pipe::receive_parameters(&mut output, count)?;
+                    if let Answer::Trained {
+                        again_in_full: slices @ 1..,
+                        ..
+                    } = answer
+                    {
+                        tracing::info!(
+                            slices,
+                            "some of the training overflowed in halves and was computed again in full"
+                        );
+                    }
                     hear(answer);
                     return Ok(Some(trained));
                 }

@@ -5,6 +5,7 @@
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
+    sync::atomic::Ordering,
     thread,
 };
 
@@ -108,6 +109,12 @@ impl Places {
     pub fn name(&self) -> String {
         let names: Vec<&str> = self.all.iter().map(|place| place.name.as_str()).collect();
         together(&names, self.first().halves.map(snowball_models::Halves::code))
+    }
+
+    /// How many slices overflowed in halves on them and were done once more in full.
+    pub fn again_in_full(&self) -> u64 {
+        let times = self.all.iter().map(|place| place.again_in_full.load(Ordering::Relaxed));
+        times.sum()
     }
 
     /// How many of the `count` pictures of a step go through the network at once: what a CPU's thread takes, or a GPU's share of the step,

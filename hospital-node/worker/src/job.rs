@@ -160,7 +160,8 @@ pub struct Gpus {
     pub precision: Precision,
 }
 
-/// In which numbers a GPU trains. Whatever is told of a model is computed in full.
+/// In which numbers a GPU trains. Evaluations and predictions are computed in full; the loss that is told of training is that of its steps,
+/// and so comes of these numbers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Precision {
@@ -227,6 +228,9 @@ pub enum Answer {
         /// After which step the parameters are those that follow, where the best were asked for.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         best_step: Option<u32>,
+        /// How many slices overflowed in halves and were done once more in full.
+        #[serde(default)]
+        again_in_full: u64,
     },
     /// The evaluation asked for.
     Evaluated {
