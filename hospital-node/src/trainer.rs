@@ -20,7 +20,7 @@ use snowball_confine::Confinement;
 use snowball_policy::Demand;
 use snowball_worker::{
     job::{Answer, DeviceChoice, Job, ProbedDevice},
-    pipe,
+    pipe::{self, PipeError},
 };
 
 use snowball_service::files;
@@ -174,6 +174,17 @@ impl Trainer {
     }
 }
 
+/// Node and trainer are of one package; what a trainer of another version says may look otherwise.
+fn unheard(fault: PipeError) -> Error {
+    let is_another = matches!(fault, PipeError::Json(_));
+    let fault = Error::new(fault);
+    if is_another {
+        fault.context("its answer cannot be read; put the trainer of the same version beside the node")
+    } else {
+        fault
+    }
+}
+
 /// A child that never outlives its job.
 struct Worker {
     child: Child,
@@ -228,7 +239,7 @@ impl Worker {
             pipe::send_parameters(&mut input, block)?;
         }
         loop {
-            let answer: Answer = pipe::receive(&mut output)?;
+            let answer: Answer = pipe::receive(&mut output).map_err(unheard)?;
             if stop.load(Ordering::SeqCst) {
                 bail!("stopped");
             }
@@ -321,6 +332,29 @@ mod tests {
             calls: Hold::Whole,
             memory: Hold::Whole,
         }
+    }
+
+    /// Before GPUs could share the work a trainer wrote of its choice "gpu" alone.
+    #[test]
+    fn the_answer_of_another_version_is_told_as_such() {
+        let said = serde_json::json!({
+            "answer": "probed",
+            "devices": [
+                {"name": "adapter", "choice": "gpu", "sound": true, "difference": 0.0, "seconds": 0.0, "note": null}
+            ],
+            "confinement": whole(),
+        });
+        let mut frame = Vec::new();
+        pipe::send(&mut frame, &said).unwrap();
+        let hear = |mut frame: &[u8]| pipe::receive::<Answer>(&mut frame).map_err(unheard).unwrap_err();
+        let told = format!("{:#}", hear(&frame));
+        assert!(
+            told.contains("put the trainer of the same version beside the node"),
+            "{told}"
+        );
+        // A trainer that died says nothing of versions.
+        let told = format!("{:#}", hear(&[]));
+        assert!(!told.contains("version"), "{told}");
     }
 
     #[test]

@@ -169,29 +169,30 @@ fn together_on(chosen: &[&ProbedDevice], wished: Precision) -> (DeviceChoice, St
         "their probes agree with the CPU"
     };
     let mut why = vec![agree.to_owned()];
-    let mut halves = None;
+    let mut precision = wished;
     if wished == Precision::Mixed {
         let refusal = chosen
             .iter()
             .find_map(|gpu| gpu.halves().err().map(|why| (&gpu.name, why)));
-        match refusal {
-            None => halves = chosen.first().and_then(|gpu| gpu.halves().ok()),
-            Some((name, fault)) => why.push(format!(
+        if let Some((name, fault)) = refusal {
+            precision = Precision::Full;
+            why.push(format!(
                 "in full precision, not in mixed as node.toml asks: {name}: {fault}"
-            )),
+            ));
         }
     }
-    let precision = if halves.is_some() {
-        Precision::Mixed
-    } else {
-        Precision::Full
-    };
-    let names: Vec<&str> = chosen.iter().map(|gpu| gpu.name.as_str()).collect();
+    let told: Vec<(&str, Option<&str>)> = chosen
+        .iter()
+        .map(|gpu| match precision {
+            Precision::Full => (gpu.name.as_str(), None),
+            Precision::Mixed => (gpu.name.as_str(), gpu.halves().ok()),
+        })
+        .collect();
     let gpus = Gpus {
         adapters: chosen.iter().filter_map(|gpu| gpu.adapter()).collect(),
         precision,
     };
-    (DeviceChoice::Gpu(gpus), together(&names, halves), why)
+    (DeviceChoice::Gpu(gpus), together(&told), why)
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use std::{
 };
 
 use rayon::{ThreadPool, prelude::*};
+use snowball_models::Halves;
 use snowball_worker::job::{DeviceChoice, Gpus, Precision, ProbedDevice, together};
 
 use crate::{
@@ -107,8 +108,11 @@ impl Places {
 
     /// Their names, for people.
     pub fn name(&self) -> String {
-        let names: Vec<&str> = self.all.iter().map(|place| place.name.as_str()).collect();
-        together(&names, self.first().halves.map(snowball_models::Halves::code))
+        let places = self.all.iter();
+        let told: Vec<(&str, Option<&str>)> = places
+            .map(|place| (place.name.as_str(), place.halves.map(Halves::code)))
+            .collect();
+        together(&told)
     }
 
     /// How many slices overflowed in halves on them and were done once more in full.

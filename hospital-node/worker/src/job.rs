@@ -172,16 +172,23 @@ pub enum Precision {
     Mixed,
 }
 
-/// Devices that share the work, for people; `halves` is what the products of mixed precision are computed in.
+/// Devices that share the work, for people: each one's name, and in mixed precision what it computes products in.
 #[must_use]
-pub fn together(names: &[&str], halves: Option<&str>) -> String {
-    let all = match names {
-        [one] => (*one).to_owned(),
+pub fn together(devices: &[(&str, Option<&str>)]) -> String {
+    let first = devices.first().and_then(|(_, halves)| *halves);
+    let are_alike = devices.iter().all(|(_, halves)| *halves == first);
+    let name = |(name, halves): &(&str, Option<&str>)| match halves {
+        Some(halves) if !are_alike => format!("{name} in mixed precision ({halves})"),
+        _ => (*name).to_owned(),
+    };
+    let names: Vec<String> = devices.iter().map(name).collect();
+    let all = match names.as_slice() {
+        [one] => one.clone(),
         several => format!("{} devices: {}", several.len(), several.join(" and ")),
     };
-    match halves {
-        Some(halves) => format!("{all}, in mixed precision ({halves})"),
-        None => all,
+    match first {
+        Some(halves) if are_alike => format!("{all}, in mixed precision ({halves})"),
+        _ => all,
     }
 }
 

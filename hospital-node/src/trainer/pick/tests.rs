@@ -196,6 +196,14 @@ fn mixed_precision_needs_all_gpus_and_its_lack_is_told() {
     let (device, says) = chosen(&mixed, vec![gpu(0, "CUDA"), gpu(1, "CUDA")]);
     assert_eq!(device, asks(&[0, 1], Precision::Mixed));
     assert!(says.contains("in mixed precision (bf16)"), "{says}");
+    let mut other = gpu(1, "CUDA");
+    other.mixed.as_mut().unwrap().halves = Some("f16".to_owned());
+    let (device, says) = chosen(&mixed, vec![gpu(0, "CUDA"), other]);
+    assert_eq!(device, asks(&[0, 1], Precision::Mixed));
+    assert!(
+        says.contains("adapter 0 in mixed precision (bf16) and adapter 1 in mixed precision (f16)"),
+        "{says}"
+    );
     let (device, says) = chosen(&mixed, vec![gpu(0, "CUDA"), without_halves(gpu(1, "CUDA"))]);
     assert_eq!(device, asks(&[0, 1], Precision::Full));
     assert!(

@@ -3,7 +3,6 @@
 use std::sync::atomic::AtomicUsize;
 
 use snowball_layout::Layout;
-use snowball_models::Halves;
 use snowball_protocol::{
     StudyPlan,
     labels::{BodyPart, Labels},
@@ -231,6 +230,15 @@ fn gpus_are_opened_by_number_each_once_it_is_found_sound() {
     assert!(places.all.iter().all(|place| place.halves.is_none()));
     let places = Places::among(&listed, &asked(&[1], Precision::Mixed)).unwrap();
     assert_eq!(places.name(), "stand-in 1, in mixed precision (bf16)");
+    let formats = [Halves::Bf16, Halves::F16];
+    let unlike = several(2, |number| Place {
+        halves: Some(formats[number as usize]),
+        ..like_a_gpu(number)
+    });
+    assert_eq!(
+        unlike.name(),
+        "2 devices: stand-in 0 in mixed precision (bf16) and stand-in 1 in mixed precision (f16)"
+    );
     let reason = |listed: &[Place], gpus| Places::among(listed, &gpus).err().unwrap().reason;
     assert!(reason(&listed, asked(&[0, 3], Precision::Full)).contains("no GPU 3; 3 are listed"));
     assert!(reason(&listed, asked(&[], Precision::Full)).contains("names no device"));
