@@ -1,6 +1,6 @@
 //! Which trainer and which devices, of what their probes found.
 
-use anyhow::{Result, bail};
+use anyhow::{Error, Result, bail};
 use snowball_confine::Confinement;
 use snowball_worker::job::{DeviceChoice, Gpus, Precision, ProbedDevice, together};
 
@@ -71,7 +71,12 @@ pub(super) fn pick(config: &TrainingConfig, installed: &[Installed]) -> Result<P
                     why,
                 });
             }
-            Err(fault) => notes.push(format!("{}: {fault:#}", found.program.display())),
+            Err(fault) => {
+                let told = broken(found, fault);
+                if !notes.contains(&told) {
+                    notes.push(told);
+                }
+            }
         }
     }
     bail!("no trainer works: {}; run hospital-node doctor", notes.join("; "))
@@ -84,8 +89,12 @@ pub struct Meant<'a> {
     probed: &'a Probed,
     /// At least one.
     pub chosen: Vec<&'a ProbedDevice>,
-    /// What is wrong with others that were meant.
+    /// What is wrong with others that were meant, and with trainers that come before.
     pub faults: Vec<String>,
+}
+
+fn broken(trainer: &Installed, fault: &Error) -> String {
+    format!("{}: {fault:#}", trainer.program.display())
 }
 
 /// Which GPUs of which trainer are used where `node.toml` does not ask for the CPU, or what is wrong with all of them; nothing is wrong where
@@ -93,30 +102,36 @@ pub struct Meant<'a> {
 pub fn meant<'a>(config: &TrainingConfig, installed: &'a [Installed]) -> Result<Meant<'a>, Vec<String>> {
     let mut notes = Vec::new();
     for (program, trainer) in installed.iter().enumerate() {
-        let Ok(probed) = &trainer.found else { continue };
-        let listed: Vec<&ProbedDevice> = trainer.gpus().collect();
-        if listed.is_empty() {
-            continue;
+        match &trainer.found {
+            // Nobody knows what it would list, and numbers may be meant as its.
+            Err(fault) => notes.push(broken(trainer, fault)),
+            Ok(probed) => {
+                let listed: Vec<&ProbedDevice> = trainer.gpus().collect();
+                if listed.is_empty() {
+                    continue;
+                }
+                let (chosen, faults) = gpus(config, &listed);
+                // Who insists on certain GPUs is not given fewer of them.
+                let is_less = config.device == DeviceWish::Gpu && config.gpus.is_some() && !faults.is_empty();
+                notes.extend(faults);
+                if !chosen.is_empty() && !is_less {
+                    return Ok(Meant {
+                        program,
+                        probed,
+                        chosen,
+                        faults: notes,
+                    });
+                }
+            }
         }
-        let (chosen, faults) = gpus(config, &listed);
-        // Who insists on certain GPUs is not given fewer of them.
-        let is_less = config.device == DeviceWish::Gpu && config.gpus.is_some() && !faults.is_empty();
-        if !chosen.is_empty() && !is_less {
-            return Ok(Meant {
-                program,
-                probed,
-                chosen,
-                faults,
-            });
-        }
-        notes.extend(faults);
         if config.gpus.is_some() {
             if installed[program + 1..]
                 .iter()
                 .any(|other| other.gpus().next().is_some())
             {
                 notes.push(format!(
-                    "gpus in node.toml are numbers of {}, and another trainer numbers its GPUs otherwise: to use that one, name it                      as trainer under [training]",
+                    "gpus in node.toml are numbers of {}, and another trainer numbers its GPUs otherwise: to use that one, name it \
+                     as trainer under [training]",
                     trainer.program.display()
                 ));
             }

@@ -12,35 +12,40 @@ const CHECK: Check = Check::new("N111", "gpu");
 
 /// What `pick` would use, so that this never finds good what does not train.
 pub fn look(config: &TrainingConfig, installed: &[Installed]) -> Finding {
-    let gpus: Vec<&ProbedDevice> = installed.iter().flat_map(Installed::gpus).collect();
-    let told = gpus.iter().copied().map(words).collect::<Vec<_>>().join("; ");
+    let mut told: Vec<String> = installed.iter().flat_map(Installed::gpus).map(words).collect();
     let remedy = "see the driver (nvidia-smi, vulkaninfo --summary) and that the node's user may open /dev/nvidia* or /dev/dri/render*; \
                   until then device = \"cpu\" under [training] trains on the CPU";
-    match (config.device, gpus.is_empty()) {
-        (DeviceWish::Gpu, true) => CHECK.bad(
+    if config.device == DeviceWish::Cpu && !told.is_empty() {
+        return CHECK.good(format!("{}; not used, as node.toml says", told.join("; ")));
+    }
+    let insists = config.device == DeviceWish::Gpu;
+    match meant_gpus(config, installed) {
+        Ok(meant) => {
+            let wanting = wanting(config.precision, &meant.chosen, &meant.faults);
+            if wanting.is_empty() {
+                CHECK.good(told.join("; "))
+            } else {
+                told.extend(wanting);
+                CHECK.look(told.join("; "), remedy)
+            }
+        }
+        Err(faults) if config.device == DeviceWish::Cpu || (faults.is_empty() && !insists) => {
+            CHECK.good("no installed trainer lists one; the CPU is used")
+        }
+        Err(faults) if faults.is_empty() => CHECK.bad(
             "node.toml asks for a GPU, and no installed trainer lists one",
             format!("install snowball-trainer-wgpu or snowball-trainer-cuda beside hospital-node; {remedy}"),
         ),
-        (DeviceWish::Auto | DeviceWish::Cpu, true) => CHECK.good("no installed trainer lists one; the CPU is used"),
-        (DeviceWish::Cpu, false) => CHECK.good(format!("{told}; not used, as node.toml says")),
-        (wish @ (DeviceWish::Auto | DeviceWish::Gpu), false) => match meant_gpus(config, installed) {
-            Ok(meant) => {
-                let wanting = wanting(config.precision, &meant.chosen, &meant.faults);
-                if wanting.is_empty() {
-                    CHECK.good(told)
-                } else {
-                    CHECK.look(format!("{told}; {}", wanting.join("; ")), remedy)
-                }
+        Err(faults) => {
+            let faults = faults.join("; ");
+            if insists {
+                told.push(format!("node.toml insists on GPUs, and nothing is trained: {faults}"));
+                CHECK.bad(told.join("; "), remedy)
+            } else {
+                told.push(format!("no GPU is used: {faults}"));
+                CHECK.look(told.join("; "), remedy)
             }
-            Err(faults) if wish == DeviceWish::Gpu => CHECK.bad(
-                format!(
-                    "{told}; node.toml insists on GPUs, and nothing is trained: {}",
-                    faults.join("; ")
-                ),
-                remedy,
-            ),
-            Err(faults) => CHECK.look(format!("{told}; the CPU is used: {}", faults.join("; ")), remedy),
-        },
+        }
     }
 }
 
@@ -176,6 +181,22 @@ mod tests {
         );
     }
 
+    #[test]
+    fn a_trainer_that_does_not_work_is_told_where_it_may_have_gpus() {
+        let state = |device| {
+            let installed = Installed {
+                program: PathBuf::from("of-cuda"),
+                found: Err(anyhow::anyhow!("it is of another version")),
+            };
+            let found = look(&wish(device), &[installed]);
+            assert_eq!(found.says.contains("of-cuda"), found.state != State::Good, "{found:?}");
+            found.state
+        };
+        assert_eq!(state(DeviceWish::Auto), State::Look);
+        assert_eq!(state(DeviceWish::Gpu), State::Bad);
+        assert_eq!(state(DeviceWish::Cpu), State::Good);
+    }
+
     /// Who insists on two GPUs and has one of them trains nothing, and hears so.
     #[test]
     fn gpus_that_are_insisted_on_by_number_must_all_compute() {
@@ -199,7 +220,7 @@ mod tests {
         assert_eq!(judge(&named(DeviceWish::Gpu, &[0]), &machine).state, State::Good);
         let none = judge(&named(DeviceWish::Auto, &[1]), &machine);
         assert!(
-            none.state == State::Look && none.says.contains("the CPU is used"),
+            none.state == State::Look && none.says.contains("no GPU is used"),
             "{none:?}"
         );
     }

@@ -190,6 +190,41 @@ fn numbers_count_in_the_first_list_of_gpus_alone() {
     assert_eq!((picked.program, picked.device), (1, asks(&[0, 1], Precision::Full)));
 }
 
+/// As one of another version that was left beside a new node.
+#[test]
+fn a_trainer_that_does_not_work_is_told_and_its_numbers_are_not_another_s() {
+    let machine = || {
+        let lost = Installed {
+            program: PathBuf::from("of-cuda"),
+            found: Err(anyhow::anyhow!("it is of another version")),
+        };
+        vec![
+            lost,
+            trainer("of-vulkan", vec![gpu(0, "Vulkan")]),
+            trainer("plain", vec![]),
+        ]
+    };
+    let picked = pick(&auto(), &machine()).unwrap();
+    assert!(
+        picked.program == 1 && picked.why.contains("without of-cuda: it is of another version"),
+        "{}",
+        picked.why
+    );
+    let named = |device| wish(device, Some(&[0]), Precision::Full);
+    let picked = pick(&named(DeviceWish::Auto), &machine()).unwrap();
+    assert!(
+        picked.device == DeviceChoice::Cpu && picked.why.contains("numbers of of-cuda"),
+        "{}",
+        picked.why
+    );
+    let fault = pick(&named(DeviceWish::Gpu), &machine()).err().unwrap().to_string();
+    assert!(fault.contains("of another version"), "{fault}");
+    let mut without_vulkan = machine();
+    without_vulkan.remove(1);
+    let picked = pick(&auto(), &without_vulkan).unwrap();
+    assert_eq!(picked.why, "of-cuda: it is of another version");
+}
+
 #[test]
 fn mixed_precision_needs_all_gpus_and_its_lack_is_told() {
     let mixed = wish(DeviceWish::Auto, None, Precision::Mixed);
