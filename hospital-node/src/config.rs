@@ -161,7 +161,7 @@ pub struct TrainingConfig {
     /// Where to compute.
     #[serde(default)]
     pub device: DeviceWish,
-    /// Which GPUs, by the numbers that `snowball-trainer probe` lists them under; absent: all sound ones of one family.
+    /// Which GPUs, by the numbers that the probe of the first trainer with any lists them under; absent: all sound ones of one family.
     pub gpus: Option<Vec<u32>>,
     /// In which numbers GPUs train.
     #[serde(default)]
@@ -313,9 +313,11 @@ second_reader = "none"
 [training]
 # auto: the GPUs that a probe finds sound, else the CPU. cpu or gpu: that.
 device = "auto"
-# Which GPUs share the work, by the numbers that snowball-trainer-cuda probe (or -wgpu) lists; absent: all sound ones of a kind.
+# Which GPUs share the work, by the numbers that the first trainer with any lists (snowball-trainer-cuda probe, else -wgpu); absent: all
+# sound ones of a kind.
 # gpus = [0, 1]
-# full: all is computed in f32. mixed: on GPUs that can, training multiplies in bf16 or f16 and the rest stays f32; faster, less exact.
+# full: all is computed in f32. mixed: on GPUs that can, training multiplies in bf16 or f16, which are less exact, and the rest stays f32;
+# not yet tried on a GPU.
 precision = "full"
 # Threads on the CPU; 0: as many as cores.
 threads = {threads}

@@ -20,12 +20,12 @@ use snowball_confine::Confinement;
 use snowball_policy::Demand;
 use snowball_worker::{
     job::{Answer, DeviceChoice, Job, ProbedDevice},
-    pipe,
+    pipe::{self, PipeError},
 };
 
 use snowball_service::files;
 
-pub use self::pick::gpus as meant_gpus;
+pub use self::pick::meant as meant_gpus;
 use self::pick::pick;
 use crate::config::{ConfinementWish, TrainingConfig};
 
@@ -52,6 +52,14 @@ pub struct Trainer {
 pub struct Installed {
     pub program: PathBuf,
     pub found: Result<Probed>,
+}
+
+impl Installed {
+    /// The GPUs that it lists.
+    pub fn gpus(&self) -> impl Iterator<Item = &ProbedDevice> {
+        let devices = self.found.iter().flat_map(|probed| &probed.devices);
+        devices.filter(|device| device.is_gpu())
+    }
 }
 
 /// What a probe found.
@@ -166,6 +174,17 @@ impl Trainer {
     }
 }
 
+/// Node and trainer are of one package; what a trainer of another version says may look otherwise.
+fn unheard(fault: PipeError) -> Error {
+    let is_another = matches!(fault, PipeError::Json(_));
+    let fault = Error::new(fault);
+    if is_another {
+        fault.context("its answer cannot be read; put the trainer of the same version beside the node")
+    } else {
+        fault
+    }
+}
+
 /// A child that never outlives its job.
 struct Worker {
     child: Child,
@@ -220,7 +239,7 @@ impl Worker {
             pipe::send_parameters(&mut input, block)?;
         }
         loop {
-            let answer: Answer = pipe::receive(&mut output)?;
+            let answer: Answer = pipe::receive(&mut output).map_err(unheard)?;
             if stop.load(Ordering::SeqCst) {
                 bail!("stopped");
             }
@@ -229,6 +248,16 @@ impl Worker {
                 Answer::Confined { confinement } => check_confinement(wish, &confinement)?,
                 Answer::Trained { .. } | Answer::Drawn => {
                     let trained = pipe::receive_parameters(&mut output, count)?;
+                    if let Answer::Trained {
+                        again_in_full: slices @ 1..,
+                        ..
+                    } = answer
+                    {
+                        tracing::info!(
+                            slices,
+                            "some of the training overflowed in halves and was computed again in full"
+                        );
+                    }
                     hear(answer);
                     return Ok(Some(trained));
                 }
@@ -303,6 +332,29 @@ mod tests {
             calls: Hold::Whole,
             memory: Hold::Whole,
         }
+    }
+
+    /// Before GPUs could share the work a trainer wrote of its choice "gpu" alone.
+    #[test]
+    fn the_answer_of_another_version_is_told_as_such() {
+        let said = serde_json::json!({
+            "answer": "probed",
+            "devices": [
+                {"name": "adapter", "choice": "gpu", "sound": true, "difference": 0.0, "seconds": 0.0, "note": null}
+            ],
+            "confinement": whole(),
+        });
+        let mut frame = Vec::new();
+        pipe::send(&mut frame, &said).unwrap();
+        let hear = |mut frame: &[u8]| pipe::receive::<Answer>(&mut frame).map_err(unheard).unwrap_err();
+        let told = format!("{:#}", hear(&frame));
+        assert!(
+            told.contains("put the trainer of the same version beside the node"),
+            "{told}"
+        );
+        // A trainer that died says nothing of versions.
+        let told = format!("{:#}", hear(&[]));
+        assert!(!told.contains("version"), "{told}");
     }
 
     #[test]

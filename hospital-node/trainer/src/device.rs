@@ -1,5 +1,10 @@
 //! Where to compute: always the CPU, and the adapters of a build for GPUs.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
 use burn::tensor::Device;
 use snowball_models::{Halves, ModelError, Network};
 use snowball_protocol::StudyPlan;
@@ -35,6 +40,8 @@ pub struct Place {
     pub family: String,
     /// What it computes the products of training in, where not in f32.
     pub halves: Option<Halves>,
+    /// How many slices overflowed in halves and were done once more in full.
+    pub again_in_full: Arc<AtomicU64>,
 }
 
 impl Place {
@@ -47,6 +54,7 @@ impl Place {
             number: 0,
             family: "CPU".to_owned(),
             halves: None,
+            again_in_full: Arc::default(),
         }
     }
 
@@ -67,7 +75,7 @@ impl Place {
         Ok(network.in_halves(self.halves))
     }
 
-    /// Does `pass` here; once more in full where it was done in halves and something overflowed in them.
+    /// Does `pass` here; once more in full where it was done in halves and something overflowed in them, which is counted.
     pub fn pass<T>(
         &self,
         pass: impl Fn(&Self) -> Result<T, Failure>,
@@ -77,6 +85,7 @@ impl Place {
         if self.halves.is_none() || is_finite(&passed) {
             return Ok(passed);
         }
+        self.again_in_full.fetch_add(1, Ordering::Relaxed);
         pass(&Self {
             halves: None,
             ..self.clone()

@@ -51,6 +51,7 @@ fn main() -> ExitCode {
         ["probe"] => probe::print(false),
         ["probe", "--json"] => probe::print(true),
         ["probe", probe::ADAPTERS] => probe::print_adapters(),
+        ["probe", probe::HALVES, number] => probe::print_halves(number),
         ["--version" | "-V"] => {
             say(format_args!(
                 "snowball-trainer {} ({})",

@@ -5,11 +5,13 @@
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
+    sync::atomic::Ordering,
     thread,
 };
 
 use rayon::{ThreadPool, prelude::*};
-use snowball_worker::job::{DeviceChoice, Gpus, Precision, together};
+use snowball_models::Halves;
+use snowball_worker::job::{DeviceChoice, Gpus, Precision, ProbedDevice, together};
 
 use crate::{
     device::{self, Place},
@@ -38,7 +40,8 @@ impl Places {
         }
     }
 
-    /// Those of the adapters `listed` that were asked for; all of them, and all sound, or a failure that names the one that is not.
+    /// Those of the adapters `listed` that were asked for; all of them, and all sound, or a failure that names the one that is not. Halves
+    /// are tried only where the job asks for them.
     fn among(listed: &[Place], gpus: &Gpus) -> Result<Self, Failure> {
         let one = |number: &u32| {
             let place = listed.iter().find(|place| place.number == *number).ok_or_else(|| {
@@ -61,13 +64,14 @@ impl Places {
             let halves = match gpus.precision {
                 Precision::Full => None,
                 Precision::Mixed => {
-                    let sound = probed.halves().map_err(|why| {
+                    let mixed = Some(probe::mixed(place, place.halves()));
+                    let tried = ProbedDevice { mixed, ..probed };
+                    tried.halves().map_err(|why| {
                         Failure::new(
                             format!("{} does not train in mixed precision: {why}", place.name),
                             "set precision = \"full\" under [training] in node.toml",
                         )
-                    });
-                    sound?;
+                    })?;
                     place.halves()
                 }
             };
@@ -104,8 +108,17 @@ impl Places {
 
     /// Their names, for people.
     pub fn name(&self) -> String {
-        let names: Vec<&str> = self.all.iter().map(|place| place.name.as_str()).collect();
-        together(&names, self.first().halves.map(snowball_models::Halves::code))
+        let places = self.all.iter();
+        let told: Vec<(&str, Option<&str>)> = places
+            .map(|place| (place.name.as_str(), place.halves.map(Halves::code)))
+            .collect();
+        together(&told)
+    }
+
+    /// How many slices overflowed in halves on them and were done once more in full.
+    pub fn again_in_full(&self) -> u64 {
+        let times = self.all.iter().map(|place| place.again_in_full.load(Ordering::Relaxed));
+        times.sum()
     }
 
     /// How many of the `count` pictures of a step go through the network at once: what a CPU's thread takes, or a GPU's share of the step,

@@ -4,11 +4,11 @@
 //! counts, and its death is a line in the list. The CPU itself is compared with finite differences.
 //!
 //! An adapter that computes soundly is tried in mixed precision as well, against the CPU's full precision: formats and kernels of halves
-//! are what drivers get wrong most.
+//! are what drivers get wrong most. So each is tried in a child of its own, and one that dies takes no verdict in full with it.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
-    process::{Command, ExitCode, Stdio},
+    process::{Command, ExitCode, Output, Stdio},
     time::Instant,
 };
 
@@ -26,6 +26,8 @@ use crate::{
 
 /// The hidden word by which the probe starts itself for the adapters.
 pub const ADAPTERS: &str = "--adapters";
+/// The hidden word by which the probe starts itself for halves on one adapter.
+pub const HALVES: &str = "--halves";
 
 /// Largest relative difference of a sound device. Matrix units may round to 10 bits.
 const DIFFERENCE_MAX: f64 = 1e-2;
@@ -68,13 +70,32 @@ pub fn print_adapters() -> ExitCode {
     ExitCode::SUCCESS
 }
 
+/// `snowball-trainer probe --halves NUMBER`: one JSON line about mixed precision on that adapter.
+pub fn print_halves(number: &str) -> ExitCode {
+    let asked = |place: &Place| number.parse::<u32>() == Ok(place.number);
+    let Some(place) = device::adapters().into_iter().find(asked) else {
+        eprintln!("snowball-trainer: there is no GPU {number}; run snowball-trainer probe to see which there are");
+        return ExitCode::FAILURE;
+    };
+    say(serde_json::to_string(&mixed(&place, place.halves())).unwrap_or_default());
+    ExitCode::SUCCESS
+}
+
 /// All devices; the CPU is first.
 pub fn devices() -> Vec<ProbedDevice> {
     let mut devices = vec![probe(&Place::cpu())];
     if device::KNOWS_GPUS {
         devices.extend(adapters_in_a_child());
+        try_halves(&mut devices, halves_in_a_child);
     }
     devices
+}
+
+/// Has `halves` tried on each GPU that is sound in full, by its number.
+fn try_halves(devices: &mut [ProbedDevice], halves: impl Fn(u32) -> ProbedMixed) {
+    for device in devices.iter_mut().filter(|device| device.sound) {
+        device.mixed = device.adapter().map(&halves);
+    }
 }
 
 fn print_device(device: &ProbedDevice) {
@@ -101,16 +122,37 @@ fn print_device(device: &ProbedDevice) {
     }
 }
 
+/// What this program says as `probe` with `words`.
+fn child(words: &[&str]) -> std::io::Result<Output> {
+    Command::new(std::env::current_exe()?)
+        .arg("probe")
+        .args(words)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::inherit())
+        .output()
+}
+
+fn halves_in_a_child(number: u32) -> ProbedMixed {
+    match child(&[HALVES, &number.to_string()]) {
+        Err(error) => none(format!("cannot start the probe of halves: {error}")),
+        Ok(output) => heard(&output),
+    }
+}
+
+/// Of a child that tried halves. What it said counts only where it lived: training would end as it did.
+fn heard(output: &Output) -> ProbedMixed {
+    if !output.status.success() {
+        return none(format!("the driver took the probe of halves down ({})", output.status));
+    }
+    let said = String::from_utf8_lossy(&output.stdout);
+    let mut lines = said.lines();
+    let found = lines.find_map(|line| serde_json::from_str(line).ok());
+    found.unwrap_or_else(|| none("the probe of halves said nothing".to_owned()))
+}
+
 fn adapters_in_a_child() -> Vec<ProbedDevice> {
-    let child = std::env::current_exe().and_then(|program| {
-        Command::new(program)
-            .args(["probe", ADAPTERS])
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::inherit())
-            .output()
-    });
-    match child {
+    match child(&[ADAPTERS]) {
         Err(error) => vec![unsound("GPU", format!("cannot start the probe of adapters: {error}"))],
         Ok(output) => {
             let said = String::from_utf8_lossy(&output.stdout);
@@ -142,7 +184,7 @@ fn unsound(name: &str, note: String) -> ProbedDevice {
     }
 }
 
-/// What `place` computes beside what it should.
+/// What `place` computes in full beside what it should. Halves are not tried: a driver that computes soundly in full may abort on them.
 pub fn probe(place: &Place) -> ProbedDevice {
     let choice = if place.is_cpu {
         DeviceChoice::Cpu
@@ -164,10 +206,9 @@ pub fn probe(place: &Place) -> ProbedDevice {
             let sound = difference < DIFFERENCE_MAX;
             ProbedDevice {
                 sound,
-                difference,
+                difference: written(difference),
                 seconds,
                 note: (!sound).then(|| TOO_FAR.to_owned()),
-                mixed: (sound && !place.is_cpu).then(|| mixed(place, place.halves())),
                 ..said
             }
         }
@@ -180,14 +221,23 @@ pub fn probe(place: &Place) -> ProbedDevice {
 
 const TOO_FAR: &str = "its results differ too much from what they should be";
 
-/// The same in `halves`, which are those that `place` says it computes in.
-fn mixed(place: &Place, halves: Option<Halves>) -> ProbedMixed {
-    let none = |note: String| ProbedMixed {
+/// JSON has neither NaN nor infinity: a line with one could not be read again, and its device would be lost.
+fn written(difference: f64) -> f64 {
+    difference.min(f64::MAX)
+}
+
+/// No mixed precision, and why.
+fn none(note: String) -> ProbedMixed {
+    ProbedMixed {
         halves: None,
         sound: false,
         difference: 0.0,
         note: Some(note),
-    };
+    }
+}
+
+/// The same in `halves`, which are those that `place` says it computes in.
+pub fn mixed(place: &Place, halves: Option<Halves>) -> ProbedMixed {
     let Some(halves) = halves else {
         return none("it computes neither in bf16 nor in f16".to_owned());
     };
@@ -203,7 +253,7 @@ fn judge(halves: Halves, difference: f64) -> ProbedMixed {
     ProbedMixed {
         halves: Some(halves.code().to_owned()),
         sound,
-        difference,
+        difference: written(difference),
         note: (!sound).then(|| format!("in {} {TOO_FAR}", halves.code())),
     }
 }
@@ -293,6 +343,8 @@ fn compute(
 
 #[cfg(test)]
 mod tests {
+    use std::{os::unix::process::ExitStatusExt as _, process::ExitStatus};
+
     use super::*;
 
     #[test]
@@ -310,8 +362,7 @@ mod tests {
 
     /// What a GPU goes through, on the processor with burn's operations for every device.
     #[test]
-    fn halves_are_tried_and_found_sound_where_they_are_and_never_on_a_cpu() {
-        assert!(probe(&Place::cpu()).mixed.is_none());
+    fn halves_are_found_sound_where_they_are_and_never_tried_unasked() {
         let like_a_gpu = Place {
             is_cpu: false,
             number: 3,
@@ -319,7 +370,7 @@ mod tests {
         };
         let probed = probe(&like_a_gpu);
         assert!(probed.sound && probed.adapter() == Some(3), "{probed:?}");
-        assert_eq!(probed.halves(), Ok("bf16"), "{probed:?}");
+        assert!(probed.mixed.is_none(), "{probed:?}");
         for halves in [Halves::Bf16, Halves::F16] {
             let found = mixed(&like_a_gpu, Some(halves));
             // In full it is 1e-6: halves were computed in, and are no further away than the bound with room to spare.
@@ -329,6 +380,49 @@ mod tests {
             );
         }
         assert!(mixed(&like_a_gpu, None).note.unwrap().contains("neither"));
+        // A CPU that is asked all the same computes in none.
+        let cpu = Place::cpu();
+        assert!(mixed(&cpu, cpu.halves()).note.unwrap().contains("neither"));
+    }
+
+    /// A GPU whose driver aborts on halves, between one that has them and one that is not sound at all.
+    #[test]
+    fn a_driver_that_dies_on_halves_keeps_its_verdict_in_full() {
+        let gpu = |number: u32, sound: bool| ProbedDevice {
+            choice: DeviceChoice::Gpu(Gpus {
+                adapters: vec![number],
+                precision: Precision::Full,
+            }),
+            sound,
+            ..unsound("adapter", String::new())
+        };
+        let said = |status: i32| Output {
+            status: ExitStatus::from_raw(status),
+            stdout: serde_json::to_vec(&judge(Halves::Bf16, 1e-3)).unwrap(),
+            stderr: Vec::new(),
+        };
+        let mut devices = vec![probe(&Place::cpu()), gpu(0, true), gpu(1, true), gpu(2, false)];
+        // The number of a signal alone is how the system says that it ended a process; 6 is SIGABRT.
+        try_halves(&mut devices, |number| heard(&said(if number == 1 { 6 } else { 0 })));
+        assert_eq!(devices[1].halves(), Ok("bf16"));
+        assert!(devices[2].sound);
+        let why = devices[2].halves().unwrap_err();
+        assert!(why.contains("took the probe of halves down"), "{why}");
+        assert!(devices[0].mixed.is_none() && devices[3].mixed.is_none());
+        let silent = Output {
+            stdout: Vec::new(),
+            ..said(0)
+        };
+        assert!(!heard(&silent).sound);
+    }
+
+    #[test]
+    fn what_is_not_a_number_can_be_written_and_read_again() {
+        for difference in [f64::NAN, f64::INFINITY] {
+            let judged = judge(Halves::F16, difference);
+            let read: ProbedMixed = serde_json::from_str(&serde_json::to_string(&judged).unwrap()).unwrap();
+            assert!(!read.sound && read.difference > MIXED_DIFFERENCE_MAX, "{read:?}");
+        }
     }
 
     #[test]

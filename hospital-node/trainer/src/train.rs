@@ -151,6 +151,7 @@ pub fn train<W: Write>(
         seconds,
         device: places.name(),
         best_step,
+        again_in_full: places.again_in_full(),
     };
     Ok(answers.trained(&answer, &parameters)?)
 }

@@ -160,7 +160,8 @@ pub struct Gpus {
     pub precision: Precision,
 }
 
-/// In which numbers a GPU trains. Whatever is told of a model is computed in full.
+/// In which numbers a GPU trains. Evaluations and predictions are computed in full; the loss that is told of training is that of its steps,
+/// and so comes of these numbers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Precision {
@@ -171,16 +172,23 @@ pub enum Precision {
     Mixed,
 }
 
-/// Devices that share the work, for people; `halves` is what the products of mixed precision are computed in.
+/// Devices that share the work, for people: each one's name, and in mixed precision what it computes products in.
 #[must_use]
-pub fn together(names: &[&str], halves: Option<&str>) -> String {
-    let all = match names {
-        [one] => (*one).to_owned(),
+pub fn together(devices: &[(&str, Option<&str>)]) -> String {
+    let first = devices.first().and_then(|(_, halves)| *halves);
+    let are_alike = devices.iter().all(|(_, halves)| *halves == first);
+    let name = |(name, halves): &(&str, Option<&str>)| match halves {
+        Some(halves) if !are_alike => format!("{name} in mixed precision ({halves})"),
+        _ => (*name).to_owned(),
+    };
+    let names: Vec<String> = devices.iter().map(name).collect();
+    let all = match names.as_slice() {
+        [one] => one.clone(),
         several => format!("{} devices: {}", several.len(), several.join(" and ")),
     };
-    match halves {
-        Some(halves) => format!("{all}, in mixed precision ({halves})"),
-        None => all,
+    match first {
+        Some(halves) if are_alike => format!("{all}, in mixed precision ({halves})"),
+        _ => all,
     }
 }
 
@@ -227,6 +235,9 @@ pub enum Answer {
         /// After which step the parameters are those that follow, where the best were asked for.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         best_step: Option<u32>,
+        /// How many slices overflowed in halves and were done once more in full.
+        #[serde(default)]
+        again_in_full: u64,
     },
     /// The evaluation asked for.
     Evaluated {

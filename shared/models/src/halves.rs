@@ -1,4 +1,4 @@
-//! Numbers of half the length, in which a GPU does the products of training much faster than in f32.
+//! Numbers of half the length, in which GPUs have units of their own for the products of training. What that gains was never measured.
 //!
 //! Only what is multiplied is rounded: pictures and weights on their way into a convolution or a matrix product, and what comes of it.
 //! Weights, normalisation, losses and sums of slopes stay in f32, and so does what a network gives out.

@@ -119,6 +119,7 @@ fn train(job: &TrainJob, own: &Path, input: &mut impl io::Read, output: &mut imp
         seconds: LEARNS.as_secs_f64(),
         device: "a stand-in".to_owned(),
         best_step: None,
+        again_in_full: 0,
     };
     pipe::send(output, &trained)?;
     Ok(pipe::send_parameters(output, &model)?)

@@ -6,7 +6,6 @@ use snowball_confine::Hold;
 use snowball_worker::job::ProbedMixed;
 
 use super::*;
-use crate::trainer::Probed;
 
 fn cpu() -> ProbedDevice {
     ProbedDevice {
@@ -62,8 +61,12 @@ fn without_halves(gpu: ProbedDevice) -> ProbedDevice {
 }
 
 fn trainers(gpus: Vec<ProbedDevice>) -> Vec<Installed> {
-    vec![Installed {
-        program: PathBuf::from("trainer"),
+    vec![trainer("trainer", gpus)]
+}
+
+fn trainer(program: &str, gpus: Vec<ProbedDevice>) -> Installed {
+    Installed {
+        program: PathBuf::from(program),
         found: Ok(Probed {
             devices: std::iter::once(cpu()).chain(gpus).collect(),
             confinement: Confinement {
@@ -72,7 +75,7 @@ fn trainers(gpus: Vec<ProbedDevice>) -> Vec<Installed> {
                 memory: Hold::Whole,
             },
         }),
-    }]
+    }
 }
 
 fn wish(device: DeviceWish, gpus: Option<&[u32]>, precision: Precision) -> TrainingConfig {
@@ -158,12 +161,84 @@ fn gpus_that_are_named_are_taken_in_that_order_and_no_others() {
     }
 }
 
+/// Number 1 of the build for CUDA is not number 1 of that for Vulkan.
+#[test]
+fn numbers_count_in_the_first_list_of_gpus_alone() {
+    let machine = |cuda: Vec<ProbedDevice>| {
+        let vulkan = vec![gpu(0, "Vulkan"), gpu(1, "Vulkan")];
+        vec![trainer("of-cuda", cuda), trainer("of-vulkan", vulkan)]
+    };
+    let named = |device| wish(device, Some(&[1]), Precision::Full);
+    let broken = || vec![gpu(0, "CUDA"), unsound(gpu(1, "CUDA"))];
+    for cuda in [broken(), vec![gpu(0, "CUDA")]] {
+        let fault = pick(&named(DeviceWish::Gpu), &machine(cuda)).err().unwrap().to_string();
+        assert!(
+            fault.contains("numbers of of-cuda") && fault.contains("name it as trainer"),
+            "{fault}"
+        );
+    }
+    let picked = pick(&named(DeviceWish::Auto), &machine(broken())).unwrap();
+    assert!(
+        picked.device == DeviceChoice::Cpu && picked.why.contains("numbers of of-cuda"),
+        "{}",
+        picked.why
+    );
+    // A trainer that lists no GPU numbers none; and without numbers the next one's GPUs do.
+    let picked = pick(&named(DeviceWish::Gpu), &machine(Vec::new())).unwrap();
+    assert_eq!((picked.program, picked.device), (1, asks(&[1], Precision::Full)));
+    let picked = pick(&auto(), &machine(vec![unsound(gpu(0, "CUDA"))])).unwrap();
+    assert_eq!((picked.program, picked.device), (1, asks(&[0, 1], Precision::Full)));
+}
+
+/// As one of another version that was left beside a new node.
+#[test]
+fn a_trainer_that_does_not_work_is_told_and_its_numbers_are_not_another_s() {
+    let machine = || {
+        let lost = Installed {
+            program: PathBuf::from("of-cuda"),
+            found: Err(anyhow::anyhow!("it is of another version")),
+        };
+        vec![
+            lost,
+            trainer("of-vulkan", vec![gpu(0, "Vulkan")]),
+            trainer("plain", vec![]),
+        ]
+    };
+    let picked = pick(&auto(), &machine()).unwrap();
+    assert!(
+        picked.program == 1 && picked.why.contains("without of-cuda: it is of another version"),
+        "{}",
+        picked.why
+    );
+    let named = |device| wish(device, Some(&[0]), Precision::Full);
+    let picked = pick(&named(DeviceWish::Auto), &machine()).unwrap();
+    assert!(
+        picked.device == DeviceChoice::Cpu && picked.why.contains("numbers of of-cuda"),
+        "{}",
+        picked.why
+    );
+    let fault = pick(&named(DeviceWish::Gpu), &machine()).err().unwrap().to_string();
+    assert!(fault.contains("of another version"), "{fault}");
+    let mut without_vulkan = machine();
+    without_vulkan.remove(1);
+    let picked = pick(&auto(), &without_vulkan).unwrap();
+    assert_eq!(picked.why, "of-cuda: it is of another version");
+}
+
 #[test]
 fn mixed_precision_needs_all_gpus_and_its_lack_is_told() {
     let mixed = wish(DeviceWish::Auto, None, Precision::Mixed);
     let (device, says) = chosen(&mixed, vec![gpu(0, "CUDA"), gpu(1, "CUDA")]);
     assert_eq!(device, asks(&[0, 1], Precision::Mixed));
     assert!(says.contains("in mixed precision (bf16)"), "{says}");
+    let mut other = gpu(1, "CUDA");
+    other.mixed.as_mut().unwrap().halves = Some("f16".to_owned());
+    let (device, says) = chosen(&mixed, vec![gpu(0, "CUDA"), other]);
+    assert_eq!(device, asks(&[0, 1], Precision::Mixed));
+    assert!(
+        says.contains("adapter 0 in mixed precision (bf16) and adapter 1 in mixed precision (f16)"),
+        "{says}"
+    );
     let (device, says) = chosen(&mixed, vec![gpu(0, "CUDA"), without_halves(gpu(1, "CUDA"))]);
     assert_eq!(device, asks(&[0, 1], Precision::Full));
     assert!(

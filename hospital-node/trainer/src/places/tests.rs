@@ -1,9 +1,8 @@
 //! Several devices, on the processor: it stands in for GPUs as `is_cpu: false`, and is then given what a GPU is given.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::AtomicUsize;
 
 use snowball_layout::Layout;
-use snowball_models::Halves;
 use snowball_protocol::{
     StudyPlan,
     labels::{BodyPart, Labels},
@@ -231,6 +230,15 @@ fn gpus_are_opened_by_number_each_once_it_is_found_sound() {
     assert!(places.all.iter().all(|place| place.halves.is_none()));
     let places = Places::among(&listed, &asked(&[1], Precision::Mixed)).unwrap();
     assert_eq!(places.name(), "stand-in 1, in mixed precision (bf16)");
+    let formats = [Halves::Bf16, Halves::F16];
+    let unlike = several(2, |number| Place {
+        halves: Some(formats[number as usize]),
+        ..like_a_gpu(number)
+    });
+    assert_eq!(
+        unlike.name(),
+        "2 devices: stand-in 0 in mixed precision (bf16) and stand-in 1 in mixed precision (f16)"
+    );
     let reason = |listed: &[Place], gpus| Places::among(listed, &gpus).err().unwrap().reason;
     assert!(reason(&listed, asked(&[0, 3], Precision::Full)).contains("no GPU 3; 3 are listed"));
     assert!(reason(&listed, asked(&[], Precision::Full)).contains("names no device"));
@@ -297,9 +305,13 @@ fn what_overflows_in_halves_is_done_again_in_full() {
             groups: None,
             pairs: None,
         };
-        passes.step(0, &parameters, &batch[..24], 0).unwrap()
+        let step = passes.step(0, &parameters, &batch[..24], 0).unwrap();
+        (step, places.again_in_full())
     };
-    let (full, again, bf16) = (step(None), step(Some(Halves::F16)), step(Some(Halves::Bf16)));
+    let ((full, never), (again, times)) = (step(None), step(Some(Halves::F16)));
+    let (bf16, nor_here) = step(Some(Halves::Bf16));
+    // Two devices, a slice of 16 for the one and of 8 for the other.
+    assert_eq!((never, times, nor_here), (0, 2, 0));
     assert!(full.is_finite() && bf16.is_finite());
     assert_eq!(again.gradient, full.gradient);
     assert_ne!(bf16.gradient, full.gradient);
@@ -318,4 +330,5 @@ fn what_overflows_in_halves_is_done_again_in_full() {
     halved.pass(count, |_| true).unwrap();
     like_a_gpu(0).pass(count, |_| false).unwrap();
     assert_eq!(times.load(Ordering::SeqCst), 2);
+    assert_eq!(halved.again_in_full.load(Ordering::SeqCst), 1);
 }

@@ -62,4 +62,6 @@ fn the_probe_speaks_to_people_and_programs() {
     assert!(outcome.status.success());
     assert!(matches!(outcome.answers.as_slice(), [Answer::Probed { devices, .. }] if devices[0].sound));
     assert!(!probe(&["dance"]).status.success());
+    // More adapters than any machine has.
+    assert!(!probe(&["probe", "--halves", "999"]).status.success());
 }
