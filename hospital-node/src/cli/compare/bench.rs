@@ -94,7 +94,7 @@ impl Bench {
                     network.input_side
                 ),
             ),
-            ("dataset".to_owned(), format!("sha256 {}", self.alone.dataset_digest())),
+            ("dataset".to_owned(), self.alone.dataset_digest().to_string()),
             ("trainings".to_owned(), question.comparison.runs().to_string()),
             ("computed on".to_owned(), self.alone.device().to_owned()),
             (
