@@ -3,6 +3,7 @@
 
 mod documents;
 mod federation;
+mod listing;
 mod other_parts;
 mod plans;
 mod progress;
@@ -79,6 +80,7 @@ impl Knees {
         let out = self.out.canonicalize()?;
         let question = out.join("question");
         self.ask(&question, &plans, &learned(&out, &hospitals, &plans))?;
+        hold(&question, &hospitals)?;
         let progress = Progress::of(&out)?;
 
         runtime.block_on(self.learn(&out, &programs, &hospitals, &plans, &progress))?;
@@ -192,6 +194,21 @@ impl Knees {
     }
 }
 
+/// Writes down which radiographs the run is of. With others it does not go on.
+fn hold(question: &Path, hospitals: &[Hospital]) -> Result<()> {
+    let path = question.join(listing::FILE);
+    let now = format!("{}\n", listing::digest(hospitals)?);
+    match fs::read_to_string(&path) {
+        Ok(begun) => ensure!(
+            begun == now,
+            "{} is of a run that was begun with other files; name the folder of then in --dicom, or a new one in --out",
+            path.display()
+        ),
+        Err(_) => fs::write(&path, now).with_context(|| format!("cannot write {}", path.display()))?,
+    }
+    Ok(())
+}
+
 /// A hospital's folder as it was given.
 struct Hospital {
     name: SiteName,
@@ -295,6 +312,23 @@ fn compare(home: &Home, question: &Path, out: &Path) -> Result<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_run_goes_on_with_the_radiographs_that_it_was_begun_with_and_no_others() {
+        let (folder, question) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let dicom = folder.path().join("dicom");
+        fs::create_dir(&dicom).unwrap();
+        fs::write(dicom.join("a.dcm"), "a").unwrap();
+        let hospitals = [Hospital {
+            name: "hospital-a".parse().unwrap(),
+            folder: folder.path().to_owned(),
+        }];
+        hold(question.path(), &hospitals).unwrap();
+        hold(question.path(), &hospitals).unwrap();
+        fs::write(dicom.join("b.dcm"), "b").unwrap();
+        let fault = hold(question.path(), &hospitals).unwrap_err().to_string();
+        assert!(fault.contains("begun with other files"), "{fault}");
+    }
 
     #[test]
     fn tables_with_one_heading_become_one() {
