@@ -16,7 +16,7 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 use snowball_protocol::SiteName;
-use snowball_tests::{Programs, text};
+use snowball_tests::{Programs, end_with_this_thread, text};
 
 use crate::home::Home;
 use documents::{Costly, Learned};
@@ -300,6 +300,7 @@ fn compare(home: &Home, question: &Path, out: &Path) -> Result<bool> {
         .arg("--out")
         .arg(out)
         .stdin(Stdio::null());
+    end_with_this_thread(&mut command);
     let status = command.status().context("cannot start hospital-node")?;
     ensure!(
         status.success(),
@@ -328,6 +329,19 @@ mod tests {
         fs::write(dicom.join("b.dcm"), "b").unwrap();
         let fault = hold(question.path(), &hospitals).unwrap_err().to_string();
         assert!(fault.contains("begun with other files"), "{fault}");
+    }
+
+    /// As when a run is killed: its nodes would go on and hold the port that the next one needs.
+    #[test]
+    fn a_program_ends_with_the_thread_that_started_it() {
+        use std::os::unix::process::ExitStatusExt as _;
+        let start = || {
+            let mut sleep = std::process::Command::new("sleep");
+            end_with_this_thread(sleep.arg("60"));
+            sleep.spawn()
+        };
+        let mut sleep = std::thread::spawn(start).join().unwrap().unwrap();
+        assert_eq!(sleep.wait().unwrap().signal(), Some(9));
     }
 
     #[test]
