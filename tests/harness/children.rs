@@ -19,6 +19,8 @@ use tokio::{
     sync::mpsc,
 };
 
+use crate::bound;
+
 const GRACE: Duration = Duration::from_secs(8);
 
 /// Lines of its log that a program which ended badly is told with.
@@ -57,7 +59,9 @@ impl Running {
             .append(true)
             .open(log)
             .with_context(|| format!("cannot write {}", log.display()))?;
-        let mut child = Command::new(program)
+        let mut command = Command::new(program);
+        bound::end_with_a_single_thread(command.as_std_mut());
+        let mut child = command
             .arg("--home")
             .arg(home)
             .arg("--json")

@@ -9,6 +9,8 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 use tokio::process::Command;
 
+use crate::bound;
+
 /// Where the programs lie.
 #[derive(Clone, Debug)]
 pub struct Programs {
@@ -85,6 +87,7 @@ pub async fn run(program: &Path, home: &Path, arguments: &[&str]) -> Result<Outp
         .arg("--json")
         .args(arguments)
         .kill_on_drop(true);
+    bound::end_with_a_single_thread(command.as_std_mut());
     command
         .output()
         .await

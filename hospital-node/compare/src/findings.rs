@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::{
-    document::Comparison,
+    document::{Claim, Comparison},
     measure::Measure,
     replicates::{Interval, Reach, Replicates},
     runs::Judged,
@@ -21,31 +21,33 @@ pub enum Verdict {
     Open,
 }
 
-/// A claim and what became of it.
+/// A claim that was made beforehand and what became of it.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct Judgement {
     /// The claim, in words.
     pub claim: String,
-    /// Whether it was not claimed beforehand: its verdict then is a look and no test.
-    pub exploratory: bool,
     /// What became of it.
     pub verdict: Verdict,
     /// With each number of labels the gain.
     pub gains: Vec<(u64, Interval)>,
 }
 
-/// What became of every claim, in the order of the document.
+/// A difference that nobody claimed beforehand: a look and no test, so nothing holds or fails.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct Look {
+    /// Which figure less which.
+    pub difference: String,
+    /// With each number of labels what it is; above zero where the arm that is named as better is better.
+    pub gains: Vec<(u64, Interval)>,
+}
+
+/// What became of every claim that was made beforehand, in the order of the document.
 #[must_use]
 pub fn judge(comparison: &Comparison, replicates: &Replicates) -> Vec<Judgement> {
-    let claims = comparison.claims.iter();
+    let claims = comparison.claims.iter().filter(|claim| !claim.exploratory);
     claims
         .filter_map(|claim| {
-            let (better, than) = (comparison.arm(&claim.better)?, comparison.arm(&claim.than)?);
-            let places = replicates.labels().iter().enumerate();
-            let gains: Vec<(u64, Interval)> = places
-                .filter(|(_, labels)| claim.labels.contains(labels))
-                .map(|(place, labels)| (*labels, replicates.gain(better, than, place)))
-                .collect();
+            let gains = gains(comparison, replicates, claim)?;
             let all = |holds: fn(&Interval, f64) -> bool| gains.iter().all(|(_, gain)| holds(gain, claim.margin));
             let verdict = if all(|gain, margin| gain.low > margin) {
                 Verdict::Holds
@@ -74,7 +76,6 @@ pub fn judge(comparison: &Comparison, replicates: &Replicates) -> Vec<Judgement>
             };
             Some(Judgement {
                 claim: format!("with {} labels {what}", labels.join(" and ")),
-                exploratory: claim.exploratory,
                 verdict,
                 gains,
             })
@@ -82,26 +83,55 @@ pub fn judge(comparison: &Comparison, replicates: &Replicates) -> Vec<Judgement>
         .collect()
 }
 
-/// One line of it for a terminal: a claim with its verdict, and what nobody claimed with its gains alone.
+/// What nobody claimed beforehand and the document asks to look at, in its order.
 #[must_use]
-pub fn line(judgement: &Judgement, measure: Measure) -> String {
-    let claim = &judgement.claim;
-    if !judgement.exploratory {
-        return format!("Claimed: {claim}: {:?}.", judgement.verdict);
-    }
-    let gains: Vec<String> = judgement
-        .gains
-        .iter()
-        .map(|(labels, gain)| {
-            format!(
-                "{labels} labels {} ({} to {})",
-                signed(measure, gain.value),
-                signed(measure, gain.low),
-                signed(measure, gain.high)
-            )
+pub fn looks(comparison: &Comparison, replicates: &Replicates) -> Vec<Look> {
+    let asked = comparison.claims.iter().filter(|claim| claim.exploratory);
+    asked
+        .filter_map(|asked| {
+            // A gain is above zero where an arm is better: of errors the smaller is taken from the larger.
+            let (one, other) = if replicates.measure().rises() {
+                (&asked.better, &asked.than)
+            } else {
+                (&asked.than, &asked.better)
+            };
+            Some(Look {
+                difference: format!("{one} less {other}"),
+                gains: gains(comparison, replicates, asked)?,
+            })
         })
-        .collect();
-    format!("Not claimed, looked at: {claim}: {}.", gains.join(", "))
+        .collect()
+}
+
+/// With each number of labels that the claim names, what its first arm gains over the other.
+fn gains(comparison: &Comparison, replicates: &Replicates, claim: &Claim) -> Option<Vec<(u64, Interval)>> {
+    let (better, than) = (comparison.arm(&claim.better)?, comparison.arm(&claim.than)?);
+    let places = replicates.labels().iter().enumerate();
+    let named = places.filter(|(_, labels)| claim.labels.contains(labels));
+    Some(
+        named
+            .map(|(place, labels)| (*labels, replicates.gain(better, than, place)))
+            .collect(),
+    )
+}
+
+/// For a terminal, a line each: the claims with their verdicts, then what nobody claimed with its gains alone.
+#[must_use]
+pub fn lines(comparison: &Comparison, replicates: &Replicates) -> Vec<String> {
+    let judged = judge(comparison, replicates);
+    let claimed = judged
+        .iter()
+        .map(|judgement| format!("Claimed: {}: {:?}.", judgement.claim, judgement.verdict));
+    let looks = looks(comparison, replicates);
+    let looked = looks.iter().map(|look| {
+        let gains: Vec<String> = look
+            .gains
+            .iter()
+            .map(|gain| told_gain(replicates.measure(), gain))
+            .collect();
+        format!("Not claimed, looked at: {}: {}.", look.difference, gains.join(", "))
+    });
+    claimed.chain(looked).collect()
 }
 
 /// Sentences: each arm beside the first, the controls, and what nobody should read out of it.
@@ -122,9 +152,10 @@ pub fn sentences(comparison: &Comparison, judged: &Judged, replicates: &Replicat
         for (place, labels) in replicates.labels().iter().enumerate() {
             let gain = replicates.gain(arm, 0, place);
             let between = format!(
-                "95 % interval {} to {}",
+                "95 % interval {} to {}{}",
                 signed(measure, gain.low),
-                signed(measure, gain.high)
+                signed(measure, gain.high),
+                unclaimed(comparison, name, *labels)
             );
             said.push(if gain.low > 0.0 {
                 format!(
@@ -146,6 +177,21 @@ pub fn sentences(comparison: &Comparison, judged: &Judged, replicates: &Replicat
         said.push(reached(comparison, replicates, arm));
     }
     said
+}
+
+/// Says so where others were claimed beforehand and the difference of this arm from the first, with so many labels, was not.
+fn unclaimed(comparison: &Comparison, name: &str, labels: u64) -> &'static str {
+    let first = comparison.arms[0].name.as_str();
+    let claims: Vec<&Claim> = comparison.claims.iter().filter(|claim| !claim.exploratory).collect();
+    let is_claimed = claims.iter().any(|claim| {
+        let arms = [claim.better.as_str(), claim.than.as_str()];
+        arms.contains(&first) && arms.contains(&name) && claim.labels.contains(&labels)
+    });
+    if is_claimed || claims.is_empty() {
+        ""
+    } else {
+        "; not claimed beforehand"
+    }
 }
 
 /// Whether a control learned what it cannot have learned.
@@ -244,6 +290,17 @@ pub fn told(measure: Measure, value: f64) -> String {
         Measure::BalancedAccuracy => format!("{:.1} %", value * 100.0),
         Measure::MeanAbsoluteError => format!("{value:.2}"),
     }
+}
+
+/// A gain with so many labels and its interval.
+#[must_use]
+pub fn told_gain(measure: Measure, (labels, gain): &(u64, Interval)) -> String {
+    format!(
+        "{labels} labels: {} ({} to {})",
+        signed(measure, gain.value),
+        signed(measure, gain.low),
+        signed(measure, gain.high)
+    )
 }
 
 /// A gain, with its sign.

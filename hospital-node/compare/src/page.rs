@@ -6,9 +6,9 @@ use snowball_web::{
 
 use crate::{
     document::Comparison,
-    findings::{self, Judgement, Verdict},
+    findings::{self, Judgement, Look, Verdict},
     measure::Measure,
-    replicates::Replicates,
+    replicates::{Interval, Replicates},
     runs::Judged,
 };
 
@@ -30,9 +30,8 @@ pub fn page(comparison: &Comparison, judged: &Judged, replicates: &Replicates, t
         upper(measure),
         judged.people()
     ));
-    let (looks, judgements): (Vec<_>, Vec<_>) = findings::judge(comparison, replicates)
-        .into_iter()
-        .partition(|judgement| judgement.exploratory);
+    let judgements = findings::judge(comparison, replicates);
+    let looks = findings::looks(comparison, replicates);
     if !judgements.is_empty() {
         page.section("What was claimed beforehand");
         claims(&mut page, &judgements, measure);
@@ -90,29 +89,22 @@ fn claims(page: &mut Page, judgements: &[Judgement], measure: Measure) {
             Verdict::Fails => Html::text("does not hold").bad(),
             Verdict::Open => Html::text("open"),
         };
-        table.row([Html::text(&judgement.claim), verdict, gains(judgement, measure)]);
+        table.row([Html::text(&judgement.claim), verdict, gains(&judgement.gains, measure)]);
     }
     page.table(&table);
 }
 
-fn explored(page: &mut Page, looks: &[Judgement], measure: Measure) {
-    let mut table = Table::new([Column::words("whether"), Column::words("gain")]);
+fn explored(page: &mut Page, looks: &[Look], measure: Measure) {
+    let mut table = Table::new([Column::words("difference"), Column::words("gain")]);
     for look in looks {
-        table.row([Html::text(&look.claim), gains(look, measure)]);
+        table.row([Html::text(&look.difference), gains(&look.gains, measure)]);
     }
     page.table(&table);
 }
 
 /// With each number of labels the gain and its interval.
-fn gains(judgement: &Judgement, measure: Measure) -> Html {
-    Html::below(judgement.gains.iter().map(|(labels, gain)| {
-        Html::text(&format!(
-            "{labels} labels: {} ({} to {})",
-            findings::signed(measure, gain.value),
-            findings::signed(measure, gain.low),
-            findings::signed(measure, gain.high)
-        ))
-    }))
+fn gains(gains: &[(u64, Interval)], measure: Measure) -> Html {
+    Html::below(gains.iter().map(|gain| Html::text(&findings::told_gain(measure, gain))))
 }
 
 fn curves(comparison: &Comparison, replicates: &Replicates) -> Measured {

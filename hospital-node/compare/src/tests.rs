@@ -257,16 +257,17 @@ fn what_nobody_claimed_beforehand_stands_apart_and_gets_no_verdict() {
         !after.contains(">holds<") && !after.contains("does not hold"),
         "{after}"
     );
-    let lines: Vec<String> = crate::findings::judge(&comparison, &replicates)
-        .iter()
-        .map(|judgement| crate::findings::line(judgement, replicates.measure()))
-        .collect();
+    assert!(
+        after.contains("scratch &amp; co less &lt;b&gt;transfer") && !after.contains("scratch &amp; co is at most"),
+        "{after}"
+    );
+    let lines = crate::findings::lines(&comparison, &replicates);
     assert!(
         lines[0].starts_with("Claimed: ") && lines[0].ends_with(": Holds."),
         "{lines:?}"
     );
     assert!(
-        lines[1].starts_with("Not claimed, looked at: ") && !lines[1].contains("Fails"),
+        lines[1].starts_with("Not claimed, looked at: scratch & co less <b>transfer</b>: 100 labels: -"),
         "{lines:?}"
     );
     let limits = |of: &crate::Comparison| crate::findings::limits(of, &judged, &replicates).join("\n");
@@ -275,6 +276,41 @@ fn what_nobody_claimed_beforehand_stands_apart_and_gets_no_verdict() {
     let page = crate::page(&comparison, &judged, &replicates, &told);
     assert!(page.contains(looked) && !page.contains(claimed), "{page}");
     assert!(limits(&comparison).contains("Nothing was claimed beforehand"));
+}
+
+/// What other programs read: a verdict stands where a claim was made, and nowhere else.
+#[test]
+fn documents_for_programs_have_a_verdict_for_claims_alone() {
+    let (judged, mut comparison) = (judged(200), comparison());
+    comparison.claims[1].exploratory = true;
+    let replicates = Replicates::of(&judged, &grid(&judged, |arm, _| 0.3 + arm as f64), 200, 1).unwrap();
+    let claims = serde_json::to_value(crate::findings::judge(&comparison, &replicates)).unwrap();
+    let verdicts: Vec<_> = claims.as_array().unwrap().iter().map(|one| &one["verdict"]).collect();
+    assert_eq!(verdicts, ["holds"], "{claims}");
+    let looks = serde_json::to_value(crate::findings::looks(&comparison, &replicates)).unwrap();
+    let look = looks[0].as_object().unwrap();
+    assert_eq!(look.keys().collect::<Vec<_>>(), ["difference", "gains"], "{looks}");
+    assert_eq!(look["difference"], "scratch & co less <b>transfer</b>");
+    assert_eq!(looks.as_array().map(Vec::len), Some(1), "{looks}");
+}
+
+/// A claim is of its arms with its labels: a difference with others was not claimed, and where nothing was claimed at all the limits say so.
+#[test]
+fn sentences_say_which_differences_nobody_claimed() {
+    let (judged, mut comparison) = (judged(200), comparison());
+    let replicates = Replicates::of(&judged, &grid(&judged, |arm, _| 0.3 + arm as f64), 200, 1).unwrap();
+    let unclaimed = |of: &crate::Comparison| -> Vec<bool> {
+        let said = crate::findings::sentences(of, &judged, &replicates);
+        let differences = said.iter().filter(|line| line.starts_with("With "));
+        differences
+            .map(|line| line.contains("; not claimed beforehand)"))
+            .collect()
+    };
+    assert_eq!(unclaimed(&comparison), [false, false, false]);
+    comparison.claims[1].exploratory = true;
+    assert_eq!(unclaimed(&comparison), [false, true, false], "with 100 labels");
+    comparison.claims.clear();
+    assert_eq!(unclaimed(&comparison), [false, false, false]);
 }
 
 #[test]

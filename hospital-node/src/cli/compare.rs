@@ -97,11 +97,7 @@ impl Compare {
         files::write_private(&path, text.as_bytes()).with_context(|| format!("cannot write {}", path.display()))?;
         context.print(&document, || {
             let mut lines = findings::sentences(comparison, &judged, &replicates);
-            lines.extend(
-                findings::judge(comparison, &replicates)
-                    .iter()
-                    .map(|judgement| findings::line(judgement, replicates.measure())),
-            );
+            lines.extend(findings::lines(comparison, &replicates));
             lines.push(format!("report: {}", report.display()));
             lines.join("\n")
         })
@@ -202,7 +198,7 @@ fn figures(question: &Question, judged: &snowball_compare::Judged, replicates: &
     json!({
         "title": comparison.title, "label": question.plan.heads[0].label, "measure": replicates.measure(),
         "patients": judged.people(), "radiographs": judged.radiographs(), "arms": arms,
-        "claims": findings::judge(comparison, replicates), "sentences": findings::sentences(comparison, judged, replicates),
-        "limits": findings::limits(comparison, judged, replicates),
+        "claims": findings::judge(comparison, replicates), "explored": findings::looks(comparison, replicates),
+        "sentences": findings::sentences(comparison, judged, replicates), "limits": findings::limits(comparison, judged, replicates),
     })
 }

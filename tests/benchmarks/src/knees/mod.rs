@@ -3,6 +3,7 @@
 
 mod documents;
 mod federation;
+mod listing;
 mod other_parts;
 mod plans;
 mod progress;
@@ -15,7 +16,7 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 use snowball_protocol::SiteName;
-use snowball_tests::{Programs, text};
+use snowball_tests::{Programs, end_with_this_thread, text};
 
 use crate::home::Home;
 use documents::{Costly, Learned};
@@ -79,6 +80,7 @@ impl Knees {
         let out = self.out.canonicalize()?;
         let question = out.join("question");
         self.ask(&question, &plans, &learned(&out, &hospitals, &plans))?;
+        hold(&question, &hospitals)?;
         let progress = Progress::of(&out)?;
 
         runtime.block_on(self.learn(&out, &programs, &hospitals, &plans, &progress))?;
@@ -192,6 +194,21 @@ impl Knees {
     }
 }
 
+/// Writes down which radiographs the run is of. With others it does not go on.
+fn hold(question: &Path, hospitals: &[Hospital]) -> Result<()> {
+    let path = question.join(listing::FILE);
+    let now = format!("{}\n", listing::digest(hospitals)?);
+    match fs::read_to_string(&path) {
+        Ok(begun) => ensure!(
+            begun == now,
+            "{} is of a run that was begun with other files; name the folder of then in --dicom, or a new one in --out",
+            path.display()
+        ),
+        Err(_) => fs::write(&path, now).with_context(|| format!("cannot write {}", path.display()))?,
+    }
+    Ok(())
+}
+
 /// A hospital's folder as it was given.
 struct Hospital {
     name: SiteName,
@@ -283,6 +300,7 @@ fn compare(home: &Home, question: &Path, out: &Path) -> Result<bool> {
         .arg("--out")
         .arg(out)
         .stdin(Stdio::null());
+    end_with_this_thread(&mut command);
     let status = command.status().context("cannot start hospital-node")?;
     ensure!(
         status.success(),
@@ -295,6 +313,36 @@ fn compare(home: &Home, question: &Path, out: &Path) -> Result<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_run_goes_on_with_the_radiographs_that_it_was_begun_with_and_no_others() {
+        let (folder, question) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let dicom = folder.path().join("dicom");
+        fs::create_dir(&dicom).unwrap();
+        fs::write(dicom.join("a.dcm"), "a").unwrap();
+        let hospitals = [Hospital {
+            name: "hospital-a".parse().unwrap(),
+            folder: folder.path().to_owned(),
+        }];
+        hold(question.path(), &hospitals).unwrap();
+        hold(question.path(), &hospitals).unwrap();
+        fs::write(dicom.join("b.dcm"), "b").unwrap();
+        let fault = hold(question.path(), &hospitals).unwrap_err().to_string();
+        assert!(fault.contains("begun with other files"), "{fault}");
+    }
+
+    /// As when a run is killed: its nodes would go on and hold the port that the next one needs.
+    #[test]
+    fn a_program_ends_with_the_thread_that_started_it() {
+        use std::os::unix::process::ExitStatusExt as _;
+        let start = || {
+            let mut sleep = std::process::Command::new("sleep");
+            end_with_this_thread(sleep.arg("60"));
+            sleep.spawn()
+        };
+        let mut sleep = std::thread::spawn(start).join().unwrap().unwrap();
+        assert_eq!(sleep.wait().unwrap().signal(), Some(9));
+    }
 
     #[test]
     fn tables_with_one_heading_become_one() {
