@@ -74,6 +74,7 @@ async fn ask_first(reader: Reader) -> View {
                 will_happen: vec!["The counter rises by one.".into(), "Everybody sees it.".into()],
                 route: Route::of(["raise"]),
                 hidden: &[],
+                asks_line: None,
                 asks_reason: true,
                 button: "Raise".into(),
                 back: Route::root(),
