@@ -1,7 +1,7 @@
 //! `backup`: a copy of the node's home at one moment, while the node goes on.
 //!
 //! The order makes it one moment: rows before the pixels that they name, and at the end, while nobody else writes to the ledger, the ledger
-//! with everything that an entry of it speaks of. The last entry is of this backup: no copy of the home is without a trace in it.
+//! with everything that an entry of it speaks of. The last entry is of this backup. A copy made in another way (`cp -a`) leaves no trace.
 
 use std::path::PathBuf;
 

@@ -12,7 +12,10 @@ use std::{
 use anyhow::{Context as _, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 use snowball_confine::Hold;
-use snowball_service::{output, telemetry};
+use snowball_service::{
+    output,
+    telemetry::{self, Hangups},
+};
 
 use super::Context;
 use crate::home::Home;
@@ -58,14 +61,14 @@ impl Levels {
 
     /// From now on, at each hangup, this process logs what the configuration says, and `also` hears of it. Called once this process has given
     /// up what it does not need, so that the thread which waits is held as well.
-    pub fn follow(self, also: impl Fn(Option<&str>) + Send + 'static) -> Result<()> {
+    pub fn follow(self, hangups: Hangups, also: impl Fn(Option<&str>) + Send + 'static) -> Result<()> {
         let asked = Mutex::new(self);
         let read = move || {
             let levels = asked.lock().unwrap_or_else(PoisonError::into_inner).ask()?;
             also(levels.as_deref());
             Ok::<_, anyhow::Error>(levels)
         };
-        telemetry::follow(read).context("cannot listen for a hangup")
+        hangups.follow(read).context("cannot listen for a hangup")
     }
 
     fn ask(&mut self) -> Result<Option<String>> {

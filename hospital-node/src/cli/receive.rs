@@ -10,7 +10,7 @@ use snowball_pacs::{
     spool::Spool,
     tls,
 };
-use snowball_service::telemetry;
+use snowball_service::telemetry::{self, Hangups};
 
 use super::{
     Context,
@@ -48,6 +48,8 @@ pub struct Receive {
 
 impl Receive {
     pub fn run(self, context: &Context) -> Result<()> {
+        // Before all else, since until then a hangup ends the process, and no supervisor brings it back.
+        let hangups = Hangups::listen().context("cannot listen for a hangup")?;
         let home = context.home()?;
         if self.levels {
             return levels::answer(&home);
@@ -67,7 +69,7 @@ impl Receive {
         let keeps = Keeps::of(&home, &config.text, Some(&folder), None);
         let batches =
             Batches::open(&home, &config, self.threads, (Decoder::Process, keeps))?.noting(&home, Way::Received);
-        levels.follow(ears.teller())?;
+        levels.follow(hangups, ears.teller())?;
         let stop = Stop::of_a_service()?;
         let (bell, heard) = Bell::new();
         let hear = ears.hear(bell)?;

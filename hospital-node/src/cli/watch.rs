@@ -8,9 +8,9 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use clap::Args;
-use snowball_service::telemetry;
+use snowball_service::telemetry::{self, Hangups};
 
 use super::{
     Context,
@@ -44,6 +44,8 @@ pub struct Watch {
 
 impl Watch {
     pub fn run(self, context: &Context) -> Result<()> {
+        // Before all else, since until then a hangup ends the process, and no supervisor brings it back.
+        let hangups = Hangups::listen().context("cannot listen for a hangup")?;
         let home = context.home()?;
         let config = home.config()?;
         telemetry::begin(config.log.as_deref())?;
@@ -57,7 +59,7 @@ impl Watch {
         let batches =
             Batches::open(&home, &config, self.threads, (Decoder::Process, keeps))?.noting(&home, Way::Watched);
         // Their threads are held as well.
-        levels.follow(|_| {})?;
+        levels.follow(hangups, |_| {})?;
         let stop = Stop::of_a_service()?;
         let settle = Duration::from_secs(self.settle_seconds);
         let mut folder = Folder::new(settle);

@@ -5,7 +5,10 @@
 
 use std::sync::OnceLock;
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::{
+    runtime::{Builder, Runtime},
+    signal::unix::{Signal, SignalKind, signal},
+};
 use tracing_subscriber::{
     EnvFilter, Registry, fmt,
     layer::SubscriberExt,
@@ -30,6 +33,56 @@ static FILTER: OnceLock<Handle<EnvFilter, Registry>> = OnceLock::new();
 #[error("{part:?} is no level; write error, warn, info, debug, trace or off, or PART=LEVEL, separated by commas")]
 pub struct LevelFault {
     part: String,
+}
+
+/// Hangups (SIGHUP), which no longer end this process from here on. One that comes before they are followed is taken up then.
+#[derive(Debug)]
+pub struct Hangups {
+    runtime: Runtime,
+    heard: Signal,
+}
+
+impl Hangups {
+    /// Waits for them from here on, though no thread runs yet.
+    ///
+    /// # Errors
+    /// When the signal cannot be waited for.
+    pub fn listen() -> std::io::Result<Self> {
+        let runtime = Builder::new_current_thread().enable_io().build()?;
+        let heard = {
+            let _inside = runtime.enter();
+            signal(SignalKind::hangup())?
+        };
+        Ok(Self { runtime, heard })
+    }
+
+    /// As [`follow`], by a thread that begins here.
+    ///
+    /// # Errors
+    /// When the thread cannot be started.
+    pub fn follow<E: std::fmt::Display>(
+        self,
+        read: impl Fn() -> Result<Option<String>, E> + Send + 'static,
+    ) -> std::io::Result<()> {
+        let Self { runtime, mut heard } = self;
+        std::thread::Builder::new()
+            .name("log-level".to_owned())
+            .spawn(move || {
+                while runtime.block_on(heard.recv()).is_some() {
+                    match read().map_err(|fault| fault.to_string()).and_then(|levels| {
+                        change(levels.as_deref()).map_err(|fault| fault.to_string())?;
+                        Ok(levels)
+                    }) {
+                        Ok(levels) => tracing::info!(
+                            log = levels.as_deref().unwrap_or(LEVELS),
+                            "what is logged was read again"
+                        ),
+                        Err(fault) => tracing::warn!(fault, "what is logged stays as it was: `log` cannot be read"),
+                    }
+                }
+            })?;
+        Ok(())
+    }
 }
 
 /// Starts logging for `program`.
@@ -104,29 +157,7 @@ pub fn begin(levels: Option<&str>) -> Result<(), LevelFault> {
 pub fn follow<E: std::fmt::Display>(
     read: impl Fn() -> Result<Option<String>, E> + Send + 'static,
 ) -> std::io::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
-    // Waited for from here on, not only once the thread runs.
-    let mut hangups = {
-        let _inside = runtime.enter();
-        signal(SignalKind::hangup())?
-    };
-    std::thread::Builder::new()
-        .name("log-level".to_owned())
-        .spawn(move || {
-            while runtime.block_on(hangups.recv()).is_some() {
-                match read().map_err(|fault| fault.to_string()).and_then(|levels| {
-                    change(levels.as_deref()).map_err(|fault| fault.to_string())?;
-                    Ok(levels)
-                }) {
-                    Ok(levels) => tracing::info!(
-                        log = levels.as_deref().unwrap_or(LEVELS),
-                        "what is logged was read again"
-                    ),
-                    Err(fault) => tracing::warn!(fault, "what is logged stays as it was: `log` cannot be read"),
-                }
-            }
-        })?;
-    Ok(())
+    Hangups::listen()?.follow(read)
 }
 
 /// From now on: `levels`, or the usual ones where there are none.

@@ -29,6 +29,8 @@ use crate::stage;
 /// What the container files begin with, and what takes its place here.
 const SHELL_BASE: &str = "docker.io/library/debian:bookworm-slim";
 const BARE_BASE: &str = "gcr.io/distroless/cc-debian12:nonroot";
+/// Debian's release in both, as a machine of it calls itself: what takes their place is made of this machine's own.
+const RELEASE: &str = "VERSION_ID=\"12\"";
 /// The user that the images run as.
 const USER: u32 = 65_532;
 
@@ -143,6 +145,10 @@ impl Buildah {
         if !is_there("buildah") {
             return Err("buildah is not installed".to_owned());
         }
+        let about = fs::read_to_string("/etc/os-release").unwrap_or_default();
+        if !about.lines().any(|line| line == RELEASE) {
+            return Err("the images begin with Debian 12, and this machine has packages of another release".to_owned());
+        }
         let (shell, bare) = (root_archive()?, bare_archive()?);
         let folder = tempfile::tempdir().unwrap();
         let mut buildah = Self {
@@ -153,9 +159,21 @@ impl Buildah {
         if !buildah.call(&["info"]).status.success() {
             buildah.driver = "vfs";
         }
-        buildah.import(SHELL_BASE, &shell);
-        buildah.import(BARE_BASE, &bare);
+        buildah.import(SHELL_BASE, &shell)?;
+        buildah.runs(SHELL_BASE)?;
+        buildah.import(BARE_BASE, &bare).unwrap();
         Ok(buildah)
+    }
+
+    /// Tries once what needs rights to mount and to change the root, which a machine may keep from root, too.
+    fn runs(&self, image: &str) -> Result<(), String> {
+        let container = self.tried(&["from", "--pull-never", image])?;
+        self.tried(&["mount", &container])?;
+        self.tried(&["umount", &container])?;
+        let isolation = ["run", "--isolation", "chroot", "--cap-drop", "ALL"];
+        self.tried(&[isolation.as_slice(), &[&container, "--", "/bin/true"]].concat())?;
+        self.tried(&["rm", &container])?;
+        Ok(())
     }
 
     fn words(&self) -> Vec<String> {
@@ -176,19 +194,27 @@ impl Buildah {
         Command::new("buildah").args(self.words()).args(words).output().unwrap()
     }
 
+    /// What a command says, or why it fails.
+    fn tried(&self, words: &[&str]) -> Result<String, String> {
+        let output = self.call(words);
+        if output.status.success() {
+            return Ok(said(&output).trim().to_owned());
+        }
+        let faults = String::from_utf8_lossy(&output.stderr);
+        Err(format!("buildah {words:?}: {}", faults.trim()))
+    }
+
     /// What a command that must succeed says.
     fn did(&self, words: &[&str]) -> String {
-        let output = self.call(words);
-        let faults = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "buildah {words:?}: {faults}");
-        said(&output).trim().to_owned()
+        self.tried(words).unwrap_or_else(|fault| panic!("{fault}"))
     }
 
     /// An image of an archive's files.
-    fn import(&self, name: &str, archive: &Path) {
-        let container = self.did(&["from", "scratch"]);
-        self.did(&["add", "--quiet", &container, archive.to_str().unwrap(), "/"]);
-        self.did(&["commit", "--quiet", "--rm", &container, name]);
+    fn import(&self, name: &str, archive: &Path) -> Result<(), String> {
+        let container = self.tried(&["from", "scratch"])?;
+        self.tried(&["add", "--quiet", &container, archive.to_str().unwrap(), "/"])?;
+        self.tried(&["commit", "--quiet", "--rm", &container, name])?;
+        Ok(())
     }
 
     /// The image of a program's container file.

@@ -1,5 +1,5 @@
 //! The answer of `audit verify` in French. What each part and each finding means stands on the auditor's page and is read from there, so
-//! that screen and page say the same; places and details of a finding stay as the check writes them, in English.
+//! that screen and page say the same; notes, and places and details of a finding, stay as the check writes them, in English.
 
 use snowball_audit::{Checked, Outcome};
 
@@ -48,7 +48,8 @@ pub(super) fn lines(outcome: &Outcome) -> Vec<String> {
         };
         format!("EN ORDRE : {looked} choses ont été contrôlées et toutes tiennent.{rest}")
     } else {
-        format!("PAS EN ORDRE : {found} des {looked} choses contrôlées ne tiennent pas.")
+        let stand = if found <= 1 { "tient" } else { "tiennent" };
+        format!("PAS EN ORDRE : {found} des {looked} choses contrôlées ne {stand} pas.")
     });
     lines
 }
@@ -57,7 +58,7 @@ fn line(check: &Checked) -> String {
     let (verdict, counts) = match (check.findings, check.checked) {
         (0, 0) => ("rien", "0".to_owned()),
         (0, checked) => ("ok", checked.to_string()),
-        (found, checked) => ("FAUX", format!("{found} de {checked}")),
+        (found, checked) => ("FAUX", format!("{found} sur {checked}")),
     };
     let words = meaning(check.check);
     format!("{verdict:<6} {:<12} {counts:>12}  {words}", check.check)
@@ -106,14 +107,17 @@ mod tests {
         };
         let said = lines(&outcome).join("\n");
         for words in [
-            "FAUX   rounds             1 de 5  chaque tour compte exactement",
+            "FAUX   rounds            1 sur 5  chaque tour compte exactement",
             "CONSTAT model_chain, aggregator, round 3 of body-parts",
             "ce que cela signifie : un modèle a été échangé",
             "le tour 4 de body-parts est en cours",
-            "PAS EN ORDRE : 1 des 5",
+            "PAS EN ORDRE : 1 des 5 choses contrôlées ne tient pas.",
         ] {
             assert!(said.contains(words), "{words}:\n{said}");
         }
+        outcome.checks = vec![check(2)];
+        let said = lines(&outcome).join("\n");
+        assert!(said.contains("2 des 5 choses contrôlées ne tiennent pas."), "{said}");
         (outcome.sound, outcome.checks, outcome.findings) = (true, vec![check(0)], Vec::new());
         let said = lines(&outcome).join("\n");
         assert!(

@@ -26,7 +26,7 @@ pub struct Verify {
     /// The public keys, as docs/auditing.md shows them.
     #[arg(long, value_name = "FILE")]
     keys: PathBuf,
-    /// The language of the answer: en or fr. Places and details of findings are in English.
+    /// The language of the answer: en or fr. Notes, and places and details of findings, are in English.
     #[arg(long, default_value_t)]
     language: Language,
 }

@@ -237,7 +237,7 @@ fn about_company(policy: &Policy) -> Vec<String> {
     sentences.extend(match policy.secure_aggregation() {
         Demand::NotRequired => fixed(&["Celui qui conduit l'étude peut lire la mise à jour de chaque hôpital."]),
         Demand::Required => fixed(&[
-            "Personne ne doit pouvoir lire la mise à jour d'un seul hôpital.",
+            "Personne ne doit pouvoir lire la mise à jour d'un hôpital pris isolément.",
             "Cette version de la plateforme n'en est pas encore capable. Aucune étude avec d'autres n'a donc lieu.",
         ]),
     });
@@ -330,7 +330,7 @@ fn about_hours(policy: &Policy) -> Vec<String> {
         });
     }
     sentences.push(format!(
-        "Les heures sont celles de l'horloge murale dans le fuseau {}.",
+        "Les heures sont données à l'heure locale du fuseau {}.",
         hours.time_zone
     ));
     sentences

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use snowball_crypto::{SigningKey, VerifyingKey};
-use snowball_ledger::{Entry, Expected, records_at_hand, verify, verify_expecting};
+use snowball_ledger::{Entry, Expected, LedgerError, records_at_hand, verify, verify_expecting};
 use zeroize::Zeroizing;
 
 use super::{BackupError, HOME, Manifest, Replaced, read, restore};
@@ -73,7 +73,7 @@ pub struct Restored {
     pub is_noted: bool,
 }
 
-/// Why nothing was put back.
+/// Why nothing was put back, or not all is well with what was.
 #[derive(Debug, thiserror::Error)]
 pub enum RestoreError {
     /// What was handed in does not do.
@@ -97,6 +97,11 @@ pub enum RestoreError {
     /// After the last file.
     #[error("the files are back, and the ledger among them does not verify: take another backup")]
     Ledger(#[source] snowball_ledger::VerifyError),
+    /// After the ledger was verified.
+    #[error(
+        "the files are back and the ledger among them verifies; whether it notes them could not be read: look for backup_made in `ledger show` of the newest version"
+    )]
+    Note(#[source] LedgerError),
 }
 
 impl Restored {
@@ -121,7 +126,7 @@ impl RestoreError {
                 fault,
                 BackupError::File { .. } | BackupError::NotEmpty(_) | BackupError::Within(_)
             ),
-            Self::Key(_) | Self::Unread { .. } | Self::Ledger(_) => false,
+            Self::Key(_) | Self::Unread { .. } | Self::Ledger(_) | Self::Note(_) => false,
         }
     }
 }
@@ -141,7 +146,7 @@ impl Restoring<'_> {
         let ledger = self.home.join(LEDGER);
         let verified = verify(&ledger, &public).map_err(RestoreError::Ledger)?;
         Ok(Restored {
-            is_noted: is_noted(&ledger, &manifest)?,
+            is_noted: is_noted(&ledger, &manifest).map_err(RestoreError::Note)?,
             ledger_entries: verified.entries,
             manifest,
             files,
@@ -232,12 +237,10 @@ impl Restoring<'_> {
 }
 
 /// Whether the ledger says that just these files were copied: the manifest is not signed, and the ledger is.
-fn is_noted(ledger: &Path, manifest: &Manifest) -> Result<bool, RestoreError> {
+fn is_noted(ledger: &Path, manifest: &Manifest) -> Result<bool, LedgerError> {
     let copied = manifest.inventory().digest;
-    let unreadable = |fault: snowball_ledger::LedgerError| RestoreError::Unfit(fault.to_string());
-    for record in records_at_hand(ledger).map_err(unreadable)?.1 {
-        if matches!(record.map_err(unreadable)?.entry, Entry::BackupMade { files_digest, .. } if files_digest == copied)
-        {
+    for record in records_at_hand(ledger)?.1 {
+        if matches!(record?.entry, Entry::BackupMade { files_digest, .. } if files_digest == copied) {
             return Ok(true);
         }
     }
