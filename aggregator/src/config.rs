@@ -256,7 +256,7 @@ mod tests {
         let manual = include_str!("../docs/operating.md");
         let blocks = manual.split("```toml\n[dashboard]\n").skip(1);
         let blocks: Vec<&str> = blocks.map(|rest| rest.split_once("```").unwrap().0).collect();
-        assert_eq!(blocks.len(), 2);
+        assert_eq!(blocks.len(), 3);
         for block in blocks {
             let config = Config::parse(&format!("{toml}\n[dashboard]\n{block}")).unwrap();
             assert!(config.dashboard.is_some());

@@ -251,7 +251,7 @@ fn gain_and_harm_are_told_by_site_with_the_one_that_is_worst_off() {
     assert!(html.contains("a gain</span>") && html.contains("harm</span>"));
     let worst = html.split_once("Least well off for").unwrap().1;
     assert!(worst.split_once("</p>").unwrap().0.contains("south, -55.0"), "{worst}");
-    assert_eq!(html.matches("<circle").count(), 2);
+    assert_eq!(html.matches("<circle class=\"part0\"").count(), 2, "a row each");
     assert!(html.matches("<polyline").count() >= 4);
 }
 
