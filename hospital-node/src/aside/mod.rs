@@ -4,6 +4,10 @@
 //!
 //! The process is this program once more ([`child`]). It is told by a pipe what to do, with the file and the secrets that it takes for it,
 //! so that it needs no passphrase; and never the ledger's key: what is done is recorded here.
+//!
+//! A file may take the process over, and what it says then is the file's. So its answer is of closed lists and numbers beside the picture,
+//! its faults are put in words here, and its standard error is closed before it reads the file: nothing of a patient and no secret gets
+//! into a log that way.
 
 mod child;
 
@@ -75,7 +79,28 @@ enum Answer {
     /// There is no picture in it.
     Unseen(IntakeReason),
     /// The node's own fault, none of the file's.
-    Failed(String),
+    Failed(Fault),
+}
+
+/// What the child could not do. It has no words of its own to put here.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, thiserror::Error)]
+enum Fault {
+    #[error(
+        "the process that decodes cannot open what it needs; its standard error says why (the journal, where this is a service), and          `hospital-node doctor` looks into it"
+    )]
+    Opening,
+    #[error("the file did not reach the process that decodes; try again")]
+    Hearing,
+    #[error("the picture cannot be written as a PNG file")]
+    Drawing,
+    #[error(
+        "the linkage vault does not take the file's link; see whether the disk is full, and `hospital-node doctor`"
+    )]
+    Vault,
+    #[error(
+        "the store does not take the file; see whether the disk is full, and `hospital-node doctor`; then release it again"
+    )]
+    Store,
 }
 
 /// What became of a file that was to be taken in.
@@ -118,7 +143,7 @@ pub fn picture(home: &Home, content: &[u8]) -> Result<Result<Looked, IntakeReaso
             }))
         }
         (Answer::Unseen(reason), _) => Ok(Err(reason)),
-        (Answer::Failed(why), _) => bail!(why),
+        (Answer::Failed(fault), _) => Err(fault.into()),
         (Answer::Taken(_), _) => bail!("the process that decodes answered to something else"),
     }
 }
@@ -137,7 +162,7 @@ pub fn take_in(home: &Home, config: &NodeConfig, content: &[u8], waived: IntakeR
         content,
     )? {
         (Answer::Taken(taken), _) => Ok(taken),
-        (Answer::Failed(why), _) => bail!(why),
+        (Answer::Failed(fault), _) => Err(fault.into()),
         (Answer::Seen { .. } | Answer::Unseen(_), _) => bail!("the process that decodes answered to something else"),
     }
 }
@@ -272,6 +297,24 @@ mod tests {
         whole.extend(b"png");
         assert_eq!(heard(&whole).unwrap().1, b"png");
         assert!(heard(&whole[..whole.len() - 1]).is_none());
+    }
+
+    #[test]
+    fn words_of_a_decoder_that_was_taken_over_reach_nobody() {
+        let here = AtomicUsize::new(0);
+        let words = br#"{"Failed":"Doe^Jane"}"#;
+        let mut said = vec![0];
+        said.extend((words.len() as u64).to_le_bytes());
+        said.extend(words);
+        assert!(heard(&said).is_none());
+        let folder = tempfile::tempdir().unwrap();
+        let answer = folder.path().join("answer");
+        std::fs::write(&answer, &said).unwrap();
+        let told = why(shell(&format!("cat {}", answer.display())), (WAIT, &here));
+        assert!(told.contains("broke off") && !told.contains("Doe"), "{told}");
+        let mut said = Vec::new();
+        pipe::send(&mut said, &Answer::Failed(Fault::Store)).unwrap();
+        assert!(matches!(heard(&said), Some((Answer::Failed(Fault::Store), _))));
     }
 
     #[test]
