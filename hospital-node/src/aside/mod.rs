@@ -207,16 +207,22 @@ fn ask(
     let _ = child.kill();
     child.wait().context("the process that decodes cannot be waited for")?;
     let said = said.map_err(|broken| match broken {
-        Broken::TooLong(_) => {
-            refused("the decoder did not end in time over this file: discard it, or send it again from the archive")
-        }
-        Broken::Pipe(_) | Broken::TooMuch => {
-            refused("the decoder broke off over this file: discard it, or send it again from the archive")
-        }
+        Broken::TooLong(_) => refused(&unanswered("did not end in time", wish)),
+        Broken::Pipe(_) | Broken::TooMuch => refused(&unanswered("broke off", wish)),
     })?;
-    heard(&said).ok_or_else(|| {
-        refused("the decoder broke off over this file: discard it, or send it again from the archive").into()
-    })
+    heard(&said).ok_or_else(|| refused(&unanswered("broke off", wish)).into())
+}
+
+/// What a person is to do where a decoder gave no answer. One that was to take a file in may have done so before it broke off: a radiograph
+/// in the store must not be left without the record of who released it, and a second release finds the same one there and records it.
+fn unanswered(how: &str, wish: Wish) -> String {
+    let remedy = match wish {
+        Wish::Look => "discard it, or send it again from the archive",
+        Wish::TakeIn { .. } => {
+            "it may have been taken in all the same; release it again, which then counts as taken in and records who released it"
+        }
+    };
+    format!("the decoder {how} over this file: {remedy}")
 }
 
 /// An answer that is whole.
@@ -260,8 +266,12 @@ mod tests {
         command
     }
 
-    fn why(command: Command, (wait, at_work): (Duration, &AtomicUsize)) -> String {
-        let asked = ask(command, (wait, at_work), Wish::Look, BTreeMap::new(), b"a file");
+    fn why(command: Command, bounds: (Duration, &AtomicUsize)) -> String {
+        why_of(Wish::Look, command, bounds)
+    }
+
+    fn why_of(wish: Wish, command: Command, bounds: (Duration, &AtomicUsize)) -> String {
+        let asked = ask(command, bounds, wish, BTreeMap::new(), b"a file");
         asked.err().unwrap().downcast_ref::<Refused>().unwrap().0.clone()
     }
 
@@ -297,6 +307,21 @@ mod tests {
         whole.extend(b"png");
         assert_eq!(heard(&whole).unwrap().1, b"png");
         assert!(heard(&whole[..whole.len() - 1]).is_none());
+    }
+
+    #[test]
+    fn whoever_released_a_file_without_an_answer_is_told_to_release_it_again_and_never_to_let_it_go() {
+        let here = AtomicUsize::new(0);
+        let release = Wish::TakeIn {
+            waived: IntakeReason::BurnedInText,
+        };
+        let endless = "while :; do :; done";
+        for (script, wait, how) in [(endless, SOON, "in time"), ("exit 3", WAIT, "broke off")] {
+            let told = why_of(release, shell(script), (wait, &here));
+            assert!(told.contains(how) && told.contains("release it again"), "{told}");
+            assert!(!told.contains("discard"), "{told}");
+            assert!(why(shell(script), (wait, &here)).contains("discard it"));
+        }
     }
 
     #[test]
