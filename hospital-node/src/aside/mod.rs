@@ -13,7 +13,6 @@ mod child;
 
 use std::{
     collections::BTreeMap,
-    io::Read as _,
     path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::atomic::{AtomicUsize, Ordering},
@@ -21,8 +20,8 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail};
-use serde::{Deserialize, Serialize};
-use snowball_imaging::Place as Written;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use snowball_imaging::{Limits, Place as Written};
 use snowball_protocol::intake::IntakeReason;
 use snowball_worker::pipe;
 use zeroize::Zeroizing;
@@ -38,8 +37,8 @@ use crate::{
 
 /// The longest that one file may take; the largest that is taken in takes some seconds.
 const WAIT: Duration = Duration::from_secs(90);
-/// Longer than any picture as a PNG file.
-const ANSWER_BYTES_MAX: u64 = 512 << 20;
+/// Of what the child says before a picture and around its pixels, and of the whole answer where there is no picture.
+const WORDS_BYTES_MAX: u64 = 16 << 20;
 /// Decoders at a time.
 const MAX: usize = 4;
 
@@ -59,9 +58,25 @@ enum Wish {
 struct Asked {
     wish: Wish,
     /// Secrets in the clear, by where they lie.
-    secrets: BTreeMap<PathBuf, String>,
+    #[serde(serialize_with = "in_the_clear", deserialize_with = "to_be_emptied")]
+    secrets: BTreeMap<PathBuf, Zeroizing<String>>,
     /// How long the file is.
     bytes: u64,
+}
+
+fn in_the_clear<S: Serializer>(
+    secrets: &BTreeMap<PathBuf, Zeroizing<String>>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(secrets.iter().map(|(path, text)| (path, text.as_str())))
+}
+
+fn to_be_emptied<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<PathBuf, Zeroizing<String>>, D::Error> {
+    let secrets = BTreeMap::<PathBuf, String>::deserialize(deserializer)?;
+    Ok(secrets
+        .into_iter()
+        .map(|(path, text)| (path, Zeroizing::new(text)))
+        .collect())
 }
 
 /// What the child says, before the picture.
@@ -184,13 +199,14 @@ fn ask(
     mut command: Command,
     (wait, at_work): (Duration, &AtomicUsize),
     wish: Wish,
-    secrets: BTreeMap<PathBuf, String>,
+    secrets: BTreeMap<PathBuf, Zeroizing<String>>,
     content: &[u8],
 ) -> Result<(Answer, Vec<u8>)> {
     let refused = |why: &str| Refused(why.to_owned());
     let _place = Place::take(at_work)
         .ok_or_else(|| refused("as many files as may be are being decoded at once: try again in a minute"))?;
-    let mut head = Zeroizing::new(Vec::new());
+    // Longer than its words: one that grows leaves a copy behind, which nobody empties.
+    let mut head = Zeroizing::new(Vec::with_capacity(8 << 10));
     let bytes = content.len() as u64;
     pipe::send(&mut *head, &Asked { wish, secrets, bytes })?;
     let mut child = command
@@ -200,7 +216,7 @@ fn ask(
         .context("cannot start the process that decodes")?;
     let bounds = Bounds {
         wait,
-        bytes_max: ANSWER_BYTES_MAX,
+        bytes_max: answer_bytes_max(wish),
     };
     let said = converse(&mut child, &[&head, content], bounds);
     // Whatever came of it, nothing of it stays; one that has ended cannot be killed, which is no fault.
@@ -210,7 +226,7 @@ fn ask(
         Broken::TooLong(_) => refused(&unanswered("did not end in time", wish)),
         Broken::Pipe(_) | Broken::TooMuch => refused(&unanswered("broke off", wish)),
     })?;
-    heard(&said).ok_or_else(|| refused(&unanswered("broke off", wish)).into())
+    heard(said).ok_or_else(|| refused(&unanswered("broke off", wish)).into())
 }
 
 /// What a person is to do where a decoder gave no answer. One that was to take a file in may have done so before it broke off: a radiograph
@@ -225,16 +241,29 @@ fn unanswered(how: &str, wish: Wish) -> String {
     format!("the decoder {how} over this file: {remedy}")
 }
 
-/// An answer that is whole.
-fn heard(mut said: &[u8]) -> Option<(Answer, Vec<u8>)> {
-    let answer = pipe::receive(&mut said).ok()?;
+/// The longest answer. A picture is of grey pixels of a byte each, of which the intake bounds the number; what a PNG file cannot make
+/// shorter it stores as it is, with a few bytes for each row and block.
+fn answer_bytes_max(wish: Wish) -> u64 {
+    match wish {
+        Wish::Look => Limits::default().pixels_max + WORDS_BYTES_MAX,
+        Wish::TakeIn { .. } => WORDS_BYTES_MAX,
+    }
+}
+
+/// An answer that is whole, and the picture after it, which stays where it was read.
+fn heard(mut said: Vec<u8>) -> Option<(Answer, Vec<u8>)> {
+    let mut rest = said.as_slice();
+    let answer: Answer = pipe::receive(&mut rest).ok()?;
     let bytes = match &answer {
         Answer::Seen { bytes, .. } => *bytes,
         _ => 0,
     };
-    let mut rest = Vec::new();
-    said.read_to_end(&mut rest).ok()?;
-    (rest.len() as u64 == bytes).then_some((answer, rest))
+    let picture_begins = said.len() - rest.len();
+    if rest.len() as u64 != bytes {
+        return None;
+    }
+    said.drain(..picture_begins);
+    Some((answer, said))
 }
 
 /// One of the [`MAX`].
@@ -256,6 +285,8 @@ impl Drop for Place<'_> {
 
 #[cfg(test)]
 mod tests {
+    use snowball_protocol::Sha256Digest;
+
     use super::*;
 
     const SOON: Duration = Duration::from_millis(300);
@@ -305,8 +336,9 @@ mod tests {
         };
         pipe::send(&mut whole, &seen(3)).unwrap();
         whole.extend(b"png");
-        assert_eq!(heard(&whole).unwrap().1, b"png");
-        assert!(heard(&whole[..whole.len() - 1]).is_none());
+        assert_eq!(heard(whole.clone()).unwrap().1, b"png");
+        whole.pop();
+        assert!(heard(whole).is_none());
     }
 
     #[test]
@@ -331,7 +363,7 @@ mod tests {
         let mut said = vec![0];
         said.extend((words.len() as u64).to_le_bytes());
         said.extend(words);
-        assert!(heard(&said).is_none());
+        assert!(heard(said.clone()).is_none());
         let folder = tempfile::tempdir().unwrap();
         let answer = folder.path().join("answer");
         std::fs::write(&answer, &said).unwrap();
@@ -339,7 +371,35 @@ mod tests {
         assert!(told.contains("broke off") && !told.contains("Doe"), "{told}");
         let mut said = Vec::new();
         pipe::send(&mut said, &Answer::Failed(Fault::Store)).unwrap();
-        assert!(matches!(heard(&said), Some((Answer::Failed(Fault::Store), _))));
+        assert!(matches!(heard(said), Some((Answer::Failed(Fault::Store), _))));
+    }
+
+    #[test]
+    fn what_is_asked_arrives_with_its_secrets_and_a_picture_of_noise_fits_into_the_answer() {
+        let secrets = BTreeMap::from([(PathBuf::from("keys/site.secret"), Zeroizing::new("ab12".to_owned()))]);
+        let asked = Asked {
+            wish: Wish::Look,
+            secrets: secrets.clone(),
+            bytes: 7,
+        };
+        let mut told = Vec::new();
+        pipe::send(&mut told, &asked).unwrap();
+        let found: Asked = pipe::receive(&mut told.as_slice()).unwrap();
+        assert!(found.secrets == secrets && found.bytes == 7);
+
+        // As hard to make shorter as any.
+        let side = 512_u32;
+        let mut noise = vec![Sha256Digest::of(b"noise")];
+        while noise.len() * 32 < (side * side) as usize {
+            noise.push(Sha256Digest::of(noise[noise.len() - 1].as_bytes()));
+        }
+        let grey: Vec<u8> = noise.iter().flat_map(|digest| *digest.as_bytes()).collect();
+        let mut png = std::io::Cursor::new(Vec::new());
+        let image = image::GrayImage::from_raw(side, side, grey).unwrap();
+        image.write_to(&mut png, image::ImageFormat::Png).unwrap();
+        let pixels = u64::from(side * side);
+        let around = png.into_inner().len() as u64 - pixels;
+        assert!(around * Limits::default().pixels_max / pixels < WORDS_BYTES_MAX);
     }
 
     #[test]
