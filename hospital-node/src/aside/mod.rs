@@ -101,7 +101,8 @@ enum Answer {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, thiserror::Error)]
 enum Fault {
     #[error(
-        "the process that decodes cannot open what it needs; its standard error says why (the journal, where this is a service), and          `hospital-node doctor` looks into it"
+        "the process that decodes cannot open what it needs; its standard error says why (the journal, where this is a service), and \
+         `hospital-node doctor` looks into it"
     )]
     Opening,
     #[error("the file did not reach the process that decodes; try again")]
