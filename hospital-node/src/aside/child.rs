@@ -51,7 +51,7 @@ fn prepared(root: &Path, asked: Asked) -> Result<Ready, Fault> {
         Fault::Opening
     })?;
     keeps.confine_process();
-    // Whatever a file makes of this process, nothing that it says gets into a log.
+    // Whatever a file makes of this process, nothing that it writes there gets into a log.
     nix::unistd::dup2_stderr(&silence).map_err(|_| Fault::Opening)?;
     // Whoever started this kills it in time; where that one is gone, this ends by itself.
     thread::spawn(|| {
