@@ -65,27 +65,26 @@ impl Home {
     }
 
     /// The same folder, with the secrets that another process opened and handed over, each by its path, and no others.
-    pub fn handed(self, secrets: BTreeMap<PathBuf, String>) -> Self {
-        let secrets = secrets.into_iter().map(|(path, text)| (path, Zeroizing::new(text)));
+    pub fn handed(self, secrets: BTreeMap<PathBuf, Zeroizing<String>>) -> Self {
         Self {
-            keys: Arc::new(Keys::handed(secrets.collect())),
+            keys: Arc::new(Keys::handed(secrets.into_iter().collect())),
             ..self
         }
     }
 
     /// The secrets by which files are [read](Self::reader), in the clear: for a process that is handed them.
-    pub fn secrets_to_read(&self) -> Result<BTreeMap<PathBuf, String>> {
+    pub fn secrets_to_read(&self) -> Result<BTreeMap<PathBuf, Zeroizing<String>>> {
         let path = self.site_secret();
-        let text = self.keys.read(&path)?.to_string();
+        let text = self.keys.read(&path)?;
         Ok(BTreeMap::from([(path, text)]))
     }
 
     /// The same for files that are [taken in](Self::intake). The vault is made here where there is none yet.
-    pub fn secrets_to_take_in(&self, config: &NodeConfig) -> Result<BTreeMap<PathBuf, String>> {
+    pub fn secrets_to_take_in(&self, config: &NodeConfig) -> Result<BTreeMap<PathBuf, Zeroizing<String>>> {
         let mut secrets = self.secrets_to_read()?;
         if let (_, Some(_)) = self.intake(config)? {
             let path = self.vault_secret();
-            let text = self.keys.read(&path)?.to_string();
+            let text = self.keys.read(&path)?;
             secrets.insert(path, text);
         }
         Ok(secrets)

@@ -1,19 +1,20 @@
-//! The process that decodes: it opens what it takes, gives up everything else, and only then reads the file.
+//! The process that decodes: it opens what it takes, gives up everything else, its standard error with it, and only then reads the file.
 
 use std::{
+    fs::File,
     io::{self, Cursor, Read, Write},
     path::Path,
     thread,
 };
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use image::{GrayImage, ImageFormat};
 use snowball_imaging::{Intake, Outcome, Picture, TextSearch, Waiver};
 use snowball_store::{Added, Store};
 use snowball_vault::Vault;
 use snowball_worker::pipe;
 
-use super::{Answer, Asked, Taken, WAIT, Wish};
+use super::{Answer, Asked, Fault, Taken, WAIT, Wish};
 use crate::{cli::decoding::Keeps, config::NodeConfig, home::Home};
 
 /// What stands ready for the file.
@@ -34,33 +35,46 @@ enum Ready {
 pub fn answer(root: &Path) -> Result<()> {
     let mut input = io::stdin().lock();
     let asked: Asked = pipe::receive(&mut input)?;
-    let (answer, png) = match prepared(root, asked, &mut input) {
-        Ok((ready, content)) => done(ready, &content).unwrap_or_else(failed),
-        Err(fault) => failed(fault),
-    };
+    let bytes = asked.bytes;
+    let answered = prepared(root, asked).and_then(|ready| done(ready, &content(&mut input, bytes)?));
+    let (answer, png) = answered.unwrap_or_else(|fault| (Answer::Failed(fault), Vec::new()));
     let mut output = io::stdout().lock();
     pipe::send(&mut output, &answer)?;
     output.write_all(&png)?;
     Ok(output.flush()?)
 }
 
-fn failed(fault: anyhow::Error) -> (Answer, Vec<u8>) {
-    (Answer::Failed(format!("{fault:#}")), Vec::new())
-}
-
-fn prepared(root: &Path, asked: Asked, input: &mut impl Read) -> Result<(Ready, Vec<u8>)> {
-    let home = Home::existing(root)?.handed(asked.secrets);
-    let config = home.config()?;
-    let (ready, keeps) = open(&home, &config, asked.wish)?;
+fn prepared(root: &Path, asked: Asked) -> Result<Ready, Fault> {
+    let (ready, keeps, silence) = opened(root, asked).map_err(|fault| {
+        // Nothing of the file has been read yet: these are this program's own words.
+        tracing::error!(why = %format!("{fault:#}"), "the process that decodes cannot open what it needs");
+        Fault::Opening
+    })?;
     keeps.confine_process();
+    // Whatever a file makes of this process, nothing that it writes there gets into a log.
+    nix::unistd::dup2_stderr(&silence).map_err(|_| Fault::Opening)?;
     // Whoever started this kills it in time; where that one is gone, this ends by itself.
     thread::spawn(|| {
         thread::sleep(WAIT);
         std::process::exit(1)
     });
+    Ok(ready)
+}
+
+fn opened(root: &Path, asked: Asked) -> Result<(Ready, Keeps, File)> {
+    let home = Home::existing(root)?.handed(asked.secrets);
+    let config = home.config()?;
+    let (ready, keeps) = open(&home, &config, asked.wish)?;
+    Ok((ready, keeps, File::options().write(true).open("/dev/null")?))
+}
+
+fn content(input: &mut impl Read, bytes: u64) -> Result<Vec<u8>, Fault> {
     let mut content = Vec::new();
-    input.take(asked.bytes).read_to_end(&mut content)?;
-    Ok((ready, content))
+    input
+        .take(bytes)
+        .read_to_end(&mut content)
+        .map_err(|_| Fault::Hearing)?;
+    Ok(content)
 }
 
 fn open(home: &Home, config: &NodeConfig, wish: Wish) -> Result<(Ready, Keeps)> {
@@ -80,7 +94,7 @@ fn open(home: &Home, config: &NodeConfig, wish: Wish) -> Result<(Ready, Keeps)> 
     })
 }
 
-fn done(ready: Ready, content: &[u8]) -> Result<(Answer, Vec<u8>)> {
+fn done(ready: Ready, content: &[u8]) -> Result<(Answer, Vec<u8>), Fault> {
     match ready {
         Ready::Look(reader) => match reader.picture(content) {
             Ok(picture) => seen(picture),
@@ -98,12 +112,12 @@ fn done(ready: Ready, content: &[u8]) -> Result<(Answer, Vec<u8>)> {
     }
 }
 
-fn seen(picture: Picture) -> Result<(Answer, Vec<u8>)> {
+fn seen(picture: Picture) -> Result<(Answer, Vec<u8>), Fault> {
     let written = TextSearch::standard().places(&picture);
     let (columns, rows) = (picture.columns, picture.rows);
-    let image = GrayImage::from_raw(columns, rows, picture.grey).context("the picture has no pixels")?;
+    let image = GrayImage::from_raw(columns, rows, picture.grey).ok_or(Fault::Drawing)?;
     let mut png = Cursor::new(Vec::new());
-    image.write_to(&mut png, ImageFormat::Png)?;
+    image.write_to(&mut png, ImageFormat::Png).map_err(|_| Fault::Drawing)?;
     let png = png.into_inner();
     let answer = Answer::Seen {
         columns,
@@ -117,17 +131,23 @@ fn seen(picture: Picture) -> Result<(Answer, Vec<u8>)> {
     Ok((answer, png))
 }
 
-fn taken(intake: &Intake, vault: Option<&Vault>, store: &Store, content: &[u8], waiver: Waiver) -> Result<Taken> {
+fn taken(
+    intake: &Intake,
+    vault: Option<&Vault>,
+    store: &Store,
+    content: &[u8],
+    waiver: Waiver,
+) -> Result<Taken, Fault> {
     let radiograph = match intake.take_reviewed(content, waiver) {
         Outcome::Excluded(excluded) => return Ok(Taken::Excluded(excluded.reason)),
         Outcome::Accepted(radiograph) => radiograph,
     };
     if let (Some(vault), Some(link)) = (vault, radiograph.linkage())
-        && !store.is_withdrawn(radiograph.patient())?
+        && !store.is_withdrawn(radiograph.patient()).map_err(|_| Fault::Store)?
     {
-        vault.keep(link)?;
+        vault.keep(link).map_err(|_| Fault::Vault)?;
     }
-    Ok(match store.add(&radiograph)? {
+    Ok(match store.add(&radiograph).map_err(|_| Fault::Store)? {
         Added::New | Added::Duplicate => Taken::In,
         Added::Withdrawn => Taken::Withdrawn,
         added @ (Added::Conflict | Added::Unsound | Added::ShowsText) => {

@@ -4,12 +4,15 @@
 //!
 //! The process is this program once more ([`child`]). It is told by a pipe what to do, with the file and the secrets that it takes for it,
 //! so that it needs no passphrase; and never the ledger's key: what is done is recorded here.
+//!
+//! A file may take the process over, and what it says then is the file's. So its answer is of closed lists and numbers beside the picture,
+//! its faults are put in words here, and its standard error is closed before it reads the file: nothing of a patient and no secret gets
+//! into a log that way.
 
 mod child;
 
 use std::{
     collections::BTreeMap,
-    io::Read as _,
     path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::atomic::{AtomicUsize, Ordering},
@@ -17,8 +20,8 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail};
-use serde::{Deserialize, Serialize};
-use snowball_imaging::Place as Written;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use snowball_imaging::{Limits, Place as Written};
 use snowball_protocol::intake::IntakeReason;
 use snowball_worker::pipe;
 use zeroize::Zeroizing;
@@ -34,8 +37,8 @@ use crate::{
 
 /// The longest that one file may take; the largest that is taken in takes some seconds.
 const WAIT: Duration = Duration::from_secs(90);
-/// Longer than any picture as a PNG file.
-const ANSWER_BYTES_MAX: u64 = 512 << 20;
+/// Of what the child says before a picture and around its pixels, and of the whole answer where there is no picture.
+const WORDS_BYTES_MAX: u64 = 16 << 20;
 /// Decoders at a time.
 const MAX: usize = 4;
 
@@ -55,9 +58,25 @@ enum Wish {
 struct Asked {
     wish: Wish,
     /// Secrets in the clear, by where they lie.
-    secrets: BTreeMap<PathBuf, String>,
+    #[serde(serialize_with = "in_the_clear", deserialize_with = "to_be_emptied")]
+    secrets: BTreeMap<PathBuf, Zeroizing<String>>,
     /// How long the file is.
     bytes: u64,
+}
+
+fn in_the_clear<S: Serializer>(
+    secrets: &BTreeMap<PathBuf, Zeroizing<String>>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(secrets.iter().map(|(path, text)| (path, text.as_str())))
+}
+
+fn to_be_emptied<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<PathBuf, Zeroizing<String>>, D::Error> {
+    let secrets = BTreeMap::<PathBuf, String>::deserialize(deserializer)?;
+    Ok(secrets
+        .into_iter()
+        .map(|(path, text)| (path, Zeroizing::new(text)))
+        .collect())
 }
 
 /// What the child says, before the picture.
@@ -75,7 +94,29 @@ enum Answer {
     /// There is no picture in it.
     Unseen(IntakeReason),
     /// The node's own fault, none of the file's.
-    Failed(String),
+    Failed(Fault),
+}
+
+/// What the child could not do. It has no words of its own to put here.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, thiserror::Error)]
+enum Fault {
+    #[error(
+        "the process that decodes cannot open what it needs; its standard error says why (the journal, where this is a service), and \
+         `hospital-node doctor` looks into it"
+    )]
+    Opening,
+    #[error("the file did not reach the process that decodes; try again")]
+    Hearing,
+    #[error("the picture cannot be written as a PNG file")]
+    Drawing,
+    #[error(
+        "the linkage vault does not take the file's link; see whether the disk is full, and `hospital-node doctor`"
+    )]
+    Vault,
+    #[error(
+        "the store does not take the file; see whether the disk is full, and `hospital-node doctor`; then release it again"
+    )]
+    Store,
 }
 
 /// What became of a file that was to be taken in.
@@ -118,7 +159,7 @@ pub fn picture(home: &Home, content: &[u8]) -> Result<Result<Looked, IntakeReaso
             }))
         }
         (Answer::Unseen(reason), _) => Ok(Err(reason)),
-        (Answer::Failed(why), _) => bail!(why),
+        (Answer::Failed(fault), _) => Err(fault.into()),
         (Answer::Taken(_), _) => bail!("the process that decodes answered to something else"),
     }
 }
@@ -137,7 +178,7 @@ pub fn take_in(home: &Home, config: &NodeConfig, content: &[u8], waived: IntakeR
         content,
     )? {
         (Answer::Taken(taken), _) => Ok(taken),
-        (Answer::Failed(why), _) => bail!(why),
+        (Answer::Failed(fault), _) => Err(fault.into()),
         (Answer::Seen { .. } | Answer::Unseen(_), _) => bail!("the process that decodes answered to something else"),
     }
 }
@@ -159,13 +200,14 @@ fn ask(
     mut command: Command,
     (wait, at_work): (Duration, &AtomicUsize),
     wish: Wish,
-    secrets: BTreeMap<PathBuf, String>,
+    secrets: BTreeMap<PathBuf, Zeroizing<String>>,
     content: &[u8],
 ) -> Result<(Answer, Vec<u8>)> {
     let refused = |why: &str| Refused(why.to_owned());
     let _place = Place::take(at_work)
         .ok_or_else(|| refused("as many files as may be are being decoded at once: try again in a minute"))?;
-    let mut head = Zeroizing::new(Vec::new());
+    // Longer than its words: one that grows leaves a copy behind, which nobody empties.
+    let mut head = Zeroizing::new(Vec::with_capacity(8 << 10));
     let bytes = content.len() as u64;
     pipe::send(&mut *head, &Asked { wish, secrets, bytes })?;
     let mut child = command
@@ -175,35 +217,54 @@ fn ask(
         .context("cannot start the process that decodes")?;
     let bounds = Bounds {
         wait,
-        bytes_max: ANSWER_BYTES_MAX,
+        bytes_max: answer_bytes_max(wish),
     };
     let said = converse(&mut child, &[&head, content], bounds);
     // Whatever came of it, nothing of it stays; one that has ended cannot be killed, which is no fault.
     let _ = child.kill();
     child.wait().context("the process that decodes cannot be waited for")?;
     let said = said.map_err(|broken| match broken {
-        Broken::TooLong(_) => {
-            refused("the decoder did not end in time over this file: discard it, or send it again from the archive")
-        }
-        Broken::Pipe(_) | Broken::TooMuch => {
-            refused("the decoder broke off over this file: discard it, or send it again from the archive")
-        }
+        Broken::TooLong(_) => refused(&unanswered("did not end in time", wish)),
+        Broken::Pipe(_) | Broken::TooMuch => refused(&unanswered("broke off", wish)),
     })?;
-    heard(&said).ok_or_else(|| {
-        refused("the decoder broke off over this file: discard it, or send it again from the archive").into()
-    })
+    heard(said).ok_or_else(|| refused(&unanswered("broke off", wish)).into())
 }
 
-/// An answer that is whole.
-fn heard(mut said: &[u8]) -> Option<(Answer, Vec<u8>)> {
-    let answer = pipe::receive(&mut said).ok()?;
+/// What a person is to do where a decoder gave no answer. One that was to take a file in may have done so before it broke off: a radiograph
+/// in the store must not be left without the record of who released it, and a second release finds the same one there and records it.
+fn unanswered(how: &str, wish: Wish) -> String {
+    let remedy = match wish {
+        Wish::Look => "discard it, or send it again from the archive",
+        Wish::TakeIn { .. } => {
+            "it may have been taken in all the same; release it again, which then counts as taken in and records who released it"
+        }
+    };
+    format!("the decoder {how} over this file: {remedy}")
+}
+
+/// The longest answer. A picture is of grey pixels of a byte each, of which the intake bounds the number; what a PNG file cannot make
+/// shorter it stores as it is, with a few bytes for each row and block.
+fn answer_bytes_max(wish: Wish) -> u64 {
+    match wish {
+        Wish::Look => Limits::default().pixels_max + WORDS_BYTES_MAX,
+        Wish::TakeIn { .. } => WORDS_BYTES_MAX,
+    }
+}
+
+/// An answer that is whole, and the picture after it, which stays where it was read.
+fn heard(mut said: Vec<u8>) -> Option<(Answer, Vec<u8>)> {
+    let mut rest = said.as_slice();
+    let answer: Answer = pipe::receive(&mut rest).ok()?;
     let bytes = match &answer {
         Answer::Seen { bytes, .. } => *bytes,
         _ => 0,
     };
-    let mut rest = Vec::new();
-    said.read_to_end(&mut rest).ok()?;
-    (rest.len() as u64 == bytes).then_some((answer, rest))
+    let picture_begins = said.len() - rest.len();
+    if rest.len() as u64 != bytes {
+        return None;
+    }
+    said.drain(..picture_begins);
+    Some((answer, said))
 }
 
 /// One of the [`MAX`].
@@ -225,6 +286,8 @@ impl Drop for Place<'_> {
 
 #[cfg(test)]
 mod tests {
+    use snowball_protocol::Sha256Digest;
+
     use super::*;
 
     const SOON: Duration = Duration::from_millis(300);
@@ -235,8 +298,12 @@ mod tests {
         command
     }
 
-    fn why(command: Command, (wait, at_work): (Duration, &AtomicUsize)) -> String {
-        let asked = ask(command, (wait, at_work), Wish::Look, BTreeMap::new(), b"a file");
+    fn why(command: Command, bounds: (Duration, &AtomicUsize)) -> String {
+        why_of(Wish::Look, command, bounds)
+    }
+
+    fn why_of(wish: Wish, command: Command, bounds: (Duration, &AtomicUsize)) -> String {
+        let asked = ask(command, bounds, wish, BTreeMap::new(), b"a file");
         asked.err().unwrap().downcast_ref::<Refused>().unwrap().0.clone()
     }
 
@@ -270,8 +337,70 @@ mod tests {
         };
         pipe::send(&mut whole, &seen(3)).unwrap();
         whole.extend(b"png");
-        assert_eq!(heard(&whole).unwrap().1, b"png");
-        assert!(heard(&whole[..whole.len() - 1]).is_none());
+        assert_eq!(heard(whole.clone()).unwrap().1, b"png");
+        whole.pop();
+        assert!(heard(whole).is_none());
+    }
+
+    #[test]
+    fn whoever_released_a_file_without_an_answer_is_told_to_release_it_again_and_never_to_let_it_go() {
+        let here = AtomicUsize::new(0);
+        let release = Wish::TakeIn {
+            waived: IntakeReason::BurnedInText,
+        };
+        let endless = "while :; do :; done";
+        for (script, wait, how) in [(endless, SOON, "in time"), ("exit 3", WAIT, "broke off")] {
+            let told = why_of(release, shell(script), (wait, &here));
+            assert!(told.contains(how) && told.contains("release it again"), "{told}");
+            assert!(!told.contains("discard"), "{told}");
+            assert!(why(shell(script), (wait, &here)).contains("discard it"));
+        }
+    }
+
+    #[test]
+    fn words_of_a_decoder_that_was_taken_over_reach_nobody() {
+        let here = AtomicUsize::new(0);
+        let words = br#"{"Failed":"Doe^Jane"}"#;
+        let mut said = vec![0];
+        said.extend((words.len() as u64).to_le_bytes());
+        said.extend(words);
+        assert!(heard(said.clone()).is_none());
+        let folder = tempfile::tempdir().unwrap();
+        let answer = folder.path().join("answer");
+        std::fs::write(&answer, &said).unwrap();
+        let told = why(shell(&format!("cat {}", answer.display())), (WAIT, &here));
+        assert!(told.contains("broke off") && !told.contains("Doe"), "{told}");
+        let mut said = Vec::new();
+        pipe::send(&mut said, &Answer::Failed(Fault::Store)).unwrap();
+        assert!(matches!(heard(said), Some((Answer::Failed(Fault::Store), _))));
+    }
+
+    #[test]
+    fn what_is_asked_arrives_with_its_secrets_and_a_picture_of_noise_fits_into_the_answer() {
+        let secrets = BTreeMap::from([(PathBuf::from("keys/site.secret"), Zeroizing::new("ab12".to_owned()))]);
+        let asked = Asked {
+            wish: Wish::Look,
+            secrets: secrets.clone(),
+            bytes: 7,
+        };
+        let mut told = Vec::new();
+        pipe::send(&mut told, &asked).unwrap();
+        let found: Asked = pipe::receive(&mut told.as_slice()).unwrap();
+        assert!(found.secrets == secrets && found.bytes == 7);
+
+        // As hard to make shorter as any.
+        let side = 512_u32;
+        let mut noise = vec![Sha256Digest::of(b"noise")];
+        while noise.len() * 32 < (side * side) as usize {
+            noise.push(Sha256Digest::of(noise[noise.len() - 1].as_bytes()));
+        }
+        let grey: Vec<u8> = noise.iter().flat_map(|digest| *digest.as_bytes()).collect();
+        let mut png = std::io::Cursor::new(Vec::new());
+        let image = image::GrayImage::from_raw(side, side, grey).unwrap();
+        image.write_to(&mut png, image::ImageFormat::Png).unwrap();
+        let pixels = u64::from(side * side);
+        let around = png.into_inner().len() as u64 - pixels;
+        assert!(around * Limits::default().pixels_max / pixels < WORDS_BYTES_MAX);
     }
 
     #[test]

@@ -84,6 +84,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Reading<S> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
     use tokio::{
         io::{AsyncReadExt as _, AsyncWriteExt as _, duplex},
         time::timeout,
@@ -91,25 +93,30 @@ mod tests {
 
     use super::*;
 
-    const STALL_MAX: Duration = Duration::from_millis(150);
+    /// What is certain to come is waited for this long, also on a machine that does much else.
+    const LONG: Duration = Duration::from_secs(120);
 
     #[tokio::test]
     async fn a_write_that_nobody_reads_breaks_and_one_that_is_read_slowly_does_not() {
         let (near, mut far) = duplex(8);
-        let mut near = Reading::within(STALL_MAX, near);
-        let writing = timeout(20 * STALL_MAX, near.write_all(&[7; 64])).await.unwrap();
+        let mut near = Reading::within(Duration::from_millis(100), near);
+        let writing = timeout(LONG, near.write_all(&[7; 64])).await.unwrap();
         assert_eq!(writing.unwrap_err().kind(), ErrorKind::TimedOut);
         far.read_exact(&mut [0; 8]).await.unwrap();
 
+        // Longer in all than a write may stall, and each wait far shorter, so that a machine that is slow breaks nothing.
+        let (stall_max, pause, pieces) = (Duration::from_secs(2), Duration::from_millis(200), 14);
         let (near, mut far) = duplex(8);
-        let mut near = Reading::within(STALL_MAX, near);
+        let mut near = Reading::within(stall_max, near);
+        let begun = Instant::now();
         let reading = tokio::spawn(async move {
-            for _ in 0..8 {
-                sleep(STALL_MAX / 3).await;
+            for _ in 0..pieces {
+                sleep(pause).await;
                 far.read_exact(&mut [0; 8]).await.unwrap();
             }
         });
-        near.write_all(&[7; 64]).await.unwrap();
+        near.write_all(&vec![7; 8 * pieces]).await.unwrap();
+        assert!(begun.elapsed() > stall_max, "it was not read slowly");
         reading.await.unwrap();
     }
 }

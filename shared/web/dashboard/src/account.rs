@@ -4,11 +4,21 @@
 //! and on a machine that several people share that may be anybody's. So a session belongs to the account, too, whose browser (or whose
 //! end of a tunnel) began it: the kernel says whose each socket is. What this does not hold off is another program of the same account,
 //! which could read that browser's files anyway; and root.
+//!
+//! A process with a user namespace of its own (`PrivateUsers=yes` of systemd) is shown one and the same number for every account that this
+//! namespace does not know: that number tells nobody from anybody, and counts as unknown. There the tie holds nothing off.
 
 use std::{
     fs,
     net::{IpAddr, Ipv6Addr, SocketAddr},
+    sync::LazyLock,
 };
+
+/// The number that the kernel shows in place of each account that this process' user namespace does not know.
+static OVERFLOW: LazyLock<u32> = LazyLock::new(|| {
+    let told = fs::read_to_string("/proc/sys/kernel/overflowuid");
+    told.ok().and_then(|text| text.trim().parse().ok()).unwrap_or(65_534)
+});
 
 /// An account's number; none: it came from another machine, or the kernel does not say.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -26,7 +36,12 @@ pub fn of(peer: SocketAddr, own: SocketAddr) -> Account {
             let table = fs::read_to_string(table).ok()?;
             table.lines().skip(1).find_map(|row| owner(row, peer, own))
         });
-    Account(found)
+    Account(found.and_then(|account| known(account, *OVERFLOW)))
+}
+
+/// An account that is told from others.
+fn known(account: u32, overflow: u32) -> Option<u32> {
+    (account != overflow).then_some(account)
 }
 
 /// The account of a row, where it is the row of that connection and somebody still holds the socket.
@@ -89,6 +104,16 @@ mod tests {
     }
 
     #[test]
+    fn the_number_that_stands_for_every_unknown_account_is_none() {
+        let (near, far) = ("127.0.0.1:41668".parse().unwrap(), "127.0.0.1:7481".parse().unwrap());
+        let others = owner(&ROW.replace(" 1001 ", " 65534 "), near, far).unwrap();
+        assert_eq!(known(others, 65_534), None);
+        assert_eq!(known(1001, 65_534), Some(1001));
+        // Where the machine has another number for them.
+        assert_eq!(known(1001, 1001), None);
+    }
+
+    #[test]
     fn a_connection_of_this_process_is_of_its_own_account() {
         for listen in ["127.0.0.1:0", "[::1]:0"] {
             let Ok(listener) = TcpListener::bind(listen) else {
@@ -99,7 +124,7 @@ mod tests {
             let _client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
             let (stream, peer) = listener.accept().unwrap();
             let own = std::fs::metadata("/proc/self").unwrap().uid();
-            assert_eq!(of(peer, stream.local_addr().unwrap()), Account(Some(own)));
+            assert_eq!(of(peer, stream.local_addr().unwrap()), Account(known(own, *OVERFLOW)));
             assert_eq!(
                 of("192.0.2.1:9".parse().unwrap(), stream.local_addr().unwrap()),
                 Account(None)

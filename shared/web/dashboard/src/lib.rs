@@ -15,7 +15,8 @@
 //! and streams are bounded, and every answer carries the headers of `headers`. An address that is not loopback is opened with TLS
 //! or not at all. Cookies do not know ports, so on plain loopback another server on the same machine that the person opens in the
 //! same browser receives the session's cookie: a session therefore belongs to the `account` of the machine that began it. What is left: a
-//! program of that same account, and root; where that will not do, give the dashboard a certificate.
+//! program of that same account, and root; and in a user namespace (`PrivateUsers=yes`), where the kernel tells no account from another,
+//! every account of the machine. Where that will not do, give the dashboard a certificate.
 //!
 //! **Live parts**: a page that a person has open asks for the same address as `text/event-stream`, and hears of each
 //! [live part](snowball_web::Page::live) that changed. No page needs this, nor the script, to be complete.

@@ -71,6 +71,12 @@ impl Renewals {
         receiver
     }
 
+    /// Whether nobody watches any page, so that none is made.
+    #[cfg(test)]
+    pub(crate) fn is_at_rest(&self) -> bool {
+        self.watched().is_empty()
+    }
+
     fn watched(&self) -> MutexGuard<'_, HashMap<Same, Arc<Latest>>> {
         // Nothing is left half done where a holder panicked.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)

@@ -51,7 +51,7 @@ pub fn about() -> About {
     }
 }
 
-/// What the pages show, and how often the first of them was made.
+/// What the pages show, and how often the one was made that shows that.
 #[derive(Clone, Default)]
 pub struct Shown {
     pub count: Arc<AtomicU64>,
@@ -89,12 +89,12 @@ pub fn pages(shown: Shown) -> Router {
     Router::new()
         .route("/", get(counter).post(raise))
         .route("/still", get(still))
+        .route("/made", get(numbered))
         .route("/endless", get(endless).post(endless))
         .with_state(shown)
 }
 
-async fn counter(reader: Reader, State(Shown { count, made }): State<Shown>) -> View {
-    made.fetch_add(1, Ordering::Relaxed);
+async fn counter(reader: Reader, State(Shown { count, .. }): State<Shown>) -> View {
     if count.load(Ordering::Relaxed) == BROKEN {
         return reader.failed(&"no count");
     }
@@ -110,6 +110,14 @@ async fn counter(reader: Reader, State(Shown { count, made }): State<Shown>) -> 
                 .button("Raise"),
         );
     }
+    reader.show(page)
+}
+
+/// Says how often it was made, so each making of it is told from every other.
+async fn numbered(reader: Reader, State(Shown { made, .. }): State<Shown>) -> View {
+    let number = made.fetch_add(1, Ordering::Relaxed) + 1;
+    let mut page = reader.page("Made");
+    page.live("number", |part| part.say(format!("made {number} times")));
     reader.show(page)
 }
 
@@ -157,7 +165,7 @@ impl Trial {
         }
     }
 
-    /// How often the first page was made.
+    /// How often the page was made that shows that.
     pub fn made(&self) -> u64 {
         self.made.load(Ordering::Relaxed)
     }
