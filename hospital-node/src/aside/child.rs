@@ -19,7 +19,7 @@ use crate::{cli::decoding::Keeps, config::NodeConfig, home::Home};
 
 /// What stands ready for the file.
 enum Ready {
-    Look(Intake),
+    Look(Box<Intake>),
     TakeIn {
         intake: Box<Intake>,
         vault: Option<Vault>,
@@ -79,7 +79,7 @@ fn content(input: &mut impl Read, bytes: u64) -> Result<Vec<u8>, Fault> {
 
 fn open(home: &Home, config: &NodeConfig, wish: Wish) -> Result<(Ready, Keeps)> {
     Ok(match wish {
-        Wish::Look => (Ready::Look(home.reader(config)?), Keeps::nothing()),
+        Wish::Look => (Ready::Look(Box::new(home.reader(config)?)), Keeps::nothing()),
         Wish::TakeIn { waived } => {
             let waiver = Waiver::of(waived).map_err(|why| anyhow::anyhow!(why))?;
             let (intake, vault) = home.intake(config)?;

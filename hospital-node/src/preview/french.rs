@@ -229,6 +229,12 @@ const TEXTS: &[(&str, &str)] = &[
         "De combien cette aire varierait avec d'autres patients semblables.",
     ),
     (
+        "How much the area of this class and that of another one would vary together with other patients like these, times both weights: how sure \
+         the mean over classes is.",
+        "De combien l'aire de cette classe et celle d'une autre varieraient ensemble avec d'autres patients semblables, multiplié par les deux poids : \
+         ce qui dit la précision de la moyenne sur les classes.",
+    ),
+    (
         "What the hospital weighs in the mean of all hospitals' areas, which follows from its numbers of patients.",
         "Ce que l'hôpital pèse dans la moyenne des aires de tous les hôpitaux, qui découle de ses nombres de patients.",
     ),

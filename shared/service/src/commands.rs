@@ -40,7 +40,8 @@ fn lacking_below(command: &Command, folder: &Path, name: &str) -> Vec<String> {
         .filter(|option| !page.contains(&format!("\\-\\-{}", option.replace('-', "\\-"))))
         .map(|option| format!("{name} --{option}"))
         .collect();
-    for inner in command.get_subcommands() {
+    // What programs start among themselves is for no reader.
+    for inner in command.get_subcommands().filter(|inner| !inner.is_hide_set()) {
         lacking.extend(lacking_below(inner, folder, &format!("{name}-{}", inner.get_name())));
     }
     lacking
