@@ -22,7 +22,7 @@ enum Ready {
     Look(Box<Intake>),
     TakeIn {
         intake: Box<Intake>,
-        vault: Option<Vault>,
+        vault: Option<Box<Vault>>,
         store: Box<Store>,
         waiver: Waiver,
     },
@@ -85,7 +85,7 @@ fn open(home: &Home, config: &NodeConfig, wish: Wish) -> Result<(Ready, Keeps)> 
             let (intake, vault) = home.intake(config)?;
             let ready = Ready::TakeIn {
                 intake: Box::new(intake),
-                vault,
+                vault: vault.map(Box::new),
                 store: Box::new(home.open_store(config)?),
                 waiver,
             };
@@ -106,7 +106,7 @@ fn done(ready: Ready, content: &[u8]) -> Result<(Answer, Vec<u8>), Fault> {
             store,
             waiver,
         } => {
-            let taken = taken(&intake, vault.as_ref(), &store, content, waiver)?;
+            let taken = taken(&intake, vault.as_deref(), &store, content, waiver)?;
             Ok((Answer::Taken(taken), Vec::new()))
         }
     }
