@@ -75,7 +75,8 @@ fn replace(store: &Store, connection: &Connection, radiograph: &Radiograph, exte
 const SPOILS: [(Unsound, Spoil); 10] = [
     (Unsound::Unreadable, |store, _, _, extent| {
         let last = extent.offset + u64::from(extent.bytes) - 1;
-        store.packs.write(extent.pack, last, b"x").unwrap();
+        let byte = *store.packs.read(extent).unwrap().last().unwrap();
+        store.packs.write(extent.pack, last, &[!byte]).unwrap();
     }),
     (Unsound::Unreadable, |_, connection, radiograph, _| {
         connection
