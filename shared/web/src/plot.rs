@@ -22,7 +22,7 @@ const NUMBERS_MAX: u64 = 12;
 /// A line of more points is smooth without them.
 const POINTS_MAX: usize = 40;
 /// Lines that look different.
-pub(crate) const LOOKS: usize = 6;
+pub(crate) const LOOKS: usize = 8;
 
 /// Curves over the same steps, each with a name.
 pub struct Curves {
