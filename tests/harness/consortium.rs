@@ -223,11 +223,12 @@ impl Consortium {
             .context("no invitation in the answer")?
             .to_owned();
         let log = self.log(&format!("{}-enroll", site.name));
+        let before = std::fs::read_to_string(&log).map_or(0, |said| said.len());
         let name = format!("{} enroll", site.name);
         let mut request = self.start_node(&name, site, &["enroll", &invitation], &log, hear)?;
         let mut is_approved = false;
         for _ in 0..600 {
-            if !is_approved && let Some(short) = fingerprint(&log) {
+            if !is_approved && let Some(short) = fingerprint(&log, before) {
                 let reason = "the consortium's agreement";
                 let approve = [
                     "approve",
@@ -274,10 +275,16 @@ impl Consortium {
 }
 
 /// The fingerprint that a node reads out while it enrols; the person beside it reads it from its screen, here its log.
-fn fingerprint(log: &Path) -> Option<String> {
+/// What a request reads out, once its line is whole; `before` are the bytes that earlier requests left in the log.
+fn fingerprint(log: &Path, before: usize) -> Option<String> {
     let said = std::fs::read_to_string(log).ok()?;
-    said.lines()
-        .find_map(|line| Some(line.rsplit_once("coordinator: ")?.1.trim().to_owned()))
+    let whole = said
+        .get(before..)?
+        .split_inclusive('\n')
+        .filter_map(|line| line.strip_suffix('\n'));
+    whole
+        .filter_map(|line| Some(line.rsplit_once("coordinator: ")?.1.trim().to_owned()))
+        .next()
 }
 
 /// A policy as a board would write it for this one plan.

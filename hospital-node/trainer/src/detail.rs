@@ -145,21 +145,21 @@ mod tests {
         assert_eq!((without.patients, with.patients), (2, 2));
         assert_eq!((&without.said[..], &with.said[..]), (&[1, 1][..], &[1, 2][..]));
         // One of two, of patients with 1 and 0 of 1: 2 * (1/4 + 1/4). Two of three, of patients with 0 of 1 and 2 of 2: 2 * (4/9 + 4/9).
-        assert!((without.correct_variance - 1.0).abs() < 1e-12);
-        assert!((with.correct_variance - 16.0 / 9.0).abs() < 1e-12);
+        assert!((without.correct_variance - 1.0).abs() < 1e-10);
+        assert!((with.correct_variance - 16.0 / 9.0).abs() < 1e-10);
         assert!((without.brier_sum - 2.0 * (0.0625 + 0.5625)).abs() < 1e-9);
         assert!((with.brier_sum - 2.0 * (0.25 + 0.0625)).abs() < 1e-9);
         // Pairs: 0.5 above 0.25 only; 0.75 above 0.25 and as 0.75; 1.0 above both. 4.5 of 6; the weight is 4/5.
         let (one, other) = (without.ranks.unwrap(), with.ranks.unwrap());
-        assert!((other.weight_sum - 0.8).abs() < 1e-12 && (other.area_sum - 0.8 * 0.75).abs() < 1e-12);
-        assert!((one.area_sum - other.area_sum).abs() < 1e-12 && (one.variance_sum - other.variance_sum).abs() < 1e-12);
+        assert!((other.weight_sum - 0.8).abs() < 1e-10 && (other.area_sum - 0.8 * 0.75).abs() < 1e-10);
+        assert!((one.area_sum - other.area_sum).abs() < 1e-10 && (one.variance_sum - other.variance_sum).abs() < 1e-10);
         assert_eq!((one.other_patients, other.other_patients), (2, 2));
         assert!(other.variance_sum > 0.0);
         // Each is the other's rest, so that they are lucky or unlucky together.
         assert_eq!(without.covariance_sums, Some(vec![]));
         let sums = with.covariance_sums.unwrap();
         assert!(
-            sums.len() == 1 && (sums[0] - other.variance_sum).abs() < 1e-12,
+            sums.len() == 1 && (sums[0] - other.variance_sum).abs() < 1e-10,
             "{sums:?}"
         );
     }

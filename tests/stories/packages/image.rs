@@ -234,12 +234,15 @@ impl Buildah {
         let config = &about["Docker"]["config"];
         assert_eq!(config["User"], format!("{USER}:{USER}"));
         let list = |list: &Value| -> Vec<String> { serde_json::from_value(list.clone()).unwrap() };
-        let volumes = config["Volumes"].as_object().unwrap();
+        let home = config["Volumes"].as_object().unwrap().keys().next().unwrap().clone();
+        let container = self.did(&["from", &name]);
+        // Where the image's own volume and the test's lie at one place, buildah mounts now this one last and now that.
+        self.did(&["config", "--volume", &format!("{home}-"), &container]);
         Image {
-            container: self.did(&["from", &name]),
+            container,
             entry: list(&config["Entrypoint"]),
             health: list(&config["Healthcheck"]["Test"])[1..].to_vec(),
-            home: volumes.keys().next().unwrap().clone(),
+            home,
             name,
         }
     }
