@@ -79,7 +79,10 @@ fn hang_up(running: &Running) {
 fn set_level(file: &std::path::Path, level: &str) {
     let text = std::fs::read_to_string(file).unwrap();
     let rest: Vec<&str> = text.lines().filter(|line| !line.starts_with("log = ")).collect();
-    std::fs::write(file, format!("log = \"{level}\"\n{}\n", rest.join("\n"))).unwrap();
+    // Whole at any moment: a service may be reading it.
+    let beside = file.with_extension("new");
+    std::fs::write(&beside, format!("log = \"{level}\"\n{}\n", rest.join("\n"))).unwrap();
+    std::fs::rename(beside, file).unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

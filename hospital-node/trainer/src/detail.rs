@@ -110,7 +110,7 @@ mod tests {
             patient,
             truth,
             said: usize::from(yes > 0.5),
-            probabilities: vec![1.0 - yes, yes],
+            probabilities: vec![1.0 - yes, yes, 0.0],
         }
     }
 
@@ -143,7 +143,7 @@ mod tests {
         assert_eq!(classes[2].detail, None);
         let [without, with] = [0, 1].map(|place| classes[place].detail.clone().unwrap());
         assert_eq!((without.patients, with.patients), (2, 2));
-        assert_eq!((&without.said[..], &with.said[..]), (&[1, 1][..], &[1, 2][..]));
+        assert_eq!((&without.said[..], &with.said[..]), (&[1, 1, 0][..], &[1, 2, 0][..]));
         // One of two, of patients with 1 and 0 of 1: 2 * (1/4 + 1/4). Two of three, of patients with 0 of 1 and 2 of 2: 2 * (4/9 + 4/9).
         assert!((without.correct_variance - 1.0).abs() < 1e-10);
         assert!((with.correct_variance - 16.0 / 9.0).abs() < 1e-10);
