@@ -243,7 +243,7 @@ fn one_file(
             board.note("dicom", expected.check, &expected.place, holds);
         }
     }
-    beside_the_data_set(board, truth, written, profile);
+    beside_the_data_set(board, truth, &after, written, profile);
     for path in expect::UIDS {
         if let Some((old, new)) = pair(path, before, &after) {
             together.uids.entry("dicom").or_default().insert((old, new));
@@ -259,8 +259,15 @@ fn pair(path: &str, before: &Texts, after: &Texts) -> Option<(String, String)> {
     Some((before.get(&place)?.to_owned(), after.get(&place)?.to_owned()))
 }
 
-/// What was planted in the preamble, in comments of compressed pixels, behind the data set: it must be nowhere in the file.
-fn beside_the_data_set(board: &mut Board, truth: &Truth, written: &[u8], profile: &Profile) {
+/// What was planted in the preamble, in comments of compressed pixels, behind the data set: it must be nowhere in the file. A date that moved
+/// may come to lie on another of the patient's days, such as the day of birth, and then that stands where the moved one should.
+fn beside_the_data_set(board: &mut Board, truth: &Truth, after: &Texts, written: &[u8], profile: &Profile) {
+    let moved: Vec<&str> = if moves_dates(profile) {
+        let places = expect::DATES.into_iter().filter_map(place_of);
+        places.filter_map(|place| after.get(&place)).collect()
+    } else {
+        Vec::new()
+    };
     for planted in &truth.identifiers {
         let beside = place_of(&planted.path).is_none()
             || planted.path == "DataSetTrailingPadding"
@@ -268,14 +275,19 @@ fn beside_the_data_set(board: &mut Board, truth: &Truth, written: &[u8], profile
         if planted.is_drawn || !beside || expect::may_stay(&planted.path, profile) {
             continue;
         }
-        let holds = !planted.encodings().iter().any(|text| {
-            let found = (0..written.len()).filter(|start| written[*start..].starts_with(text));
-            found
-                .into_iter()
-                .any(|start| !is_part_of_a_number(written, start, text.len()))
-        });
+        let meant = moved.iter().filter(|date| **date == planted.value).count();
+        let holds = !stands_more_than(meant, planted.encodings(), written);
         board.note("dicom", Check::TextRemoved, &planted.path, holds);
     }
+}
+
+/// Whether one of the `texts` stands in `written` more often than it is `meant` to; parts of longer numbers do not count.
+fn stands_more_than(meant: usize, texts: impl IntoIterator<Item = Vec<u8>>, written: &[u8]) -> bool {
+    texts.into_iter().any(|text| {
+        let starts = (0..written.len()).filter(|start| written[*start..].starts_with(&text));
+        let alone = starts.filter(|start| !is_part_of_a_number(written, *start, text.len()));
+        alone.take(meant + 1).count() > meant
+    })
 }
 
 /// Text in the pixels is hidden, and all the rest is what it was.
@@ -468,6 +480,16 @@ mod tests {
             ..scores(Check::TextRemoved, 10)
         };
         assert!(!nothing_written.holds());
+    }
+
+    #[test]
+    fn a_moved_date_may_come_to_lie_on_a_day_of_birth_and_nothing_else_may() {
+        let birth = || [b"20190304".to_vec()];
+        let moved = b"DA20190304,UI2.25.1201903047";
+        assert!(!stands_more_than(1, birth(), moved), "the day itself is the moved one");
+        assert!(stands_more_than(0, birth(), moved));
+        assert!(stands_more_than(1, birth(), b"DA20190304,DA20190304"));
+        assert!(!stands_more_than(0, birth(), b"DA20150101,UI2.25.1201903047"));
     }
 
     #[test]

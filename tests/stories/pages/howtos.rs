@@ -42,7 +42,7 @@ const STANDS_FOR: [(&str, &str); 19] = [
 ];
 
 /// Commands that nobody types in a test, by the reason. Each is a whole one; a star at its end stands for whatever follows.
-const EXCUSED: [(&str, &[&str]); 13] = [
+const EXCUSED: [(&str, &[&str]); 12] = [
     (
         "it takes root, systemd or a container tool: the stories of packages install what they can",
         &[
@@ -73,10 +73,6 @@ const EXCUSED: [(&str, &[&str]); 13] = [
         &["cargo demo", "cargo demo --dicom FOLDER"],
     ),
     ("these tests themselves", &["cargo test --workspace"]),
-    (
-        "under this policy it hangs on a key that is drawn, and it failed once: a made-up birth date stayed as it was",
-        &["hospital-node selftest --policy policies/research-files.toml"],
-    ),
     (
         "minutes to hours, and for a quiet machine; a test of benchmarks reads each",
         &["cargo run --bin snowball-benchmark -- *"],
